@@ -1,0 +1,4 @@
+//! An embedded identity-stitching engine.
+#![forbid(unsafe_code)]
+
+pub mod model;

@@ -1,0 +1,61 @@
+//! What the index keeps of an event.
+
+use smallvec::SmallVec;
+
+use crate::model::digest::EventHash;
+use crate::model::identity::{IdentityId, Value};
+use crate::model::namespace::NamespaceId;
+use crate::model::source::SourceId;
+use crate::model::time::Time;
+
+/// What tells two events of one time and the same identities apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EventId<'a> {
+    /// The line had no `id`: the XXH3-128 hash of the line, white space around it left out.
+    Line(u128),
+    /// The `id`, where it is a canonical UUID.
+    Uuid([u8; 16]),
+    /// Any other `id`.
+    Text(&'a str),
+}
+
+/// An activity as it was decoded from a line: only what identity needs.
+#[derive(Debug, Clone)]
+pub struct Activity<'a> {
+    /// When it happened.
+    pub time: Time,
+    /// Its `id`, or the hash of its line.
+    pub id: EventId<'a>,
+    /// Its identities in level order, lowest first; each namespace once; never empty.
+    pub identities: SmallVec<[(NamespaceId, Value<'a>); 4]>,
+}
+
+/// An event as the index holds it, under its anchor. Two with the same time, id and identities are one event,
+/// whatever sources delivered it.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
+    /// When it happened.
+    pub time: Time,
+    /// What tells it apart.
+    pub id: EventId<'a>,
+    /// Its identities besides the anchor, in level order.
+    pub companions: &'a [IdentityId],
+    /// The sources that delivered it, ascending, each once.
+    pub sources: &'a [SourceId],
+}
+
+impl<'a> Event<'a> {
+    /// What makes the event that event (beside its anchor); the order of events within an anchor.
+    pub fn key(&self) -> (Time, EventId<'a>, &'a [IdentityId]) {
+        (self.time, self.id, self.companions)
+    }
+}
+
+/// Where a stored event is to be found again: under `anchor`, at the time that the bearer of the witness says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Witness {
+    /// The event's hash.
+    pub event: EventHash,
+    /// The identity it is grouped under.
+    pub anchor: IdentityId,
+}

@@ -1,0 +1,144 @@
+//! An identity: a namespace and a value.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// An identity of one store: its place in the identity table. Dense, in the order of first meeting,
+/// hence never part of an answer: only what it stands for is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct IdentityId(pub u32);
+
+impl IdentityId {
+    /// Its place in the identity table.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A value, borrowed. A canonical UUID (36 characters, hyphens, lower case) is held in its 16 bytes;
+/// [`Value::new`] is the one place that decides which, so equal texts are equal values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Value<'a> {
+    /// The 16 bytes of a canonical UUID.
+    Uuid([u8; 16]),
+    /// Any other text.
+    Text(&'a str),
+}
+
+/// Characters of a canonical UUID.
+const UUID_TEXT: usize = 36;
+
+impl<'a> Value<'a> {
+    /// The value that `text` is, taken as it stands: trim it first.
+    pub fn new(text: &'a str) -> Self {
+        match canonical_uuid(text) {
+            Some(bytes) => Self::Uuid(bytes),
+            None => Self::Text(text),
+        }
+    }
+}
+
+/// The bytes of a UUID in canonical form, and of no other spelling: what goes in must come out.
+pub fn canonical_uuid(text: &str) -> Option<[u8; 16]> {
+    if text.len() != UUID_TEXT || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return None;
+    }
+    Uuid::try_parse(text).ok().map(Uuid::into_bytes)
+}
+
+/// The text as it was seen.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uuid(bytes) => Uuid::from_bytes(*bytes).hyphenated().fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// By the bytes of the text.
+impl Ord for Value<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let mut left = [0; UUID_TEXT];
+        let mut right = [0; UUID_TEXT];
+        match (self, other) {
+            (Self::Uuid(a), Self::Uuid(b)) => a.cmp(b), // lower-case hex keeps the order of its bytes
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            _ => self.text_into(&mut left).cmp(other.text_into(&mut right)),
+        }
+    }
+}
+
+impl PartialOrd for Value<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The text, written into `room` where it is a UUID.
+    pub fn text_into<'r>(&self, room: &'r mut [u8; UUID_TEXT]) -> &'r str
+    where
+        'a: 'r,
+    {
+        match self {
+            Self::Uuid(bytes) => Uuid::from_bytes(*bytes).hyphenated().encode_lower(room),
+            Self::Text(text) => text,
+        }
+    }
+}
+
+/// An identity in full, as a user names it: `ecommerceId:18278`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// The namespace, as [`Namespaces::display`](crate::model::namespace::Namespaces::display) writes it.
+    pub namespace: String,
+    /// The value, as it was seen.
+    pub value: String,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.namespace, self.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOWER: &str = "f49c75a2-6994-41e2-875d-97ec4d19254b";
+
+    #[test]
+    fn only_the_canonical_form_is_a_uuid() {
+        assert!(matches!(Value::new(LOWER), Value::Uuid(_)), "canonical");
+        let others =
+            [LOWER.to_uppercase(), LOWER.replace('-', ""), format!("{{{LOWER}}}"), format!("urn:uuid:{LOWER}")];
+        for other in &others {
+            assert!(matches!(Value::new(other), Value::Text(_)), "{other}");
+            assert_eq!(Value::new(other).to_string(), *other);
+        }
+        assert_eq!(Value::new(LOWER).to_string(), LOWER);
+    }
+
+    #[test]
+    fn order_is_that_of_the_text() {
+        let texts = [
+            LOWER,
+            "0",
+            "f49c75a2-6994-41e2-875d-97ec4d19254c",
+            "F49C75A2-6994-41E2-875D-97EC4D19254B",
+            "g",
+            "f49c75a2",
+        ];
+        for a in texts {
+            for b in texts {
+                assert_eq!(Value::new(a).cmp(&Value::new(b)), a.cmp(b), "{a} {b}");
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Every limit, with its reason. `docs/format.md` and the README name them; this is their one home.
+
+/// Bytes of one line. An activity has about 360; one a thousand times as long is a mistake upstream,
+/// and a bound here is what keeps a file without line ends from filling the memory.
+pub const MAX_LINE_BYTES: usize = 1 << 20;
+
+/// Bytes of one identity value after trimming. Longer than any e-mail address or token in use; keeps an identity inside a block.
+pub const MAX_VALUE_BYTES: usize = 1 << 10;
+
+/// Bytes of one namespace name. Names are words of a schema, not data.
+pub const MAX_NAMESPACE_BYTES: usize = 64;
+
+/// Namespaces of one store. A log whose *values* stand where names belong would otherwise make one a line.
+pub const MAX_NAMESPACES: usize = 256;
+
+/// Identities of one event. Each lower one makes a link; more than a handful is a mistake upstream.
+pub const MAX_IDENTITIES_PER_EVENT: usize = 64;
+
+/// Bytes of an event's `id`. UUIDs have 36; a longer one is kept by nobody as a key.
+pub const MAX_EVENT_ID_BYTES: usize = 1 << 10;
+
+/// Identities of one store: ids are 32 bits wide, and the top bit is kept free to tag them.
+pub const MAX_IDENTITIES: usize = (1 << 31) - 1;
+
+/// Bytes of a rejected line that are kept beside its reason. Enough to find the fault by eye.
+pub const MAX_REJECT_BYTES: usize = 64 << 10;
+
+/// Distinct junk values that are counted by name; the rest are counted together. Junk is a short list unless it was extended badly.
+pub const MAX_JUNK_COUNTED: usize = 1_000;

@@ -1,0 +1,60 @@
+//! A link: two identities that were seen in one event.
+
+use crate::model::event::Witness;
+use crate::model::identity::IdentityId;
+use crate::model::time::Time;
+
+/// Everything known of one pair of identities: a lower one and the highest one of the events they share.
+///
+/// A link is a reduction of its events: merging two is commutative and associative. Times are exact;
+/// `count` adds up, so an event must be counted once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// The end of the lower level.
+    pub lower: IdentityId,
+    /// The end of the higher level.
+    pub higher: IdentityId,
+    /// The first co-occurrence.
+    pub first: Time,
+    /// The event of the first co-occurrence; of several at that time, the one with the smallest hash.
+    pub witness: Witness,
+    /// The last co-occurrence.
+    pub last: Time,
+    /// How many events carried both.
+    pub count: u64,
+}
+
+impl Link {
+    /// Adds what `other` knows of the same pair.
+    pub fn merge(&mut self, other: &Link) {
+        debug_assert_eq!((self.lower, self.higher), (other.lower, other.higher));
+        if (other.first, other.witness.event) < (self.first, self.witness.event) {
+            self.first = other.first;
+            self.witness = other.witness;
+        }
+        self.last = self.last.max(other.last);
+        self.count += other.count;
+    }
+}
+
+/// When an identity was first and last seen, in any event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The earliest event.
+    pub first: Time,
+    /// The latest event.
+    pub last: Time,
+}
+
+impl Seen {
+    /// Seen once, at `time`.
+    pub fn at(time: Time) -> Self {
+        Self { first: time, last: time }
+    }
+
+    /// Adds what `other` knows of the same identity.
+    pub fn merge(&mut self, other: Seen) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
+}

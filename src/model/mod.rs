@@ -1,0 +1,14 @@
+//! What are the words? Identities and their levels, events, links, people, times, limits.
+//!
+//! Floor 0: imports nothing of this crate. No I/O, no clock, no randomness.
+
+pub mod digest;
+pub mod event;
+pub mod identity;
+pub mod limits;
+pub mod link;
+pub mod namespace;
+pub mod person;
+pub mod settings;
+pub mod source;
+pub mod time;

@@ -1,0 +1,63 @@
+//! People, and how an event came to one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::identity::IdentityId;
+use crate::model::time::Time;
+
+/// Whom something belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Person {
+    /// A customer: an identity of the unique namespace.
+    Customer(IdentityId),
+    /// Nobody yet: an anonymous group, named by its earliest identity.
+    Anonymous(IdentityId),
+}
+
+impl Person {
+    /// The identity that names the person.
+    pub fn identity(self) -> IdentityId {
+        match self {
+            Self::Customer(id) | Self::Anonymous(id) => id,
+        }
+    }
+}
+
+/// The owner of an identity: the customer of its group, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// The customer.
+    pub customer: IdentityId,
+    /// The moment that first connected the identity to the customer: the latest link on their path.
+    /// `None` for the customer itself.
+    pub since: Option<Time>,
+}
+
+/// How an event came to its person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// It carries the customer.
+    Direct,
+    /// It is earlier than the moment that connected its anchor to the customer.
+    Retroactive,
+    /// It is not earlier.
+    Carried,
+    /// Nobody yet.
+    Anonymous,
+}
+
+impl Kind {
+    /// All of them, in the order they are reported.
+    pub const ALL: [Self; 4] = [Self::Direct, Self::Retroactive, Self::Carried, Self::Anonymous];
+
+    /// The word for it, as it is printed.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Retroactive => "retroactive",
+            Self::Carried => "carried",
+            Self::Anonymous => "anonymous",
+        }
+    }
+}
