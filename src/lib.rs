@@ -1,4 +1,5 @@
 //! An embedded identity-stitching engine.
 #![forbid(unsafe_code)]
 
+pub mod generate;
 pub mod model;
