@@ -2,4 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod generate;
+pub mod graph;
 pub mod model;

@@ -1,0 +1,72 @@
+//! What the graph was told: identities, when they were seen, links; and the orders over them.
+
+use std::cmp::Ordering;
+
+use crate::graph::interner::Interner;
+use crate::graph::links::{LinkId, Links};
+use crate::graph::touching::Touching;
+use crate::model::identity::IdentityId;
+use crate::model::link::Seen;
+use crate::model::namespace::Namespaces;
+use crate::model::time::Time;
+
+/// Everything the forest is derived from.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    pub(super) namespaces: Namespaces,
+    pub(super) identities: Interner,
+    /// By identity.
+    pub(super) seen: Vec<Seen>,
+    pub(super) links: Links,
+    pub(super) touching: Touching,
+}
+
+/// A link with its first co-occurrence, which decides nearly every comparison without a look at the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) first: Time,
+    pub(super) link: LinkId,
+}
+
+impl Facts {
+    /// Identity order: by level, then by the bytes of the value.
+    pub(super) fn compare(&self, a: IdentityId, b: IdentityId) -> Ordering {
+        if a == b {
+            return Ordering::Equal;
+        }
+        let all = &self.identities;
+        self.namespaces.cmp(all.namespace(a), all.namespace(b)).then_with(|| all.value(a).cmp(&all.value(b)))
+    }
+
+    /// Whether `a` was seen before `b`, ties by identity order.
+    pub(super) fn is_earlier(&self, a: IdentityId, b: IdentityId) -> bool {
+        let first = |id: IdentityId| self.seen[id.index()].first;
+        first(a).cmp(&first(b)).then_with(|| self.compare(a, b)).is_lt()
+    }
+
+    /// The key of a link, as it stands now.
+    pub(super) fn key(&self, link: LinkId) -> Key {
+        Key { first: self.links[link].first, link }
+    }
+
+    /// The order in which links are taken: by first co-occurrence, then higher, then lower identity.
+    pub(super) fn compare_keys(&self, a: Key, b: Key) -> Ordering {
+        a.first.cmp(&b.first).then_with(|| self.compare_ends(a.link, b.link))
+    }
+
+    /// The keys of `links`, ascending.
+    pub(super) fn in_order(&self, links: impl IntoIterator<Item = LinkId>) -> Vec<Key> {
+        let mut keys: Vec<Key> = links.into_iter().map(|link| self.key(link)).collect();
+        // Stable because that one is quick where links come in runs, as they do from a log.
+        keys.sort_by(|&a, &b| self.compare_keys(a, b));
+        keys
+    }
+
+    fn compare_ends(&self, a: LinkId, b: LinkId) -> Ordering {
+        if a == b {
+            return Ordering::Equal;
+        }
+        let (a, b) = (&self.links[a], &self.links[b]);
+        self.compare(a.higher, b.higher).then_with(|| self.compare(a.lower, b.lower))
+    }
+}

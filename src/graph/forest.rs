@@ -1,0 +1,302 @@
+//! The forest: a union-find whose trees remember when each part joined.
+//!
+//! It is a cache over the links: union by size, *without* path compression, so that parents only ever get added
+//! and the key of the link that added them (see `Facts::compare_keys`) rises on the way to the root. Hence
+//!
+//! - cutting every edge above a time leaves the groups as they were then;
+//! - the link that first connected two identities is met by climbing always from the side with the smaller key.
+//!
+//! A customer is the root of its group, whatever the sizes; a group has at most one, so this costs one step at most.
+//! The owner of an identity is then its root, and the last edge on the way is the link that first connected the two.
+
+use std::cmp::Ordering;
+
+use crate::graph::facts::{Facts, Key};
+use crate::graph::links::LinkId;
+use crate::model::identity::IdentityId;
+use crate::model::link::Link;
+use crate::model::time::Time;
+
+/// `Node::parent` of a root. Identities have 31 bits, so no parent is mistaken for it.
+const ROOT: u32 = 1 << 31;
+/// `Node::parent` of a customer, always a root.
+const CUSTOMER: u32 = ROOT | 1;
+/// `Node::link` of a root that is alone.
+const NO_LINK: u32 = u32::MAX;
+
+/// The parent of an identity and the key of the edge to it. Of a root: the latest key in its group.
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    parent: u32,
+    link: u32,
+    first: Time,
+}
+
+impl Node {
+    fn is_root(&self) -> bool {
+        self.parent & ROOT != 0
+    }
+
+    fn key(&self) -> Option<Key> {
+        (self.link != NO_LINK).then_some(Key { first: self.first, link: LinkId(self.link) })
+    }
+}
+
+/// What the root knows of its group; of no meaning elsewhere.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    size: u32,
+    /// The member seen first, ties by identity order.
+    earliest: IdentityId,
+}
+
+/// The groups of all identities. 28 bytes an identity, one a link.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Forest {
+    nodes: Vec<Node>,
+    groups: Vec<Group>,
+    /// The next member of the same group; a ring.
+    next: Vec<u32>,
+    /// By link.
+    accepted: Vec<bool>,
+}
+
+impl Forest {
+    /// Makes place for the identities and links of `facts`; new ones are alone.
+    pub(super) fn grow(&mut self, facts: &Facts) {
+        let unique = facts.namespaces.unique();
+        for id in facts.identities.ids().skip(self.nodes.len()) {
+            let parent = if Some(facts.identities.namespace(id)) == unique { CUSTOMER } else { ROOT };
+            self.nodes.push(Node { parent, link: NO_LINK, first: Time::from_micros(0) });
+            self.groups.push(Group { size: 1, earliest: id });
+            self.next.push(id.0);
+        }
+        self.accepted.resize(facts.links.len(), false);
+    }
+
+    /// The root of the group of `id`. O(log n).
+    pub(super) fn root(&self, id: IdentityId) -> IdentityId {
+        self.way_up(id).0
+    }
+
+    /// The root of the group of `id`, and the time of the last edge on the way there. O(log n).
+    pub(super) fn way_up(&self, id: IdentityId) -> (IdentityId, Option<Time>) {
+        let (mut at, mut since) = (id, None);
+        loop {
+            let node = &self.nodes[at.index()];
+            if node.is_root() {
+                return (at, since);
+            }
+            since = Some(node.first);
+            at = IdentityId(node.parent);
+        }
+    }
+
+    /// As [`way_up`](Self::way_up), over the links with a first co-occurrence up to `until`.
+    pub(super) fn way_up_as_of(&self, id: IdentityId, until: Time) -> (IdentityId, Option<Time>) {
+        let (mut at, mut since) = (id, None);
+        loop {
+            let node = &self.nodes[at.index()];
+            if node.is_root() || node.first > until {
+                return (at, since);
+            }
+            since = Some(node.first);
+            at = IdentityId(node.parent);
+        }
+    }
+
+    /// The key of the last edge on the way from `id` to its root: where that is a customer, of the link that first
+    /// connected the two. `None` for the root itself.
+    pub(super) fn last_edge(&self, id: IdentityId) -> Option<Key> {
+        let (mut at, mut last) = (id, None);
+        loop {
+            let node = &self.nodes[at.index()];
+            if node.is_root() {
+                return last;
+            }
+            last = node.key();
+            at = IdentityId(node.parent);
+        }
+    }
+
+    /// Whether `id` is a customer.
+    pub(super) fn is_customer(&self, id: IdentityId) -> bool {
+        self.nodes[id.index()].parent == CUSTOMER
+    }
+
+    /// The member of the group of `root` that was seen first.
+    pub(super) fn earliest(&self, root: IdentityId) -> IdentityId {
+        self.groups[root.index()].earliest
+    }
+
+    /// How many members the group of `root` has.
+    pub(super) fn size(&self, root: IdentityId) -> usize {
+        self.groups[root.index()].size as usize
+    }
+
+    /// Whether a link is one of the forest.
+    pub(super) fn accepted(&self, link: LinkId) -> bool {
+        self.accepted[link.index()]
+    }
+
+    /// The members of the group of `id`, beginning with it.
+    pub(super) fn members(&self, id: IdentityId) -> impl Iterator<Item = IdentityId> {
+        let mut at = Some(id);
+        std::iter::from_fn(move || {
+            let member = at?;
+            let next = IdentityId(self.next[member.index()]);
+            at = (next != id).then_some(next);
+            Some(member)
+        })
+    }
+
+    /// The key that first connected two identities: the greatest on their path. `None` when they are one, or not connected.
+    /// O(log n).
+    pub(super) fn bott(&self, a: IdentityId, b: IdentityId, facts: &Facts) -> Option<Key> {
+        let (mut low, mut high, mut latest) = (a, b, None);
+        while low != high {
+            let (of_low, of_high) = (&self.nodes[low.index()], &self.nodes[high.index()]);
+            let swap = match (of_low.is_root(), of_high.is_root()) {
+                (true, true) => return None,
+                (true, false) => true,
+                (false, true) => false,
+                (false, false) => compare(of_low.key(), of_high.key(), facts).is_gt(),
+            };
+            if swap {
+                (low, high) = (high, low);
+            }
+            let node = &self.nodes[low.index()];
+            latest = node.key();
+            low = IdentityId(node.parent);
+        }
+        latest
+    }
+
+    /// Follows an identity that turned out to have been seen earlier.
+    pub(super) fn see(&mut self, id: IdentityId, facts: &Facts) {
+        let root = self.root(id);
+        let group = &mut self.groups[root.index()];
+        if facts.is_earlier(id, group.earliest) {
+            group.earliest = id;
+        }
+    }
+
+    /// Joins the two groups that `key` ties, of which at most one holds a customer.
+    ///
+    /// Returns whether it could: not, when links of both groups come later than `key`, or when the tree would
+    /// become too high. Such groups are to be taken apart and joined anew in order. O(log n).
+    pub(super) fn join(&mut self, key: Key, facts: &Facts) -> bool {
+        let Link { lower, higher, .. } = facts.links[key.link];
+        let (a, b) = (self.root(lower), self.root(higher));
+        match (self.is_before(a, key, facts), self.is_before(b, key, facts)) {
+            (true, true) => {
+                let a_stays = self.is_customer(a) || (!self.is_customer(b) && self.size(a) >= self.size(b));
+                let (top, part) = if a_stays { (a, b) } else { (b, a) };
+                self.nodes[top.index()].link = key.link.0;
+                self.nodes[top.index()].first = key.first;
+                self.attach(part, top, top, key, facts);
+                true
+            }
+            (true, false) => self.join_late(a, higher, b, key, facts),
+            (false, true) => self.join_late(b, lower, a, key, facts),
+            (false, false) => false,
+        }
+    }
+
+    /// Joins a group that was complete before `key` to the part of the other that `at` was in by then.
+    fn join_late(&mut self, part: IdentityId, at: IdentityId, root: IdentityId, key: Key, facts: &Facts) -> bool {
+        if self.is_customer(part) {
+            return false;
+        }
+        let mut top = at;
+        while !self.nodes[top.index()].is_root() && compare(self.nodes[top.index()].key(), Some(key), facts).is_lt() {
+            top = IdentityId(self.nodes[top.index()].parent);
+        }
+        let height = self.depth(top) + 1 + max_height(self.size(part), false);
+        if height > max_height(self.size(root) + self.size(part), self.is_customer(root)) {
+            return false;
+        }
+        self.attach(part, top, root, key, facts);
+        true
+    }
+
+    /// Hangs the root `part` below `top`, which is in the group of `root`.
+    fn attach(&mut self, part: IdentityId, top: IdentityId, root: IdentityId, key: Key, facts: &Facts) {
+        self.nodes[part.index()] = Node { parent: top.0, link: key.link.0, first: key.first };
+        let Group { size, earliest } = self.groups[part.index()];
+        let group = &mut self.groups[root.index()];
+        group.size += size;
+        if facts.is_earlier(earliest, group.earliest) {
+            group.earliest = earliest;
+        }
+        self.next.swap(part.index(), root.index());
+        self.accepted[key.link.index()] = true;
+    }
+
+    /// Takes a group apart: everybody in `members` is alone, and none of `links` accepted.
+    pub(super) fn take_apart(&mut self, members: &[IdentityId], links: &[Key]) {
+        for &id in members {
+            let node = &mut self.nodes[id.index()];
+            node.link = NO_LINK;
+            if !node.is_root() {
+                node.parent = ROOT; // and a customer stays one
+            }
+            self.groups[id.index()] = Group { size: 1, earliest: id };
+            self.next[id.index()] = id.0;
+        }
+        for key in links {
+            self.accepted[key.link.index()] = false;
+        }
+    }
+
+    /// Whether every link in the group of `root` comes before `key`.
+    fn is_before(&self, root: IdentityId, key: Key, facts: &Facts) -> bool {
+        compare(self.nodes[root.index()].key(), Some(key), facts).is_lt()
+    }
+
+    fn depth(&self, id: IdentityId) -> u32 {
+        let (mut at, mut depth) = (id, 0);
+        while !self.nodes[at.index()].is_root() {
+            at = IdentityId(self.nodes[at.index()].parent);
+            depth += 1;
+        }
+        depth
+    }
+}
+
+/// How high the tree of a group may be. Union by size makes half of it; the other half is room for late parts.
+/// It is kept by every join: where the smaller tree goes below the root of the larger, its bound grows by two, its height by one.
+fn max_height(size: usize, customer: bool) -> u32 {
+    2 * size.max(1).ilog2() + u32::from(customer)
+}
+
+/// `None`, no link at all, comes first.
+fn compare(a: Option<Key>, b: Option<Key>, facts: &Facts) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => facts.compare_keys(a, b),
+        _ => a.is_some().cmp(&b.is_some()),
+    }
+}
+
+#[cfg(test)]
+impl Forest {
+    /// What every tree must be: keys rise on the way up, no tree is too high, a ring holds the group and nobody else.
+    pub(super) fn check(&self, facts: &Facts) {
+        for id in facts.identities.ids() {
+            let root = self.root(id);
+            let node = &self.nodes[id.index()];
+            assert!(
+                node.link == NO_LINK || node.first == facts.links[LinkId(node.link)].first,
+                "the key is the link's"
+            );
+            assert!(self.depth(id) <= max_height(self.size(root), self.is_customer(root)), "too high");
+            assert_eq!(self.members(id).count(), self.size(root));
+            assert!(self.members(id).all(|member| self.root(member) == root));
+            if !node.is_root() {
+                let above = &self.nodes[node.parent as usize];
+                let order = compare(node.key(), above.key(), facts);
+                assert!(order.is_lt() || (above.is_root() && order.is_eq()), "keys rise");
+            }
+        }
+    }
+}

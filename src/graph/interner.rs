@@ -1,0 +1,265 @@
+//! The identity table: every (namespace, value) once, numbered in the order of meeting.
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::graph::table::rebuilt;
+use crate::model::identity::{IdentityId, Value};
+use crate::model::namespace::NamespaceId;
+
+/// Numbers identities densely from 0, in the order of meeting.
+///
+/// One type for all sizes: that of a chunk, of a batch, of a store. An empty one allocates nothing, and [`clear`](Self::clear)
+/// keeps the room. An identity costs about 26 bytes, and its text where it is no UUID.
+/// The caller keeps [`len`](Self::len) within [`MAX_IDENTITIES`](crate::model::limits::MAX_IDENTITIES).
+///
+/// Ids are places in this table: asking for the namespace or value of an id it never gave panics, as indexing does.
+#[derive(Debug, Clone, Default)]
+pub struct Interner {
+    records: Vec<Record>,
+    /// The values that are no UUIDs, one after the other.
+    texts: String,
+    /// The place of every record, by the hash of its identity.
+    table: HashTable<u32>,
+}
+
+/// An identity in 20 bytes.
+#[derive(Debug, Clone, Copy)]
+struct Record {
+    /// The UUID, or start and length in `texts`.
+    cell: [u8; 16],
+    namespace: NamespaceId,
+    uuid: bool,
+}
+
+impl Interner {
+    /// An empty table; allocates nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many identities it holds; their ids are the numbers below it.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Forgets all, keeps the room.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.texts.clear();
+        self.table.clear();
+    }
+
+    /// Makes room for `more` identities, so that loading a known number grows nothing.
+    pub fn reserve(&mut self, more: usize) {
+        self.records.reserve(more);
+        let room = self.records.len() + more;
+        if room > self.table.capacity() {
+            self.grow(room);
+        }
+    }
+
+    /// The id of an identity, if it was met.
+    pub fn get(&self, namespace: NamespaceId, value: Value<'_>) -> Option<IdentityId> {
+        let hash = hash(namespace, &value);
+        self.table.find(hash, |&at| same(&self.records, &self.texts, at, namespace, &value)).map(|&at| IdentityId(at))
+    }
+
+    /// The id of an identity, made when new.
+    pub fn intern(&mut self, namespace: NamespaceId, value: Value<'_>) -> IdentityId {
+        if self.table.len() == self.table.capacity() {
+            self.grow(2 * self.table.len());
+        }
+        let hash = hash(namespace, &value);
+        let Self { records, texts, table } = self;
+        let entry = table.entry(hash, |&at| same(records, texts, at, namespace, &value), |_| hash);
+        let new = match entry {
+            Entry::Occupied(known) => return IdentityId(*known.get()),
+            Entry::Vacant(room) => {
+                let at = records.len() as u32;
+                room.insert(at);
+                at
+            }
+        };
+        let (cell, uuid) = match value {
+            Value::Uuid(bytes) => (bytes, true),
+            Value::Text(text) => {
+                let start = texts.len() as u64;
+                texts.push_str(text);
+                (place(start, text.len() as u64), false)
+            }
+        };
+        records.push(Record { cell, namespace, uuid });
+        IdentityId(new)
+    }
+
+    /// Interns all of `other`, in its order; returns the id here by the id there.
+    pub fn absorb(&mut self, other: &Interner) -> Vec<IdentityId> {
+        other.ids().map(|id| self.intern(other.namespace(id), other.value(id))).collect()
+    }
+
+    /// Appends `other`, none of which may be known: its ids move up by [`len`](Self::len).
+    /// Otherwise nothing changes, and the first one known is returned.
+    pub(super) fn append(&mut self, other: Interner) -> Result<(), IdentityId> {
+        if self.is_empty() {
+            *self = other;
+            return Ok(());
+        }
+        let before = self.len();
+        self.records.reserve(other.len());
+        for id in other.ids() {
+            let here = self.intern(other.namespace(id), other.value(id));
+            if here.index() != before + id.index() {
+                self.truncate(before);
+                return Err(here);
+            }
+        }
+        Ok(())
+    }
+
+    /// The namespace of an identity.
+    pub fn namespace(&self, id: IdentityId) -> NamespaceId {
+        self.records[id.index()].namespace
+    }
+
+    /// The value of an identity.
+    pub fn value(&self, id: IdentityId) -> Value<'_> {
+        let record = &self.records[id.index()];
+        if record.uuid { Value::Uuid(record.cell) } else { Value::Text(&self.texts[range(record)]) }
+    }
+
+    /// All ids, ascending.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = IdentityId> + use<> {
+        (0..self.len() as u32).map(IdentityId)
+    }
+
+    /// Forgets all but the first `len`. Costs a rebuild of the table: for what should not happen.
+    fn truncate(&mut self, len: usize) {
+        let texts = self.records[len..].iter().find(|record| !record.uuid).map(|record| range(record).start);
+        self.texts.truncate(texts.unwrap_or(self.texts.len()));
+        self.records.truncate(len);
+        self.grow(len);
+    }
+
+    fn grow(&mut self, room: usize) {
+        let hashes = self.ids().map(|id| hash(self.namespace(id), &self.value(id)));
+        self.table = rebuilt(room, hashes);
+    }
+}
+
+/// A fixed hash, because a result may not depend on a random one; whoever writes the log could make collisions.
+fn hash(namespace: NamespaceId, value: &Value<'_>) -> u64 {
+    let bytes = match value {
+        Value::Uuid(bytes) => bytes.as_slice(),
+        Value::Text(text) => text.as_bytes(),
+    };
+    xxh3_64_with_seed(bytes, u64::from(namespace.0))
+}
+
+fn same(records: &[Record], texts: &str, at: u32, namespace: NamespaceId, value: &Value<'_>) -> bool {
+    let record = &records[at as usize];
+    record.namespace == namespace
+        && match value {
+            Value::Uuid(bytes) => record.uuid && record.cell == *bytes,
+            Value::Text(text) => !record.uuid && texts.as_bytes()[range(record)] == *text.as_bytes(),
+        }
+}
+
+fn place(start: u64, length: u64) -> [u8; 16] {
+    (u128::from(start) | u128::from(length) << 64).to_le_bytes()
+}
+
+fn range(record: &Record) -> std::ops::Range<usize> {
+    let place = u128::from_le_bytes(record.cell);
+    let start = place as u64 as usize;
+    start..start + (place >> 64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NS: NamespaceId = NamespaceId::SESSION;
+    const OTHER: NamespaceId = NamespaceId(3);
+
+    fn text(number: usize) -> String {
+        match number % 3 {
+            0 => format!("{number:08x}-6994-41e2-875d-97ec4d19254b"),
+            1 => number.to_string(),
+            _ => format!("ä value of more than sixteen bytes {number}"),
+        }
+    }
+
+    #[test]
+    fn numbers_in_the_order_of_meeting_and_gives_back_what_went_in() {
+        let mut all = Interner::new();
+        for round in 0..2 {
+            for number in 0..5_000 {
+                let id = all.intern(NS, Value::new(&text(number)));
+                assert_eq!(id.index(), number, "round {round}");
+            }
+        }
+        assert_eq!(all.len(), 5_000);
+        for id in all.ids() {
+            assert_eq!(all.value(id).to_string(), text(id.index()));
+            assert_eq!(all.get(NS, all.value(id)), Some(id));
+            assert_eq!(all.get(OTHER, all.value(id)), None, "another namespace is another identity");
+        }
+        assert_eq!(all.intern(OTHER, Value::new("1")).index(), 5_000);
+        assert_eq!(all.namespace(IdentityId(5_000)), OTHER);
+    }
+
+    #[test]
+    fn a_text_is_never_the_uuid_of_its_bytes() {
+        let mut all = Interner::new();
+        let text = all.intern(NS, Value::Text("sixteen bytes it"));
+        let uuid = all.intern(NS, Value::Uuid(*b"sixteen bytes it"));
+        assert_ne!(text, uuid);
+    }
+
+    #[test]
+    fn cleared_it_starts_again() {
+        let mut all = Interner::new();
+        all.intern(NS, Value::new("a"));
+        all.clear();
+        assert_eq!((all.len(), all.get(NS, Value::new("a"))), (0, None));
+        assert_eq!(all.intern(NS, Value::new("b")), IdentityId(0));
+        assert_eq!(all.value(IdentityId(0)), Value::new("b"));
+    }
+
+    #[test]
+    fn absorbing_says_where_each_went() {
+        let (mut all, mut part) = (Interner::new(), Interner::new());
+        for value in ["a", "b"] {
+            all.intern(NS, Value::new(value));
+        }
+        for value in ["c", "b", "d"] {
+            part.intern(NS, Value::new(value));
+        }
+        assert_eq!(all.absorb(&part), [2, 1, 3].map(IdentityId));
+        assert_eq!(all.value(IdentityId(3)), Value::new("d"));
+    }
+
+    #[test]
+    fn a_failed_append_changes_nothing() {
+        let (mut all, mut part) = (Interner::new(), Interner::new());
+        for value in ["a", &text(0), "b"] {
+            all.intern(NS, Value::new(value));
+        }
+        for value in [&text(3), "new", "b"] {
+            part.intern(NS, Value::new(value));
+        }
+        assert_eq!(all.append(part), Err(IdentityId(2)));
+        assert_eq!(all.len(), 3);
+        assert_eq!(all.get(NS, Value::new("new")), None);
+        assert_eq!(all.intern(NS, Value::new("later")), IdentityId(3));
+        assert_eq!(all.value(IdentityId(2)), Value::new("b"));
+        assert_eq!(all.value(IdentityId(3)), Value::new("later"));
+    }
+}

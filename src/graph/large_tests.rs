@@ -1,0 +1,92 @@
+//! Groups so large that anything quadratic would not end.
+
+use crate::graph::{Delta, Graph};
+use crate::model::digest::EventHash;
+use crate::model::event::Witness;
+use crate::model::identity::{IdentityId, Value};
+use crate::model::link::Seen;
+use crate::model::namespace::{Levels, NamespaceId, Namespaces};
+use crate::model::time::Time;
+
+const ECOMMERCE: NamespaceId = NamespaceId(1);
+/// Batches that a large history comes in.
+const BATCHES: usize = 20;
+
+/// The orders in which a history may arrive: as it happened, backwards, and with a stride that knows no order.
+fn orders(len: u32) -> [Vec<u32>; 3] {
+    const STRIDE: u64 = 7_919; // a prime that divides no `len` in use
+    let stride = |at| (u64::from(at) * STRIDE % u64::from(len)) as u32;
+    [(0..len).collect(), (0..len).rev().collect(), (0..len).map(stride).collect()]
+}
+
+/// Links (namespace, value) to (namespace, value) at a time, in batches.
+fn replay(links: &[(u32, [(NamespaceId, u32); 2])], batch: usize) -> Graph {
+    let mut graph = Graph::new(Namespaces::new(Levels::default()));
+    for links in links.chunks(batch) {
+        let mut delta = Delta::new(graph.namespaces().clone());
+        let before = graph.identities().len() as u32;
+        for &(time, ends) in links {
+            let time = Time::from_micros(i64::from(time));
+            let [lower, higher] = ends.map(|(namespace, number)| {
+                let value = number.to_string();
+                let known = graph.identities().get(namespace, Value::new(&value));
+                let id = known
+                    .unwrap_or_else(|| IdentityId(before + delta.identities.intern(namespace, Value::new(&value)).0));
+                delta.seen.push((id, Seen::at(time)));
+                id
+            });
+            let witness = Witness { event: EventHash(0), anchor: lower };
+            delta.links.observe(lower, higher, time, witness);
+        }
+        graph.apply(delta).unwrap();
+    }
+    graph
+}
+
+fn id(graph: &Graph, namespace: NamespaceId, number: u32) -> IdentityId {
+    graph.identities().get(namespace, Value::new(&number.to_string())).unwrap()
+}
+
+#[test]
+fn one_customer_with_200_000_sessions() {
+    const SESSIONS: u32 = 200_000;
+    for order in orders(SESSIONS) {
+        let links: Vec<_> = order.into_iter().map(|at| (at, [(NamespaceId::SESSION, at), (ECOMMERCE, 0)])).collect();
+        let graph = replay(&links, links.len() / BATCHES);
+        let customer = id(&graph, ECOMMERCE, 0);
+        assert_eq!(graph.group_size(customer), SESSIONS as usize + 1);
+        for at in (0..SESSIONS).step_by(997) {
+            let owner = graph.owner(id(&graph, NamespaceId::SESSION, at)).unwrap();
+            assert_eq!((owner.customer, owner.since), (customer, Some(Time::from_micros(i64::from(at)))));
+        }
+        assert_eq!(graph.earliest(customer), id(&graph, NamespaceId::SESSION, 0));
+    }
+}
+
+#[test]
+fn one_session_with_20_000_customers() {
+    const CUSTOMERS: u32 = 20_000;
+    for order in orders(CUSTOMERS) {
+        for batch in [1, 100, CUSTOMERS as usize] {
+            let links: Vec<_> = order.iter().map(|&at| (at, [(NamespaceId::SESSION, 0), (ECOMMERCE, at)])).collect();
+            let graph = replay(&links, batch);
+            let session = id(&graph, NamespaceId::SESSION, 0);
+            assert_eq!(graph.owner(session).unwrap().customer, id(&graph, ECOMMERCE, 0));
+            assert_eq!(graph.group_size(session), 2);
+            let refused = graph.links().ids().filter(|&link| graph.refused(link)).count();
+            assert_eq!(refused, CUSTOMERS as usize - 1);
+        }
+    }
+}
+
+#[test]
+fn single_late_sessions_of_a_large_group_do_not_take_it_apart() {
+    const SESSIONS: u32 = 50_000;
+    for order in orders(SESSIONS) {
+        let links: Vec<_> = order.into_iter().map(|at| (at, [(NamespaceId::SESSION, at), (ECOMMERCE, 0)])).collect();
+        let graph = replay(&links, 1);
+        assert_eq!(graph.group_size(id(&graph, ECOMMERCE, 0)), SESSIONS as usize + 1);
+        let owner = graph.owner(id(&graph, NamespaceId::SESSION, 7)).unwrap();
+        assert_eq!(owner.since, Some(Time::from_micros(7)));
+    }
+}

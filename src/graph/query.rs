@@ -1,0 +1,117 @@
+//! What a graph answers. Nothing here changes anything.
+
+use std::cmp::Ordering;
+
+use crate::graph::Graph;
+use crate::graph::links::LinkId;
+use crate::model::digest::IdentityHash;
+use crate::model::identity::{Identity, IdentityId};
+use crate::model::link::Link;
+use crate::model::person::{Owner, Person};
+use crate::model::time::Time;
+
+impl Graph {
+    /// The customer that an identity belongs to, and since when. O(log n), in practice a step or two.
+    pub fn owner(&self, id: IdentityId) -> Option<Owner> {
+        let (root, since) = self.forest.way_up(id);
+        self.forest.is_customer(root).then_some(Owner { customer: root, since })
+    }
+
+    /// The owner by the events up to and including `until` alone.
+    pub fn owner_as_of(&self, id: IdentityId, until: Time) -> Option<Owner> {
+        let (top, since) = self.forest.way_up_as_of(id, until);
+        self.forest.is_customer(top).then_some(Owner { customer: top, since })
+    }
+
+    /// Whom an identity belongs to: its customer, or an anonymous group named by its earliest identity.
+    pub fn person(&self, id: IdentityId) -> Person {
+        let root = self.forest.root(id);
+        if self.forest.is_customer(root) {
+            Person::Customer(root)
+        } else {
+            Person::Anonymous(self.forest.earliest(root))
+        }
+    }
+
+    /// The identities of the same group, `id` among them, in no order that means anything:
+    /// sort by [`compare`](Self::compare) what is shown.
+    pub fn members(&self, id: IdentityId) -> impl Iterator<Item = IdentityId> {
+        self.forest.members(id)
+    }
+
+    /// How many identities the group of `id` has.
+    pub fn group_size(&self, id: IdentityId) -> usize {
+        self.forest.size(self.forest.root(id))
+    }
+
+    /// The identity of the same group that was seen first, ties by identity order.
+    pub fn earliest(&self, id: IdentityId) -> IdentityId {
+        self.forest.earliest(self.forest.root(id))
+    }
+
+    /// Whether two identities are in one group.
+    pub fn connected(&self, a: IdentityId, b: IdentityId) -> bool {
+        self.forest.root(a) == self.forest.root(b)
+    }
+
+    /// The link that first connected two identities: the latest on the path between them.
+    /// `None` when they are one, or not connected. O(log n).
+    pub fn connected_by(&self, a: IdentityId, b: IdentityId) -> Option<LinkId> {
+        self.forest.bott(a, b, &self.facts).map(|key| key.link)
+    }
+
+    /// Whether a link joined two groups. One that did not either closed a ring or was [refused](Self::refused).
+    pub fn accepted(&self, link: LinkId) -> bool {
+        self.forest.accepted(link)
+    }
+
+    /// Whether a link was refused, both groups holding a customer: then they are two still.
+    pub fn refused(&self, link: LinkId) -> bool {
+        let Link { lower, higher, .. } = self.facts.links[link];
+        !self.connected(lower, higher)
+    }
+
+    /// The links that touch an identity, accepted or not, in no order that means anything.
+    pub fn links_of(&self, id: IdentityId) -> impl Iterator<Item = (LinkId, &Link)> {
+        self.facts.touching.all(id, &self.facts.links)
+    }
+
+    /// All customers, in the order of meeting. O(identities).
+    pub fn customers(&self) -> impl Iterator<Item = IdentityId> {
+        self.facts.identities.ids().filter(|&id| self.forest.is_customer(id))
+    }
+
+    /// How many customers there are. O(1).
+    pub fn customer_count(&self) -> usize {
+        self.customers
+    }
+
+    /// Whether an identity is a customer: of the unique namespace.
+    pub fn is_customer(&self, id: IdentityId) -> bool {
+        self.forest.is_customer(id)
+    }
+
+    /// Identity order: by level, then by the bytes of the value.
+    pub fn compare(&self, a: IdentityId, b: IdentityId) -> Ordering {
+        self.facts.compare(a, b)
+    }
+
+    /// The order in which links are taken: by first co-occurrence, then higher, then lower identity.
+    pub fn compare_links(&self, a: LinkId, b: LinkId) -> Ordering {
+        self.facts.compare_keys(self.facts.key(a), self.facts.key(b))
+    }
+
+    /// An identity in full.
+    pub fn identity(&self, id: IdentityId) -> Identity {
+        let all = &self.facts.identities;
+        let namespace = self.facts.namespaces.display(all.namespace(id)).to_owned();
+        Identity { namespace, value: all.value(id).to_string() }
+    }
+
+    /// The hash of an identity, as digests take it.
+    pub fn hash(&self, id: IdentityId) -> IdentityHash {
+        let namespace = self.facts.identities.namespace(id);
+        let name = &self.facts.namespaces.names()[usize::from(namespace.0)];
+        IdentityHash::new(name, self.facts.identities.value(id))
+    }
+}

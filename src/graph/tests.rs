@@ -1,0 +1,238 @@
+//! Laws over random histories, against the naive reference.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::graph::links::{LinkId, Links};
+use crate::graph::reference::{Happening, NAMESPACES, Name, Reference};
+use crate::graph::{Delta, Graph, GraphError};
+use crate::model::digest::EventHash;
+use crate::model::event::Witness;
+use crate::model::identity::{IdentityId, Value};
+use crate::model::link::Seen;
+use crate::model::namespace::{Levels, Namespaces};
+use crate::model::person::Person;
+use crate::model::time::Time;
+
+/// Times of random events: few, so that ties are many.
+const TIMES: std::ops::Range<i64> = 0..9;
+
+fn levels(unique: bool) -> Namespaces {
+    Namespaces::new(Levels { between: Vec::new(), unique })
+}
+
+/// What `events` add to `graph`, as an engine would say it.
+fn delta(graph: &Graph, events: &[Happening]) -> Delta {
+    let mut delta = Delta::new(graph.namespaces().clone());
+    let before = graph.identities().len() as u32;
+    for event in events {
+        let time = Time::from_micros(event.time);
+        let mut ids = Vec::new();
+        for (level, value) in event.names.iter().rev() {
+            let namespace = delta.namespaces.intern(NAMESPACES[*level]).unwrap();
+            let id = match graph.identities().get(namespace, Value::new(value)) {
+                Some(known) => known,
+                None => IdentityId(before + delta.identities.intern(namespace, Value::new(value)).0),
+            };
+            delta.seen.push((id, Seen::at(time)));
+            ids.push(id);
+        }
+        let witness = Witness { event: EventHash(event.time as u128), anchor: ids[ids.len() - 1] };
+        for &lower in &ids[1..] {
+            delta.links.observe(lower, ids[0], time, witness);
+        }
+    }
+    delta
+}
+
+fn id(graph: &Graph, (level, value): &Name) -> IdentityId {
+    let namespace = graph.namespaces().get(NAMESPACES[*level]).unwrap();
+    graph.identities().get(namespace, Value::new(value)).unwrap()
+}
+
+/// Everything the graph says is what the reference says.
+fn agree(graph: &Graph, events: &[Happening], unique: bool) {
+    graph.forest.check(&graph.facts);
+    let truth = Reference::new(events, unique, i64::MAX);
+    let ids: Vec<IdentityId> = truth.names.iter().map(|name| id(graph, name)).collect();
+    assert_eq!(graph.identities().len(), ids.len());
+    for (place, &id) in ids.iter().enumerate() {
+        let mut members: Vec<IdentityId> = graph.members(id).collect();
+        members.sort_by(|&a, &b| graph.compare(a, b));
+        let group: Vec<IdentityId> = truth.group(place).into_iter().map(|member| ids[member]).collect();
+        assert_eq!(members, group, "group of {:?}", truth.names[place]);
+        assert_eq!(graph.group_size(id), group.len());
+        assert_eq!(graph.earliest(id), ids[truth.earliest(place)], "earliest of {:?}", truth.names[place]);
+        let person = match truth.customer(place) {
+            Some(customer) => Person::Customer(ids[customer]),
+            None => Person::Anonymous(ids[truth.earliest(place)]),
+        };
+        assert_eq!(graph.person(id), person);
+        let owner = graph.owner(id).map(|owner| (owner.customer, owner.since));
+        let expected = truth.owner(place).map(|(at, since)| (ids[at], since.map(Time::from_micros)));
+        assert_eq!(owner, expected, "owner of {:?}", truth.names[place]);
+        for (other, &to) in ids.iter().enumerate() {
+            let link = truth.connected.get(&(place.min(other), place.max(other)));
+            let link = link.map(|&(low, high)| graph.links().find(ids[low], ids[high]).unwrap());
+            assert_eq!(graph.connected_by(id, to), link, "{:?} to {:?}", truth.names[place], truth.names[other]);
+        }
+    }
+    assert_eq!(graph.links().len(), truth.links.len());
+    for (pair, &(first, last, count)) in &truth.links {
+        let link = graph.links().find(ids[pair.0], ids[pair.1]).unwrap();
+        let known = graph.links()[link];
+        assert_eq!((known.first.as_micros(), known.last.as_micros(), known.count), (first, last, count));
+        assert_eq!(graph.accepted(link), truth.accepted.contains(pair), "accepted {pair:?}");
+        assert_eq!(graph.refused(link), truth.refused.contains(pair), "refused {pair:?}");
+        assert!(graph.links_of(known.lower).any(|(at, _)| at == link));
+        assert!(graph.links_of(known.higher).any(|(at, _)| at == link));
+    }
+    let touches: usize = ids.iter().map(|&id| graph.links_of(id).count()).sum();
+    assert_eq!(touches, 2 * truth.links.len());
+    let customers = ids.iter().filter(|&&id| graph.is_customer(id)).count();
+    assert_eq!((graph.customer_count(), graph.customers().count()), (customers, customers));
+}
+
+/// As of any time, the graph says what the reference says over the links up to then.
+fn agree_as_of(graph: &Graph, events: &[Happening], unique: bool) {
+    for until in TIMES.start - 1..TIMES.end {
+        let truth = Reference::new(events, unique, until);
+        for (place, name) in truth.names.iter().enumerate() {
+            let owner = graph.owner_as_of(id(graph, name), Time::from_micros(until));
+            let owner = owner.map(|owner| (owner.customer, owner.since));
+            let expected =
+                truth.owner(place).map(|(at, since)| (id(graph, &truth.names[at]), since.map(Time::from_micros)));
+            assert_eq!(owner, expected, "owner of {name:?} as of {until}");
+        }
+    }
+}
+
+/// A value by number: some are UUIDs, and their order is not that of the numbers.
+fn value(number: u8) -> String {
+    match number % 3 {
+        0 => format!("{:08x}-6994-41e2-875d-97ec4d19254b", u32::from(number).wrapping_mul(0x9e37_79b9)),
+        1 => format!("{}", 97 - number),
+        _ => format!("v{number}"),
+    }
+}
+
+/// An event with one to four identities, of `width` values in each namespace.
+fn happening(width: u8) -> impl Strategy<Value = Happening> {
+    let names = vec(proptest::option::of(0..width), NAMESPACES.len());
+    (TIMES, names).prop_filter_map("carries no identity", |(time, numbers)| {
+        let names: Vec<Name> = numbers
+            .into_iter()
+            .enumerate()
+            .filter_map(|(level, number)| number.map(|number| (level, value(number))))
+            .collect();
+        (!names.is_empty()).then_some(Happening { time, names })
+    })
+}
+
+/// A history in batches; dense ones make rings and refusals, wide ones long paths.
+fn batches() -> impl Strategy<Value = Vec<Vec<Happening>>> {
+    (2u8..9).prop_flat_map(|width| vec(vec(happening(width), 0..14), 1..7))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    fn after_every_batch_the_graph_is_what_the_rule_says(batches in batches(), unique in prop::bool::weighted(0.8)) {
+        let mut graph = Graph::new(levels(unique));
+        let mut events = Vec::new();
+        for batch in batches {
+            let delta = delta(&graph, &batch);
+            events.extend(batch);
+            graph.apply(delta).unwrap();
+            agree(&graph, &events, unique);
+        }
+        agree_as_of(&graph, &events, unique);
+    }
+
+    #[test]
+    fn batches_of_one_event_and_one_batch_agree(events in vec(happening(5), 0..40)) {
+        let mut graph = Graph::new(levels(true));
+        for event in &events {
+            graph.apply(delta(&graph, std::slice::from_ref(event))).unwrap();
+        }
+        agree(&graph, &events, true);
+        let mut whole = Graph::new(levels(true));
+        whole.apply(delta(&whole, &events)).unwrap();
+        agree(&whole, &events, true);
+    }
+
+    #[test]
+    fn shares_can_be_reduced_apart(ours in vec(happening(5), 0..30), theirs in vec(happening(5), 0..30)) {
+        let all = [ours.clone(), theirs.clone()].concat();
+        let mut empty = Graph::new(levels(true));
+        let whole = delta(&empty, &all);
+        empty.apply(Delta { links: Links::new(), ..whole.clone() }).unwrap(); // identities alone, so that ids agree
+        let (mut reduced, mut accepted) = (delta(&empty, &ours).links, Links::new());
+        for share in [&ours, &theirs] {
+            let mut part = empty.clone();
+            part.apply(delta(&empty, share)).unwrap();
+            for link in part.links().ids().filter(|&link| part.accepted(link)) {
+                accepted.merge_link(part.links()[link]);
+            }
+        }
+        reduced.merge(delta(&empty, &theirs).links);
+        prop_assert_eq!(sorted(&reduced), sorted(&whole.links), "links add up");
+        let mut forest = empty.clone();
+        forest.apply(Delta { links: accepted, ..Delta::new(empty.namespaces().clone()) }).unwrap();
+        let mut graph = empty;
+        graph.apply(Delta { links: whole.links, ..Delta::new(graph.namespaces().clone()) }).unwrap();
+        for id in graph.identities().ids() {
+            prop_assert_eq!(forest.owner(id), graph.owner(id));
+            prop_assert_eq!(forest.person(id), graph.person(id));
+        }
+    }
+}
+
+fn sorted(links: &Links) -> Vec<crate::model::link::Link> {
+    let mut links = links.as_slice().to_vec();
+    links.sort_by_key(|link| (link.lower, link.higher));
+    links
+}
+
+fn event(time: i64, names: &[(usize, &str)]) -> Happening {
+    Happening { time, names: names.iter().map(|&(level, value)| (level, value.to_owned())).collect() }
+}
+
+#[test]
+fn an_earlier_login_in_a_later_batch_moves_the_session() {
+    let mut graph = Graph::new(levels(true));
+    let (p, q, s) = ((3, "p"), (3, "q"), (0, "s"));
+    graph.apply(delta(&graph, &[event(5, &[s, p])])).unwrap();
+    let owner =
+        |graph: &Graph| graph.owner(id(graph, &(0, "s".to_owned()))).map(|owner| graph.identity(owner.customer));
+    assert_eq!(owner(&graph).unwrap().to_string(), "ecommerceId:p");
+    graph.apply(delta(&graph, &[event(3, &[s, q])])).unwrap();
+    assert_eq!(owner(&graph).unwrap().to_string(), "ecommerceId:q");
+    assert!(graph.refused(LinkId(0)) && graph.accepted(LinkId(1)));
+}
+
+#[test]
+fn a_delta_that_does_not_fit_changes_nothing() {
+    let mut graph = Graph::new(levels(true));
+    graph.apply(delta(&graph, &[event(5, &[(0, "s"), (3, "p")])])).unwrap();
+    let fresh = Graph::new(levels(true));
+    let again = delta(&fresh, &[event(1, &[(0, "new"), (3, "p")])]);
+    assert_eq!(graph.apply(again), Err(GraphError::Known(IdentityId(0))));
+    let mut unknown = Delta::new(levels(true));
+    unknown.seen.push((IdentityId(2), Seen::at(Time::from_micros(0))));
+    assert_eq!(graph.apply(unknown), Err(GraphError::Unknown(IdentityId(2))));
+    assert_eq!(graph.apply(Delta::new(levels(false))), Err(GraphError::Namespaces));
+    let mut foreign = Delta::new(levels(true));
+    foreign.identities.intern(crate::model::namespace::NamespaceId(9), Value::new("x"));
+    assert_eq!(graph.apply(foreign), Err(GraphError::Namespaces));
+    agree(&graph, &[event(5, &[(0, "s"), (3, "p")])], true);
+}
+
+#[test]
+fn the_hash_is_that_of_the_lower_case_name() {
+    let mut graph = Graph::new(levels(true));
+    graph.apply(delta(&graph, &[event(5, &[(3, "18278")])])).unwrap();
+    let expected = crate::model::digest::IdentityHash::new("ecommerceid", Value::new("18278"));
+    assert_eq!(graph.hash(IdentityId(0)), expected);
+}
