@@ -10,13 +10,13 @@
 //! after the bounds of both its ends is refused for certain. Any other that touches such a group is put aside with it.
 
 use crate::graph::dirty::Dirty;
-use crate::graph::facts::{Facts, Key};
+use crate::graph::facts::{Due, Facts, Key};
 use crate::graph::forest::Forest;
 use crate::graph::links::{LinkId, Links};
 use crate::graph::{Delta, Graph, GraphError};
 use crate::model::identity::IdentityId;
 use crate::model::limits::MAX_IDENTITIES;
-use crate::model::link::{Link, Seen};
+use crate::model::link::Seen;
 use crate::model::time::Time;
 
 /// Before its first sighting an identity was seen at no time: later than all, until it is.
@@ -46,8 +46,8 @@ impl Graph {
         for &(id, _) in seen.iter().filter(|(id, _)| id.index() < before) {
             self.forest.see(id, &self.facts);
         }
-        for key in self.facts.in_order(changed) {
-            take(key, &self.facts, &mut self.forest, &mut dirty);
+        for due in self.facts.in_order(changed) {
+            take(due, &self.facts, &mut self.forest, &mut dirty);
         }
         for (set, roots) in dirty.sets() {
             self.join_anew(set, &roots, &mut dirty);
@@ -121,13 +121,12 @@ impl Graph {
                 links.push(link);
             }
         }
-        let keys = facts.in_order(links);
-        forest.take_apart(&members, &keys);
-        for key in keys {
-            let Link { lower, higher, .. } = facts.links[key.link];
-            let (a, b) = (forest.root(lower), forest.root(higher));
+        let links = facts.in_order(links);
+        forest.take_apart(&members, &links);
+        for due in links {
+            let (a, b) = (forest.root(due.lower), forest.root(due.higher));
             if a != b && !(forest.is_customer(a) && forest.is_customer(b)) {
-                let joined = forest.join(key, facts);
+                let joined = forest.join(due, a, b, facts);
                 debug_assert!(joined, "links in order can always be joined");
             }
         }
@@ -139,8 +138,8 @@ impl Graph {
 }
 
 /// Takes one link: joins, refuses, passes over, or puts aside.
-fn take(key: Key, facts: &Facts, forest: &mut Forest, dirty: &mut Dirty) {
-    let Link { lower, higher, .. } = facts.links[key.link];
+fn take(due: Due, facts: &Facts, forest: &mut Forest, dirty: &mut Dirty) {
+    let Due { key, lower, higher } = due;
     let (a, b) = (forest.root(lower), forest.root(higher));
     if a == b {
         let closes_earlier =
@@ -153,7 +152,7 @@ fn take(key: Key, facts: &Facts, forest: &mut Forest, dirty: &mut Dirty) {
         if earlier_than(lower) || earlier_than(higher) {
             dirty.unite(a, b);
         }
-    } else if dirty.contains(a) || dirty.contains(b) || !forest.join(key, facts) {
+    } else if dirty.contains(a) || dirty.contains(b) || !forest.join(due, a, b, facts) {
         dirty.unite(a, b);
     }
 }

@@ -28,6 +28,14 @@ pub(super) struct Key {
     pub(super) link: LinkId,
 }
 
+/// A link that is to be taken, with its ends beside it: a look at each link would cost more than the sort.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Due {
+    pub(super) key: Key,
+    pub(super) lower: IdentityId,
+    pub(super) higher: IdentityId,
+}
+
 impl Facts {
     /// Identity order: by level, then by the bytes of the value.
     pub(super) fn compare(&self, a: IdentityId, b: IdentityId) -> Ordering {
@@ -54,12 +62,19 @@ impl Facts {
         a.first.cmp(&b.first).then_with(|| self.compare_ends(a.link, b.link))
     }
 
-    /// The keys of `links`, ascending.
-    pub(super) fn in_order(&self, links: impl IntoIterator<Item = LinkId>) -> Vec<Key> {
-        let mut keys: Vec<Key> = links.into_iter().map(|link| self.key(link)).collect();
+    /// `links`, ascending by key.
+    pub(super) fn in_order(&self, links: impl IntoIterator<Item = LinkId>) -> Vec<Due> {
+        let due = |id| {
+            let link = &self.links[id];
+            Due { key: Key { first: link.first, link: id }, lower: link.lower, higher: link.higher }
+        };
+        let mut all: Vec<Due> = links.into_iter().map(due).collect();
         // Stable because that one is quick where links come in runs, as they do from a log.
-        keys.sort_by(|&a, &b| self.compare_keys(a, b));
-        keys
+        all.sort_by(|a, b| {
+            let ends = || self.compare(a.higher, b.higher).then_with(|| self.compare(a.lower, b.lower));
+            a.key.first.cmp(&b.key.first).then_with(ends)
+        });
+        all
     }
 
     fn compare_ends(&self, a: LinkId, b: LinkId) -> Ordering {

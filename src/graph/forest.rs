@@ -11,10 +11,9 @@
 
 use std::cmp::Ordering;
 
-use crate::graph::facts::{Facts, Key};
+use crate::graph::facts::{Due, Facts, Key};
 use crate::graph::links::LinkId;
 use crate::model::identity::IdentityId;
-use crate::model::link::Link;
 use crate::model::time::Time;
 
 /// `Node::parent` of a root. Identities have 31 bits, so no parent is mistaken for it.
@@ -42,21 +41,28 @@ impl Node {
     }
 }
 
-/// What the root knows of its group; of no meaning elsewhere.
+/// What ties a member to its group, and what the root knows of that.
 #[derive(Debug, Clone, Copy)]
-struct Group {
+struct Member {
+    /// The next member of the same group; a ring.
+    next: IdentityId,
+    /// Of a root: how many members its group has.
     size: u32,
-    /// The member seen first, ties by identity order.
+    /// Of a root: the member seen first, ties by identity order.
     earliest: IdentityId,
+}
+
+impl Member {
+    fn alone(id: IdentityId) -> Self {
+        Self { next: id, size: 1, earliest: id }
+    }
 }
 
 /// The groups of all identities. 28 bytes an identity, one a link.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Forest {
     nodes: Vec<Node>,
-    groups: Vec<Group>,
-    /// The next member of the same group; a ring.
-    next: Vec<u32>,
+    members: Vec<Member>,
     /// By link.
     accepted: Vec<bool>,
 }
@@ -68,8 +74,7 @@ impl Forest {
         for id in facts.identities.ids().skip(self.nodes.len()) {
             let parent = if Some(facts.identities.namespace(id)) == unique { CUSTOMER } else { ROOT };
             self.nodes.push(Node { parent, link: NO_LINK, first: Time::from_micros(0) });
-            self.groups.push(Group { size: 1, earliest: id });
-            self.next.push(id.0);
+            self.members.push(Member::alone(id));
         }
         self.accepted.resize(facts.links.len(), false);
     }
@@ -126,12 +131,12 @@ impl Forest {
 
     /// The member of the group of `root` that was seen first.
     pub(super) fn earliest(&self, root: IdentityId) -> IdentityId {
-        self.groups[root.index()].earliest
+        self.members[root.index()].earliest
     }
 
     /// How many members the group of `root` has.
     pub(super) fn size(&self, root: IdentityId) -> usize {
-        self.groups[root.index()].size as usize
+        self.members[root.index()].size as usize
     }
 
     /// Whether a link is one of the forest.
@@ -144,7 +149,7 @@ impl Forest {
         let mut at = Some(id);
         std::iter::from_fn(move || {
             let member = at?;
-            let next = IdentityId(self.next[member.index()]);
+            let next = self.members[member.index()].next;
             at = (next != id).then_some(next);
             Some(member)
         })
@@ -175,19 +180,19 @@ impl Forest {
     /// Follows an identity that turned out to have been seen earlier.
     pub(super) fn see(&mut self, id: IdentityId, facts: &Facts) {
         let root = self.root(id);
-        let group = &mut self.groups[root.index()];
+        let group = &mut self.members[root.index()];
         if facts.is_earlier(id, group.earliest) {
             group.earliest = id;
         }
     }
 
-    /// Joins the two groups that `key` ties, of which at most one holds a customer.
+    /// Joins the groups with the roots `a` (of the lower end of `due`) and `b` (of the higher), of which at most one
+    /// holds a customer.
     ///
     /// Returns whether it could: not, when links of both groups come later than `key`, or when the tree would
     /// become too high. Such groups are to be taken apart and joined anew in order. O(log n).
-    pub(super) fn join(&mut self, key: Key, facts: &Facts) -> bool {
-        let Link { lower, higher, .. } = facts.links[key.link];
-        let (a, b) = (self.root(lower), self.root(higher));
+    pub(super) fn join(&mut self, due: Due, a: IdentityId, b: IdentityId, facts: &Facts) -> bool {
+        let Due { key, lower, higher } = due;
         match (self.is_before(a, key, facts), self.is_before(b, key, facts)) {
             (true, true) => {
                 let a_stays = self.is_customer(a) || (!self.is_customer(b) && self.size(a) >= self.size(b));
@@ -223,29 +228,29 @@ impl Forest {
     /// Hangs the root `part` below `top`, which is in the group of `root`.
     fn attach(&mut self, part: IdentityId, top: IdentityId, root: IdentityId, key: Key, facts: &Facts) {
         self.nodes[part.index()] = Node { parent: top.0, link: key.link.0, first: key.first };
-        let Group { size, earliest } = self.groups[part.index()];
-        let group = &mut self.groups[root.index()];
+        let Member { next, size, earliest } = self.members[part.index()];
+        let group = &mut self.members[root.index()];
         group.size += size;
         if facts.is_earlier(earliest, group.earliest) {
             group.earliest = earliest;
         }
-        self.next.swap(part.index(), root.index());
+        let after = std::mem::replace(&mut group.next, next);
+        self.members[part.index()].next = after;
         self.accepted[key.link.index()] = true;
     }
 
     /// Takes a group apart: everybody in `members` is alone, and none of `links` accepted.
-    pub(super) fn take_apart(&mut self, members: &[IdentityId], links: &[Key]) {
+    pub(super) fn take_apart(&mut self, members: &[IdentityId], links: &[Due]) {
         for &id in members {
             let node = &mut self.nodes[id.index()];
             node.link = NO_LINK;
             if !node.is_root() {
                 node.parent = ROOT; // and a customer stays one
             }
-            self.groups[id.index()] = Group { size: 1, earliest: id };
-            self.next[id.index()] = id.0;
+            self.members[id.index()] = Member::alone(id);
         }
-        for key in links {
-            self.accepted[key.link.index()] = false;
+        for due in links {
+            self.accepted[due.key.link.index()] = false;
         }
     }
 
