@@ -39,13 +39,14 @@ impl Graph {
         self.facts.seen.resize(self.facts.identities.len(), UNSEEN);
         self.facts.touching.grow(self.facts.identities.len());
         self.see(&seen);
-        let (changed, mut dirty) = self.merge_links(links);
+        let changed = self.merge_links(links);
         self.forest.grow(&self.facts);
         self.customers += self.customers_from(before).count();
         // Not before the forest has all identities and the facts all times, of which the earliest is chosen.
         for &(id, _) in seen.iter().filter(|(id, _)| id.index() < before) {
             self.forest.see(id, &self.facts);
         }
+        let mut dirty = Dirty::default();
         for due in self.facts.in_order(changed) {
             take(due, &self.facts, &mut self.forest, &mut dirty);
         }
@@ -81,33 +82,26 @@ impl Graph {
         }
     }
 
-    /// Merges links in; returns those that are new or have an earlier key, and, put aside, the groups of those among
-    /// them that are accepted: the key of an edge changes.
-    fn merge_links(&mut self, links: Links) -> (Vec<LinkId>, Dirty) {
-        let Self { facts, forest, .. } = self;
-        let (mut changed, mut dirty) = (Vec::new(), Dirty::default());
+    /// Merges links in; returns those that are new or have an earlier key than before. An accepted one among these
+    /// keeps its old key in the forest until it is taken again, and then closes a ring with itself.
+    fn merge_links(&mut self, links: Links) -> Vec<LinkId> {
+        let facts = &mut self.facts;
         if facts.links.is_empty() {
             facts.links = links;
             facts.links.as_slice().iter().for_each(|link| facts.touching.push(link));
-            return (facts.links.ids().collect(), dirty);
+            return facts.links.ids().collect();
         }
+        let mut changed = Vec::new();
         for &link in links.as_slice() {
-            match facts.links.merge_link(link) {
-                (id, None) => {
-                    facts.touching.push(&link);
-                    changed.push(id);
-                }
-                (id, Some(before)) if facts.links[id].first < before.first => {
-                    if forest.accepted(id) {
-                        let root = forest.root(link.lower);
-                        dirty.unite(root, root);
-                    }
-                    changed.push(id);
-                }
-                _ => {}
+            let (id, before) = facts.links.merge_link(link);
+            if before.is_none() {
+                facts.touching.push(&link);
+            }
+            if before.is_none_or(|before| link.first < before.first) {
+                changed.push(id);
             }
         }
-        (changed, dirty)
+        changed
     }
 
     /// Takes a set of groups apart and takes the links among them again, in order.

@@ -216,6 +216,14 @@ mod tests {
     }
 
     #[test]
+    fn one_value_in_many_namespaces_is_many_identities() {
+        let mut all = Interner::new();
+        for namespace in 0..256 {
+            assert_eq!(all.intern(NamespaceId(namespace), Value::new("a")), IdentityId(u32::from(namespace)));
+        }
+    }
+
+    #[test]
     fn a_text_is_never_the_uuid_of_its_bytes() {
         let mut all = Interner::new();
         let text = all.intern(NS, Value::Text("sixteen bytes it"));
@@ -256,7 +264,7 @@ mod tests {
             part.intern(NS, Value::new(value));
         }
         assert_eq!(all.append(part), Err(IdentityId(2)));
-        assert_eq!(all.len(), 3);
+        assert_eq!((all.len(), all.texts.as_str()), (3, "ab"));
         assert_eq!(all.get(NS, Value::new("new")), None);
         assert_eq!(all.intern(NS, Value::new("later")), IdentityId(3));
         assert_eq!(all.value(IdentityId(2)), Value::new("b"));

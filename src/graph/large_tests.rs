@@ -8,6 +8,8 @@ use crate::model::link::Seen;
 use crate::model::namespace::{Levels, NamespaceId, Namespaces};
 use crate::model::time::Time;
 
+/// `email`, which the tests intern first after those that every store has.
+const EMAIL: NamespaceId = NamespaceId(2);
 const ECOMMERCE: NamespaceId = NamespaceId(1);
 /// Batches that a large history comes in.
 const BATCHES: usize = 20;
@@ -21,7 +23,9 @@ fn orders(len: u32) -> [Vec<u32>; 3] {
 
 /// Links (namespace, value) to (namespace, value) at a time, in batches.
 fn replay(links: &[(u32, [(NamespaceId, u32); 2])], batch: usize) -> Graph {
-    let mut graph = Graph::new(Namespaces::new(Levels::default()));
+    let mut namespaces = Namespaces::new(Levels::default());
+    assert_eq!(namespaces.intern("email"), Some(EMAIL));
+    let mut graph = Graph::new(namespaces);
     for links in links.chunks(batch) {
         let mut delta = Delta::new(graph.namespaces().clone());
         let before = graph.identities().len() as u32;
@@ -89,4 +93,15 @@ fn single_late_sessions_of_a_large_group_do_not_take_it_apart() {
         let owner = graph.owner(id(&graph, NamespaceId::SESSION, 7)).unwrap();
         assert_eq!(owner.since, Some(Time::from_micros(7)));
     }
+}
+
+#[test]
+fn a_chain_that_grows_backwards_link_by_link_stays_low() {
+    const PAIRS: u32 = 500;
+    // session 0 - email 0 - session 1 - email 1 - …, each link earlier than the one before it
+    let links: Vec<_> =
+        (0..2 * PAIRS).map(|at| (2 * PAIRS - at, [(NamespaceId::SESSION, at.div_ceil(2)), (EMAIL, at / 2)])).collect();
+    let graph = replay(&links, 1);
+    assert_eq!(graph.group_size(IdentityId(0)), 2 * PAIRS as usize + 1);
+    graph.forest.check(&graph.facts);
 }
