@@ -3,4 +3,5 @@
 
 pub mod generate;
 pub mod graph;
+pub mod ingest;
 pub mod model;

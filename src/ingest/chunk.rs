@@ -1,0 +1,19 @@
+//! A piece of a source.
+
+/// Bytes of a chunk, about. Large against the cost of handing it to another thread, small against the memory.
+pub const CHUNK_BYTES: usize = 4 << 20;
+
+/// Whole lines of a source, or the start of one that is too long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// The lines, each with its line end.
+    pub bytes: Vec<u8>,
+    /// Where they begin in the source, in bytes after decompression.
+    pub start: u64,
+    /// Where the next chunk begins.
+    pub end: u64,
+    /// Whether the last line lacks its line end. Only at the end of the source.
+    pub unterminated: bool,
+    /// The length of the one line that this is the start of: it was too long for a chunk, and its rest was passed over.
+    pub overlong: Option<u64>,
+}

@@ -1,0 +1,49 @@
+//! What can go wrong before there is a line.
+
+use std::io;
+
+use thiserror::Error;
+
+/// Why a source could not be read, or not to its end.
+#[derive(Debug, Error)]
+pub enum IngestError {
+    /// An argument names no file, folder or glob with a match.
+    #[error("no such file, and no file matches: {0} (check the path; put a glob in quotes)")]
+    NotFound(String),
+    /// A folder holds no file that is read.
+    #[error(
+        "no files in the folder {0} (hidden files, whose names begin with a dot, are not read: name them one by one)"
+    )]
+    EmptyFolder(String),
+    /// The operating system refused.
+    #[error("cannot read {name}: {error} (check that it exists and may be read)")]
+    Io {
+        /// The source.
+        name: String,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// A compressed source breaks off or is damaged; what came before was delivered.
+    #[error(
+        "{name} is a damaged or incomplete {format} file: {error} (everything before byte {bytes} of its content was read; \
+         deliver the file again and replay it: what is known is not counted twice)"
+    )]
+    Damaged {
+        /// The source.
+        name: String,
+        /// `gzip` or `zstd`.
+        format: &'static str,
+        /// How much of its content was delivered, in bytes after decompression.
+        bytes: u64,
+        /// What the decoder said.
+        #[source]
+        error: io::Error,
+    },
+}
+
+impl IngestError {
+    pub(super) fn io(name: impl Into<String>, error: io::Error) -> Self {
+        Self::Io { name: name.into(), error }
+    }
+}

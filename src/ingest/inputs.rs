@@ -1,0 +1,153 @@
+//! Which sources do the arguments name?
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hashbrown::HashSet;
+use walkdir::{DirEntry, WalkDir};
+
+use crate::ingest::error::IngestError;
+
+/// The name of standard input, among the arguments and in reports.
+pub const STDIN: &str = "-";
+
+/// A source to be read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// Standard input.
+    Stdin,
+    /// A file, by its canonical path (a pipe: by the path as it was given).
+    File(PathBuf),
+}
+
+impl Input {
+    /// The name it is remembered and reported by: `-`, or the path.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Stdin => STDIN.to_string(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+}
+
+/// The sources that `args` name, in their order, each once: files, folders (every file within that is not hidden, by name),
+/// quoted globs, and `-` for standard input. What exists under that very name is no glob.
+///
+/// # Errors
+/// When an argument names nothing, or a folder cannot be read.
+pub fn expand(args: &[String]) -> Result<Vec<Input>, IngestError> {
+    let mut inputs = Inputs::default();
+    for arg in args {
+        if arg == STDIN {
+            inputs.add(Input::Stdin);
+            continue;
+        }
+        let path = Path::new(arg);
+        match fs::metadata(path) {
+            Ok(_) => inputs.path(path)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => inputs.glob(arg)?,
+            Err(error) => return Err(IngestError::io(arg, error)),
+        }
+    }
+    Ok(inputs.found)
+}
+
+#[derive(Default)]
+struct Inputs {
+    found: Vec<Input>,
+    known: HashSet<Input>,
+}
+
+impl Inputs {
+    fn add(&mut self, input: Input) {
+        if self.known.insert(input.clone()) {
+            self.found.push(input);
+        }
+    }
+
+    fn path(&mut self, path: &Path) -> Result<(), IngestError> {
+        let name = || path.display().to_string();
+        let kind = fs::metadata(path).map_err(|error| IngestError::io(name(), error))?;
+        if kind.is_dir() {
+            return self.folder(path);
+        }
+        // A pipe may have no canonical path (`/dev/fd/63`), and needs none.
+        let canonical = if kind.is_file() { fs::canonicalize(path) } else { std::path::absolute(path) };
+        self.add(Input::File(canonical.map_err(|error| IngestError::io(name(), error))?));
+        Ok(())
+    }
+
+    fn folder(&mut self, folder: &Path) -> Result<(), IngestError> {
+        let hidden = |entry: &DirEntry| entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".");
+        let mut empty = true;
+        let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
+        for entry in walk.into_iter().filter_entry(|entry| !hidden(entry)) {
+            let entry = entry.map_err(|error| IngestError::io(folder.display().to_string(), error.into()))?;
+            if entry.file_type().is_file() {
+                self.path(entry.path())?;
+                empty = false;
+            }
+        }
+        if empty { Err(IngestError::EmptyFolder(folder.display().to_string())) } else { Ok(()) }
+    }
+
+    fn glob(&mut self, pattern: &str) -> Result<(), IngestError> {
+        let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+        let nothing = || IngestError::NotFound(pattern.to_string());
+        let paths = glob::glob_with(pattern, options).map_err(|_| nothing())?;
+        let mut empty = true;
+        for path in paths {
+            let path = path.map_err(|error| IngestError::io(error.path().display().to_string(), error.into()))?;
+            self.path(&path)?;
+            empty = false;
+        }
+        if empty { Err(nothing()) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(root: &Path, args: &[&str]) -> Result<Vec<String>, IngestError> {
+        let args: Vec<_> = args
+            .iter()
+            .map(|arg| if *arg == STDIN { STDIN.to_string() } else { root.join(arg).display().to_string() })
+            .collect();
+        let root = root.canonicalize().unwrap();
+        let inputs = expand(&args)?;
+        Ok(inputs
+            .iter()
+            .map(|input| input.name().strip_prefix(&format!("{}/", root.display())).unwrap_or("-").to_string())
+            .collect())
+    }
+
+    #[test]
+    fn files_folders_globs_and_standard_input_each_once() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["b/2.log", "b/1.log", "b/c/3.log", "b/.hidden", "b/.git/x", "a.log", "[a].log", "z.txt"] {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let found = |args: &[&str]| names(root.path(), args).unwrap();
+        assert_eq!(
+            found(&["z.txt", "b", "-", "b/1.log", "b/../z.txt", "-"]),
+            ["z.txt", "b/1.log", "b/2.log", "b/c/3.log", "-"]
+        );
+        assert_eq!(found(&["*.log"]), ["[a].log", "a.log"]);
+        assert_eq!(found(&["[a].log"]), ["[a].log"], "what exists is no glob");
+        assert_eq!(found(&["b*"]), ["b/1.log", "b/2.log", "b/c/3.log"], "a glob may match a folder");
+    }
+
+    #[test]
+    fn what_names_nothing_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("empty")).unwrap();
+        for arg in ["missing.log", "*.log", "[", "empty"] {
+            let error = names(root.path(), &[arg]).unwrap_err().to_string();
+            assert!(error.contains(arg), "{error}");
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! A strict JSON scanner: one pass, no tree, no allocation, no recursion.
+//!
+//! It walks UTF-8 text line by line and accepts exactly RFC 8259, nested at most [`MAX_DEPTH`] deep. A line end is not
+//! white space here: it ends the line, so a broken line cannot swallow the next. What is not asked for is checked and
+//! passed over; what is asked for is told by its place ([`Span`]).
+
+use std::fmt;
+
+/// Objects and lists within each other, the activity itself among them. The JSON library has the same bound; deeper is no activity
+/// but an attack or an accident, and one bit a level fits one word.
+pub(super) const MAX_DEPTH: u32 = 127;
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    NoObject,
+    NoKey,
+    NoColon,
+    NoValue,
+    NotInObject,
+    NotInList,
+    Control,
+    Unended,
+    Escape,
+    Surrogate,
+    Number,
+    Deep,
+    After,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoObject => "a line must be a JSON object",
+            Self::NoKey => "a key in quotes is missing",
+            Self::NoColon => "a colon is missing after a key",
+            Self::NoValue => "a value is missing or misspelled",
+            Self::NotInObject => "a comma or a closing brace is missing",
+            Self::NotInList => "a comma or a closing bracket is missing",
+            Self::Control => "a control character stands in a text",
+            Self::Unended => "a text has no closing quote",
+            Self::Escape => "an escape is unknown",
+            Self::Surrogate => "an escape is half of a surrogate pair",
+            Self::Number => "a number is misspelled",
+            Self::Deep => return write!(f, "it is nested more than {MAX_DEPTH} deep"),
+            Self::After => "something follows the object",
+        })
+    }
+}
+
+/// Where something lies: a text between its quotes, or a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub start: usize,
+    pub end: usize,
+    /// Whether it holds escapes.
+    pub escaped: bool,
+}
+
+/// A value that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Token {
+    /// Not there, or null.
+    Absent,
+    Text(Span),
+    Number(Span),
+    /// A boolean, list or object.
+    Other,
+}
+
+/// A place in a text.
+pub(super) struct Scanner<'a> {
+    bytes: &'a [u8],
+    /// The next byte to be read; where a fault was found, its place.
+    pub at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// At the start of `text`.
+    pub fn new(text: &'a str) -> Self {
+        Self { bytes: text.as_bytes(), at: 0 }
+    }
+
+    /// What lies at `span`, as it stands.
+    #[inline(always)]
+    pub fn raw(&self, span: Span) -> &'a [u8] {
+        &self.bytes[span.start..span.end]
+    }
+
+    /// Passes over white space and tells the byte that follows: a line end also at the end of the text.
+    #[inline(always)]
+    pub fn white(&mut self) -> u8 {
+        let byte = self.byte();
+        if byte > b' ' { byte } else { self.white_rest() }
+    }
+
+    #[inline(never)]
+    fn white_rest(&mut self) -> u8 {
+        while matches!(self.byte(), b' ' | b'\t' | b'\r') {
+            self.at += 1;
+        }
+        self.byte()
+    }
+
+    #[inline(always)]
+    fn byte(&self) -> u8 {
+        self.bytes.get(self.at).copied().unwrap_or(b'\n')
+    }
+
+    /// Reads an object; `member` is called at the value of each key and must read it.
+    #[inline(always)]
+    pub fn object(&mut self, mut member: impl FnMut(&mut Self, Span) -> Result<(), Fault>) -> Result<(), Fault> {
+        if self.white() != b'{' {
+            return Err(Fault::NoObject);
+        }
+        self.at += 1;
+        if self.white() == b'}' {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            let key = self.key()?;
+            member(self, key)?;
+            match self.white() {
+                b',' => self.at += 1,
+                b'}' => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(Fault::NotInObject),
+            }
+        }
+    }
+
+    /// Reads a value that stands within `depth` objects and lists, and tells what it is.
+    #[inline(always)]
+    pub fn token(&mut self, depth: u32) -> Result<Token, Fault> {
+        match self.white() {
+            b'"' => {
+                self.at += 1;
+                self.string().map(Token::Text)
+            }
+            b'-' | b'0'..=b'9' => {
+                let start = self.at;
+                self.number()?;
+                Ok(Token::Number(Span { start, end: self.at, escaped: false }))
+            }
+            b'n' => self.literal(b"null").map(|()| Token::Absent),
+            _ => self.skip(depth).map(|()| Token::Other),
+        }
+    }
+
+    /// Checks and passes over a value that stands within `depth` objects and lists.
+    #[inline]
+    pub fn skip(&mut self, depth: u32) -> Result<(), Fault> {
+        match self.white() {
+            b'{' | b'[' => self.skip_nested(depth),
+            byte => self.skip_flat(byte),
+        }
+    }
+
+    #[inline(always)]
+    fn skip_flat(&mut self, byte: u8) -> Result<(), Fault> {
+        match byte {
+            b'"' => {
+                self.at += 1;
+                self.string().map(|_| ())
+            }
+            b'-' | b'0'..=b'9' => self.number(),
+            b't' => self.literal(b"true"),
+            b'f' => self.literal(b"false"),
+            b'n' => self.literal(b"null"),
+            _ => Err(Fault::NoValue),
+        }
+    }
+
+    /// Passes over an object or list. `open` holds a bit for each level within, the innermost lowest: set for an object.
+    fn skip_nested(&mut self, outer: u32) -> Result<(), Fault> {
+        let mut open = 0u128;
+        let mut depth = outer;
+        loop {
+            let byte = self.white();
+            if let b'{' | b'[' = byte {
+                if depth == MAX_DEPTH {
+                    return Err(Fault::Deep);
+                }
+                self.at += 1;
+                depth += 1;
+                open = open << 1 | u128::from(byte == b'{');
+                let next = self.white();
+                if next != byte + 2 {
+                    if byte == b'{' {
+                        self.key()?;
+                    }
+                    continue;
+                }
+                // Closed at once: its closing byte (two above the opening one in ASCII) is met again below.
+            } else {
+                self.skip_flat(byte)?;
+            }
+            loop {
+                let object = open & 1 == 1;
+                match self.white() {
+                    b',' => {
+                        self.at += 1;
+                        if object {
+                            self.key()?;
+                        }
+                        break;
+                    }
+                    b'}' if object => {}
+                    b']' if !object => {}
+                    _ if object => return Err(Fault::NotInObject),
+                    _ => return Err(Fault::NotInList),
+                }
+                self.at += 1;
+                depth -= 1;
+                open >>= 1;
+                if depth == outer {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn key(&mut self) -> Result<Span, Fault> {
+        if self.white() != b'"' {
+            return Err(Fault::NoKey);
+        }
+        self.at += 1;
+        let key = self.string()?;
+        if self.white() != b':' {
+            return Err(Fault::NoColon);
+        }
+        self.at += 1;
+        Ok(key)
+    }
+
+    /// The rest of a text whose opening quote was read.
+    #[inline(always)]
+    fn string(&mut self) -> Result<Span, Fault> {
+        let start = self.at;
+        self.at = plain_end(self.bytes, start);
+        if self.byte() == b'"' {
+            let end = self.at;
+            self.at += 1;
+            return Ok(Span { start, end, escaped: false });
+        }
+        self.string_rest(start)
+    }
+
+    #[inline(never)]
+    fn string_rest(&mut self, start: usize) -> Result<Span, Fault> {
+        loop {
+            match self.byte() {
+                b'"' => break,
+                b'\\' => self.escape()?,
+                b'\n' => return Err(Fault::Unended),
+                _ => return Err(Fault::Control),
+            }
+            self.at = plain_end(self.bytes, self.at);
+        }
+        let end = self.at;
+        self.at += 1;
+        Ok(Span { start, end, escaped: true })
+    }
+
+    fn escape(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        match self.byte() {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {
+                self.at += 1;
+                return Ok(());
+            }
+            b'u' => {}
+            _ => return Err(Fault::Escape),
+        }
+        match self.unit()? {
+            0xDC00..=0xDFFF => Err(Fault::Surrogate),
+            0xD800..=0xDBFF => {
+                if !self.bytes[self.at..].starts_with(b"\\u") {
+                    return Err(Fault::Surrogate);
+                }
+                self.at += 1;
+                match self.unit()? {
+                    0xDC00..=0xDFFF => Ok(()),
+                    _ => Err(Fault::Surrogate),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The UTF-16 unit of `uXXXX`.
+    fn unit(&mut self) -> Result<u16, Fault> {
+        let unit = hex4(self.bytes, self.at + 1).ok_or(Fault::Escape)?;
+        self.at += 5;
+        Ok(unit)
+    }
+
+    #[inline(always)]
+    fn number(&mut self) -> Result<(), Fault> {
+        if self.byte() == b'-' {
+            self.at += 1;
+        }
+        match self.byte() {
+            b'0' => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.byte() == b'.' {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let b'e' | b'E' = self.byte() {
+            self.at += 1;
+            if let b'+' | b'-' = self.byte() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn digits(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        while self.byte().is_ascii_digit() {
+            self.at += 1;
+        }
+        if self.at == start { Err(Fault::Number) } else { Ok(()) }
+    }
+
+    #[inline(always)]
+    fn literal(&mut self, word: &[u8]) -> Result<(), Fault> {
+        if !self.bytes[self.at..].starts_with(word) {
+            return Err(Fault::NoValue);
+        }
+        self.at += word.len();
+        Ok(())
+    }
+}
+
+/// Appends the text that `raw` stands for to `out`. Its escapes were checked by the scanner.
+pub(super) fn unescape(raw: &str, out: &mut String) {
+    let mut rest = raw;
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        out.push_str(&rest[..at]);
+        let bytes = rest.as_bytes();
+        let mut used = at + 2;
+        let plain = match bytes.get(at + 1) {
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                let unit = hex4(bytes, at + 2).unwrap_or(0);
+                used = at + 6;
+                let low = if unit & 0xFC00 == 0xD800 { hex4(bytes, at + 8) } else { None };
+                used += if low.is_some() { 6 } else { 0 };
+                let units = [Some(unit), low].into_iter().flatten();
+                char::decode_utf16(units).next().and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER)
+            }
+            Some(&itself) => char::from(itself),
+            None => break,
+        };
+        out.push(plain);
+        rest = &rest[used..];
+    }
+    out.push_str(rest);
+}
+
+fn hex4(bytes: &[u8], at: usize) -> Option<u16> {
+    let digits = bytes.get(at..at + 4)?;
+    digits.iter().try_fold(0, |all, &digit| Some(all << 4 | char::from(digit).to_digit(16)? as u16))
+}
+
+/// The place of the first byte from `at` on that a text may not hold as it stands (a quote, a backslash, a control
+/// character), or the length of `bytes`.
+#[inline(always)]
+fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        let found = special(*block);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += BLOCK;
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(|&byte| byte < b' ' || byte == b'"' || byte == b'\\').unwrap_or(rest.len())
+}
+
+/// Bytes looked at together.
+const BLOCK: usize = 16;
+
+/// All bits of each special byte. Written byte by byte, so that the compiler makes vector comparisons of it on every machine.
+#[inline(always)]
+fn special(block: [u8; BLOCK]) -> u128 {
+    let marks = block.map(|byte| {
+        let special = (byte == b'"') | (byte == b'\\') | (byte < b' ');
+        if special { u8::MAX } else { 0 }
+    });
+    u128::from_le_bytes(marks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_first_special_byte() {
+        for byte in 0..=255u8 {
+            let special = byte < 0x20 || byte == b'"' || byte == b'\\';
+            for at in 0..40 {
+                let mut bytes = [b'a'; 40];
+                bytes[at] = byte;
+                bytes[39] = if at == 39 { byte } else { b'\xFF' };
+                assert_eq!(plain_end(&bytes, 0), if special { at } else { 40 }, "{byte} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn escapes_stand_for_what_they_name() {
+        let mut out = String::from(">");
+        unescape(r#"\u0073\uD83D\uDE00\"\\\/\b\f\n\r\té\u00E9"#, &mut out);
+        assert_eq!(out, ">s😀\"\\/\u{8}\u{c}\n\r\téé");
+    }
+}
