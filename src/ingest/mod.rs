@@ -18,3 +18,8 @@ pub mod reader;
 pub mod reject;
 mod scan;
 mod stamp;
+
+#[cfg(test)]
+mod reader_tests;
+#[cfg(test)]
+mod tests;

@@ -50,7 +50,7 @@ impl Opened {
 pub(super) fn compare(file: &mut File, metadata: &Metadata, position: &Position) -> io::Result<Known> {
     let same_size = metadata.len() == position.file_bytes;
     let untouched = same_size && position.modified.is_some() && modified(metadata) == position.modified;
-    if !untouched && !(metadata.len() >= position.file_bytes && same_content(file, position)?) {
+    if !(untouched || metadata.len() >= position.file_bytes && same_content(file, position)?) {
         return Ok(Known::Other);
     }
     Ok(if same_size && position.complete { Known::Done } else { Known::Goes })

@@ -391,17 +391,20 @@ fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     at + rest.iter().position(|&byte| byte < b' ' || byte == b'"' || byte == b'\\').unwrap_or(rest.len())
 }
 
-/// Bytes looked at together.
-const BLOCK: usize = 16;
+/// Bytes looked at together. Vectors of sixteen were tried: without unsafe code the compiler takes the marks of their bytes
+/// through memory, which cost a fifth of all decoding.
+const BLOCK: usize = 8;
 
-/// All bits of each special byte. Written byte by byte, so that the compiler makes vector comparisons of it on every machine.
+/// The top bit of the first special byte, and perhaps of bytes after it: a borrow goes upwards only.
 #[inline(always)]
-fn special(block: [u8; BLOCK]) -> u128 {
-    let marks = block.map(|byte| {
-        let special = (byte == b'"') | (byte == b'\\') | (byte < b' ');
-        if special { u8::MAX } else { 0 }
-    });
-    u128::from_le_bytes(marks)
+fn special(block: [u8; BLOCK]) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    let word = u64::from_le_bytes(block);
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let control = word.wrapping_sub(ONES * b' ' as u64) & !word;
+    let equal = |zero: u64| zero.wrapping_sub(ONES) & !zero;
+    (control | equal(quote) | equal(backslash)) & (ONES << 7)
 }
 
 #[cfg(test)]

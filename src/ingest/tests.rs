@@ -1,0 +1,419 @@
+//! The decoder against the JSON library: the same lines accepted, the same fields found.
+//!
+//! The oracle is `serde_json::Value`. It cannot see how a number was spelled, so numbers as identities are tested by themselves.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde::de::IgnoredAny;
+use serde_json::Value as Json;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::ingest::chunk::Chunk;
+use crate::ingest::decode::{Decoded, Decoder};
+use crate::ingest::junk::JunkCounts;
+use crate::ingest::reject::Reason;
+use crate::ingest::scan::MAX_DEPTH;
+use crate::model::event::EventId;
+use crate::model::limits::{MAX_IDENTITIES_PER_EVENT, MAX_LINE_BYTES, MAX_REJECT_BYTES};
+use crate::model::namespace::{Levels, Namespaces};
+use crate::model::settings::Junk;
+use crate::model::time::Time;
+
+/// What became of a line: its time, id and identities as text, or the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Outcome {
+    Event { time: Time, id: String, identities: Vec<(String, String)> },
+    Reject(Reason),
+}
+
+fn id_text(id: EventId<'_>) -> String {
+    match id {
+        EventId::Line(hash) => format!("line {hash:032x}"),
+        EventId::Uuid(uuid) => uuid::Uuid::from_bytes(uuid).to_string(),
+        EventId::Text(text) => text.to_string(),
+    }
+}
+
+fn whole(bytes: &[u8]) -> Chunk {
+    let (bytes, end) = (bytes.to_vec(), bytes.len() as u64);
+    let unterminated = !bytes.is_empty() && !bytes.ends_with(b"\n");
+    Chunk { bytes, start: 0, end, unterminated, overlong: None }
+}
+
+fn decode(chunk: &Chunk, junk: &mut JunkCounts) -> (Vec<(u64, Vec<u8>, Outcome)>, Decoded) {
+    let mut namespaces = Namespaces::new(Levels::default());
+    let mut lines = Vec::new();
+    let mut found = Vec::new();
+    let decoded = Decoder::new(&Junk::default()).chunk(chunk, &mut namespaces, junk, |line| {
+        let outcome = line.outcome.map(|activity| {
+            let identities: Vec<_> = activity.identities.iter().map(|(id, value)| (*id, value.to_string())).collect();
+            (activity.time, id_text(activity.id), identities)
+        });
+        found.push((line.number, line.text.to_vec(), outcome));
+    });
+    for (number, text, outcome) in found {
+        let outcome = match outcome {
+            Ok((time, id, identities)) => {
+                let named = identities.into_iter().map(|(id, value)| (namespaces.display(id).to_string(), value));
+                Outcome::Event { time, id, identities: named.collect() }
+            }
+            Err(reject) => Outcome::Reject(reject.reason),
+        };
+        lines.push((number, text, outcome));
+    }
+    (lines, decoded)
+}
+
+fn one(line: &str) -> Outcome {
+    let (mut lines, _) = decode(&whole(line.as_bytes()), &mut JunkCounts::new());
+    assert_eq!(lines.len(), 1, "{line}");
+    lines.remove(0).2
+}
+
+fn event(identities: &str) -> Outcome {
+    one(&format!(r#"{{"timestamp":0,"id":1,"user":{{"identities":{identities}}}}}"#))
+}
+
+fn named(pairs: &[(&str, &str)]) -> Outcome {
+    let identities = pairs.iter().map(|&(name, value)| (name.to_string(), value.to_string())).collect();
+    Outcome::Event { time: Time::from_micros(0), id: "1".into(), identities }
+}
+
+#[test]
+fn identities_in_level_order_with_their_text() {
+    assert_eq!(
+        event(r#"{"eCommerceId":18278,"EMAIL":" A@b.c ","sessionId":"f49c75a2-6994-41e2-875d-97ec4d19254b"}"#),
+        named(&[("sessionId", "f49c75a2-6994-41e2-875d-97ec4d19254b"), ("email", "A@b.c"), ("ecommerceId", "18278")])
+    );
+    for number in ["1e3", "18446744073709551617", "-7.50", "1E+2", "12345678901234567890.5"] {
+        assert_eq!(event(&format!(r#"{{"a":{number}}}"#)), named(&[("a", number)]));
+    }
+    assert_eq!(event(r#"{"\u0073essionId":"\u0061\n😀\ud83d\ude00"}"#), named(&[("sessionId", "a\n😀😀")]));
+    assert_eq!(event(r#"{"a":null,"b":true,"c":["x"],"d":{"x":"y"},"e":"x"}"#), named(&[("e", "x")]));
+}
+
+#[test]
+fn one_namespace_twice() {
+    assert_eq!(event(r#"{"sessionId":"a","SESSIONID":" a "}"#), named(&[("sessionId", "a")]));
+    assert_eq!(
+        event(r#"{"x":7,"x":"7","sessionId":"null","sessionid":"b"}"#),
+        named(&[("sessionId", "b"), ("x", "7")])
+    );
+    for conflict in [r#"{"x":"a","x":"b"}"#, r#"{"ecommerceId":"a","eCommerceId":"A"}"#] {
+        assert_eq!(event(conflict), Outcome::Reject(Reason::Conflict), "{conflict}");
+    }
+}
+
+#[test]
+fn no_usable_identity() {
+    let many: Vec<_> = (0..=MAX_IDENTITIES_PER_EVENT).map(|i| format!(r#""n{i}":"x""#)).collect();
+    for none in
+        ["{}", r#""x""#, "null", "[]", r#"{"a":"NULL","b":0,"c":"","d:e":"x"}"#, &format!("{{{}}}", many.join(","))]
+    {
+        assert_eq!(event(none), Outcome::Reject(Reason::NoIdentity), "{none}");
+    }
+    let mut junk = JunkCounts::new();
+    let long = "x".repeat(2_000);
+    let line =
+        format!(r#"{{"timestamp":0,"user":{{"identities":{{"a":"'NULL'","b":0,"c":" ","d:e":"x","f":"{long}"}}}}}}"#);
+    decode(&whole(line.as_bytes()), &mut junk);
+    let counts: Vec<_> = junk.iter().collect();
+    assert_eq!(counts, [("(blank)", 1), ("(impossible namespace)", 1), ("(value too long)", 1), ("0", 1), ("null", 1)]);
+}
+
+#[test]
+fn the_last_of_equal_keys_counts() {
+    let tail = r#""user":{"identities":{"a":"b"}}}"#;
+    let time = |head: &str| match one(&format!("{{{head},{tail}")) {
+        Outcome::Event { time, .. } => Ok(time.as_micros()),
+        Outcome::Reject(reason) => Err(reason),
+    };
+    assert_eq!(time(r#""timestamp":1,"timestamp":2"#), Ok(2_000));
+    assert_eq!(time(r#""time":3,"timestamp":2,"timestamp":null"#), Ok(3_000));
+    assert_eq!(time(r#""time":"1970-01-01T00:00:00.0000019Z""#), Ok(1));
+    assert_eq!(time(r#""t\u0069me":"1970-01-01T00:00:00.00\u0030Z""#), Ok(0));
+    for none in [
+        r#""x":1"#,
+        r#""timestamp":"soon","time":1"#,
+        r#""timestamp":1.5"#,
+        r#""timestamp":1e3"#,
+        r#""timestamp":true"#,
+        r#""timestamp":99999999999999999"#,
+        r#""time":null"#,
+        r#""time":[1]"#,
+    ] {
+        assert_eq!(time(none), Err(Reason::NoTimestamp), "{none}");
+    }
+    let users = r#"{"timestamp":0,"id":1,"user":{"identities":{"x":"y"},"identities":{"z":"1"}},"user":{"identities":{"a":"b"}}}"#;
+    assert_eq!(one(users), named(&[("a", "b")]));
+}
+
+#[test]
+fn the_id_or_the_hash_of_the_line() {
+    let id = |id: &str| match one(&format!(
+        " \t{{\"id\":{id},\"timestamp\":0,\"user\":{{\"identities\":{{\"a\":\"b\"}}}}}}\r\n"
+    )) {
+        Outcome::Event { id, .. } => id,
+        Outcome::Reject(reason) => panic!("{reason:?}"),
+    };
+    assert_eq!(id(r#"" x ""#), "x");
+    assert_eq!(id("1e3"), "1e3");
+    assert_eq!(id(r#""f49c75a2-6994-41e2-875d-97ec4d19254b""#), "f49c75a2-6994-41e2-875d-97ec4d19254b");
+    for none in ["null", r#""  ""#, "true", "{}", &format!("{:?}", "x".repeat(2_000))] {
+        let line = format!("{{\"id\":{none},\"timestamp\":0,\"user\":{{\"identities\":{{\"a\":\"b\"}}}}}}");
+        assert_eq!(id(none), format!("line {:032x}", xxh3_128(line.as_bytes())));
+    }
+}
+
+#[test]
+fn lines_are_numbered_and_each_ends_somewhere() {
+    let good = r#"{"timestamp":0,"id":1,"user":{"identities":{"a":"b"}}}"#;
+    let text = format!("\n{good}\r\n  \n{{\n{good} x\n\"\n[]\n{good}");
+    let mut bytes = text.into_bytes();
+    bytes.splice(0..0, *b"\xFF\n");
+    let (lines, decoded) = decode(&whole(&bytes), &mut JunkCounts::new());
+    let (event, bad) = (named(&[("a", "b")]), Outcome::Reject(Reason::Malformed));
+    let found: Vec<_> = lines.iter().map(|(number, _, outcome)| (*number, outcome.clone())).collect();
+    assert_eq!(
+        found,
+        [
+            (0, bad.clone()),
+            (2, event.clone()),
+            (4, bad.clone()),
+            (5, bad.clone()),
+            (6, bad.clone()),
+            (7, bad),
+            (8, event)
+        ]
+    );
+    assert_eq!(lines[1].1, good.as_bytes());
+    assert_eq!(decoded, Decoded { lines: 8, consumed: bytes.len() as u64 });
+}
+
+#[test]
+fn a_half_written_last_line_is_read_again() {
+    let good = r#"{"timestamp":0,"id":1,"user":{"identities":{"a":"b"}}}"#;
+    for half in [&good[..20], "\u{e9}", "{"] {
+        let mut bytes = format!("{good}\n{half}").into_bytes();
+        if half == "\u{e9}" {
+            bytes.pop();
+        }
+        let chunk = Chunk { start: 100, end: 100 + bytes.len() as u64, ..whole(&bytes) };
+        let (lines, decoded) = decode(&chunk, &mut JunkCounts::new());
+        assert_eq!(lines[1].2, Outcome::Reject(Reason::Malformed));
+        assert_eq!(decoded, Decoded { lines: 1, consumed: 100 + good.len() as u64 + 1 });
+    }
+}
+
+#[test]
+fn a_line_over_the_limit() {
+    let line = |pad: usize| {
+        let head = r#"{"timestamp":0,"id":1,"user":{"identities":{"a":"b"}},"pad":""#;
+        format!("{head}{}\"}}", "x".repeat(pad - head.len() - 2))
+    };
+    assert_eq!(one(&line(MAX_LINE_BYTES)), named(&[("a", "b")]));
+    let (lines, _) = decode(&whole(format!("{}\n{{", line(MAX_LINE_BYTES + 1)).as_bytes()), &mut JunkCounts::new());
+    assert_eq!((lines[0].1.len(), &lines[0].2), (MAX_REJECT_BYTES, &Outcome::Reject(Reason::TooLong)));
+    assert_eq!(lines.len(), 2);
+}
+
+#[test]
+fn nesting_is_bounded_as_in_the_library() {
+    let nested = |levels: usize| format!(r#"{{"x":{}1{}}}"#, "[".repeat(levels), "]".repeat(levels));
+    let within = MAX_DEPTH as usize - 1;
+    for (levels, accepted) in [(within, true), (within + 1, false), (100_000, false)] {
+        assert_eq!(serde_json::from_str::<Json>(&nested(levels)).is_ok(), accepted, "{levels}");
+        assert_eq!(one(&nested(levels)) != Outcome::Reject(Reason::Malformed), accepted, "{levels}");
+    }
+    // Deep lists inside the fields that are looked for.
+    for head in [r#"{"id":"#, r#"{"user":"#, r#"{"user":{"identities":"#, r#"{"user":{"identities":{"a":"#] {
+        let depth = head.matches('{').count();
+        for (levels, accepted) in [(127 - depth, true), (128 - depth, false)] {
+            let line = format!("{head}{}{}{}", "[".repeat(levels), "]".repeat(levels), "}".repeat(depth));
+            assert_eq!(serde_json::from_str::<Json>(&line).is_ok(), accepted, "{line}");
+            assert_eq!(one(&line) != Outcome::Reject(Reason::Malformed), accepted, "{line}");
+        }
+    }
+}
+
+/// Whether the library takes `line` for an object. It also refuses numbers that fit no float, which are valid all the same:
+/// then its laxer way is asked, which does not look at escapes; `None` where these would matter.
+fn library_accepts(line: &[u8]) -> Option<bool> {
+    match serde_json::from_slice::<Json>(line) {
+        Ok(json) => Some(json.is_object()),
+        Err(error) if error.to_string().contains("out of range") => {
+            let lax = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(line);
+            (!line.contains(&b'\\')).then_some(lax.is_ok())
+        }
+        Err(_) => Some(false),
+    }
+}
+
+/// What the activity in `json` says, by the library.
+fn expected(json: &Json, line: &str) -> Outcome {
+    let number = |value: &Json| match value {
+        Json::String(text) => Some(text.trim().to_string()),
+        Json::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let field = |name: &str| json.get(name).filter(|value| !value.is_null());
+    let time = field("timestamp").or(field("time")).and_then(|value| match value {
+        Json::String(text) => Time::parse(text),
+        value => value.as_i64().and_then(Time::from_millis),
+    });
+    let Some(time) = time else { return Outcome::Reject(Reason::NoTimestamp) };
+    let mut identities: Vec<(String, String)> = Vec::new();
+    let none = serde_json::Map::new();
+    let all = json.pointer("/user/identities").and_then(Json::as_object).unwrap_or(&none);
+    for (name, value) in all {
+        let Some(value) = number(value) else { continue };
+        if value.is_empty() || ["null", "0"].contains(&value.as_str()) || name.is_empty() || name.contains(':') {
+            continue;
+        }
+        let name = match name.to_ascii_lowercase().as_str() {
+            "sessionid" => "sessionId".to_string(),
+            "ecommerceid" => "ecommerceId".to_string(),
+            other => other.to_string(),
+        };
+        match identities.iter().find(|(known, _)| *known == name) {
+            None => identities.push((name, value)),
+            Some((_, first)) if *first == value => {}
+            Some(_) => return Outcome::Reject(Reason::Conflict),
+        }
+    }
+    if identities.is_empty() {
+        return Outcome::Reject(Reason::NoIdentity);
+    }
+    let level = |name: &str| match name {
+        "sessionId" => 0,
+        "ecommerceId" => 2,
+        _ => 1,
+    };
+    identities.sort_by(|a, b| (level(&a.0), &a.0).cmp(&(level(&b.0), &b.0)));
+    let id = json.get("id").and_then(number).filter(|id| !id.is_empty());
+    let id = id.unwrap_or_else(|| format!("line {:032x}", xxh3_128(line.trim_ascii().as_bytes())));
+    Outcome::Event { time, id, identities }
+}
+
+/// JSON text in many spellings.
+fn json_text() -> impl Strategy<Value = String> {
+    let text = prop_oneof![
+        "[a-z0-9 é😀]{0,20}",
+        Just(r"\u0041\ud83d\ude00".to_string()),
+        Just(r#"\"\\\/\b\f\n\r\t"#.to_string())
+    ]
+    .prop_map(|text| format!("\"{text}\""));
+    let leaf = prop_oneof![
+        text,
+        prop_oneof!["-?(0|[1-9][0-9]{0,5})", "-?(0|[1-9][0-9]{0,5})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,2})?"],
+        prop_oneof![Just("true"), Just("false"), Just("null"), Just("{}"), Just("[ ]")].prop_map(str::to_string),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        let list = proptest::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(", ")));
+        let object = proptest::collection::vec(("[a-z]{0,3}", inner), 0..4).prop_map(|members| {
+            let members: Vec<_> = members.iter().map(|(key, value)| format!("\"{key}\" :{value}")).collect();
+            format!("{{{}}}", members.join(","))
+        });
+        prop_oneof![list, object]
+    })
+}
+
+/// An activity, most often a good one, its members in any order, with others between.
+fn activity() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        4 => Just(r#""v1""#.to_string()), 2 => Just(r#"" v1 ""#.to_string()), 2 => Just("18278".to_string()),
+        1 => Just(r#""null""#.to_string()), 1 => Just("0".to_string()), 1 => Just(r#""\u0076\u0031""#.to_string()), 1 => json_leafless(),
+    ];
+    let name = proptest::sample::select(vec![
+        "sessionId",
+        "ecommerceId",
+        "eCommerceId",
+        r"\u0065mail",
+        "email",
+        "",
+        "a:b",
+        "device",
+    ]);
+    let identities = proptest::collection::vec((name, value), 0..4).prop_map(|members| {
+        // The library keeps the last of equal spellings, so each is written once.
+        let mut known = Vec::new();
+        let mut texts = Vec::new();
+        for (name, value) in members {
+            let plain = name.replace(r"\u0065", "e");
+            if !known.contains(&plain) {
+                texts.push(format!("\"{name}\":{value}"));
+                known.push(plain);
+            }
+        }
+        format!("{{{}}}", texts.join(","))
+    });
+    let user = prop_oneof![9 => identities.prop_map(|all| format!(r#"{{"traits":{{"age":45}}, "identities":{all}}}"#)), 1 => json_text()];
+    let time = prop_oneof![
+        4 => Just(r#""2026-11-01T10:00:00.000Z""#.to_string()), 2 => Just("1793527200000".to_string()),
+        1 => Just(r#""2026-11-01T10:00:00+02:00""#.to_string()), 1 => Just("null".to_string()), 1 => json_text(),
+    ];
+    let member = prop_oneof![
+        time.clone().prop_map(|value| format!("\"time\":{value}")),
+        json_text().prop_map(|value| format!("\"id\":{value}")),
+        ("[a-z]{1,4}", json_text()).prop_map(|(key, value)| format!("\"{key}\":{value}")),
+        user.clone().prop_map(|value| format!("\"\\u0075ser\":{value}")),
+    ];
+    let fixed =
+        (time.prop_map(|value| format!("\"timestamp\":{value}")), user.prop_map(|value| format!("\"user\" : {value}")));
+    (fixed, proptest::collection::vec(member, 0..4)).prop_flat_map(|((time, user), mut members)| {
+        members.extend([time, user]);
+        Just(members).prop_shuffle().prop_map(|members| format!("{{{}}}", members.join(",")))
+    })
+}
+
+fn json_leafless() -> impl Strategy<Value = String> {
+    proptest::sample::select(vec!["true", "null", "[1]", r#"{"a":"b"}"#]).prop_map(str::to_string)
+}
+
+/// Bytes that a mutation puts in: those that mean something in JSON, and some that may not be there.
+const MEANINGFUL: &[u8] = b"{}[]:,\"\\ut/0123456789.eE+-nrfals \t\r\x00\x1F\x7F\x80\xC3\xA9\xFF";
+
+/// Whether a number in the text is spelled as the library would write it, so that the oracle knows its text.
+fn numbers_are_plain(json: &Json) -> bool {
+    match json {
+        Json::Number(number) => number.is_i64(),
+        Json::Array(items) => items.iter().all(numbers_are_plain),
+        Json::Object(members) => members.values().all(numbers_are_plain),
+        _ => true,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn activities_are_read_as_by_the_library(line in activity()) {
+        let json: Json = serde_json::from_str(&line).unwrap();
+        if numbers_are_plain(&json) && !line.contains("-0") {
+            prop_assert_eq!(one(&line), expected(&json, &line), "{}", line);
+        }
+    }
+
+    #[test]
+    fn lines_are_accepted_as_by_the_library(
+        line in prop_oneof![activity(), json_text()],
+        edits in proptest::collection::vec((any::<proptest::sample::Index>(), 0..3u8, proptest::sample::select(MEANINGFUL)), 0..3),
+    ) {
+        let mut line = line.into_bytes();
+        for (at, how, byte) in edits {
+            let at = at.index(line.len().max(1)).min(line.len());
+            match how {
+                0 => line.insert(at, byte),
+                1 if at < line.len() => line[at] = byte,
+                _ if at < line.len() => drop(line.remove(at)),
+                _ => {}
+            }
+        }
+        let (lines, _) = decode(&whole(&line), &mut JunkCounts::new());
+        let malformed = lines.first().is_none_or(|line| line.2 == Outcome::Reject(Reason::Malformed));
+        if let Some(accepted) = library_accepts(&line) {
+            prop_assert_eq!(!malformed, accepted, "{}", String::from_utf8_lossy(&line));
+        }
+    }
+}
