@@ -400,11 +400,10 @@ const BLOCK: usize = 8;
 fn special(block: [u8; BLOCK]) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     let word = u64::from_le_bytes(block);
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let control = word.wrapping_sub(ONES * b' ' as u64) & !word;
-    let equal = |zero: u64| zero.wrapping_sub(ONES) & !zero;
-    (control | equal(quote) | equal(backslash)) & (ONES << 7)
+    // With the second bit turned, a quote follows right on the control characters, and the space takes its place.
+    let control_or_quote = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    (control_or_quote | backslash) & !word & (ONES << 7)
 }
 
 #[cfg(test)]
