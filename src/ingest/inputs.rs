@@ -126,7 +126,8 @@ mod tests {
     #[test]
     fn files_folders_globs_and_standard_input_each_once() {
         let root = tempfile::tempdir().unwrap();
-        for name in ["b/2.log", "b/1.log", "b/c/3.log", "b/.hidden", "b/.git/x", "a.log", "[a].log", "z.txt"] {
+        for name in ["b/2.log", "b/1.log", "b/c/3.log", "b/.hidden", "b/.git/x", "a.log", "[a].log", ".h.log", "z.txt"]
+        {
             let path = root.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();

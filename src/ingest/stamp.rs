@@ -92,4 +92,14 @@ mod tests {
         }
         assert_eq!(slow, 2_425); // leap days from year 0 to 9998
     }
+
+    #[test]
+    fn no_day_too_many_and_none_too_few() {
+        for year in [0, 1900, 2000, 2023, 2024, 9998, 9999] {
+            for (month, day) in (0..=13).flat_map(|month| (0..=32).map(move |day| (month, day))) {
+                let text = format!("{year:04}-{month:02}-{day:02}T23:59:59.999Z");
+                assert_eq!(parse(&text), Time::parse(&text), "{text}");
+            }
+        }
+    }
 }
