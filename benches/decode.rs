@@ -100,6 +100,12 @@ impl<'de> serde::de::DeserializeSeed<'de> for Visit<'_, 'de> {
     }
 }
 
+/// Lines, found as fast as can be: `slice::split` would be counted against what it is compared with.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    memchr::memchr_iter(b'\n', bytes).map(move |end| &bytes[std::mem::replace(&mut start, end + 1)..end])
+}
+
 fn decode(c: &mut Criterion) {
     let chunk = chunk();
     let mut group = c.benchmark_group("decode");
@@ -108,12 +114,12 @@ fn decode(c: &mut Criterion) {
         b.iter(|| memchr::memchr_iter(b'\n', black_box(&chunk.bytes)).count());
     });
     group.bench_function("hashes alone", |b| {
-        b.iter(|| chunk.bytes.split(|&byte| byte == b'\n').map(xxh3_128).fold(0, |all, hash| all ^ hash));
+        b.iter(|| lines(&chunk.bytes).map(xxh3_128).fold(0, |all, hash| all ^ hash));
     });
     group.bench_function("serde_json, fields alone", |b| {
         let mut found = Found::default();
         b.iter(|| {
-            for line in chunk.bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            for line in lines(&chunk.bytes) {
                 found.identities.clear();
                 let mut reader = serde_json::Deserializer::from_slice(line);
                 reader.deserialize_map(Visit(&mut found, Place::Activity)).expect("valid");
