@@ -1,0 +1,106 @@
+//! The seam before the database: about six methods, with an implementation in memory.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::ops::Bound;
+
+use parking_lot::RwLock;
+
+use crate::store::error::BackendError;
+
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
+/// An ordered map from keys to values, made durable by [`sync`](Backend::sync) and by nothing else:
+/// of what was put or deleted since, a crash may keep any part in any order, and may tear a value.
+pub trait Backend: Debug + Send + Sync {
+    /// How error texts call it: the directory.
+    fn name(&self) -> String;
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError>;
+    /// Puts every entry in place.
+    ///
+    /// # Errors
+    /// When one cannot be written; others may have been.
+    fn put(&self, entries: Vec<Entry>) -> Result<(), BackendError>;
+    /// Deletes the keys that are there.
+    ///
+    /// # Errors
+    /// When one cannot be deleted; others may have been.
+    fn delete(&self, keys: &[Vec<u8>]) -> Result<(), BackendError>;
+    /// The keys from `from` on and below `to`, ascending.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn keys(&self, from: &[u8], to: &[u8]) -> Result<Vec<Vec<u8>>, BackendError>;
+    /// Returns once everything put and deleted so far would outlive a loss of power.
+    ///
+    /// # Errors
+    /// When that cannot be promised.
+    fn sync(&self) -> Result<(), BackendError>;
+    /// Bytes that the store takes on the disk.
+    ///
+    /// # Errors
+    /// When they cannot be counted.
+    fn bytes_on_disk(&self) -> Result<u64, BackendError>;
+}
+
+/// A store that goes with the process: for tests, and for answers that nobody keeps.
+#[derive(Debug, Default)]
+pub struct MemoryBackend {
+    map: RwLock<BTreeMap<Vec<u8>, Vec<u8>>>,
+}
+
+impl MemoryBackend {
+    /// One that holds `entries`.
+    pub fn holding(entries: BTreeMap<Vec<u8>, Vec<u8>>) -> Self {
+        Self { map: RwLock::new(entries) }
+    }
+
+    /// Everything in it.
+    pub fn entries(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        self.map.read().clone()
+    }
+}
+
+impl Backend for MemoryBackend {
+    fn name(&self) -> String {
+        "in memory".into()
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
+        Ok(self.map.read().get(key).cloned())
+    }
+
+    fn put(&self, entries: Vec<Entry>) -> Result<(), BackendError> {
+        self.map.write().extend(entries);
+        Ok(())
+    }
+
+    fn delete(&self, keys: &[Vec<u8>]) -> Result<(), BackendError> {
+        let mut map = self.map.write();
+        for key in keys {
+            map.remove(key);
+        }
+        Ok(())
+    }
+
+    fn keys(&self, from: &[u8], to: &[u8]) -> Result<Vec<Vec<u8>>, BackendError> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let range = (Bound::Included(from), Bound::Excluded(to));
+        Ok(self.map.read().range::<[u8], _>(range).map(|(key, _)| key.clone()).collect())
+    }
+
+    fn sync(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    fn bytes_on_disk(&self) -> Result<u64, BackendError> {
+        Ok(0)
+    }
+}

@@ -1,0 +1,132 @@
+//! Directories: which anchors each block of a run of events holds. Twelve bytes a block in memory, about four stored.
+
+use crate::model::event::Event;
+use crate::model::identity::IdentityId;
+use crate::store::backend::Backend;
+use crate::store::block::{BlockKey, Kind};
+use crate::store::column::{self, Reader};
+use crate::store::error::StoreError;
+use crate::store::events::{EventBlock, EventWriter};
+use crate::store::manifest::RunEntry;
+use crate::store::rows::Rows;
+use crate::store::run::{self, RunWriter};
+use crate::store::table::{pack, unpack};
+
+/// Entries of one block of a directory: about [`BLOCK_BYTES`](crate::store::block::BLOCK_BYTES) at six bytes each.
+const ENTRIES: usize = 1_000;
+
+/// What one block holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DirectorySlot {
+    pub first: u32,
+    pub last: u32,
+    pub events: u32,
+}
+
+/// A run of events with its directory.
+#[derive(Debug)]
+pub(crate) struct EventRun {
+    pub entry: RunEntry,
+    pub directory: Vec<DirectorySlot>,
+}
+
+fn write_slot(slot: DirectorySlot, before: Option<DirectorySlot>, out: &mut Vec<u8>) {
+    column::put(out, u64::from(slot.first.wrapping_sub(before.map_or(0, |before| before.last))));
+    column::put(out, u64::from(slot.last.wrapping_sub(slot.first)));
+    column::put(out, u64::from(slot.events));
+}
+
+fn read_slot(before: Option<&DirectorySlot>, from: &mut Reader<'_>) -> Option<DirectorySlot> {
+    let first = before.map_or(0, |before| before.last).checked_add(from.u32()?)?;
+    let last = first.checked_add(from.u32()?)?;
+    Some(DirectorySlot { first, last, events: from.u32()? })
+}
+
+impl EventRun {
+    /// The first block that holds `anchor` or one after it; the number of blocks where there is none.
+    pub(crate) fn find(&self, anchor: u32) -> usize {
+        self.directory.partition_point(|slot| slot.last < anchor)
+    }
+
+    /// Reads the directory.
+    pub(crate) fn read(backend: &dyn Backend, entry: RunEntry) -> Result<Self, StoreError> {
+        let mut directory: Vec<DirectorySlot> = Vec::with_capacity(entry.blocks.min(1 << 20) as usize);
+        let mut key = BlockKey { kind: Kind::Directory, run: entry.number, index: 0 };
+        for index in 0..entry.directory {
+            key.index = index;
+            directory.extend(run::read(backend, key, entry.generation, |body| unpack(body, read_slot))?);
+        }
+        let rows: u64 = directory.iter().map(|slot| u64::from(slot.events)).sum();
+        let ascends = directory.windows(2).all(|pair| pair[0].last <= pair[1].first);
+        if directory.len() != entry.blocks as usize || rows != entry.rows || !ascends {
+            return Err(run::damaged(backend, key, "it does not fit the manifest"));
+        }
+        Ok(Self { entry, directory })
+    }
+}
+
+/// Writes a run of events, and its directory.
+pub(crate) struct EventRunWriter<'a> {
+    run: RunWriter<'a>,
+    directory: Vec<DirectorySlot>,
+}
+
+impl<'a> EventRunWriter<'a> {
+    pub(crate) fn new(backend: &'a dyn Backend, number: u32, generation: u64) -> Self {
+        Self { run: RunWriter::new(backend, Kind::Events, number, generation), directory: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, block: EventBlock) -> Result<(), StoreError> {
+        self.push_raw(DirectorySlot { first: block.first.0, last: block.last.0, events: block.events }, block.block)
+    }
+
+    /// Adds a block with room for its header.
+    pub(crate) fn push_raw(&mut self, slot: DirectorySlot, block: Vec<u8>) -> Result<(), StoreError> {
+        self.directory.push(slot);
+        self.run.push(block, u64::from(slot.events))
+    }
+
+    pub(crate) fn finish(mut self) -> Result<Option<EventRun>, StoreError> {
+        for slots in self.directory.chunks(ENTRIES) {
+            let (mut bytes, mut before) = (Vec::new(), None);
+            for &slot in slots {
+                write_slot(slot, before, &mut bytes);
+                before = Some(slot);
+            }
+            self.run.push_directory(pack(slots.len() as u32, &bytes)?)?;
+        }
+        let directory = self.directory;
+        Ok(self.run.finish()?.map(|entry| EventRun { entry, directory }))
+    }
+}
+
+/// What a decoded block holds.
+pub(crate) fn slot_of(rows: &Rows) -> DirectorySlot {
+    DirectorySlot { first: rows.anchor(0), last: rows.anchor(rows.groups() - 1), events: rows.len() as u32 }
+}
+
+/// Writes groups, ascending, into a run, holding no more than a few blocks.
+pub(crate) struct GroupWriter<'a> {
+    run: EventRunWriter<'a>,
+    writer: EventWriter,
+}
+
+impl<'a> GroupWriter<'a> {
+    pub(crate) fn new(backend: &'a dyn Backend, number: u32, generation: u64) -> Self {
+        Self { run: EventRunWriter::new(backend, number, generation), writer: EventWriter::new() }
+    }
+
+    pub(crate) fn push<'e>(
+        &mut self,
+        anchor: IdentityId,
+        events: impl IntoIterator<Item = Event<'e>>,
+    ) -> Result<(), StoreError> {
+        self.writer.push(anchor, events)?;
+        self.writer.take_full().into_iter().try_for_each(|block| self.run.push(block))
+    }
+
+    pub(crate) fn finish(mut self) -> Result<Option<EventRun>, StoreError> {
+        self.writer.finish()?.into_iter().try_for_each(|block| self.run.push(block))?;
+        self.run.finish()
+    }
+}

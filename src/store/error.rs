@@ -1,0 +1,98 @@
+//! What can go wrong, and what to do about it.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::store::block::{BlockKey, Kind};
+
+/// Why a [`Backend`](crate::store::backend::Backend) could not do as it was told.
+#[derive(Debug, Clone, Error)]
+pub enum BackendError {
+    /// Another process holds it.
+    #[error("{0}")]
+    Locked(String),
+    /// Its own files cannot be read as what they should be.
+    #[error("{0}")]
+    Corrupt(String),
+    /// An input or output error.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A block that cannot be read as what was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The store's directory.
+    pub store: String,
+    /// Which block.
+    pub block: BlockKey,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let remedy = match self.block.kind {
+            Kind::Seen | Kind::Links | Kind::Directory => "repair the store: this part is rebuilt from its events",
+            Kind::Events => "repair the store, which drops the block, then replay the logs",
+            Kind::Identities | Kind::Sources | Kind::Settings | Kind::Manifest => {
+                "delete the directory and replay the logs"
+            }
+        };
+        write!(f, "store {}: {} is damaged ({}); {remedy}", self.store, self.block, self.what)
+    }
+}
+
+impl std::error::Error for Damage {}
+
+/// Why the store could not do as it was told.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The backend could not.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// A block is damaged.
+    #[error(transparent)]
+    Damaged(Box<Damage>),
+    /// The backend holds blocks, but no manifest that can be read.
+    #[error("store {0}: no readable manifest; the store is damaged: delete the directory and replay the logs")]
+    NoManifest(String),
+    /// There is no store, and no settings to make one with.
+    #[error("{0} holds no store; make one by replaying a log into it")]
+    Missing(String),
+    /// The directory or database is somebody else's.
+    #[error("{0} holds something that is no backstitch store; choose another directory")]
+    Foreign(String),
+    /// The store was made with other settings.
+    #[error(
+        "store {store} was made with the settings {stored}, not with {asked}; open it with those, or replay into a new directory"
+    )]
+    Settings {
+        /// The store's directory.
+        store: String,
+        /// The settings that it was made with, as JSON.
+        stored: String,
+        /// The settings that it was opened with, as JSON.
+        asked: String,
+    },
+    /// A later version wrote it.
+    #[error("store {store}: {what} is unknown to this version; use the version that wrote the store, or a later one")]
+    Version {
+        /// The store's directory.
+        store: String,
+        /// What is unknown.
+        what: String,
+    },
+    /// An earlier commit failed half-way.
+    #[error("store {store}: an earlier commit failed ({why}), so nothing more is written; open the store again")]
+    Poisoned {
+        /// The store's directory.
+        store: String,
+        /// The earlier failure.
+        why: String,
+    },
+    /// The commit contradicts itself or the store; nothing was written.
+    #[error("commit refused, nothing was written: {0}")]
+    Invalid(String),
+}

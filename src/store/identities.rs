@@ -1,0 +1,177 @@
+//! Identity blocks: identities in the order of their ids.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::identity::Value;
+use crate::model::namespace::NamespaceId;
+use crate::store::backend::Backend;
+use crate::store::block::{self, BLOCK_BYTES, BlockKey, HEADER_BYTES, Kind};
+use crate::store::codec::{self, Bytes};
+use crate::store::column::{self, Reader};
+use crate::store::error::StoreError;
+use crate::store::manifest::RunEntry;
+use crate::store::run::{self, RunWriter};
+
+/// In the column of lengths: a UUID, without a length. A text has its length plus one.
+const UUID: u64 = 0;
+
+/// Bytes beside the columns: the header, the count and four lengths.
+const OVERHEAD: usize = HEADER_BYTES + 20;
+
+#[derive(Serialize, Deserialize)]
+struct Body<'a> {
+    rows: u32,
+    /// Pairs of a namespace and how many of it follow.
+    #[serde(borrow)]
+    namespaces: Bytes<'a>,
+    lengths: Bytes<'a>,
+    uuids: Bytes<'a>,
+    texts: Bytes<'a>,
+}
+
+/// Writes identities into the blocks of a run.
+pub(crate) struct IdentityWriter<'a> {
+    run: RunWriter<'a>,
+    rows: u32,
+    /// The namespace at hand, and how many identities in a row are of it.
+    namespace: (NamespaceId, u64),
+    namespaces: Vec<u8>,
+    lengths: Vec<u8>,
+    uuids: Vec<u8>,
+    texts: Vec<u8>,
+}
+
+impl<'a> IdentityWriter<'a> {
+    pub(crate) fn new(backend: &'a dyn Backend, number: u32, generation: u64) -> Self {
+        Self {
+            run: RunWriter::new(backend, Kind::Identities, number, generation),
+            rows: 0,
+            namespace: (NamespaceId::SESSION, 0),
+            namespaces: Vec::new(),
+            lengths: Vec::new(),
+            uuids: Vec::new(),
+            texts: Vec::new(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, namespace: NamespaceId, value: Value<'_>) -> Result<(), StoreError> {
+        let room = match value {
+            Value::Uuid(_) => 16,
+            Value::Text(text) => text.len(),
+        };
+        let taken = self.namespaces.len() + self.lengths.len() + self.uuids.len() + self.texts.len();
+        if self.rows > 0 && taken + room + OVERHEAD > BLOCK_BYTES {
+            self.cut()?;
+        }
+        if self.namespace.0 != namespace {
+            self.end_namespace();
+            self.namespace.0 = namespace;
+        }
+        self.namespace.1 += 1;
+        self.rows += 1;
+        match value {
+            Value::Uuid(bytes) => {
+                column::put(&mut self.lengths, UUID);
+                self.uuids.extend_from_slice(&bytes);
+            }
+            Value::Text(text) => {
+                column::put(&mut self.lengths, text.len() as u64 + 1);
+                self.texts.extend_from_slice(text.as_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    fn end_namespace(&mut self) {
+        if self.namespace.1 > 0 {
+            column::put(&mut self.namespaces, u64::from(self.namespace.0.0));
+            column::put(&mut self.namespaces, self.namespace.1);
+        }
+        self.namespace.1 = 0;
+    }
+
+    fn cut(&mut self) -> Result<(), StoreError> {
+        self.end_namespace();
+        if self.rows > 0 {
+            let body = Body {
+                rows: self.rows,
+                namespaces: Bytes(&self.namespaces),
+                lengths: Bytes(&self.lengths),
+                uuids: Bytes(&self.uuids),
+                texts: Bytes(&self.texts),
+            };
+            let mut block = block::blank();
+            codec::encode(&body, &mut block).map_err(StoreError::Invalid)?;
+            self.run.push(block, u64::from(self.rows))?;
+        }
+        self.rows = 0;
+        for column in [&mut self.namespaces, &mut self.lengths, &mut self.uuids, &mut self.texts] {
+            column.clear();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(mut self) -> Result<Option<RunEntry>, StoreError> {
+        self.cut()?;
+        self.run.finish()
+    }
+}
+
+/// Calls back with every identity of the run, in the order of their ids; says how many there were.
+pub(crate) fn read_run(
+    backend: &dyn Backend,
+    entry: &RunEntry,
+    each: &mut dyn FnMut(NamespaceId, Value<'_>) -> Result<(), StoreError>,
+) -> Result<u64, StoreError> {
+    let mut count = 0;
+    for index in 0..entry.blocks {
+        count += read_block(backend, entry, index, each)?;
+    }
+    Ok(count)
+}
+
+/// The same for one block.
+pub(crate) fn read_block(
+    backend: &dyn Backend,
+    entry: &RunEntry,
+    index: u32,
+    each: &mut dyn FnMut(NamespaceId, Value<'_>) -> Result<(), StoreError>,
+) -> Result<u64, StoreError> {
+    let key = BlockKey { kind: Kind::Identities, run: entry.number, index };
+    // A failure of `each` is not one of the block.
+    let mut failed = None;
+    let rows = run::read(backend, key, entry.generation, |body| {
+        let body: Body<'_> = codec::decode(body)?;
+        parse(&body, |namespace, value| {
+            if failed.is_none() {
+                failed = each(namespace, value).err();
+            }
+        })
+        .ok_or("an identity cannot be read")?;
+        Ok(u64::from(body.rows))
+    })?;
+    failed.map_or(Ok(rows), Err)
+}
+
+fn parse(body: &Body<'_>, mut each: impl FnMut(NamespaceId, Value<'_>)) -> Option<()> {
+    let mut namespaces = Reader::new(body.namespaces.0);
+    let mut lengths = Reader::new(body.lengths.0);
+    let mut uuids = Reader::new(body.uuids.0);
+    let mut texts = Reader::new(body.texts.0);
+    let mut namespace = (NamespaceId::SESSION, 0);
+    for _ in 0..body.rows {
+        if namespace.1 == 0 {
+            namespace = (NamespaceId(namespaces.u64()?.try_into().ok()?), namespaces.u64()?);
+        }
+        namespace.1 = namespace.1.checked_sub(1)?;
+        let value = match lengths.u64()? {
+            UUID => Value::Uuid(uuids.take(16)?.try_into().ok()?),
+            length => {
+                let length = usize::try_from(length - 1).ok()?;
+                Value::Text(simdutf8::basic::from_utf8(texts.take(length)?).ok()?)
+            }
+        };
+        each(namespace.0, value);
+    }
+    Some(())
+}

@@ -1,0 +1,129 @@
+//! The manifest: what the store holds, as of one commit.
+//!
+//! It is written last, by one small write, into one of two slots in turn (generation modulo two), so the one of
+//! the commit before stays whole until this one is durable. Its size is bounded: runs are merged as they come to
+//! be many, and what grows (sources, directories) lies in runs of its own.
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::backend::Backend;
+use crate::store::block::{self, BlockKey, Kind, Unsealed};
+use crate::store::codec;
+use crate::store::error::{Damage, StoreError};
+
+/// A run: blocks that one commit wrote together, in ascending order of what they hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RunEntry {
+    /// The [`Kind`] of its blocks, as a number.
+    pub kind: u8,
+    /// Never given twice, not even after a crash.
+    pub number: u32,
+    /// The commit that wrote it.
+    pub generation: u64,
+    /// How many blocks, from index 0 on.
+    pub blocks: u32,
+    /// Blocks of its directory; runs of events have one.
+    pub directory: u32,
+    /// How many rows (events, links, …) the blocks hold.
+    pub rows: u64,
+    /// Bytes of the blocks.
+    pub bytes: u64,
+}
+
+impl RunEntry {
+    /// Every key that the run takes in the backend.
+    pub(crate) fn keys(&self) -> Vec<Vec<u8>> {
+        let of = |kind, count| {
+            (0..count).map(move |index| BlockKey { kind, run: self.number, index }.bytes()).collect::<Vec<_>>()
+        };
+        let mut keys = Kind::from_number(self.kind).map(|kind| of(kind, self.blocks)).unwrap_or_default();
+        keys.extend(of(Kind::Directory, self.directory));
+        keys
+    }
+}
+
+/// What the store holds, as of one commit.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    /// The commit.
+    pub generation: u64,
+    /// The number of the next run.
+    pub next_run: u32,
+    /// Identities in all.
+    pub identities: u64,
+    /// Sources in all.
+    pub sources: u64,
+    /// Lower-case names by id.
+    pub namespaces: Vec<String>,
+    /// The runs, of each kind the oldest first.
+    pub runs: Vec<RunEntry>,
+    /// Runs that no longer count but may still lie in the backend, with the commit that retired them.
+    pub retired: Vec<(u64, RunEntry)>,
+}
+
+/// Where the manifest of `generation` lies.
+pub(crate) fn slot(generation: u64) -> BlockKey {
+    BlockKey { kind: Kind::Manifest, run: 0, index: (generation % 2) as u32 }
+}
+
+impl Manifest {
+    /// The manifest as the block that is stored.
+    pub(crate) fn sealed(&self) -> Result<(BlockKey, Vec<u8>), StoreError> {
+        let mut block = block::blank();
+        codec::encode(self, &mut block).map_err(StoreError::Invalid)?;
+        let key = slot(self.generation);
+        block::seal(key, self.generation, &mut block);
+        Ok((key, block))
+    }
+
+    /// The runs of a kind, the oldest first.
+    pub(crate) fn of(&self, kind: Kind) -> impl Iterator<Item = &RunEntry> {
+        self.runs.iter().filter(move |run| run.kind == kind as u8)
+    }
+}
+
+/// What the two slots say.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    /// The manifest of the last commit; `None` when neither slot can be read.
+    pub latest: Option<Manifest>,
+    /// Slots that hold something unreadable: torn by a crash in a commit, or damaged since.
+    pub unreadable: Vec<Damage>,
+}
+
+/// Reads both slots and takes the later one.
+pub(crate) fn read(backend: &dyn Backend) -> Result<Slots, StoreError> {
+    let mut slots = Slots { latest: None, unreadable: Vec::new() };
+    for key in [slot(0), slot(1)] {
+        let Some(stored) = backend.get(&key.bytes())? else { continue };
+        match parse(key, &stored) {
+            Ok(manifest) => {
+                if slots.latest.as_ref().is_none_or(|known| known.generation < manifest.generation) {
+                    slots.latest = Some(manifest);
+                }
+            }
+            Err(Unsealed::Version(found)) => {
+                let what = format!("format {found}");
+                return Err(StoreError::Version { store: backend.name(), what });
+            }
+            Err(Unsealed::Damaged(what)) => {
+                slots.unreadable.push(Damage { store: backend.name(), block: key, what });
+            }
+        }
+    }
+    if let Some(run) =
+        slots.latest.iter().flat_map(|known| &known.runs).find(|run| Kind::from_number(run.kind).is_none())
+    {
+        return Err(StoreError::Version { store: backend.name(), what: format!("a run of kind {}", run.kind) });
+    }
+    Ok(slots)
+}
+
+fn parse(key: BlockKey, stored: &[u8]) -> Result<Manifest, Unsealed> {
+    let (generation, body) = block::unseal(key, stored)?;
+    let manifest: Manifest = codec::decode(body).map_err(Unsealed::Damaged)?;
+    if manifest.generation != generation || slot(generation) != key {
+        return Err(Unsealed::Damaged("its generation is wrong".into()));
+    }
+    Ok(manifest)
+}

@@ -1,0 +1,185 @@
+//! Finding damage, and what can be done about it: events can be replayed, and the rest follows from them.
+
+use std::sync::Arc;
+
+use crate::model::identity::IdentityId;
+use crate::model::link::{Link, Seen};
+use crate::model::source::{Source, SourceId};
+use crate::store::backend::Backend;
+use crate::store::block::{self, BlockKey, Kind};
+use crate::store::directory::{self, DirectorySlot, EventRun, EventRunWriter};
+use crate::store::error::{BackendError, Damage, StoreError};
+use crate::store::manifest::{self, RunEntry};
+use crate::store::rows::Rows;
+use crate::store::{Store, identities, load, retire, run, sorted, table, take_number};
+
+/// What [`Store::drop_unreadable_events`] had to give up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lost {
+    /// Blocks that could not be read.
+    pub blocks: u64,
+    /// Events that were in them.
+    pub events: u64,
+}
+
+/// Whether an error says that stored bytes are wrong, rather than that they could not be reached.
+pub(crate) fn is_damage(error: &StoreError) -> bool {
+    matches!(error, StoreError::Damaged(_) | StoreError::Backend(BackendError::Corrupt(_)))
+}
+
+/// A run whose directory is lost, with one worked out from its blocks. An unreadable block holds nothing, but has
+/// its place, so that whoever comes to it meets the error.
+pub(crate) fn recover(backend: &dyn Backend, entry: RunEntry) -> Result<EventRun, StoreError> {
+    let mut directory: Vec<DirectorySlot> = Vec::new();
+    let mut rows = Rows::default();
+    for index in 0..entry.blocks {
+        directory.push(match read_events(backend, &entry, index, &mut rows) {
+            Ok(()) => directory::slot_of(&rows),
+            Err(error) if is_damage(&error) => {
+                let anchor = directory.last().map_or(0, |before| before.last);
+                DirectorySlot { first: anchor, last: anchor, events: 0 }
+            }
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(EventRun { entry, directory })
+}
+
+fn read_events(backend: &dyn Backend, entry: &RunEntry, index: u32, rows: &mut Rows) -> Result<(), StoreError> {
+    let key = BlockKey { kind: Kind::Events, run: entry.number, index };
+    run::read(backend, key, entry.generation, |body| rows.parse(body))
+}
+
+impl Store {
+    /// Reads every block and says which are damaged. An unreadable manifest beside a good one is among them:
+    /// a crash in a commit leaves one, and the next commit writes over it.
+    ///
+    /// # Errors
+    /// When the backend fails otherwise.
+    pub fn check(&self) -> Result<Vec<Damage>, StoreError> {
+        let backend = &*self.backend;
+        let mut found = manifest::read(backend)?.unreadable;
+        let mut rows = Rows::default();
+        for entry in &self.manifest.runs {
+            let Some(kind) = Kind::from_number(entry.kind) else { continue };
+            for index in 0..entry.blocks {
+                let read = match kind {
+                    Kind::Settings => load::read_settings(backend, entry, index).map(drop),
+                    Kind::Identities => identities::read_block(backend, entry, index, &mut |_, _| Ok(())).map(drop),
+                    Kind::Seen => table::read_block::<(IdentityId, Seen)>(backend, entry, index).map(drop),
+                    Kind::Links => table::read_block::<Link>(backend, entry, index).map(drop),
+                    Kind::Sources => table::read_block::<(SourceId, Source)>(backend, entry, index).map(drop),
+                    Kind::Events => read_events(backend, entry, index, &mut rows),
+                    Kind::Manifest | Kind::Directory => Ok(()),
+                };
+                collect(backend, BlockKey { kind, run: entry.number, index }, read, &mut found)?;
+            }
+            if kind == Kind::Events {
+                let key = BlockKey { kind: Kind::Directory, run: entry.number, index: 0 };
+                collect(backend, key, EventRun::read(backend, *entry).map(drop), &mut found)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Leaves out every block of events that cannot be read, durably, and says what was lost with them. The logs
+    /// have to be replayed afterwards.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn drop_unreadable_events(&mut self) -> Result<Lost, StoreError> {
+        self.check_poison()?;
+        let done = self.rewrite_events();
+        self.poison_on_error(done)
+    }
+
+    fn rewrite_events(&mut self) -> Result<Lost, StoreError> {
+        let mut next = self.next_manifest();
+        let mut events = Vec::new();
+        let mut lost = Lost::default();
+        let mut old = Vec::new();
+        for run in &self.events {
+            if is_whole(&*self.backend, run)? {
+                events.push(Arc::clone(run));
+                continue;
+            }
+            old.push(run.entry);
+            let mut writer = EventRunWriter::new(&*self.backend, take_number(&mut next), next.generation);
+            let mut rows = Rows::default();
+            for index in 0..run.entry.blocks {
+                let key = BlockKey { kind: Kind::Events, run: run.entry.number, index };
+                match read_events(&*self.backend, &run.entry, index, &mut rows) {
+                    Ok(()) => {
+                        let stored = self.backend.get(&key.bytes())?.unwrap_or_else(block::blank);
+                        writer.push_raw(directory::slot_of(&rows), stored)?;
+                    }
+                    Err(error) if is_damage(&error) => lost.blocks += 1,
+                    Err(error) => return Err(error),
+                }
+            }
+            let kept = writer.finish()?;
+            lost.events += run.entry.rows - kept.as_ref().map_or(0, |kept| kept.entry.rows).min(run.entry.rows);
+            events.extend(kept.map(Arc::new));
+        }
+        if old.is_empty() {
+            return Ok(lost);
+        }
+        retire(&mut next, |run| old.contains(run));
+        next.runs.extend(events.iter().map(|run| run.entry).filter(|entry| entry.generation == next.generation));
+        // The manifest and the runs at hand have to be in one order.
+        events.sort_by_key(|run| next.runs.iter().position(|entry| *entry == run.entry));
+        self.publish(next)?;
+        self.replace_events(events);
+        self.delete_retired();
+        Ok(lost)
+    }
+
+    /// Replaces everything that follows from the events, durably: `seen` of every identity, and all links.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn rewrite_derived(&mut self, seen: &[(IdentityId, Seen)], links: &[Link]) -> Result<u64, StoreError> {
+        self.check_poison()?;
+        let (seen, links) = (sorted(seen)?, sorted(links)?);
+        if !seen.iter().map(|row| u64::from(row.0.0)).eq(0..self.manifest.identities) {
+            return Err(StoreError::Invalid("not every identity was seen".into()));
+        }
+        let mut next = self.next_manifest();
+        retire(&mut next, |run| run.kind == Kind::Seen as u8 || run.kind == Kind::Links as u8);
+        let done = self
+            .write_table(&mut next, seen)
+            .and_then(|()| self.write_table(&mut next, links))
+            .and_then(|()| self.publish(next));
+        self.poison_on_error(done)?;
+        self.delete_retired();
+        Ok(self.manifest.generation)
+    }
+}
+
+fn is_whole(backend: &dyn Backend, run: &EventRun) -> Result<bool, StoreError> {
+    let mut rows = Rows::default();
+    let read = EventRun::read(backend, run.entry)
+        .and_then(|run| (0..run.entry.blocks).try_for_each(|at| read_events(backend, &run.entry, at, &mut rows)));
+    match read {
+        Ok(()) => Ok(true),
+        Err(error) if is_damage(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn collect(
+    backend: &dyn Backend,
+    block: BlockKey,
+    read: Result<(), StoreError>,
+    found: &mut Vec<Damage>,
+) -> Result<(), StoreError> {
+    match read {
+        Ok(()) => {}
+        Err(StoreError::Damaged(damage)) => found.push(*damage),
+        Err(StoreError::Backend(BackendError::Corrupt(what))) => {
+            found.push(Damage { store: backend.name(), block, what });
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}

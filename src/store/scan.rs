@@ -1,0 +1,376 @@
+//! Reading events: every run merged into one ascending sequence of groups.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::ops::Range;
+use std::slice;
+use std::sync::Arc;
+
+use crate::model::event::Event;
+use crate::model::identity::IdentityId;
+use crate::store::backend::Backend;
+use crate::store::block::{BlockKey, Kind};
+use crate::store::directory::EventRun;
+use crate::store::error::StoreError;
+use crate::store::rows::Rows;
+use crate::store::run;
+
+/// The events of one generation. Cheap to clone; stays readable while commits and merges go on.
+#[derive(Clone)]
+pub struct Events {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) runs: Vec<Arc<EventRun>>,
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("store", &self.backend.name()).field("runs", &self.runs.len()).finish()
+    }
+}
+
+impl Events {
+    /// How many events its runs hold. An event that several commits delivered (from several sources) counts
+    /// once for each until a merge makes it one.
+    pub fn rows(&self) -> u64 {
+        self.runs.iter().map(|run| run.entry.rows).sum()
+    }
+
+    /// Ranges of anchors that together hold everything, each about as many events; at most `count`, at least one.
+    pub fn pieces(&self, count: usize) -> Vec<Range<u32>> {
+        let mut blocks: Vec<(u32, u64)> = Vec::new();
+        let mut end = 0;
+        for slot in self.runs.iter().flat_map(|run| &run.directory) {
+            blocks.push((slot.first, u64::from(slot.events)));
+            end = end.max(slot.last.saturating_add(1));
+        }
+        blocks.sort_unstable();
+        let total: u64 = blocks.iter().map(|block| block.1).sum();
+        let share = total.div_ceil(count.max(1) as u64).max(1);
+        let (mut pieces, mut start, mut held) = (Vec::new(), 0, 0);
+        for (first, events) in blocks {
+            if held >= share && first > start {
+                pieces.push(start..first);
+                (start, held) = (first, 0);
+            }
+            held += events;
+        }
+        pieces.push(start..end);
+        pieces
+    }
+
+    /// Every group whose anchor is in `anchors`, ascending. More than ten million events a second and core
+    /// where one run holds them.
+    pub fn scan(&self, anchors: Range<u32>) -> Scan {
+        Scan { merge: Merge::new(self), start: Some(anchors.start), end: anchors.end }
+    }
+
+    /// A reader for single anchors.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { merge: Merge::new(self) }
+    }
+}
+
+/// The events of one anchor.
+#[derive(Debug, Clone, Copy)]
+pub struct Group<'a> {
+    anchor: IdentityId,
+    rows: &'a Rows,
+    order: Order<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Order<'a> {
+    Range(usize, usize),
+    Picked(&'a [u32]),
+}
+
+impl<'a> Group<'a> {
+    /// What they are grouped under.
+    pub fn anchor(&self) -> IdentityId {
+        self.anchor
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.events().len()
+    }
+
+    /// Whether the store knows no event under the anchor.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The events, ascending by [`Event::key`], each once.
+    pub fn events(&self) -> GroupEvents<'a> {
+        let order = match self.order {
+            Order::Range(start, end) => OrderIter::Range(start..end),
+            Order::Picked(places) => OrderIter::Picked(places.iter()),
+        };
+        GroupEvents { rows: self.rows, order }
+    }
+}
+
+/// The events of a [`Group`].
+#[derive(Debug, Clone)]
+pub struct GroupEvents<'a> {
+    rows: &'a Rows,
+    order: OrderIter<'a>,
+}
+
+#[derive(Debug, Clone)]
+enum OrderIter<'a> {
+    Range(Range<usize>),
+    Picked(slice::Iter<'a, u32>),
+}
+
+impl<'a> Iterator for GroupEvents<'a> {
+    type Item = Event<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Event<'a>> {
+        let at = match &mut self.order {
+            OrderIter::Range(range) => range.next()?,
+            OrderIter::Picked(places) => *places.next()? as usize,
+        };
+        Some(self.rows.event(at))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = match &self.order {
+            OrderIter::Range(range) => range.len(),
+            OrderIter::Picked(places) => places.len(),
+        };
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for GroupEvents<'_> {}
+
+/// Groups in ascending order of their anchors.
+#[derive(Debug)]
+pub struct Scan {
+    merge: Merge,
+    /// Where to begin, until it has begun.
+    start: Option<u32>,
+    end: u32,
+}
+
+impl Scan {
+    /// The next group, which borrows the scan: nothing is allocated for it.
+    ///
+    /// # Errors
+    /// When a block is damaged or cannot be read. The scan is over then.
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
+    pub fn next(&mut self) -> Result<Option<Group<'_>>, StoreError> {
+        if let Some(start) = self.start {
+            self.merge.seek(start)?;
+            self.start = None;
+        }
+        match self.merge.peek()? {
+            Some(anchor) if anchor < self.end => self.merge.group(anchor).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Finds the events of single anchors. Asking in ascending order is cheap: a decoded block of each run is kept.
+#[derive(Debug)]
+pub struct Cursor {
+    merge: Merge,
+}
+
+impl Cursor {
+    /// The events of `anchor`; an empty group where there are none.
+    ///
+    /// # Errors
+    /// When a block is damaged or cannot be read.
+    pub fn group(&mut self, anchor: IdentityId) -> Result<Group<'_>, StoreError> {
+        self.merge.seek(anchor.0)?;
+        self.merge.group(anchor.0)
+    }
+}
+
+/// A place in one run.
+struct RunCursor {
+    backend: Arc<dyn Backend>,
+    run: Arc<EventRun>,
+    /// The block that is decoded in `rows`; of a fresh cursor, none.
+    block: Option<usize>,
+    rows: Rows,
+    group: usize,
+}
+
+impl RunCursor {
+    fn load(&mut self, block: usize) -> Result<(), StoreError> {
+        // Until it is read, nothing is.
+        self.block = None;
+        self.rows.clear();
+        read_block(&*self.backend, &self.run, block, &mut self.rows)?;
+        self.block = Some(block);
+        self.group = 0;
+        Ok(())
+    }
+
+    fn next_block(&self) -> usize {
+        self.block.map_or(0, |block| block + 1)
+    }
+
+    /// The anchor of the group at hand.
+    fn peek(&mut self) -> Result<Option<u32>, StoreError> {
+        if self.group < self.rows.groups() {
+            return Ok(Some(self.rows.anchor(self.group)));
+        }
+        let next = self.next_block();
+        if next >= self.run.directory.len() {
+            return Ok(None);
+        }
+        self.load(next)?;
+        Ok(Some(self.rows.anchor(0)))
+    }
+
+    /// Goes to the first group whose anchor is not below `anchor`.
+    fn seek(&mut self, anchor: u32) -> Result<(), StoreError> {
+        let block = self.run.find(anchor);
+        if block == self.run.directory.len() {
+            // Behind the last block; what is decoded is of no use there.
+            self.rows.clear();
+            (self.block, self.group) = (block.checked_sub(1), 0);
+            return Ok(());
+        }
+        if self.block != Some(block) || self.rows.groups() == 0 {
+            self.load(block)?;
+        }
+        self.group = self.rows.find(anchor);
+        Ok(())
+    }
+
+    /// Whether the group at hand goes on in the next block.
+    fn goes_on(&self) -> bool {
+        self.group + 1 == self.rows.groups()
+            && self.run.directory.get(self.next_block()).is_some_and(|next| next.first == self.rows.anchor(self.group))
+    }
+}
+
+/// Reads a block of events and compares it with the directory.
+pub(crate) fn read_block(
+    backend: &dyn Backend,
+    run: &EventRun,
+    block: usize,
+    rows: &mut Rows,
+) -> Result<(), StoreError> {
+    let slot = run.directory[block];
+    let key = BlockKey { kind: Kind::Events, run: run.entry.number, index: block as u32 };
+    run::read(backend, key, run.entry.generation, |body| {
+        rows.parse(body)?;
+        let found = (rows.anchor(0), rows.anchor(rows.groups() - 1), rows.len());
+        if found == (slot.first, slot.last, slot.events as usize) {
+            Ok(())
+        } else {
+            Err("it is not what the directory says".into())
+        }
+    })
+}
+
+/// All runs, merged.
+struct Merge {
+    runs: Vec<RunCursor>,
+    /// A group that does not lie in one piece is gathered here.
+    rows: Rows,
+    order: Vec<u32>,
+}
+
+impl fmt::Debug for Merge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Merge").field("runs", &self.runs.len()).finish_non_exhaustive()
+    }
+}
+
+impl Merge {
+    fn new(events: &Events) -> Self {
+        let cursor = |run: &Arc<EventRun>| RunCursor {
+            backend: Arc::clone(&events.backend),
+            run: Arc::clone(run),
+            block: None,
+            rows: Rows::default(),
+            group: 0,
+        };
+        Self { runs: events.runs.iter().map(cursor).collect(), rows: Rows::default(), order: Vec::new() }
+    }
+
+    fn seek(&mut self, anchor: u32) -> Result<(), StoreError> {
+        self.runs.iter_mut().try_for_each(|run| run.seek(anchor))
+    }
+
+    /// The least anchor that any run is at.
+    fn peek(&mut self) -> Result<Option<u32>, StoreError> {
+        let mut least: Option<u32> = None;
+        for run in &mut self.runs {
+            if let Some(anchor) = run.peek()? {
+                least = Some(least.map_or(anchor, |known| known.min(anchor)));
+            }
+        }
+        Ok(least)
+    }
+
+    /// The group of `anchor`, which no run is past; every run goes on to the next.
+    fn group(&mut self, anchor: u32) -> Result<Group<'_>, StoreError> {
+        let (mut holders, mut only) = (0, 0);
+        for (at, run) in self.runs.iter_mut().enumerate() {
+            if run.peek()? == Some(anchor) {
+                (holders, only) = (holders + 1, at);
+            }
+        }
+        if holders == 1 && !self.runs[only].goes_on() {
+            let run = &mut self.runs[only];
+            let range = run.rows.range(run.group);
+            run.group += 1;
+            return Ok(Group {
+                anchor: IdentityId(anchor),
+                rows: &run.rows,
+                order: Order::Range(range.start, range.end),
+            });
+        }
+        self.gather(anchor)?;
+        let order = if holders > 1 {
+            self.unite();
+            Order::Picked(&self.order)
+        } else {
+            Order::Range(0, self.rows.len())
+        };
+        Ok(Group { anchor: IdentityId(anchor), rows: &self.rows, order })
+    }
+
+    fn gather(&mut self, anchor: u32) -> Result<(), StoreError> {
+        self.rows.clear();
+        for run in &mut self.runs {
+            while run.peek()? == Some(anchor) {
+                self.rows.append(&run.rows, run.rows.range(run.group));
+                run.group += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Orders what was gathered and makes equal events one.
+    fn unite(&mut self) {
+        let Self { rows, order, .. } = self;
+        order.clear();
+        order.extend(0..rows.len() as u32);
+        let compare = |rows: &Rows, a: u32, b: u32| -> Ordering {
+            rows.event(a as usize).key().cmp(&rows.event(b as usize).key())
+        };
+        // Each run's share ascends, which a stable sort makes use of.
+        order.sort_by(|&a, &b| compare(rows, a, b));
+        let mut kept = 0;
+        for at in 0..order.len() {
+            let place = order[at];
+            if kept > 0 && compare(rows, order[kept - 1], place) == Ordering::Equal {
+                rows.unite_sources(order[kept - 1] as usize, place as usize);
+            } else {
+                order[kept] = place;
+                kept += 1;
+            }
+        }
+        order.truncate(kept);
+    }
+}

@@ -1,0 +1,228 @@
+//! The contract, over every backend.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Id, Model, Step, step};
+use crate::model::identity::IdentityId;
+use crate::model::link::Link;
+use crate::model::namespace::Levels;
+use crate::model::settings::Settings;
+use crate::store::backend::{Backend, MemoryBackend};
+use crate::store::error::StoreError;
+use crate::store::fault::FaultyBackend;
+use crate::store::{Commit, Store};
+
+/// Opens the same place again and again.
+type Open<'a> = &'a dyn Fn(Option<&Settings>) -> Result<Store, StoreError>;
+
+fn everywhere(test: fn(Open<'_>)) {
+    for backend in [Arc::new(MemoryBackend::default()) as Arc<dyn Backend>, Arc::new(FaultyBackend::default())] {
+        test(&|settings| Store::with_backend(Arc::clone(&backend), settings));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    test(&|settings| Store::open(&path, settings));
+}
+
+#[test]
+fn what_is_committed_is_read_again() {
+    everywhere(|open| {
+        let mut model = Model::default();
+        let mut store = open(Some(&Settings::default())).unwrap();
+        for seed in 0..12 {
+            let step = step(&model, seed);
+            let before = store.generation();
+            assert_eq!(step.commit(&mut store, &model).unwrap(), before + 1);
+            model = model.with(&step);
+            assert_eq!(Model::of(&store).unwrap(), model);
+            drop(store);
+            store = open(None).unwrap();
+            assert_eq!(Model::of(&store).unwrap(), model, "opened again");
+        }
+        assert!(store.manifest.runs.len() < 5 * 8, "merged: {}", store.manifest.runs.len());
+        assert!(store.check().unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_store_keeps_its_settings() {
+    everywhere(|open| {
+        assert!(matches!(open(None), Err(StoreError::Missing(_))));
+        let mut settings = Settings::default();
+        settings.junk.extra = (0..5_000).map(|n| format!("junk-{n}")).collect();
+        drop(open(Some(&settings)).unwrap());
+        let other = Settings { levels: Levels { between: vec!["email".into()], unique: true }, ..Settings::default() };
+        let text = match open(Some(&other)) {
+            Err(error @ StoreError::Settings { .. }) => error.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert!(text.contains("email") && text.contains("junk-17"), "names both");
+        assert_eq!(*open(Some(&settings)).unwrap().settings(), settings);
+    });
+}
+
+#[test]
+fn snapshots_stay_readable_while_runs_are_merged_and_deleted() {
+    everywhere(|open| {
+        let mut store = open(Some(&Settings::default())).unwrap();
+        let mut model = Model::default();
+        let mut snapshots = Vec::new();
+        for seed in 0..20 {
+            let step = step(&model, seed);
+            step.commit(&mut store, &model).unwrap();
+            model = model.with(&step);
+            if seed % 7 == 0 {
+                snapshots.push((store.events(), model.events.len()));
+            }
+        }
+        for (events, expected) in &snapshots {
+            let mut scan = events.scan(0..u32::MAX);
+            let mut count = 0;
+            while let Some(group) = scan.next().unwrap() {
+                count += group.len();
+            }
+            assert_eq!(count, *expected);
+        }
+        assert!(!store.retired.is_empty(), "a snapshot holds them");
+        snapshots.clear();
+        for seed in 20..22 {
+            let step = step(&model, seed);
+            step.commit(&mut store, &model).unwrap();
+            model = model.with(&step);
+        }
+        let named: BTreeSet<_> = store
+            .manifest
+            .runs
+            .iter()
+            .chain(store.manifest.retired.iter().map(|row| &row.1))
+            .flat_map(|run| run.keys())
+            .collect();
+        let held = store.backend.keys(&[2], &[255]).unwrap();
+        assert_eq!(named.len(), held.len(), "nothing is left behind");
+        assert!(store.manifest.retired.iter().all(|row| row.0 == store.generation()));
+    });
+}
+
+#[test]
+fn an_anchor_spans_blocks_and_a_cursor_finds_it() {
+    everywhere(|open| {
+        let mut store = open(Some(&Settings::default())).unwrap();
+        let mut model = Model::default();
+        for part in 0..2 {
+            let mut step = Step::default();
+            if part == 0 {
+                step.identities = (0..30).map(|n| (0, format!("s{n}"))).collect();
+                step.seen = (0..30).map(|n| (n, (0, 0))).collect();
+            }
+            for n in 0..3_000_u32 {
+                step.events.insert((13, (i64::from(n) * 7, Id::Line(u128::from(n) << 2 | part), vec![])), [0].into());
+            }
+            for anchor in [2, 12, 14, 29] {
+                step.events.insert((anchor, (-3, Id::Line(part), vec![3, 4])), [1].into());
+            }
+            step.commit(&mut store, &model).unwrap();
+            model = model.with(&step);
+            assert!(store.events[0].directory.len() > 5, "many blocks");
+            let mut cursor = store.events().cursor();
+            let mut expected = BTreeMap::<u32, usize>::new();
+            model.events.keys().for_each(|key| *expected.entry(key.0).or_default() += 1);
+            for anchor in (0..31).chain((0..31).rev()).chain([13, 13, 99, 13, 2]) {
+                let group = cursor.group(IdentityId(anchor)).unwrap();
+                assert_eq!(group.len(), expected.get(&anchor).copied().unwrap_or(0), "{anchor}");
+                assert_eq!(group.is_empty(), !expected.contains_key(&anchor));
+            }
+        }
+        assert_eq!(Model::of(&store).unwrap(), model);
+        let pieces = store.events().pieces(4);
+        assert_eq!((pieces[0].start, pieces[pieces.len() - 1].end), (0, 30));
+        assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start));
+    });
+}
+
+#[test]
+fn a_commit_that_contradicts_itself_changes_nothing() {
+    everywhere(|open| {
+        let mut store = open(Some(&Settings::default())).unwrap();
+        let model = Model::default();
+        let mut unseen = step(&model, 1);
+        unseen.seen.remove(&3);
+        assert!(matches!(unseen.commit(&mut store, &model), Err(StoreError::Invalid(_))));
+        let link: Link = super::link((0, 1), (0, 0, 1));
+        let twice = Commit { links: &[link, link], ..Commit::default() };
+        assert!(matches!(store.commit(twice), Err(StoreError::Invalid(_))));
+        assert_eq!(store.commit(Commit::default()).unwrap(), 1, "nothing to do");
+        step(&model, 1).commit(&mut store, &model).unwrap();
+        assert_eq!(Model::of(&store).unwrap(), model.clone().with(&step(&model, 1)));
+    });
+}
+
+#[test]
+fn a_failed_commit_poisons_the_store() {
+    let backend = Arc::new(FaultyBackend::default());
+    let mut store = Store::with_backend(backend.clone(), Some(&Settings::default())).unwrap();
+    let model = Model::default();
+    backend.fail_after(2);
+    assert!(matches!(step(&model, 1).commit(&mut store, &model), Err(StoreError::Backend(_))));
+    let text = step(&model, 1).commit(&mut store, &model).unwrap_err().to_string();
+    assert!(text.contains("as it was told to") && text.contains("open the store again"), "{text}");
+}
+
+#[test]
+fn directories_that_are_no_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("none");
+    assert!(matches!(Store::open(&missing, None), Err(StoreError::Missing(_))));
+    assert!(!missing.exists(), "asking makes nothing");
+    std::fs::write(directory.path().join("thesis.txt"), "mine").unwrap();
+    for path in [directory.path(), &directory.path().join("thesis.txt")] {
+        assert!(matches!(Store::open(path, Some(&Settings::default())), Err(StoreError::Foreign(_))), "{path:?}");
+    }
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing was added");
+}
+
+#[test]
+fn a_store_in_use_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let _held = Store::open(directory.path(), Some(&Settings::default())).unwrap();
+    let text = Store::open(directory.path(), None).unwrap_err().to_string();
+    assert!(text.contains("in use") && text.contains(&directory.path().display().to_string()), "{text}");
+}
+
+#[test]
+fn a_database_cut_to_pieces_is_an_error_or_an_earlier_state() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let mut states = vec![Model::default()];
+    let mut store = Store::open(&path, Some(&Settings::default())).unwrap();
+    for seed in 0..4 {
+        let step = step(&states[seed as usize], seed);
+        step.commit(&mut store, &states[seed as usize]).unwrap();
+        states.push(states[seed as usize].clone().with(&step));
+    }
+    drop(store);
+    let whole = std::fs::metadata(path.join("db")).unwrap().len();
+    for (at, length) in [0, 10, whole / 4, whole / 2, whole - 100].into_iter().enumerate() {
+        let copy = directory.path().join(format!("copy{at}"));
+        copy_directory(&path, &copy);
+        std::fs::OpenOptions::new().write(true).open(copy.join("db")).unwrap().set_len(length).unwrap();
+        match Store::open(&copy, Some(&Settings::default())).and_then(|store| Model::of(&store)) {
+            Ok(found) => assert!(length > 10 && states.contains(&found), "cut at {length}"),
+            Err(error) => assert!(error.to_string().contains("replay the logs"), "cut at {length}: {error}"),
+        }
+    }
+    assert_eq!(Model::of(&Store::open(&path, None).unwrap()).unwrap(), states[4]);
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().is_dir() {
+            copy_directory(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}

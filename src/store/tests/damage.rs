@@ -1,0 +1,153 @@
+//! Damage: flipped and cut bytes are found, named, and never answered with something else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::{Model, events_of, link_rows, seen_rows, step};
+use crate::model::settings::Settings;
+use crate::store::Store;
+use crate::store::backend::{Backend, MemoryBackend};
+use crate::store::block::{self, BlockKey, Kind};
+use crate::store::error::{Damage, StoreError};
+use crate::store::rows::Rows;
+
+type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A store of a few commits, and what it held after each.
+fn filled(commits: u32) -> (Entries, Vec<Model>) {
+    let backend = Arc::new(MemoryBackend::default());
+    let mut store = Store::with_backend(backend.clone(), Some(&Settings::default())).unwrap();
+    let mut states = vec![Model::default()];
+    for seed in 0..commits {
+        let before = states[states.len() - 1].clone();
+        let step = step(&before, seed);
+        step.commit(&mut store, &before).unwrap();
+        states.push(before.with(&step));
+    }
+    (backend.entries(), states)
+}
+
+fn open(entries: Entries) -> Result<Store, StoreError> {
+    Store::with_backend(Arc::new(MemoryBackend::holding(entries)), None)
+}
+
+/// The keys of a kind, other than the manifests.
+fn keys(entries: &Entries, kind: Kind) -> Vec<Vec<u8>> {
+    entries.keys().filter(|key| key[0] == kind as u8).cloned().collect()
+}
+
+proptest! {
+    #[test]
+    fn flipped_or_cut_bytes_never_give_wrong_data(key in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), bit in 0_u8..8, cut in any::<bool>()) {
+        let (mut entries, states) = filled(3);
+        let key = key.get(&entries.keys().cloned().collect::<Vec<_>>()).clone();
+        let value = entries.get_mut(&key).unwrap();
+        let at = at.index(value.len());
+        if cut { value.truncate(at) } else { value[at] ^= 1 << bit }
+        if let Ok(found) = open(entries).and_then(|store| Model::of(&store)) {
+            // A lost manifest gives the commit before; everything else is either whole or an error.
+            let lost = usize::from(key[0] == Kind::Manifest as u8);
+            prop_assert!(states[states.len() - 1 - lost..].contains(&found), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn blocks_that_are_sealed_but_nonsense_never_panic(key in any::<prop::sample::Index>(), edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), cut in any::<prop::sample::Index>()) {
+        let (mut entries, _) = filled(3);
+        let key = key.get(&entries.keys().cloned().collect::<Vec<_>>()).clone();
+        let number = |range: std::ops::Range<usize>| u32::from_be_bytes(key[range].try_into().unwrap());
+        let place = BlockKey { kind: Kind::from_number(key[0]).unwrap(), run: number(1..5), index: number(5..9) };
+        let value = entries.get_mut(&key).unwrap();
+        let (generation, _) = block::unseal(place, value).unwrap();
+        for (at, byte) in edits {
+            let at = block::HEADER_BYTES + at.index(value.len() - block::HEADER_BYTES);
+            value[at] = byte;
+        }
+        if cut.index(2) == 0 {
+            value.truncate(block::HEADER_BYTES + cut.index(value.len() - block::HEADER_BYTES));
+        }
+        block::seal(place, generation, value);
+        // Whatever they say: nothing may panic, and what is handed out must be usable.
+        if let Ok(store) = open(entries.clone()) {
+            let _ = store.load(|_, _| ());
+            let mut scan = store.events().scan(0..u32::MAX);
+            while let Ok(Some(group)) = scan.next() {
+                prop_assert!(group.events().count() == group.len());
+            }
+            prop_assert!(store.check().is_ok());
+        }
+        let mut rows = Rows::default();
+        let _ = rows.parse(&entries[&key][block::HEADER_BYTES..]);
+    }
+}
+
+#[test]
+fn damage_is_named_block_by_block() {
+    let (entries, _) = filled(3);
+    for kind in [Kind::Identities, Kind::Seen, Kind::Links, Kind::Sources, Kind::Events] {
+        let mut entries = entries.clone();
+        let key = keys(&entries, kind).pop().unwrap();
+        *entries.get_mut(&key).unwrap().last_mut().unwrap() ^= 1;
+        let store = open(entries).unwrap();
+        let found = store.check().unwrap();
+        let [Damage { block, .. }] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(block.bytes(), key);
+        let text = Model::of(&store).unwrap_err().to_string();
+        assert!(text.contains("in memory") && text.contains("checksum") && text.contains(';'), "{text}");
+    }
+}
+
+#[test]
+fn another_version_is_told_from_damage() {
+    let (mut entries, _) = filled(1);
+    let mut manifest = crate::store::manifest::read(&MemoryBackend::holding(entries.clone())).unwrap().latest.unwrap();
+    manifest.generation += 1;
+    manifest.runs[0].kind = 99;
+    let (key, block) = manifest.sealed().unwrap();
+    entries.insert(key.bytes(), block);
+    assert!(matches!(open(entries), Err(StoreError::Version { .. })));
+}
+
+#[test]
+fn manifests_lost_are_not_a_new_store() {
+    let (mut entries, _) = filled(2);
+    entries.retain(|key, _| key[0] != Kind::Manifest as u8);
+    let backend = Arc::new(MemoryBackend::holding(entries));
+    assert!(matches!(Store::with_backend(backend, Some(&Settings::default())), Err(StoreError::NoManifest(_))));
+    let foreign = Arc::new(MemoryBackend::default());
+    foreign.put(vec![(b"other".to_vec(), vec![1])]).unwrap();
+    assert!(matches!(Store::with_backend(foreign, Some(&Settings::default())), Err(StoreError::Foreign(_))));
+}
+
+#[test]
+fn a_damaged_store_is_repaired_from_what_is_left() {
+    let (mut entries, states) = filled(4);
+    let state = states[4].clone();
+    let events = keys(&entries, Kind::Events);
+    for key in [
+        &keys(&entries, Kind::Seen)[0],
+        &keys(&entries, Kind::Links)[1],
+        &events[1],
+        &keys(&entries, Kind::Directory)[2],
+    ] {
+        *entries.get_mut(key).unwrap().last_mut().unwrap() ^= 4;
+    }
+    let backend = Arc::new(MemoryBackend::holding(entries));
+    assert!(matches!(Store::with_backend(backend.clone(), None), Err(StoreError::Damaged(_))));
+    let mut store = Store::with_damaged_backend(backend.clone()).unwrap();
+    assert_eq!(store.load_facts(|_, _| ()).unwrap().sources.len(), 4);
+    let lost = store.drop_unreadable_events().unwrap();
+    assert_eq!((lost.blocks, lost.events), (1, 41));
+    store.rewrite_derived(&seen_rows(&state.seen), &link_rows(&state.links)).unwrap();
+    let mut store = Store::with_backend(backend, None).unwrap();
+    assert!(store.check().unwrap().is_empty());
+    let found = events_of(&store).unwrap();
+    assert!(found.len() == state.events.len() - 40, "{} of {}", found.len(), state.events.len());
+    // Replayed, what was lost is back.
+    let mut again = step(&states[1], 1);
+    (again.identities, again.seen, again.links, again.source) = Default::default();
+    again.commit(&mut store, &state).unwrap();
+    assert_eq!(Model::of(&store).unwrap(), state);
+}

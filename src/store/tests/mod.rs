@@ -1,0 +1,201 @@
+//! One contract for every backend, crashes at every write, damage in every block, and a model to compare with.
+
+mod contract;
+mod crash;
+mod damage;
+mod model;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::digest::EventHash;
+use crate::model::event::{Event, EventId, Witness};
+use crate::model::identity::{IdentityId, Value};
+use crate::model::link::{Link, Seen};
+use crate::model::namespace::NamespaceId;
+use crate::model::source::{Source, SourceId};
+use crate::model::time::Time;
+use crate::store::error::StoreError;
+use crate::store::events::EventWriter;
+use crate::store::{Commit, Store};
+
+/// The key of an event, owned.
+pub(crate) type Key = (i64, Id, Vec<u32>);
+
+/// The id of an event, owned; in the order of [`EventId`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Id {
+    Line(u128),
+    Uuid([u8; 16]),
+    Text(String),
+}
+
+/// What a store should hold: the simplest thing that says so.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Model {
+    pub namespaces: Vec<String>,
+    pub identities: Vec<(u16, String)>,
+    pub seen: BTreeMap<u32, (i64, i64)>,
+    pub links: BTreeMap<(u32, u32), (i64, i64, u64)>,
+    pub sources: Vec<String>,
+    pub events: BTreeMap<(u32, Key), BTreeSet<u32>>,
+}
+
+/// A commit, owned.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Step {
+    pub identities: Vec<(u16, String)>,
+    pub seen: BTreeMap<u32, (i64, i64)>,
+    pub links: BTreeMap<(u32, u32), (i64, i64, u64)>,
+    pub source: Option<String>,
+    pub events: BTreeMap<(u32, Key), BTreeSet<u32>>,
+}
+
+fn link(key: (u32, u32), row: (i64, i64, u64)) -> Link {
+    let witness = Witness { event: EventHash(u128::from(row.2) << 99 | 7), anchor: IdentityId(key.0) };
+    Link {
+        lower: IdentityId(key.0),
+        higher: IdentityId(key.1),
+        first: Time::from_micros(row.0),
+        witness,
+        last: Time::from_micros(row.1),
+        count: row.2,
+    }
+}
+
+pub(crate) fn seen_rows(seen: &BTreeMap<u32, (i64, i64)>) -> Vec<(IdentityId, Seen)> {
+    let row = |(&id, &(first, last)): (&u32, &(i64, i64))| {
+        (IdentityId(id), Seen { first: Time::from_micros(first), last: Time::from_micros(last) })
+    };
+    seen.iter().map(row).collect()
+}
+
+pub(crate) fn link_rows(links: &BTreeMap<(u32, u32), (i64, i64, u64)>) -> Vec<Link> {
+    links.iter().map(|(&key, &row)| link(key, row)).collect()
+}
+
+impl Step {
+    /// Encodes the events into blocks.
+    fn encode(&self) -> Result<Vec<crate::store::events::EventBlock>, StoreError> {
+        let mut writer = EventWriter::new();
+        for ((anchor, (time, id, companions)), sources) in &self.events {
+            let companions: Vec<_> = companions.iter().copied().map(IdentityId).collect();
+            let sources: Vec<_> = sources.iter().copied().map(SourceId).collect();
+            let id = match id {
+                Id::Line(hash) => EventId::Line(*hash),
+                Id::Uuid(uuid) => EventId::Uuid(*uuid),
+                Id::Text(text) => EventId::Text(text),
+            };
+            let event = Event { time: Time::from_micros(*time), id, companions: &companions, sources: &sources };
+            writer.push(IdentityId(*anchor), [event])?;
+        }
+        writer.finish()
+    }
+
+    /// Commits to the store.
+    pub fn commit(&self, store: &mut Store, before: &Model) -> Result<u64, StoreError> {
+        let after = before.clone().with(self);
+        let identities: Vec<_> =
+            self.identities.iter().map(|(namespace, text)| (NamespaceId(*namespace), Value::new(text))).collect();
+        let source =
+            |name: &String| (SourceId(before.sources.len() as u32), Source { name: name.clone(), position: None });
+        let sources: Vec<_> = self.source.iter().map(source).collect();
+        let (seen, links) = (seen_rows(&self.seen), link_rows(&self.links));
+        let namespaces = &after.namespaces;
+        let events = self.encode()?;
+        store.commit(Commit { namespaces, identities, seen: &seen, links: &links, events, sources: &sources })
+    }
+}
+
+impl Model {
+    /// What is held after the step.
+    pub fn with(mut self, step: &Step) -> Self {
+        self.namespaces = vec!["sessionid".into(), "ecommerceid".into()];
+        self.identities.extend(step.identities.iter().cloned());
+        self.seen.extend(&step.seen);
+        self.links.extend(&step.links);
+        self.sources.extend(step.source.clone());
+        for (key, sources) in &step.events {
+            self.events.entry(key.clone()).or_default().extend(sources);
+        }
+        self
+    }
+
+    /// What the store says it holds.
+    pub fn of(store: &Store) -> Result<Self, StoreError> {
+        let mut identities = Vec::new();
+        let loaded = store.load(|namespace, value| identities.push((namespace.0, value.to_string())))?;
+        let seen = loaded.seen.iter().map(|seen| (seen.first.as_micros(), seen.last.as_micros()));
+        let mut links = BTreeMap::new();
+        for row in &loaded.links {
+            let (key, value) = ((row.lower.0, row.higher.0), (row.first.as_micros(), row.last.as_micros(), row.count));
+            assert_eq!(*row, link(key, value));
+            links.insert(key, value);
+        }
+        Ok(Self {
+            namespaces: loaded.namespaces.clone(),
+            identities,
+            seen: (0..).zip(seen).collect(),
+            links,
+            sources: loaded.sources.iter().map(|source| source.name.clone()).collect(),
+            events: events_of(store)?,
+        })
+    }
+}
+
+fn own(event: &Event<'_>) -> (Key, BTreeSet<u32>) {
+    let id = match event.id {
+        EventId::Line(hash) => Id::Line(hash),
+        EventId::Uuid(uuid) => Id::Uuid(uuid),
+        EventId::Text(text) => Id::Text(text.into()),
+    };
+    let companions = event.companions.iter().map(|id| id.0).collect();
+    ((event.time.as_micros(), id, companions), event.sources.iter().map(|id| id.0).collect())
+}
+
+/// Every event by scan, in three pieces; the order and that none occurs twice are checked on the way.
+pub(crate) fn events_of(store: &Store) -> Result<BTreeMap<(u32, Key), BTreeSet<u32>>, StoreError> {
+    let events = store.events();
+    let mut found = BTreeMap::new();
+    for piece in events.pieces(3) {
+        let mut scan = events.scan(piece.clone());
+        while let Some(group) = scan.next()? {
+            assert!(piece.contains(&group.anchor().0));
+            assert_eq!(group.len(), group.events().count());
+            for event in group.events() {
+                let (key, sources) = own(&event);
+                let key = (group.anchor().0, key);
+                assert!(found.last_key_value().is_none_or(|(last, _)| *last < key), "ascending, once");
+                found.insert(key, sources);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A step that adds a few of everything, and touches what `before` holds; different for each `seed`.
+pub(crate) fn step(before: &Model, seed: u32) -> Step {
+    let at = before.identities.len() as u32;
+    let time = |n: u32| i64::from(seed) * 1_000_000 + i64::from(n) * 1_000;
+    let mut step = Step { source: Some(format!("/logs/{seed}")), ..Step::default() };
+    for n in 0..5 {
+        let text = if n == 0 { format!("f49c75a2-6994-41e2-875d-{:012x}", at) } else { format!("v{}", at + n) };
+        step.identities.push(((n % 2) as u16, text));
+        step.seen.insert(at + n, (time(n), time(n + 1)));
+    }
+    step.seen.insert(0, (time(0).min(0), time(9)));
+    step.links.insert((at, at + 1), (time(0), time(1), 1));
+    step.links.insert((0, 1), (0, time(2), u64::from(seed) + 2));
+    for n in 0..40 {
+        let id = match n % 3 {
+            0 => Id::Line(u128::from(seed) << 64 | u128::from(n)),
+            1 => Id::Uuid([n as u8; 16]),
+            _ => Id::Text(format!("é{n}")),
+        };
+        let companions = if n % 4 == 0 { vec![at + 1] } else { vec![] };
+        let sources = BTreeSet::from([seed, seed + 1 + n % 2]);
+        step.events.insert((at + n % 3, (time(n), id, companions)), sources);
+        // The same event in every step, from another source.
+        step.events.insert((0, (5, Id::Text("again".into()), vec![1])), BTreeSet::from([seed]));
+    }
+    step
+}
