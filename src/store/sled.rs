@@ -157,6 +157,17 @@ impl SledBackend {
     }
 }
 
+/// Bytes that a file takes: the database leaves holes.
+#[cfg(unix)]
+fn taken(file: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(file) * 512
+}
+
+#[cfg(not(unix))]
+fn taken(file: &fs::Metadata) -> u64 {
+    file.len()
+}
+
 #[cfg(unix)]
 fn sync_directory(path: &Path) -> std::io::Result<()> {
     File::open(path)?.sync_all()
@@ -215,7 +226,7 @@ impl Backend for SledBackend {
             for entry in fs::read_dir(directory)? {
                 let entry = entry?;
                 // A file may go between the listing and the look.
-                bytes += entry.metadata().map_or(0, |file| if file.is_file() { file.len() } else { 0 });
+                bytes += entry.metadata().map_or(0, |file| if file.is_file() { taken(&file) } else { 0 });
             }
             Ok(bytes)
         };
