@@ -1,0 +1,236 @@
+//! The one place that knows how the engine is called; all other tests speak to it in the oracle's words.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use backstitch::engine::{Engine, Replay, Summary};
+use backstitch::model::namespace::Levels;
+use backstitch::model::settings::{Junk, Settings};
+use serde_json::{Value, json};
+
+use crate::oracle::{Answer, Id, KINDS, Rules, Verdict, rfc3339};
+
+/// How a replay is run, where the answer must not depend on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    pub threads: usize,
+    /// Events a batch: tiny, so that a small log has many commits.
+    pub batch_events: usize,
+    pub force: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { threads: 2, batch_events: 1_000_000, force: false }
+    }
+}
+
+pub fn settings(rules: &Rules) -> Settings {
+    Settings {
+        levels: Levels { between: rules.between.clone(), unique: rules.unique },
+        junk: Junk { builtin: rules.builtin_junk, extra: rules.extra_junk.clone() },
+    }
+}
+
+pub fn in_memory(rules: &Rules) -> Engine {
+    Engine::in_memory(settings(rules)).expect("a store in memory")
+}
+
+pub fn replay(engine: &mut Engine, files: &[PathBuf], manner: Manner) -> Summary {
+    let stop = AtomicBool::new(false);
+    let mut progress = |_| {};
+    engine
+        .replay(Replay {
+            inputs: files.iter().map(|file| file.to_str().expect("a path in UTF-8").to_owned()).collect(),
+            force: manner.force,
+            threads: Some(manner.threads),
+            batch_events: manner.batch_events,
+            rejects: None,
+            stop: &stop,
+            progress: &mut progress,
+        })
+        .expect("the log is readable")
+}
+
+/// A new store in memory that has read one log.
+pub fn replayed(rules: &Rules, text: &str) -> Engine {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("log.ndjson");
+    fs::write(&file, text).expect("written");
+    let mut engine = in_memory(rules);
+    replay(&mut engine, &[file], Manner::default());
+    engine
+}
+
+/// Read, accepted, duplicate, rejected.
+pub fn counts(summary: &Summary) -> [u64; 4] {
+    let events = &summary.events;
+    [events.read, events.accepted, events.duplicate, events.rejected]
+}
+
+/// Rejects by reason, where there were any.
+pub fn reasons(summary: &Summary) -> BTreeMap<&'static str, u64> {
+    summary.reasons.iter().filter(|(_, count)| **count > 0).map(|(reason, count)| (reason.word(), *count)).collect()
+}
+
+/// Junk by value.
+pub fn junk(summary: &Summary) -> BTreeMap<String, u64> {
+    summary.junk.iter().map(|(word, count)| (word.to_owned(), count)).collect()
+}
+
+/// The figures of a whole store, in one list: attribution by kind, sessions, customers, linked, shared; and the digest.
+pub fn totals(engine: &Engine) -> ([u64; 8], String) {
+    let totals = engine.resolver().totals();
+    let kinds = &totals.attribution;
+    (
+        [
+            kinds.direct,
+            kinds.retroactive,
+            kinds.carried,
+            kinds.anonymous,
+            totals.sessions,
+            totals.customers,
+            totals.linked_sessions,
+            totals.shared_sessions,
+        ],
+        totals.digest.to_string(),
+    )
+}
+
+/// The same of the oracle.
+pub fn expected_totals(verdict: &Verdict) -> ([u64; 8], String) {
+    let [direct, retroactive, carried, anonymous] = verdict.attribution;
+    (
+        [
+            direct,
+            retroactive,
+            carried,
+            anonymous,
+            verdict.sessions,
+            verdict.customers,
+            verdict.linked_sessions,
+            verdict.shared_sessions,
+        ],
+        verdict.digest.clone(),
+    )
+}
+
+/// What `resolve --json` prints, `null` for an identity that was never met.
+pub fn resolve(engine: &Engine, namespace: &str, value: &str) -> Value {
+    serde_json::to_value(engine.resolver().resolve(namespace, value)).expect("serialisable")
+}
+
+/// What it should print.
+pub fn expected_resolve(id: &Id, answer: &Answer) -> Value {
+    let printed = id.to_string();
+    let (namespace, _) = printed.split_once(':').expect("namespace:value");
+    let customer = answer.person.is_customer();
+    json!({
+        "identity": {"namespace": namespace, "value": id.value},
+        "person": answer.person.to_string(),
+        "kind": if customer { "customer" } else { "anonymous" },
+        "customer": customer.then_some(&answer.person.value),
+        "since": answer.since.map(rfc3339),
+        "group": answer.group.iter().map(Id::to_string).collect::<Vec<_>>(),
+    })
+}
+
+/// The lines of `sessions --json`.
+pub fn sessions(engine: &Engine) -> Vec<Value> {
+    let rows = engine.resolver().sessions().expect("a sound store");
+    rows.into_iter().map(|row| serde_json::to_value(row).expect("serialisable")).collect()
+}
+
+pub fn expected_sessions(verdict: &Verdict) -> Vec<Value> {
+    let rows = verdict.rows.iter();
+    rows.map(|row| json!({"session": row.session, "person": row.person, "since": row.since, "events": row.events}))
+        .collect()
+}
+
+/// Moment and kind of each event of an identity's person, sorted: the order of a tie is nobody's promise.
+/// `None` where the engine's own order is not that of time.
+pub fn events(engine: &Engine, namespace: &str, value: &str) -> Option<Vec<(String, String)>> {
+    let events = engine.resolver().events(namespace, value).expect("a sound store");
+    let told: Vec<(i64, String, String)> = events
+        .into_iter()
+        .map(|event| (event.time.as_micros(), event.time.to_string(), event.kind.word().to_owned()))
+        .collect();
+    let mut events: Vec<(String, String)> = told.iter().map(|(_, time, kind)| (time.clone(), kind.clone())).collect();
+    events.sort();
+    told.is_sorted_by_key(|(micros, ..)| *micros).then_some(events)
+}
+
+pub fn expected_events(verdict: &Verdict, person: &Id) -> Option<Vec<(String, String)>> {
+    let told = verdict.events_of(person).into_iter().map(|(event, kind)| (rfc3339(event.time), kind.to_owned()));
+    let mut told: Vec<_> = told.collect();
+    told.sort();
+    Some(told)
+}
+
+/// `attribute LOG`: each line of an event with its person and kind, in the log's order.
+pub fn attribute(engine: &Engine, file: &Path) -> Vec<Value> {
+    let mut out = Vec::new();
+    let inputs = [file.to_str().expect("a path in UTF-8").to_owned()];
+    backstitch::export::attribute(&engine.resolver(), &inputs, &mut out).expect("the log is readable");
+    let text = String::from_utf8(out).expect("UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+}
+
+/// What it should write for lines that were judged as the `source`-th of `verdict`.
+pub fn expected_attribute<S: AsRef<str>>(verdict: &Verdict, source: usize, lines: &[S]) -> Vec<Value> {
+    use crate::oracle::Outcome::{Accepted, Duplicate};
+    let mut expected = Vec::new();
+    for (line, outcome) in lines.iter().zip(&verdict.outcomes[source]) {
+        let (Accepted(event) | Duplicate(event)) = outcome else { continue };
+        let (person, kind) = &verdict.events[event];
+        let mut line: Value = serde_json::from_str(line.as_ref()).expect("it was accepted");
+        line["person"] = json!(person.to_string());
+        line["attribution"] = json!(kind);
+        expected.push(line);
+    }
+    expected
+}
+
+/// Asserts that the engine says of everything what the oracle says.
+pub fn assert_agrees(engine: &Engine, verdict: &Verdict) {
+    assert_eq!(totals(engine).0, expected_totals(verdict).0, "{KINDS:?}, sessions, customers, linked, shared");
+    for (id, answer) in &verdict.identities {
+        assert_eq!(resolve(engine, &id.namespace, &id.value), expected_resolve(id, answer));
+        let person = &answer.person;
+        assert_eq!(events(engine, &id.namespace, &id.value), expected_events(verdict, person), "events of {id}");
+    }
+    assert_eq!(sessions(engine), expected_sessions(verdict));
+    assert_eq!(totals(engine).1, verdict.digest, "all the rest agrees: the digest's bytes");
+    assert!(engine.verify().expect("a sound store").is_sound());
+}
+
+/// How a file lies on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+/// Writes `text` at the end of a file: a further member or frame, where it is packed.
+pub fn append(file: &Path, text: &str, packing: Packing) {
+    let bytes = match packing {
+        Packing::Plain => text.as_bytes().to_vec(),
+        Packing::Gzip => {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(text.as_bytes()).expect("in memory");
+            gzip.finish().expect("in memory")
+        }
+        Packing::Zstd => zstd::encode_all(text.as_bytes(), 1).expect("in memory"),
+    };
+    let mut file = OpenOptions::new().create(true).append(true).open(file).expect("writable");
+    file.write_all(&bytes).expect("written");
+}
+
+/// Lines as the text of a file.
+pub fn text<S: AsRef<str>>(lines: &[S]) -> String {
+    lines.iter().map(|line| format!("{}\n", line.as_ref())).collect()
+}
