@@ -227,12 +227,12 @@ fn every_fixture_is_named_by_a_test_and_all_are_small() {
     let tests: String = files("tests", "rs").into_iter().map(|(_, text)| text).collect();
     let mut bytes = 0;
     let mut faults = Vec::new();
-    for entry in fs::read_dir(root().join("tests/it/fixtures")).expect("the fixtures") {
+    for entry in fs::read_dir(root().join("fixtures")).expect("the fixtures") {
         let entry = entry.expect("readable");
         let name = entry.file_name().to_string_lossy().into_owned();
         bytes += entry.metadata().expect("readable").len();
         if !tests.contains(&name) {
-            faults.push(format!("tests/it/fixtures/{name}: no test names it"));
+            faults.push(format!("fixtures/{name}: no test names it"));
         }
     }
     assert!(bytes > 0 && bytes <= MAX_FIXTURE_BYTES, "{bytes} bytes of fixtures");

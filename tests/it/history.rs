@@ -77,6 +77,8 @@ enum Fault {
     Echo,
     /// A value that is no identity, under a namespace that has no other.
     Junk(&'static str, &'static str),
+    /// A namespace that can be none.
+    Impossible(&'static str),
     /// An `identities` that is no object.
     NoObject(&'static str),
 }
@@ -171,7 +173,8 @@ fn fault() -> impl Strategy<Value = Fault> {
         1 => select(vec!["\"yesterday\"", "true", "1.5", "[1]", "{}", "\"2026-13-01T00:00:00Z\""]).prop_map(Fault::BadMoment),
         1 => Just(Fault::Conflict),
         1 => Just(Fault::Echo),
-        4 => (select(vec!["fax", "Visitor", "a:b"]), select(junk.to_vec())).prop_map(|(name, value)| Fault::Junk(name, value)),
+        4 => (select(vec!["fax", "Visitor"]), select(junk.to_vec())).prop_map(|(name, value)| Fault::Junk(name, value)),
+        1 => select(vec!["a:b", "", " "]).prop_map(Fault::Impossible),
         1 => select(vec!["null", "[]", "\"sess-1\"", "7"]).prop_map(Fault::NoObject),
     ]
 }
@@ -259,6 +262,7 @@ fn identities(facts: &Facts, dress: Dress) -> String {
             pairs.push("\"sessionID\":null".into());
         }
         Fault::Junk(name, raw) => pairs.insert(pairs.len() / 2, format!("\"{name}\":{raw}")),
+        Fault::Impossible(name) => pairs.insert(0, format!("\"{name}\":\"sess-1\"")),
         Fault::Nothing | Fault::NoMoment | Fault::BadMoment(_) | Fault::NoObject(_) => {}
     }
     format!("{{{}}}", pairs.join(","))

@@ -13,10 +13,10 @@ use crate::harness::{
 };
 use crate::oracle::{Rules, Verdict, judge};
 
-const DAY: &str = include_str!("fixtures/journeys.ndjson");
-const JUNK: &str = include_str!("fixtures/junk.ndjson");
-const NOT_JUNK: &str = include_str!("fixtures/not_junk.ndjson");
-const REJECTS: &str = include_str!("fixtures/rejects.ndjson");
+const DAY: &str = include_str!("../../fixtures/journeys.ndjson");
+const JUNK: &str = include_str!("../../fixtures/junk.ndjson");
+const NOT_JUNK: &str = include_str!("../../fixtures/not_junk.ndjson");
+const REJECTS: &str = include_str!("../../fixtures/rejects.ndjson");
 
 /// The day, replayed into memory, and the same judged by the oracle; they agree.
 fn day() -> (Engine, Verdict) {

@@ -1,5 +1,7 @@
 //! All integration tests, in one binary.
 
+// mod cli_golden; // what the command prints, its exit codes, pipes and odd files
+// mod crash; // processes that are killed or interrupted, and run again
 mod floors; // rules that prose cannot hold
 // mod harness; // the one place that knows how the engine is called
 mod history; // random logs in which everything collides

@@ -1,0 +1,159 @@
+//! Processes that die: killed at random moments, or stopped by Ctrl-C, and run again to the end.
+//!
+//! After each death the store must hold exactly the lines that its position says it has read, as the oracle judges them:
+//! a commit carries facts and position together or not at all. What this cannot show is a loss of power: the
+//! operating system lives on and keeps what was written but never synced.
+
+use std::collections::hash_map::RandomState;
+use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use backstitch::engine::Engine;
+
+use crate::harness::{Manner, in_memory, replay, settings, totals};
+use crate::oracle::{Rules, judge};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
+/// Where the child finds the store and the log.
+const STORE: &str = "BACKSTITCH_CRASH_STORE";
+const LOG: &str = "BACKSTITCH_CRASH_LOG";
+/// About 36,000 events in 36 commits: a child lives long enough to be killed between any two of their steps.
+const SESSIONS: &str = "3000";
+const BATCH_EVENTS: usize = 1_000;
+
+fn generated(folder: &Path, sessions: &str) -> PathBuf {
+    let log = folder.join("generated.ndjson");
+    let status = Command::new(BINARY)
+        .args(["generate", "--seed", "7", "--sessions", sessions])
+        .stdout(File::create(&log).expect("writable"))
+        .status();
+    assert!(status.expect("the binary runs").success());
+    log
+}
+
+/// The digest of a run that nobody disturbs.
+fn undisturbed(log: &Path) -> String {
+    let mut engine = in_memory(&Rules::default());
+    replay(&mut engine, &[log.to_owned()], Manner::default());
+    totals(&engine).1
+}
+
+fn random(below: u64) -> u64 {
+    RandomState::new().build_hasher().finish() % below.max(1)
+}
+
+/// What the child does: it replays a log in small batches. By itself, as a test, that is the bundled one.
+#[test]
+fn a_replay_in_small_batches() {
+    let given = std::env::var_os(STORE).zip(std::env::var_os(LOG));
+    let folder = tempfile::tempdir().expect("a folder");
+    let bundled = || (folder.path().join("store").into(), Path::new("fixtures/journeys.ndjson").into());
+    let (store, log) = given.unwrap_or_else(bundled);
+    let mut engine = Engine::open(Path::new(&store), Some(&settings(&Rules::default()))).expect("a sound store");
+    let summary =
+        replay(&mut engine, &[PathBuf::from(log)], Manner { batch_events: BATCH_EVENTS, ..Manner::default() });
+    let stored: u64 = totals(&engine).0[..4].iter().sum();
+    assert!(stored >= summary.events.accepted && stored > 0);
+}
+
+/// A process that replays `log` into `store`.
+fn child(store: &Path, log: &Path) -> Child {
+    Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", "crash::a_replay_in_small_batches"])
+        .envs([(STORE, store), (LOG, log)])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("this test runs again")
+}
+
+/// What the store holds is what its position says it has read; tells how many lines.
+fn assert_whole(store: &Path, lines: &[String]) -> usize {
+    if !store.exists() {
+        return 0; // killed before it did anything
+    }
+    let engine = Engine::open(store, Some(&settings(&Rules::default()))).expect("a store that a kill left sound");
+    let view = engine.resolver().view();
+    let position = view.sources().first().and_then(|source| source.position.as_ref());
+    let read = position.map_or(0, |position| usize::try_from(position.lines).expect("a file"));
+    let verdict = judge(&Rules::default(), &[(String::new(), lines[..read].to_vec())]);
+    assert_eq!(totals(&engine).1, verdict.digest, "the position says {read} lines");
+    let second = engine.verify().expect("a readable store");
+    assert!(second.is_sound(), "{:?} {:?}", second.damaged, second.differences);
+    read
+}
+
+#[test]
+fn killed_again_and_again() {
+    let kills: u32 = std::env::var("BACKSTITCH_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(5);
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = generated(folder.path(), SESSIONS);
+    let text = fs::read_to_string(&log).expect("readable");
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let start = Instant::now();
+    assert!(child(&folder.path().join("undisturbed"), &log).wait().expect("it ran").success());
+    let span = u64::try_from(start.elapsed().as_micros()).expect("seconds");
+
+    let store = folder.path().join("store");
+    let (mut killed, mut reached) = (0, Vec::new());
+    while killed < kills {
+        let mut victim = child(&store, &log);
+        // Each gets a share of the way, so that the last still has some to go.
+        let moment = random(span * 2 / u64::from(kills) + span / 10);
+        std::thread::sleep(Duration::from_micros(moment));
+        let ended = victim.try_wait().expect("a child").is_some();
+        victim.kill().expect("a child");
+        victim.wait().expect("a child");
+        let read = assert_whole(&store, &lines);
+        assert!(reached.last().is_none_or(|before| *before <= read), "nothing committed is lost: {reached:?}, {read}");
+        reached.push(read);
+        if ended || read == lines.len() {
+            fs::remove_dir_all(&store).expect("removable"); // it came through: on to another store
+            reached.clear();
+        }
+        killed += u32::from(!ended);
+    }
+    eprintln!("{kills} kills; lines read after each on the last store: {reached:?} of {}", lines.len());
+    assert!(child(&store, &log).wait().expect("it ran").success());
+    assert_eq!(assert_whole(&store, &lines), lines.len());
+    let engine = Engine::open(&store, None).expect("a sound store");
+    assert_eq!(totals(&engine).1, undisturbed(&log));
+}
+
+#[test]
+fn stopped_by_ctrl_c_it_says_so_and_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = generated(folder.path(), "20000");
+    let (store, name) = (folder.path().join("store"), log.to_str().expect("UTF-8").to_owned());
+    let command = || {
+        let mut command = Command::new(BINARY);
+        command.args(["replay", &name, "--threads", "1", "--json", "--store"]).arg(&store);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let mut stopped = None;
+    for _ in 0..20 {
+        let _ = fs::remove_dir_all(&store);
+        let run = command().spawn().expect("the binary runs");
+        while !store.exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_micros(random(100_000)));
+        let sent = Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("kill is there");
+        let output = run.wait_with_output().expect("it ends");
+        if sent.success() && output.status.code() != Some(0) {
+            stopped = Some(output);
+            break;
+        }
+    }
+    let stopped = stopped.expect("one of twenty was caught at work");
+    let reason = String::from_utf8_lossy(&stopped.stderr).into_owned();
+    assert_eq!(stopped.status.code(), Some(1), "it ends by itself, not by the signal: {reason}");
+    assert!(reason.contains("goes on"), "it says that the same command goes on: {reason}");
+    let again = command().output().expect("the binary runs");
+    assert_eq!(again.status.code(), Some(0), "{}", String::from_utf8_lossy(&again.stderr));
+    let summary: serde_json::Value = serde_json::from_slice(&again.stdout).expect("one object");
+    assert_eq!(summary["digest"], undisturbed(&log));
+}
