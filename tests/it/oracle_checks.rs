@@ -105,6 +105,21 @@ fn a_tie_between_two_customers_goes_to_the_one_lower_in_bytes() {
 }
 
 #[test]
+fn links_of_one_moment_are_taken_by_their_higher_end_first() {
+    // By the higher end the address joins both sessions before any customer does, and then the lower customer comes
+    // first. By the lower end the first session would have met its customer, b, before the second came in.
+    let all = judged(&[
+        (1, "sessionId:s1 ecommerceId:b"),
+        (1, "sessionId:s1 email:e"),
+        (1, "sessionId:s2 email:e"),
+        (1, "sessionId:s2 ecommerceId:a"),
+    ]);
+    for identity in ["sessionId:s1", "sessionId:s2", "email:e"] {
+        assert_eq!(answer(&all, identity).0, "ecommerceId:a", "{identity}");
+    }
+}
+
+#[test]
 fn two_hops_take_the_later_of_their_links() {
     // Session - device at 5, device - e-mail at 2, e-mail - customer at 3.
     let all = judged(&[
