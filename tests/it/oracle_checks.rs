@@ -190,6 +190,15 @@ fn one_event_is_time_identities_and_id_or_line() {
 }
 
 #[test]
+fn moments_are_cut_to_the_microsecond_below_before_the_epoch_too() {
+    for (text, micros) in [("1969-12-31T23:59:59.9999991Z", -1), ("1970-01-01T00:00:00.0000019Z", 1)] {
+        let line = format!(r#"{{"timestamp":"{text}","user":{{"identities":{{"sessionId":"s"}}}}}}"#);
+        let all = verdict(&[&line]);
+        assert_eq!(all.events.keys().map(|event| event.time).collect::<Vec<_>>(), [micros], "{text}");
+    }
+}
+
+#[test]
 fn reasons_to_reject() {
     let with = |identities: &str| format!(r#"{{"timestamp":1,"user":{{"identities":{identities}}}}}"#);
     let cases = [
