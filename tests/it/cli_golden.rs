@@ -187,7 +187,7 @@ fn normalised(text: &str, folder: &Path) -> String {
     let mut rest = text.as_str();
     while let Some(next) = rest.chars().next() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(rest.len());
-        let digits = rest[..digits].trim_end_matches(['.', ',']).len().max(1);
+        let digits = rest[..digits].trim_end_matches(['.', ',']).len();
         let after = rest[digits..].trim_start_matches(' ');
         let ends = |unit: &&&str| !after[unit.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '/');
         let unit = UNITS.iter().filter(|unit| after.starts_with(**unit)).find(ends);
