@@ -1,8 +1,48 @@
-//! An embedded identity-stitching engine.
+//! backstitch is an identity-stitching engine: it replays event logs, links every session ID to the customer it was
+//! first seen with, gives the events that came before that login to the same person, keeps the graph in an
+//! embedded store, and answers [`resolve`](resolver::Resolver::resolve) from memory.
+//!
+//! ```
+//! use backstitch::engine::{Engine, Replay};
+//! use backstitch::model::settings::Settings;
+//!
+//! # fn main() -> Result<(), backstitch::engine::Error> {
+//! let mut engine = Engine::in_memory(&Settings::default())?; // or Engine::open(path, None)
+//! let summary = engine.replay(Replay::of(["fixtures/journeys.ndjson"]))?;
+//! assert!(summary.totals.attribution.retroactive > 0);
+//!
+//! let resolver = engine.resolver(); // Clone + Send + Sync: one for every thread
+//! let anna = resolver.session("sess-anna-phone").expect("the log has that session");
+//! assert_eq!(anna.person.to_string(), "ecommerceId:anna");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//! Data goes one way, and a module imports only from floors below its own; a test holds that.
+//!
+//! | floor | module | its question |
+//! |---|---|---|
+//! | 0 | [`model`] | what are the words? |
+//! | 1 | [`ingest`] | how do bytes become events? |
+//! | 1 | [`graph`] | who is the same person? |
+//! | 1 | [`store`] | what survives a crash? |
+//! | 1 | [`generate`] | what does a shop's log look like? |
+//! | 2 | [`resolver`] | who is this session? |
+//! | 3 | [`engine`] | how does a batch become durable? |
+//! | 3 | `export` | how does the answer leave? |
+//!
+//! The command `backstitch` stands on top of it (floor 4) and uses this public face alone. The feature `cli`, on by
+//! default, brings it; without the feature a library user compiles none of it.
+//!
+//! The result of a replay is a function of the *set* of events: not of their order, of files, batches, threads,
+//! restarts, or of how often the log is replayed. [`Totals::digest`](resolver::Totals) proves it.
 #![forbid(unsafe_code)]
 
+pub mod engine;
 pub mod generate;
 pub mod graph;
 pub mod ingest;
 pub mod model;
+pub mod resolver;
 pub mod store;

@@ -7,6 +7,7 @@ use crate::graph::links::LinkId;
 use crate::model::digest::IdentityHash;
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::link::Link;
+use crate::model::namespace::NamespaceId;
 use crate::model::person::{Owner, Person};
 use crate::model::time::Time;
 
@@ -79,6 +80,11 @@ impl Graph {
     /// All customers, in the order of meeting. O(identities).
     pub fn customers(&self) -> impl Iterator<Item = IdentityId> {
         self.facts.identities.ids().filter(|&id| self.forest.is_customer(id))
+    }
+
+    /// Whether an identity is a session: of the lowest namespace.
+    pub fn is_session(&self, id: IdentityId) -> bool {
+        self.facts.identities.namespace(id) == NamespaceId::SESSION
     }
 
     /// How many customers there are. O(1).

@@ -29,6 +29,14 @@ impl Input {
             Self::File(path) => path.display().to_string(),
         }
     }
+
+    /// Bytes of the file as it lies on the disk; `None` for standard input, a pipe, or a file that is gone.
+    pub fn file_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Stdin => None,
+            Self::File(path) => fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len()),
+        }
+    }
 }
 
 /// The sources that `args` name, in their order, each once: files, folders (every file within that is not hidden, by name),

@@ -102,6 +102,15 @@ impl Namespaces {
         Some(NamespaceId((self.names.len() - 1) as u16))
     }
 
+    /// The id that the namespace `id` of these has in `other`; `None` when it was never met there.
+    pub fn get_in(&self, id: NamespaceId, other: &Namespaces) -> Option<NamespaceId> {
+        let name = &self.names[usize::from(id.0)];
+        match other.names.get(usize::from(id.0)) {
+            Some(same) if same == name => Some(id),
+            _ => other.get(name),
+        }
+    }
+
     /// How many there are; their ids are the numbers below it.
     pub fn len(&self) -> usize {
         self.names.len()

@@ -1,0 +1,62 @@
+//! What can go wrong.
+
+use std::io;
+
+use crate::graph::GraphError;
+use crate::ingest::error::IngestError;
+use crate::store::error::StoreError;
+
+/// Why the engine could not do what it was asked. Its text names the file or store, and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(#[from] Cause);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cause {
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    #[error(
+        "cannot write the rejected lines: {0}: free some space or name another file, then run the same command again"
+    )]
+    Rejects(#[source] io::Error),
+    #[error("cannot start {threads} threads: {source}: ask for fewer")]
+    Threads { threads: usize, source: rayon::ThreadPoolBuildError },
+    #[error("the store holds the most identities it can ({limit}): split the log over several stores")]
+    TooManyIdentities { limit: usize },
+    #[error("a decoding thread broke off: this is a defect; the store holds the last commit and is sound")]
+    Thread,
+}
+
+impl Error {
+    /// Whether the inputs could not be read (rather than the store).
+    pub fn is_input(&self) -> bool {
+        matches!(self.0, Cause::Ingest(_))
+    }
+
+    /// Whether the store is damaged, so that a repair may help.
+    pub fn is_damage(&self) -> bool {
+        matches!(self.0, Cause::Store(StoreError::Damaged(_)))
+    }
+}
+
+impl From<IngestError> for Error {
+    fn from(error: IngestError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<GraphError> for Error {
+    fn from(error: GraphError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self(error.into())
+    }
+}

@@ -1,0 +1,189 @@
+//! The feed: all inputs of a replay, one chunk after another.
+
+use std::collections::VecDeque;
+
+use crate::engine::batch::Batch;
+use crate::engine::summary::SourceCounts;
+use crate::ingest::chunk::Chunk;
+use crate::ingest::error::IngestError;
+use crate::ingest::inputs::Input;
+use crate::ingest::reader::{self, Reader};
+use crate::model::source::{Position, Source, SourceId};
+
+/// All inputs of a replay. A source that cannot be read (any further) is noted, and the next one follows.
+pub struct Feed {
+    inputs: VecDeque<Input>,
+    force: bool,
+    known: Vec<Source>,
+    reading: Option<Reader>,
+    sources: Vec<Reading>,
+    failed: Vec<IngestError>,
+    skipped: u64,
+    bytes_of_done: u64,
+    bytes_total: Option<u64>,
+}
+
+/// What the feed gives.
+pub enum Fed {
+    /// A chunk of a source (its place in the feed).
+    Chunk(usize, Chunk),
+    /// That source was read to its end, or as far as it can be.
+    End(usize),
+}
+
+/// A source of this replay, and how far its shares were absorbed.
+struct Reading {
+    id: SourceId,
+    name: String,
+    /// The position of the last commit or share; `None` for standard input.
+    position: Option<Position>,
+    lines: u64,
+    end: u64,
+    failed: bool,
+}
+
+impl Feed {
+    /// A feed over `inputs`, given the sources that the store knows.
+    pub fn new(inputs: Vec<Input>, known: &[Source], force: bool) -> Self {
+        let bytes_total = inputs.iter().map(Input::file_bytes).sum();
+        Self {
+            inputs: inputs.into(),
+            force,
+            known: known.to_vec(),
+            reading: None,
+            sources: Vec::new(),
+            failed: Vec::new(),
+            skipped: 0,
+            bytes_of_done: 0,
+            bytes_total,
+        }
+    }
+
+    /// The next chunk, or the end of a source; `None` when there is nothing left.
+    pub fn next(&mut self) -> Option<Fed> {
+        loop {
+            let Some(reader) = &mut self.reading else {
+                self.open_next()?;
+                continue;
+            };
+            let source = self.sources.len() - 1;
+            match reader.next_chunk() {
+                Ok(Some(chunk)) => {
+                    self.sources[source].end = chunk.end;
+                    return Some(Fed::Chunk(source, chunk));
+                }
+                Ok(None) => {
+                    self.close();
+                    return Some(Fed::End(source));
+                }
+                Err(error) => {
+                    self.failed.push(error);
+                    self.sources[source].failed = true;
+                    self.close();
+                    return Some(Fed::End(source));
+                }
+            }
+        }
+    }
+
+    /// Whether nothing is left.
+    pub fn is_done(&self) -> bool {
+        self.reading.is_none() && self.inputs.is_empty()
+    }
+
+    /// The id that the store gives a source.
+    pub fn source_id(&self, source: usize) -> SourceId {
+        self.sources[source].id
+    }
+
+    /// The name of a source.
+    pub fn name(&self, source: usize) -> &str {
+        &self.sources[source].name
+    }
+
+    /// Lines of a source that were absorbed so far.
+    pub fn lines(&self, source: usize) -> u64 {
+        self.sources[source].lines
+    }
+
+    /// Notes that a source was absorbed up to `bytes`, `lines` further than before.
+    pub fn read(&mut self, source: usize, bytes: u64, lines: u64, batch: &mut Batch) {
+        let reading = &mut self.sources[source];
+        reading.lines += lines;
+        if let Some(position) = &mut reading.position {
+            position.bytes = bytes;
+            position.lines = reading.lines;
+        }
+        batch.read(reading.id, Source { name: reading.name.clone(), position: reading.position.clone() });
+    }
+
+    /// Notes that a source was absorbed to its end.
+    pub fn ended(&mut self, source: usize, batch: &mut Batch) {
+        let reading = &mut self.sources[source];
+        if let Some(position) = &mut reading.position {
+            position.complete = position.bytes >= reading.end && !reading.failed;
+        }
+        batch.read(reading.id, Source { name: reading.name.clone(), position: reading.position.clone() });
+    }
+
+    /// Bytes of the files, as they lie on the disk, that were read or passed over.
+    pub fn file_bytes_read(&self) -> u64 {
+        self.bytes_of_done + self.reading.as_ref().map_or(0, Reader::file_bytes_read)
+    }
+
+    /// Bytes of all files as they lie on the disk; `None` where standard input is among the inputs.
+    pub fn file_bytes(&self) -> Option<u64> {
+        self.bytes_total
+    }
+
+    /// How many sources were read (in part or whole), and how many held nothing new.
+    pub fn counts(&self) -> SourceCounts {
+        SourceCounts { read: self.sources.len() as u64, skipped: self.skipped }
+    }
+
+    /// Why sources could not be read (any further).
+    pub fn into_failed(self) -> Vec<IngestError> {
+        self.failed
+    }
+
+    /// Opens the next input that holds something new; `None` when there is none.
+    fn open_next(&mut self) -> Option<()> {
+        while let Some(input) = self.inputs.pop_front() {
+            let name = input.name();
+            let known = self.known.iter().position(|source| source.name == name);
+            let position = known.and_then(|at| self.known[at].position.as_ref());
+            match reader::open(&input, position, self.force) {
+                Ok(Some(reader)) => {
+                    let id = known.unwrap_or_else(|| {
+                        self.known.push(Source { name: name.clone(), position: None });
+                        self.known.len() - 1
+                    });
+                    let (bytes, lines) = reader.start();
+                    let position = reader.position(bytes, lines, false);
+                    self.sources.push(Reading {
+                        id: SourceId(id as u32),
+                        name,
+                        position,
+                        lines,
+                        end: bytes,
+                        failed: false,
+                    });
+                    self.reading = Some(reader);
+                    return Some(());
+                }
+                Ok(None) => {
+                    self.skipped += 1;
+                    self.bytes_of_done += input.file_bytes().unwrap_or(0);
+                }
+                Err(error) => self.failed.push(error),
+            }
+        }
+        None
+    }
+
+    fn close(&mut self) {
+        if let Some(reader) = self.reading.take() {
+            self.bytes_of_done += reader.file_bytes_read();
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! From a store to the people in it.
+
+use crate::engine::error::Error;
+use crate::graph::interner::Interner;
+use crate::graph::links::Links;
+use crate::graph::{Delta, Graph};
+use crate::model::namespace::Namespaces;
+use crate::resolver::Resolver;
+use crate::store::Store;
+use crate::store::load::Loaded;
+
+/// Loads everything but the events. Costs a read of all identities and links, and a sort of the links.
+pub fn load(store: &Store) -> Result<Resolver, Error> {
+    let mut identities = Interner::new();
+    let loaded = store.load(|namespace, value| {
+        identities.intern(namespace, value);
+    })?;
+    let mut links = Links::new();
+    for &link in &loaded.links {
+        links.merge_link(link);
+    }
+    let seen = identities.ids().zip(loaded.seen.iter().copied()).collect();
+    let namespaces = namespaces(store, &loaded);
+    let mut graph = Graph::new(namespaces.clone());
+    graph.apply(Delta { namespaces, identities, seen, links })?;
+    Ok(Resolver::new(graph, store.events(), loaded.sources))
+}
+
+/// Loads the identities alone, as people without links: what a repair begins with.
+pub fn facts(store: &Store) -> Result<(Graph, Loaded), Error> {
+    let mut identities = Interner::new();
+    let loaded = store.load_facts(|namespace, value| {
+        identities.intern(namespace, value);
+    })?;
+    let namespaces = namespaces(store, &loaded);
+    let mut graph = Graph::new(namespaces.clone());
+    graph.apply(Delta { identities, ..Delta::new(namespaces) })?;
+    Ok((graph, loaded))
+}
+
+fn namespaces(store: &Store, loaded: &Loaded) -> Namespaces {
+    let mut namespaces = Namespaces::new(store.settings().levels.clone());
+    for name in &loaded.namespaces {
+        // Each was interned once before it was stored, under the same limits.
+        let _ = namespaces.intern(name);
+    }
+    namespaces
+}

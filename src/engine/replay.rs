@@ -1,0 +1,271 @@
+//! How does a batch become durable? The loop, in one function, its stages in order.
+//!
+//! The calling thread reads chunks and hands them to the threads of a pool, which decode them into shares. It takes the
+//! shares back in the order of the log and absorbs them into a batch. A full batch is settled (in the pool), made durable
+//! by one commit, and only then published to the resolvers. While a batch is being committed, reading and decoding go on.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Instant;
+
+use crate::engine::batch::Batch;
+use crate::engine::commit::{Committed, Committer};
+use crate::engine::error::{Cause, Error};
+use crate::engine::feed::{Fed, Feed};
+use crate::engine::rejects::Rejects;
+use crate::engine::share::Share;
+use crate::engine::summary::{Progress, Summary};
+use crate::ingest::chunk::Chunk;
+use crate::ingest::decode::Decoder;
+use crate::ingest::inputs;
+use crate::model::namespace::Namespaces;
+use crate::resolver::Resolver;
+use crate::store::Store;
+
+/// Events of a batch. A commit costs two fsyncs and leaves blocks that a later one must merge, so batches are large;
+/// a row takes 40 bytes while its batch is in memory, so they are not larger.
+pub const BATCH_EVENTS: usize = 1 << 20;
+
+/// Chunks a thread that are read but not decoded yet: one in work, one at hand.
+const CHUNKS_PER_THREAD: usize = 2;
+
+/// Chunks that are on their way at most, decoded ones included: what can be decoded while a batch is being committed.
+/// A decoded chunk takes some 500 KB.
+const CHUNKS_UNDER_WAY: usize = 64;
+
+/// What to replay, and how.
+pub struct Replay<'a> {
+    /// Files, folders, globs, `-` for standard input.
+    pub inputs: Vec<String>,
+    /// Whether to read again what was read before. Events that are stored already stay as they are.
+    pub force: bool,
+    /// Threads to decode and settle with; all cores when `None`.
+    pub threads: Option<usize>,
+    /// Events of a batch, that is between two commits.
+    pub batch_events: usize,
+    /// Where lines go that are no events, as NDJSON.
+    pub rejects: Option<&'a mut (dyn Write + Send)>,
+    /// Set by another thread to stop at the next commit.
+    pub stop: Option<&'a AtomicBool>,
+    /// Called after each chunk.
+    pub progress: Option<&'a mut dyn FnMut(Progress)>,
+}
+
+impl<'a> Replay<'a> {
+    /// Replays `inputs` with everything else at its default.
+    pub fn of<S: Into<String>>(inputs: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            inputs: inputs.into_iter().map(Into::into).collect(),
+            force: false,
+            threads: None,
+            batch_events: BATCH_EVENTS,
+            rejects: None,
+            stop: None,
+            progress: None,
+        }
+    }
+}
+
+/// What a thread reports to the one that replays.
+enum Report<'e> {
+    /// A chunk was decoded; `None` when the thread broke off.
+    Decoded(u64, Option<Box<Share>>),
+    /// A commit ended.
+    Committed(Committer<'e>, Result<Committed, Error>),
+}
+
+/// Replays a log into the store.
+pub(crate) fn run(store: &mut Store, resolver: &Resolver, mut replay: Replay<'_>) -> Result<Summary, Error> {
+    let start = Instant::now();
+    let threads = replay.threads.unwrap_or_else(rayon::current_num_threads).max(1);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|at| format!("backstitch-{at}"))
+        .build()
+        .map_err(|source| Cause::Threads { threads, source })?;
+    let inputs = inputs::expand(&replay.inputs)?;
+    let decoder = Decoder::new(&store.settings().junk);
+    let mut line = Line {
+        feed: Feed::new(inputs, resolver.view().sources(), replay.force),
+        threads,
+        rejects: Rejects::new(replay.rejects.take()),
+        batch: Batch::new(resolver.read().graph()),
+        namespaces: resolver.read().graph().namespaces().clone(),
+        resolver,
+        summary: Summary::default(),
+        handed_out: 0,
+        decoding: 0,
+        waiting: BTreeMap::new(),
+    };
+    let stop = replay.stop;
+    let (send, receive) = mpsc::channel();
+    std::thread::scope(|commits| {
+        pool.in_place_scope(|decodes| -> Result<(), Error> {
+            let mut committer = Some(Committer { store, resolver });
+            loop {
+                // 1. Read chunks and hand them out.
+                let stopped = stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
+                while !stopped && line.has_room() {
+                    let Some((turn, chunk)) = line.next_chunk() else { break };
+                    let (send, decoder, namespaces) = (send.clone(), &decoder, line.namespaces.clone());
+                    decodes.spawn(move |_| {
+                        let share = catch_unwind(AssertUnwindSafe(|| Share::decode(decoder, &chunk, namespaces)));
+                        // The receiver is gone only when the replay failed elsewhere.
+                        let _ = send.send(Report::Decoded(turn, share.ok().map(Box::new)));
+                    });
+                }
+                // 2. Absorb what was decoded, in order; commit when the batch is full or nothing is left.
+                if let Some(idle) = committer.take() {
+                    let full = line.absorb(replay.batch_events, replay.progress.as_deref_mut())?;
+                    let done = line.is_done(stopped);
+                    if (full || done) && !line.batch.is_empty() {
+                        let (batch, send, pool) = (line.seal()?, send.clone(), &pool);
+                        commits.spawn(move || {
+                            let (committer, outcome) = idle.commit(batch, pool);
+                            let _ = send.send(Report::Committed(committer, outcome));
+                        });
+                    } else if done {
+                        line.summary.stopped = stopped && !line.feed.is_done();
+                        return Ok(());
+                    } else {
+                        committer = Some(idle);
+                    }
+                }
+                // 3. Take back what a thread has done; where none does anything, there is room to read on.
+                if line.decoding == 0 && committer.is_some() {
+                    continue;
+                }
+                match receive.recv().map_err(|_| Cause::Thread)? {
+                    Report::Decoded(turn, share) => line.take_back(turn, share)?,
+                    Report::Committed(back, outcome) => {
+                        line.committed(outcome?);
+                        committer = Some(back);
+                    }
+                }
+            }
+        })
+    })?;
+    let mut summary = line.summary;
+    summary.sources = line.feed.counts();
+    summary.failed = line.feed.into_failed();
+    summary.totals = pool.install(|| resolver.view().totals())?;
+    summary.seconds = start.elapsed().as_secs_f64();
+    Ok(summary)
+}
+
+/// The assembly line: what is being read, decoded and gathered.
+struct Line<'e, 'r> {
+    feed: Feed,
+    threads: usize,
+    rejects: Rejects<'r>,
+    batch: Batch,
+    /// What decoding starts from: a share that meets no new namespace needs no translation.
+    namespaces: Namespaces,
+    resolver: &'e Resolver,
+    summary: Summary,
+    /// Turns given out so far, one for each thing that the feed gave.
+    handed_out: u64,
+    /// Chunks that are being decoded.
+    decoding: usize,
+    /// What waits for its turn.
+    waiting: BTreeMap<u64, Waiting>,
+}
+
+/// Something that waits for its turn to be absorbed.
+enum Waiting {
+    /// A chunk of the source that stands at this place in the feed.
+    Share(usize, Option<Box<Share>>),
+    /// That source was read to its end.
+    End(usize),
+}
+
+impl Line<'_, '_> {
+    fn has_room(&self) -> bool {
+        self.decoding < self.threads * CHUNKS_PER_THREAD && self.waiting.len() < CHUNKS_UNDER_WAY
+    }
+
+    /// Whether everything that was handed out is absorbed, and nothing more will be.
+    fn is_done(&self, stopped: bool) -> bool {
+        (stopped || self.feed.is_done()) && self.waiting.is_empty()
+    }
+
+    /// The next chunk, with its turn; the ends of sources take turns too.
+    fn next_chunk(&mut self) -> Option<(u64, Chunk)> {
+        loop {
+            let turn = self.handed_out;
+            match self.feed.next()? {
+                Fed::Chunk(source, chunk) => {
+                    self.waiting.insert(turn, Waiting::Share(source, None));
+                    self.handed_out += 1;
+                    self.decoding += 1;
+                    return Some((turn, chunk));
+                }
+                Fed::End(source) => {
+                    self.waiting.insert(turn, Waiting::End(source));
+                    self.handed_out += 1;
+                }
+            }
+        }
+    }
+
+    fn take_back(&mut self, turn: u64, share: Option<Box<Share>>) -> Result<(), Error> {
+        let share = share.ok_or(Cause::Thread)?;
+        self.decoding -= 1;
+        if let Some(Waiting::Share(_, place)) = self.waiting.get_mut(&turn) {
+            *place = Some(share);
+        }
+        Ok(())
+    }
+
+    /// Absorbs in order what is decoded, until the batch is full; says whether it is.
+    fn absorb(&mut self, full: usize, mut progress: Option<&mut (dyn FnMut(Progress) + '_)>) -> Result<bool, Error> {
+        while self.batch.rows.all.len() < full {
+            let Some(next) = self.waiting.first_entry() else { return Ok(false) };
+            if let Waiting::Share(_, None) = next.get() {
+                return Ok(false);
+            }
+            match next.remove() {
+                Waiting::Share(_, None) => {}
+                Waiting::End(source) => self.feed.ended(source, &mut self.batch),
+                Waiting::Share(source, Some(share)) => {
+                    self.absorb_share(source, &share)?;
+                    if let Some(progress) = progress.as_deref_mut() {
+                        progress(Progress {
+                            bytes: self.feed.file_bytes_read(),
+                            bytes_total: self.feed.file_bytes(),
+                            events: self.summary.events.read,
+                        });
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn absorb_share(&mut self, source: usize, share: &Share) -> Result<(), Error> {
+        let id = self.feed.source_id(source);
+        self.batch.absorb(self.resolver.read().graph(), share, id)?;
+        self.rejects.write(self.feed.name(source), self.feed.lines(source), &share.rejects)?;
+        self.feed.read(source, share.consumed, share.lines, &mut self.batch);
+        self.summary.absorb(share);
+        Ok(())
+    }
+
+    /// The batch, ready to be committed; an empty one takes its place when that is done.
+    fn seal(&mut self) -> Result<Batch, Error> {
+        // Rejects are written before the position that passes over them is durable: none is lost.
+        self.rejects.flush()?;
+        let empty = Batch::new(self.resolver.read().graph());
+        Ok(std::mem::replace(&mut self.batch, empty))
+    }
+
+    fn committed(&mut self, committed: Committed) {
+        self.batch = Batch::new(self.resolver.read().graph());
+        self.namespaces = self.batch.namespaces.clone();
+        self.summary.events.accepted += committed.accepted;
+        self.summary.events.duplicate += committed.duplicate;
+    }
+}

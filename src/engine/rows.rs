@@ -1,0 +1,113 @@
+//! Rows: decoded events in memory, packed.
+
+use std::cmp::Ordering;
+
+use crate::engine::sets::{SetId, Sets};
+use crate::model::event::{Event, EventId};
+use crate::model::identity::IdentityId;
+use crate::model::source::SourceId;
+use crate::model::time::Time;
+
+/// An event on its way to the store: 40 bytes, and the bytes of its `id` where that is neither a hash nor a UUID.
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// The identity it is grouped under.
+    pub anchor: IdentityId,
+    /// Its other identities.
+    pub companions: SetId,
+    /// When it happened.
+    pub time: Time,
+    /// Where it came from.
+    pub source: SourceId,
+    sort: Sort,
+    /// The 16 bytes of a hash or UUID in big-endian order, or start and end of a text.
+    id: [u64; 2],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Line,
+    Uuid,
+    Text,
+}
+
+/// Rows with what they refer to.
+pub struct Rows {
+    /// The rows.
+    pub all: Vec<Row>,
+    /// The sets of companions.
+    pub sets: Sets,
+    /// The event ids that are texts, end to end.
+    texts: String,
+}
+
+impl Rows {
+    /// No rows.
+    pub fn new() -> Self {
+        Self { all: Vec::new(), sets: Sets::new(), texts: String::new() }
+    }
+
+    /// Adds an event.
+    pub fn push(&mut self, anchor: IdentityId, companions: SetId, time: Time, id: EventId<'_>, source: SourceId) {
+        let halves = |word: u128| [(word >> 64) as u64, word as u64];
+        let (sort, id) = match id {
+            EventId::Line(hash) => (Sort::Line, halves(hash)),
+            EventId::Uuid(bytes) => (Sort::Uuid, halves(u128::from_be_bytes(bytes))),
+            EventId::Text(text) => {
+                let start = self.texts.len() as u64;
+                self.texts.push_str(text);
+                (Sort::Text, [start, self.texts.len() as u64])
+            }
+        };
+        self.all.push(Row { anchor, companions, time, source, sort, id });
+    }
+
+    /// Takes over the rows of a share, whose ids `identity` and sets `set` translate.
+    pub fn absorb(&mut self, share: &Rows, identity: &[IdentityId], set: &[SetId], source: SourceId) {
+        let shift = self.texts.len() as u64;
+        self.texts.push_str(&share.texts);
+        self.all.extend(share.all.iter().map(|row| Row {
+            anchor: identity[row.anchor.index()],
+            companions: set[row.companions.0 as usize],
+            id: if row.sort == Sort::Text { row.id.map(|at| at + shift) } else { row.id },
+            source,
+            ..*row
+        }));
+    }
+
+    /// The `id` of a row.
+    pub fn id(&self, row: &Row) -> EventId<'_> {
+        let word = u128::from(row.id[0]) << 64 | u128::from(row.id[1]);
+        match row.sort {
+            Sort::Line => EventId::Line(word),
+            Sort::Uuid => EventId::Uuid(word.to_be_bytes()),
+            Sort::Text => EventId::Text(&self.texts[row.id[0] as usize..row.id[1] as usize]),
+        }
+    }
+
+    /// The event that a row is, delivered by `sources`.
+    pub fn event<'a>(&'a self, row: &Row, sources: &'a [SourceId]) -> Event<'a> {
+        Event { time: row.time, id: self.id(row), companions: self.sets.get(row.companions), sources }
+    }
+
+    /// The order in which rows are stored: by anchor, then as events are within one; the same event by source.
+    pub fn compare(&self, a: &Row, b: &Row) -> Ordering {
+        (a.anchor, a.time).cmp(&(b.anchor, b.time)).then_with(|| self.compare_ids(a, b)).then_with(|| {
+            let sets = if a.companions == b.companions {
+                Ordering::Equal
+            } else {
+                self.sets.get(a.companions).cmp(self.sets.get(b.companions))
+            };
+            sets.then(a.source.cmp(&b.source))
+        })
+    }
+
+    /// Whether two rows are one event.
+    pub fn same(&self, a: &Row, b: &Row) -> bool {
+        a.anchor == b.anchor && a.time == b.time && a.companions == b.companions && self.compare_ids(a, b).is_eq()
+    }
+
+    fn compare_ids(&self, a: &Row, b: &Row) -> Ordering {
+        if a.sort == b.sort && a.sort != Sort::Text { a.id.cmp(&b.id) } else { self.id(a).cmp(&self.id(b)) }
+    }
+}

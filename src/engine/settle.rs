@@ -1,0 +1,294 @@
+//! Settling a batch: which of its events are new, and what follows from them.
+//!
+//! 1. Rows are sorted by anchor, then as events are within an anchor.
+//! 2. The sorted rows are cut at anchors into pieces, one task each.
+//! 3. A piece drops the events that occur twice in the batch, and those that the store holds already. It reads the stored
+//!    events of an anchor only where the batch reaches back into the time in which the anchor was seen before; a log in
+//!    order (or in reverse) reads next to nothing.
+//! 4. It encodes the new events as blocks and reduces them to links and times.
+//! 5. The pieces' reductions are merged: the result is the same however the rows were cut.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use rayon::prelude::*;
+use smallvec::SmallVec;
+
+use crate::engine::batch::Batch;
+use crate::engine::rows::Row;
+use crate::engine::sets::SetId;
+use crate::graph::Graph;
+use crate::graph::links::Links;
+use crate::model::digest::EventHash;
+use crate::model::event::{Event, Witness};
+use crate::model::identity::IdentityId;
+use crate::model::link::{Link, Seen};
+use crate::model::namespace::NamespaceId;
+use crate::model::source::SourceId;
+use crate::model::time::Time;
+use crate::store::error::StoreError;
+use crate::store::events::{EventBlock, EventWriter};
+use crate::store::scan::{Cursor, Events};
+
+/// Pieces a thread: enough that one slow piece does not leave the others idle, few enough that blocks are full.
+const PIECES_PER_THREAD: usize = 4;
+
+/// What follows from a batch.
+#[derive(Default)]
+pub struct Settled {
+    /// Events that no one delivered before.
+    pub accepted: u64,
+    /// Events delivered before, in this batch or an earlier one.
+    pub duplicate: u64,
+    /// The new events (and the known ones that came from a new source), encoded.
+    pub blocks: Vec<EventBlock>,
+    /// What the new events add to the links.
+    pub links: Links,
+    /// What the new events add to when identities were seen; an identity may stand here more than once.
+    pub seen: Vec<(IdentityId, Seen)>,
+}
+
+/// Sorts the rows of a batch and settles them, on all cores of the current rayon pool.
+///
+/// # Errors
+/// When stored events cannot be read.
+pub fn settle(batch: &mut Batch, graph: &Graph, stored: &Events) -> Result<Settled, StoreError> {
+    let mut rows = std::mem::take(&mut batch.rows.all);
+    let batch = &*batch;
+    rows.par_sort_unstable_by(|a, b| batch.rows.compare(a, b));
+    let pieces: Vec<Settled> = cut(&rows, rayon::current_num_threads() * PIECES_PER_THREAD)
+        .into_par_iter()
+        .map(|piece| Piece::new(batch, graph, stored).settle(&rows[piece]))
+        .collect::<Result<_, _>>()?;
+    let mut all = Settled::default();
+    for piece in pieces {
+        all.accepted += piece.accepted;
+        all.duplicate += piece.duplicate;
+        all.blocks.extend(piece.blocks);
+        all.links.merge(piece.links);
+        all.seen.extend(piece.seen);
+    }
+    Ok(all)
+}
+
+/// Cuts sorted rows into about `count` pieces, between anchors.
+fn cut(rows: &[Row], count: usize) -> Vec<Range<usize>> {
+    let size = rows.len().div_ceil(count).max(1);
+    let mut pieces = Vec::with_capacity(count);
+    let mut start = 0;
+    while start < rows.len() {
+        let mut end = (start + size).min(rows.len());
+        end += rows[end..].iter().take_while(|row| row.anchor == rows[end - 1].anchor).count();
+        pieces.push(start..end);
+        start = end;
+    }
+    pieces
+}
+
+/// A run of rows on its way to blocks, links and times.
+struct Piece<'a> {
+    batch: &'a Batch,
+    graph: &'a Graph,
+    cursor: Cursor,
+    writer: EventWriter,
+    settled: Settled,
+    companions_seen: HashMap<IdentityId, Seen>,
+}
+
+/// A row that is written, with its place among the sources of the group.
+struct Kept<'r> {
+    row: &'r Row,
+    sources: Range<usize>,
+    new: bool,
+}
+
+/// The new events of one anchor that carry the same companions.
+struct Company {
+    companions: SetId,
+    first: Time,
+    witness: EventHash,
+    last: Time,
+    count: u64,
+}
+
+/// The companies of one anchor: a handful, but for a device that a whole town shares.
+#[derive(Default)]
+struct Companies {
+    all: SmallVec<[Company; 4]>,
+    index: HashMap<SetId, usize>,
+}
+
+/// Companies that are looked through one by one; beyond it an index finds them.
+const FEW_COMPANIES: usize = 8;
+
+impl Companies {
+    fn find(&mut self, companions: SetId) -> Option<&mut Company> {
+        let at = if self.all.len() <= FEW_COMPANIES {
+            self.all.iter().rposition(|company| company.companions == companions)
+        } else {
+            self.index.get(&companions).copied()
+        };
+        at.map(|at| &mut self.all[at])
+    }
+
+    fn push(&mut self, company: Company) {
+        if self.all.len() >= FEW_COMPANIES {
+            if self.index.is_empty() {
+                self.index.extend(self.all.iter().enumerate().map(|(at, known)| (known.companions, at)));
+            }
+            self.index.insert(company.companions, self.all.len());
+        }
+        self.all.push(company);
+    }
+}
+
+impl<'a> Piece<'a> {
+    fn new(batch: &'a Batch, graph: &'a Graph, stored: &'a Events) -> Self {
+        Self {
+            batch,
+            graph,
+            cursor: stored.cursor(),
+            writer: EventWriter::new(),
+            settled: Settled::default(),
+            companions_seen: HashMap::new(),
+        }
+    }
+
+    fn settle(mut self, rows: &[Row]) -> Result<Settled, StoreError> {
+        let mut sources = Vec::new();
+        for group in rows.chunk_by(|a, b| a.anchor == b.anchor) {
+            sources.clear();
+            let kept = self.keep(group, &mut sources)?;
+            if kept.is_empty() {
+                continue;
+            }
+            let anchor = group[0].anchor;
+            let rows = &self.batch.rows;
+            let events = kept.iter().map(|kept| rows.event(kept.row, &sources[kept.sources.clone()]));
+            self.writer.push(anchor, events)?;
+            self.reduce(anchor, &kept);
+        }
+        self.settled.blocks = self.writer.finish()?;
+        self.settled.seen.extend(self.companions_seen);
+        Ok(self.settled)
+    }
+
+    /// The events of one anchor that are written: the new ones, and the stored ones that come from another source.
+    fn keep<'r>(&mut self, group: &'r [Row], sources: &mut Vec<SourceId>) -> Result<Vec<Kept<'r>>, StoreError> {
+        let batch = self.batch;
+        let anchor = group[0].anchor;
+        let mut kept = Vec::with_capacity(group.len());
+        for same in group.chunk_by(|a, b| batch.rows.same(a, b)) {
+            let start = sources.len();
+            for row in same {
+                if sources[start..].last() != Some(&row.source) {
+                    sources.push(row.source);
+                }
+            }
+            kept.push(Kept { row: &same[0], sources: start..sources.len(), new: true });
+            self.settled.duplicate += same.len() as u64 - 1;
+        }
+        if self.reaches_back(anchor, group[0].time, group[group.len() - 1].time) {
+            let stored = self.cursor.group(anchor)?;
+            let mut stored = stored.events().peekable();
+            for candidate in &mut kept {
+                let event = batch.rows.event(candidate.row, &sources[candidate.sources.clone()]);
+                while stored.next_if(|old| old.key() < event.key()).is_some() {}
+                if let Some(old) = stored.next_if(|old| old.key() == event.key()) {
+                    candidate.new = false;
+                    candidate.sources = add_missing(sources, candidate.sources.clone(), &old);
+                }
+            }
+        }
+        let new = kept.iter().filter(|kept| kept.new).count() as u64;
+        self.settled.duplicate += kept.len() as u64 - new;
+        self.settled.accepted += new;
+        kept.retain(|kept| kept.new || !kept.sources.is_empty());
+        Ok(kept)
+    }
+
+    /// Whether the store may hold an event of `anchor` between the two times.
+    fn reaches_back(&self, anchor: IdentityId, first: Time, last: Time) -> bool {
+        self.batch.is_old(anchor) && {
+            let seen = self.graph.seen(anchor);
+            first <= seen.last && seen.first <= last
+        }
+    }
+
+    /// Reduces the new events of one anchor (in time order) to links and times.
+    fn reduce(&mut self, anchor: IdentityId, kept: &[Kept<'_>]) {
+        let mut companies = Companies::default();
+        for Kept { row, .. } in kept.iter().filter(|kept| kept.new) {
+            let alone = row.companions == SetId::EMPTY;
+            match companies.find(row.companions) {
+                Some(company) => {
+                    if row.time == company.first && !alone {
+                        company.witness = company.witness.min(self.hash(row));
+                    }
+                    company.last = row.time;
+                    company.count += 1;
+                }
+                None => companies.push(Company {
+                    companions: row.companions,
+                    first: row.time,
+                    witness: if alone { EventHash(0) } else { self.hash(row) },
+                    last: row.time,
+                    count: 1,
+                }),
+            }
+        }
+        let companies = companies.all;
+        let times = companies.iter().map(|company| Seen { first: company.first, last: company.last });
+        if let Some(seen) = times.reduce(|a, b| Seen { first: a.first.min(b.first), last: a.last.max(b.last) }) {
+            self.settled.seen.push((anchor, seen));
+        }
+        for company in &companies {
+            self.link(anchor, company);
+        }
+    }
+
+    /// Links each lower identity of a company to the highest one, never lower to lower.
+    fn link(&mut self, anchor: IdentityId, company: &Company) {
+        let companions = self.batch.rows.sets.get(company.companions);
+        let Some(&last) = companions.last() else { return };
+        for &companion in companions {
+            let seen = Seen { first: company.first, last: company.last };
+            self.companions_seen.entry(companion).and_modify(|known| known.merge(seen)).or_insert(seen);
+        }
+        let highest = if self.is_session(anchor) { last } else { anchor };
+        for &lower in companions.iter().chain([&anchor]).filter(|&&id| id != highest) {
+            self.settled.links.merge_link(Link {
+                lower,
+                higher: highest,
+                first: company.first,
+                witness: Witness { event: company.witness, anchor },
+                last: company.last,
+                count: company.count,
+            });
+        }
+    }
+
+    fn is_session(&self, id: IdentityId) -> bool {
+        self.batch.namespace(self.graph, id) == NamespaceId::SESSION
+    }
+
+    fn hash(&self, row: &Row) -> EventHash {
+        let companions = self.batch.rows.sets.get(row.companions);
+        let session = self.is_session(row.anchor);
+        let lowest = session.then_some(row.anchor);
+        let highest = (!session).then_some(row.anchor);
+        let identities = lowest.into_iter().chain(companions.iter().copied()).chain(highest);
+        EventHash::new(row.time, self.batch.rows.id(row), identities.map(|id| self.batch.hash(self.graph, id)))
+    }
+}
+
+/// The sources of `delivered` that a stored event lacks, put at the end of `sources`.
+fn add_missing(sources: &mut Vec<SourceId>, delivered: Range<usize>, old: &Event<'_>) -> Range<usize> {
+    let start = sources.len();
+    for at in delivered {
+        if !old.sources.contains(&sources[at]) {
+            sources.push(sources[at]);
+        }
+    }
+    start..sources.len()
+}

@@ -1,0 +1,77 @@
+//! A share: what one thread makes of one chunk of a log.
+
+use smallvec::SmallVec;
+
+use crate::engine::rows::Rows;
+use crate::graph::interner::Interner;
+use crate::ingest::chunk::Chunk;
+use crate::ingest::decode::Decoder;
+use crate::ingest::junk::JunkCounts;
+use crate::ingest::reject::Reject;
+use crate::model::event::Activity;
+use crate::model::identity::IdentityId;
+use crate::model::limits::MAX_REJECT_BYTES;
+use crate::model::namespace::{NamespaceId, Namespaces};
+use crate::model::source::SourceId;
+
+/// What one thread makes of one chunk: its events over identities of its own, and the lines that are none.
+pub struct Share {
+    /// Those it was given, and the ones it met.
+    pub namespaces: Namespaces,
+    /// The identities that its rows speak of.
+    pub identities: Interner,
+    /// Its events; their source is filled in later.
+    pub rows: Rows,
+    /// Lines that are no events.
+    pub rejects: Vec<RejectedLine>,
+    /// Identity values that were ignored.
+    pub junk: JunkCounts,
+    /// Lines of the chunk.
+    pub lines: u64,
+    /// Where in the source it ends.
+    pub consumed: u64,
+    /// Bytes of the chunk.
+    pub bytes: u64,
+}
+
+/// A line that is no event.
+pub struct RejectedLine {
+    /// Its number within the chunk, from 0.
+    pub number: u64,
+    /// Why.
+    pub reject: Reject,
+    /// The line, cut at [`MAX_REJECT_BYTES`].
+    pub text: Vec<u8>,
+}
+
+impl Share {
+    /// Decodes a chunk.
+    pub fn decode(decoder: &Decoder, chunk: &Chunk, mut namespaces: Namespaces) -> Self {
+        let mut identities = Interner::new();
+        let mut rows = Rows::new();
+        let mut rejects = Vec::new();
+        let mut junk = JunkCounts::default();
+        let decoded = decoder.chunk(chunk, &mut namespaces, &mut junk, |line| match line.outcome {
+            Ok(activity) => push(&mut identities, &mut rows, &activity),
+            Err(reject) => {
+                let text = line.text[..line.text.len().min(MAX_REJECT_BYTES)].to_vec();
+                rejects.push(RejectedLine { number: line.number, reject, text });
+            }
+        });
+        let bytes = chunk.end - chunk.start;
+        Self { namespaces, identities, rows, rejects, junk, lines: decoded.lines, consumed: decoded.consumed, bytes }
+    }
+}
+
+/// Adds an activity under its anchor: its session or, without one, its highest identity.
+fn push(identities: &mut Interner, rows: &mut Rows, activity: &Activity<'_>) {
+    let ids: SmallVec<[IdentityId; 4]> =
+        activity.identities.iter().map(|&(namespace, value)| identities.intern(namespace, value)).collect();
+    let (anchor, companions) = if activity.identities[0].0 == NamespaceId::SESSION {
+        (ids[0], &ids[1..])
+    } else {
+        (ids[ids.len() - 1], &ids[..ids.len() - 1])
+    };
+    let set = rows.sets.intern(companions);
+    rows.push(anchor, set, activity.time, activity.id, SourceId(0));
+}

@@ -1,0 +1,80 @@
+//! What a replay reports.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::engine::share::Share;
+use crate::ingest::error::IngestError;
+use crate::ingest::junk::JunkCounts;
+use crate::resolver::Totals;
+
+/// How far a replay is.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Bytes of the files, as they lie on the disk, that were read.
+    pub bytes: u64,
+    /// Bytes of all the files; `None` where standard input is among them.
+    pub bytes_total: Option<u64>,
+    /// Lines that were decoded.
+    pub events: u64,
+}
+
+/// Lines of a replay. `read` is the sum of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct EventCounts {
+    /// Lines that were read, blank ones left out.
+    pub read: u64,
+    /// Events that no one delivered before.
+    pub accepted: u64,
+    /// Events delivered before.
+    pub duplicate: u64,
+    /// Lines that are no events.
+    pub rejected: u64,
+}
+
+/// Sources of a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct SourceCounts {
+    /// Read, in whole or from where the last replay ended.
+    pub read: u64,
+    /// Passed over, since they hold nothing new.
+    pub skipped: u64,
+}
+
+/// What a replay did, and what the store holds afterwards.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// The lines of this replay.
+    pub events: EventCounts,
+    /// Rejected lines by reason.
+    pub rejects: BTreeMap<&'static str, u64>,
+    /// Identity values that were ignored.
+    pub junk: JunkCounts,
+    /// The sources of this replay.
+    pub sources: SourceCounts,
+    /// Sources that could not be read (any further), with the reason.
+    pub failed: Vec<IngestError>,
+    /// The whole store after the replay.
+    pub totals: Totals,
+    /// Wall time.
+    pub seconds: f64,
+    /// Bytes of the log that were decoded, after decompression.
+    pub bytes: u64,
+    /// Whether it was stopped before the end. What it had read is committed; the same replay goes on from there.
+    pub stopped: bool,
+}
+
+impl Summary {
+    /// Adds the lines of a share. Which of its events are new is known only when its batch is settled.
+    pub(crate) fn absorb(&mut self, share: &Share) {
+        let rejected = share.rejects.len() as u64;
+        self.events.read += share.rows.all.len() as u64 + rejected;
+        self.events.rejected += rejected;
+        for rejected in &share.rejects {
+            *self.rejects.entry(rejected.reject.reason.word()).or_default() += 1;
+        }
+        self.junk.merge(&share.junk);
+        self.bytes += share.bytes;
+    }
+}

@@ -1,0 +1,175 @@
+//! A second opinion on everything that is derived.
+//!
+//! 1. Every block of the store is read and its checksum compared.
+//! 2. Links and times are reduced anew from the stored events, and compared with the stored ones.
+//! 3. The people are worked out anew from the stored links, by a way that shares no code with the graph: every customer
+//!    is tied to a virtual root by an edge below all others, petgraph takes a minimum spanning forest of the whole, the
+//!    root is dropped, and what hangs together is a person. By the theory in `docs/architecture.md` that is the same.
+
+use std::collections::HashMap;
+
+use petgraph::algo::min_spanning_tree;
+use petgraph::data::{Element, FromElements};
+use petgraph::graph::{NodeIndex, UnGraph};
+use serde::Serialize;
+
+use crate::engine::derive::derive;
+use crate::engine::error::Error;
+use crate::graph::Graph;
+use crate::model::identity::IdentityId;
+use crate::model::link::Link;
+use crate::model::time::Time;
+use crate::resolver::View;
+use crate::store::Store;
+
+/// Differences that are told one by one; the rest are counted. A broken store has as many as it has identities.
+const DIFFERENCES_TOLD: usize = 20;
+
+/// What a verification found.
+#[derive(Debug, Default, Serialize)]
+pub struct Verification {
+    /// Stored events that were read.
+    pub events: u64,
+    /// Identities whose person was worked out anew.
+    pub identities: u64,
+    /// Links that were worked out anew.
+    pub links: u64,
+    /// Blocks that cannot be read, with the reason.
+    pub damaged: Vec<String>,
+    /// What differs, the first twenty in words.
+    pub differences: Vec<String>,
+    /// How many differences there are.
+    pub different: u64,
+}
+
+impl Verification {
+    /// Whether nothing is damaged and nothing differs.
+    pub fn is_sound(&self) -> bool {
+        self.damaged.is_empty() && self.different == 0
+    }
+
+    fn differs(&mut self, what: impl FnOnce() -> String) {
+        self.different += 1;
+        if self.differences.len() < DIFFERENCES_TOLD {
+            self.differences.push(what());
+        }
+    }
+}
+
+/// Verifies a store and what was published from it.
+pub(crate) fn run(store: &Store, view: &View) -> Result<Verification, Error> {
+    let mut found =
+        Verification { damaged: store.check()?.iter().map(ToString::to_string).collect(), ..Verification::default() };
+    if found.damaged.is_empty() {
+        compare_facts(view, &mut found)?;
+        compare_people(view.graph(), &mut found);
+    }
+    Ok(found)
+}
+
+/// Links and times, reduced anew from the stored events.
+fn compare_facts(view: &View, found: &mut Verification) -> Result<(), Error> {
+    let graph = view.graph();
+    let derived = derive(view)?;
+    found.events = derived.events;
+    found.links = graph.links().as_slice().len() as u64;
+    for link in derived.links.as_slice() {
+        let ends = || format!("{} and {}", graph.identity(link.lower), graph.identity(link.higher));
+        match graph.links().get(link.lower, link.higher) {
+            Some(stored) if stored == link => {}
+            Some(stored) => found.differs(|| format!("link of {}: stored {stored:?}, events say {link:?}", ends())),
+            None => found.differs(|| format!("link of {}: not stored, events say {link:?}", ends())),
+        }
+    }
+    if derived.links.as_slice().len() != graph.links().as_slice().len() {
+        found.differs(|| "there are stored links that no event bears witness to".to_owned());
+    }
+    for (index, seen) in derived.seen.iter().enumerate() {
+        let id = IdentityId(index as u32);
+        if *seen != Some(graph.seen(id)) {
+            found.differs(|| {
+                format!("{}: stored as seen {:?}, events say {seen:?}", graph.identity(id), graph.seen(id))
+            });
+        }
+    }
+    Ok(())
+}
+
+/// People, worked out anew from the stored links.
+fn compare_people(graph: &Graph, found: &mut Verification) {
+    let people = people_by_spanning_forest(graph);
+    found.identities = people.len() as u64;
+    for (index, (name, since)) in people.into_iter().enumerate() {
+        let id = IdentityId(index as u32);
+        let person = graph.person(id).identity();
+        let owner_since = graph.owner(id).and_then(|owner| owner.since);
+        if (person, owner_since) != (name, since) {
+            found.differs(|| {
+                let (identity, person, name) = (graph.identity(id), graph.identity(person), graph.identity(name));
+                format!("{identity}: answered {person} since {owner_since:?}, the spanning forest says {name} since {since:?}")
+            });
+        }
+    }
+}
+
+/// The identity that names the person of each identity, and since when it is a customer's.
+fn people_by_spanning_forest(graph: &Graph) -> Vec<(IdentityId, Option<Time>)> {
+    let count = graph.identities().len();
+    let mut links: Vec<&Link> = graph.links().as_slice().iter().collect();
+    links.sort_by(|a, b| {
+        let ends = |x, y| graph.compare(x, y);
+        a.first.cmp(&b.first).then_with(|| ends(a.higher, b.higher)).then_with(|| ends(a.lower, b.lower))
+    });
+    // Node `count` is the root. Weights are the places in key order, from 1; the root's edges weigh 0.
+    let mut rooted = UnGraph::<(), usize>::with_capacity(count + 1, links.len() + count);
+    for _ in 0..=count {
+        rooted.add_node(());
+    }
+    for customer in graph.identities().ids().filter(|&id| graph.is_customer(id)) {
+        rooted.add_edge(NodeIndex::new(customer.index()), NodeIndex::new(count), 0);
+    }
+    for (place, link) in links.iter().enumerate() {
+        rooted.add_edge(NodeIndex::new(link.lower.index()), NodeIndex::new(link.higher.index()), place + 1);
+    }
+    let without_root = min_spanning_tree(&rooted).filter(
+        |element| !matches!(element, Element::Edge { source, target, .. } if *source == count || *target == count),
+    );
+    let forest = UnGraph::<(), usize>::from_elements(without_root);
+    people_of_forest(graph, &forest, &links)
+}
+
+/// Walks each tree from its customer or, without one, from any member, noting the latest link on the way.
+fn people_of_forest(graph: &Graph, forest: &UnGraph<(), usize>, links: &[&Link]) -> Vec<(IdentityId, Option<Time>)> {
+    let mut people: HashMap<IdentityId, (IdentityId, Option<Time>)> = HashMap::new();
+    let (customers, others): (Vec<_>, Vec<_>) = graph.identities().ids().partition(|&id| graph.is_customer(id));
+    for start in customers.into_iter().chain(others) {
+        if people.contains_key(&start) {
+            continue;
+        }
+        let mut tree = vec![(start, 0)];
+        people.insert(start, (start, None));
+        let mut next = 0;
+        while let Some(&(id, latest)) = tree.get(next) {
+            next += 1;
+            let mut neighbours = forest.neighbors(NodeIndex::new(id.index())).detach();
+            while let Some((edge, node)) = neighbours.next(forest) {
+                let neighbour = IdentityId(node.index() as u32);
+                if !people.contains_key(&neighbour) {
+                    let latest = forest[edge].max(latest);
+                    people.insert(neighbour, (start, graph.is_customer(start).then(|| links[latest - 1].first)));
+                    tree.push((neighbour, latest));
+                }
+            }
+        }
+        if !graph.is_customer(start) {
+            let earliest = |&&(a, _): &&(IdentityId, usize), &&(b, _): &&(IdentityId, usize)| {
+                graph.seen(a).first.cmp(&graph.seen(b).first).then_with(|| graph.compare(a, b))
+            };
+            let name = tree.iter().min_by(earliest).map_or(start, |&(id, _)| id);
+            for (id, _) in tree {
+                people.insert(id, (name, None));
+            }
+        }
+    }
+    graph.identities().ids().map(|id| people[&id]).collect()
+}
