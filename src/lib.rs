@@ -30,7 +30,7 @@
 //! | 1 | [`generate`] | what does a shop's log look like? |
 //! | 2 | [`resolver`] | who is this session? |
 //! | 3 | [`engine`] | how does a batch become durable? |
-//! | 3 | `export` | how does the answer leave? |
+//! | 3 | [`export`] | how does the answer leave? |
 //!
 //! The command `backstitch` stands on top of it (floor 4) and uses this public face alone. The feature `cli`, on by
 //! default, brings it; without the feature a library user compiles none of it.
@@ -40,6 +40,7 @@
 #![forbid(unsafe_code)]
 
 pub mod engine;
+pub mod export;
 pub mod generate;
 pub mod graph;
 pub mod ingest;

@@ -1,0 +1,259 @@
+//! What was asked for: the arguments, as plain values.
+
+use std::path::PathBuf;
+
+use backstitch::export::Format;
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+
+use crate::cli::examples;
+
+/// Links every session of an event log to its customer, and gives the events before the login to the same person.
+#[derive(Debug, Parser)]
+#[command(name = "backstitch", version, after_help = examples::ALL, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// The store: a folder, made by the first replay
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = DEFAULT_STORE,
+        env = "BACKSTITCH_STORE",
+        hide_env_values = true,
+        help_heading = EVERYWHERE,
+        value_hint = ValueHint::DirPath
+    )]
+    pub store: PathBuf,
+    /// Print results as JSON, for programs
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
+    pub json: bool,
+    /// No progress bar and no notes, errors only
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
+    pub quiet: bool,
+}
+
+/// Heading of what every command understands.
+const EVERYWHERE: &str = "Everywhere";
+
+/// Where the store is unless told otherwise.
+pub const DEFAULT_STORE: &str = "./backstitch.store";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read event logs into the store and link their sessions
+    #[command(after_help = examples::REPLAY)]
+    Replay(Replay),
+    /// Say who a session (or any other identity) is
+    #[command(after_help = examples::RESOLVE)]
+    Resolve(Resolve),
+    /// List the events of a person in time order
+    #[command(after_help = examples::EVENTS)]
+    Events(Events),
+    /// List sessions with their person
+    #[command(after_help = examples::SESSIONS)]
+    Sessions(Sessions),
+    /// Write a log again, with the person of every event
+    #[command(after_help = examples::ATTRIBUTE)]
+    Attribute(Attribute),
+    /// Show what the store holds
+    #[command(after_help = examples::STATS)]
+    Stats,
+    /// Work everything out a second time in another way, and compare
+    #[command(after_help = examples::VERIFY)]
+    Verify(Verify),
+    /// Write a realistic log to try things out with
+    #[command(after_help = examples::GENERATE)]
+    Generate(Generate),
+    /// Print the completions for a shell
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Files, folders, quoted globs, or `-` for standard input; plain, gzip or zstd
+    #[arg(value_name = "LOG", value_hint = ValueHint::AnyPath)]
+    pub logs: Vec<String>,
+    /// Read again what was read before; events that are stored already stay as they are
+    #[arg(long)]
+    pub force: bool,
+    /// Add rejected lines to this file, as JSON lines with source, line number and reason
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub rejects: Option<PathBuf>,
+    /// End with exit code 3 when lines were rejected
+    #[arg(long)]
+    pub strict: bool,
+    /// Threads to decode with [default: all cores]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+    /// Namespaces between sessionId and ecommerceId, lowest first
+    #[arg(long, value_name = "NAMESPACES", value_delimiter = ',', help_heading = NEW_STORE)]
+    pub between: Vec<String>,
+    /// Let every link join, customers included (no namespace is unique)
+    #[arg(long, help_heading = NEW_STORE)]
+    pub no_unique: bool,
+    /// Take `null`, `undefined`, `guest`, zeros and their like for identities
+    #[arg(long, help_heading = NEW_STORE)]
+    pub keep_junk: bool,
+    /// A value that is no identity either; may be given several times
+    #[arg(long, value_name = "VALUE", help_heading = NEW_STORE)]
+    pub junk: Vec<String>,
+}
+
+/// Heading of what is settled when a store is made.
+const NEW_STORE: &str = "For a new store, which remembers them";
+
+#[derive(Debug, Args)]
+pub struct Resolve {
+    /// Session IDs, or `namespace:value` for other identities; `-` reads one a line from standard input
+    #[arg(value_name = "ID", required = true)]
+    pub ids: Vec<String>,
+    #[command(flatten)]
+    pub naming: Naming,
+}
+
+/// How an ID is read.
+#[derive(Debug, Args)]
+pub struct Naming {
+    /// The namespace of the ID, which is then taken as it stands, colons included
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Events {
+    /// A session ID, or `namespace:value` for another identity of the person
+    #[arg(value_name = "ID")]
+    pub id: String,
+    #[command(flatten)]
+    pub naming: Naming,
+}
+
+#[derive(Debug, Args)]
+pub struct Sessions {
+    /// Only the sessions of this customer (or of whom `namespace:value` belongs to)
+    #[arg(long, value_name = "ID")]
+    pub customer: Option<String>,
+    #[command(flatten)]
+    pub rows: Rows,
+}
+
+/// How rows are written.
+#[derive(Debug, Args)]
+pub struct Rows {
+    /// Write CSV instead of JSON lines
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// Write to this file, which appears once it is complete
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+}
+
+impl Rows {
+    /// The format that was asked for.
+    pub fn format(&self) -> Format {
+        if self.csv { Format::Csv } else { Format::Ndjson }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Attribute {
+    /// Files, folders, quoted globs, or `-` for standard input; plain, gzip or zstd
+    #[arg(value_name = "LOG", value_hint = ValueHint::AnyPath)]
+    pub logs: Vec<String>,
+    #[command(flatten)]
+    pub rows: Rows,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Rebuild what is derived from what is sound, then verify
+    #[arg(long)]
+    pub repair: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// How many sessions: about twelve events and 4 KB each
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub sessions: u64,
+    /// Which log; the same seed gives the same bytes
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Leave out the lines that come twice (about one in two hundred)
+    #[arg(long)]
+    pub no_repeats: bool,
+    /// Write to this file, which appears once it is complete
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(threads) if (1..=MAX_THREADS).contains(&threads) => Ok(threads),
+        _ => Err(format!("a number from 1 to {MAX_THREADS}")),
+    }
+}
+
+/// More threads than any machine has cores are a slip of the hand, and would be started all the same.
+const MAX_THREADS: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_arguments_hold_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_common_may_stand_anywhere() {
+        for line in ["backstitch --json --store s stats", "backstitch stats --json --store s"] {
+            let arguments = parse(line).unwrap();
+            assert!(arguments.common.json, "{line}");
+            assert_eq!(arguments.common.store, PathBuf::from("s"), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for line in [
+            "backstitch",
+            "backstitch resolve",
+            "backstitch sessions --csv --json",
+            "backstitch replay a --threads 0",
+            "backstitch replay a --threads 1025",
+            "backstitch generate --sessions -1",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn lists_of_a_replay() {
+        let line = "backstitch replay a b --between email,deviceid --junk n/k --junk x";
+        let Command::Replay(replay) = parse(line).unwrap().command else { panic!("not a replay") };
+        assert_eq!(replay.logs, ["a", "b"]);
+        assert_eq!(replay.between, ["email", "deviceid"]);
+        assert_eq!(replay.junk, ["n/k", "x"]);
+    }
+}

@@ -1,0 +1,48 @@
+//! `attribute`: a log with its people written in.
+
+use backstitch::engine::Engine;
+use backstitch::export::{self, Exported};
+
+use crate::cli::Ended;
+use crate::cli::args::{Attribute, Common};
+use crate::cli::bar::Bar;
+use crate::cli::failure::{Failure, tell};
+use crate::cli::interrupt;
+use crate::cli::output::Output;
+use crate::cli::replay::some_log;
+use crate::cli::text::{count, thousands};
+
+/// Writes the line of every event with its person.
+pub fn run(common: &Common, attribute: &Attribute) -> Result<Ended, Failure> {
+    some_log(&attribute.logs)?;
+    let engine = Engine::open_existing(&common.store)?;
+    let view = engine.resolver().view();
+    let mut out = Output::to(attribute.rows.output.as_deref())?;
+    let mut bar = Bar::new(common);
+    let job = export::Attribute {
+        view: &view,
+        junk: &engine.store().settings().junk,
+        inputs: &attribute.logs,
+        format: attribute.rows.format(),
+        stop: interrupt::stop(),
+        progress: &mut |bytes, total, events| bar.show(bytes, total, events),
+    };
+    let exported = export::attribute(job, out.writer());
+    bar.clear();
+    let exported = exported?;
+    if exported.stopped {
+        tell("stopped before the end of the log: what was written is not complete");
+        return Ok(Ended::Unwell);
+    }
+    if !common.quiet && !exported.rejected.is_empty() {
+        tell(&left_out(&exported));
+    }
+    out.finish()
+}
+
+fn left_out(exported: &Exported) -> String {
+    let lines = count(exported.rejected.values().sum(), "line");
+    let reasons: Vec<String> =
+        exported.rejected.iter().map(|(reason, number)| format!("{} {reason}", thousands(*number))).collect();
+    format!("{lines} left out, being no events: {}", reasons.join(", "))
+}

@@ -1,0 +1,79 @@
+//! Help by example: a few lines under each command's help, all of which work as they stand.
+
+pub const ALL: &str = "\
+Examples:
+  backstitch generate --sessions 10000 > shop.ndjson   a log to try things out with
+  backstitch replay shop.ndjson                        link its sessions
+  backstitch sessions --csv | head                     see who they are
+  backstitch resolve f49c75a2-6994-41e2-875d-97ec4d19254b
+
+Exit codes: 0 done, 1 failed, 2 wrong usage,
+            3 done, but some lines were rejected and --strict was given";
+
+pub const REPLAY: &str = "\
+A log holds one JSON object a line. What was replayed before is not read again,
+unless it grew: then only the new part is. Ctrl-C stops at a commit, and the same
+command goes on from there.
+
+Examples:
+  backstitch replay events.ndjson.gz             one file
+  backstitch replay logs/ 'archive/2026-*.zst'   a folder, and what a pattern finds
+  zcat part-*.gz | backstitch replay -           standard input
+  backstitch replay logs/ --rejects bad.ndjson --strict
+  backstitch replay logs/ --between email,deviceid --store people.store";
+
+pub const RESOLVE: &str = "\
+Examples:
+  backstitch resolve f49c75a2-6994-41e2-875d-97ec4d19254b
+  backstitch resolve ecommerceId:18278 email:ann@example.com
+  backstitch resolve --namespace sessionId 'a:b'   a value with a colon in it
+  cut -f1 ids.tsv | backstitch resolve - --json    many at once, an object a line";
+
+pub const EVENTS: &str = "\
+Examples:
+  backstitch events ecommerceId:18278          before the login and after it
+  backstitch events f49c75a2-6994-41e2-875d-97ec4d19254b
+  backstitch events ecommerceId:18278 --json | jq -r .time";
+
+pub const SESSIONS: &str = "\
+Examples:
+  backstitch sessions | head                   a JSON object a line, sorted by session
+  backstitch sessions --customer 18278         the sessions of one customer
+  backstitch sessions --csv --output sessions.csv";
+
+pub const ATTRIBUTE: &str = "\
+Writes the line of every event, in the log's order, with \"person\" and
+\"attribution\" (direct, retroactive, carried or anonymous) added. Replay the log
+first: the people come from the store.
+
+Examples:
+  backstitch attribute events.ndjson > people.ndjson
+  backstitch attribute logs/ --output people.ndjson
+  backstitch attribute events.ndjson.gz --csv | grep retroactive";
+
+pub const STATS: &str = "\
+Examples:
+  backstitch stats
+  backstitch stats --json | jq .digest         equal facts, equal digest
+  backstitch stats --store people.store";
+
+pub const VERIFY: &str = "\
+Reads every block, reduces the links anew from the events, works the people out by
+a minimum spanning forest, and compares. Exit code 1 when anything differs.
+
+Examples:
+  backstitch verify
+  backstitch verify --json | jq .differences
+  backstitch verify --repair                   rebuild from what is sound";
+
+pub const GENERATE: &str = "\
+Examples:
+  backstitch generate --sessions 10000 > shop.ndjson
+  backstitch generate --sessions 300000 --no-repeats --output shop.ndjson
+  backstitch generate --sessions 1000 | backstitch replay -";
+
+pub const COMPLETIONS: &str = "\
+Examples:
+  backstitch completions bash > ~/.local/share/bash-completion/completions/backstitch
+  backstitch completions zsh > ~/.zfunc/_backstitch
+  backstitch completions fish > ~/.config/fish/completions/backstitch.fish";

@@ -1,0 +1,22 @@
+//! `generate`: a log to try things out with.
+
+use backstitch::generate::{Generator, Recipe};
+
+use crate::cli::Ended;
+use crate::cli::args::{Common, Generate};
+use crate::cli::failure::{Failure, tell};
+use crate::cli::output::Output;
+use crate::cli::text::{bytes, count};
+
+/// Writes the log.
+pub fn run(common: &Common, generate: &Generate) -> Result<Ended, Failure> {
+    let recipe = Recipe { sessions: generate.sessions, seed: generate.seed, repeats: !generate.no_repeats };
+    let mut out = Output::to(generate.output.as_deref())?;
+    let generated = out.with(|to| Generator::new(recipe).write(to))?;
+    let name = out.name().to_owned();
+    let ended = out.finish()?;
+    if !common.quiet && generate.output.is_some() {
+        tell(&format!("{} of {} in {name}", count(generated.lines, "line"), bytes(generated.bytes)));
+    }
+    Ok(ended)
+}

@@ -1,0 +1,45 @@
+//! Which identity is meant by what was typed.
+
+use backstitch::model::identity::Identity;
+use backstitch::model::namespace::{ECOMMERCE, Namespaces, SESSION};
+
+/// The identity that `id` means: one of `namespace` where that is given, and then as it stands; else `namespace:value` where
+/// the part before the first colon is a namespace the store knows; else one of `otherwise`.
+pub fn meant(namespaces: &Namespaces, id: &str, namespace: Option<&str>, otherwise: &str) -> Identity {
+    let named = |namespace: &str, value: &str| Identity {
+        namespace: written(namespaces, namespace.trim()),
+        value: value.trim().to_owned(),
+    };
+    match (namespace, id.split_once(':')) {
+        (Some(namespace), _) => named(namespace, id),
+        (None, Some((namespace, value))) if namespaces.get(namespace.trim()).is_some() => named(namespace, value),
+        (None, _) => named(otherwise, id),
+    }
+}
+
+/// The namespace as users read it, whether the store knows it or not.
+fn written(namespaces: &Namespaces, name: &str) -> String {
+    let known = namespaces.get(name).map(|id| namespaces.display(id));
+    let wired = [SESSION, ECOMMERCE].into_iter().find(|wired| wired.eq_ignore_ascii_case(name));
+    known.or(wired).map_or_else(|| name.to_ascii_lowercase(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use backstitch::model::namespace::Levels;
+
+    use super::*;
+
+    #[test]
+    fn a_colon_names_a_namespace_only_where_the_store_knows_it() {
+        let mut namespaces = Namespaces::new(Levels::default());
+        namespaces.intern("email").unwrap();
+        let text = |id: &str, namespace: Option<&str>| meant(&namespaces, id, namespace, SESSION).to_string();
+        assert_eq!(text("150", None), "sessionId:150");
+        assert_eq!(text("ECOMMERCEID: 18278 ", None), "ecommerceId:18278");
+        assert_eq!(text("Email:a@b.example", None), "email:a@b.example");
+        assert_eq!(text("phone:12", None), "sessionId:phone:12");
+        assert_eq!(text("email:12", Some("sessionid")), "sessionId:email:12");
+        assert_eq!(text("12", Some("Phone")), "phone:12");
+    }
+}

@@ -1,0 +1,83 @@
+//! How is it used by hand? The command line, through the library's public face only.
+//!
+//! Floor 4. Arguments become plain values first (`args`), then one command runs: results go to standard output,
+//! progress and reasons to standard error, and how it ended becomes the exit code in one place.
+
+mod args;
+mod attribute;
+mod bar;
+mod events;
+mod examples;
+mod failure;
+mod generate;
+mod identity;
+mod interrupt;
+mod output;
+mod replay;
+mod resolve;
+mod sessions;
+mod stats;
+mod summary;
+mod text;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::cli::args::{Arguments, Command};
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// All is well.
+    Done,
+    /// What it did stands, but all is not well: it was stopped, or found what it was to look for. The reason has been told.
+    Unwell,
+    /// Done, but lines were rejected and `--strict` was given.
+    Rejected,
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let ended = match Arguments::try_parse() {
+        Ok(arguments) => run(&arguments),
+        Err(error) => Err(Failure::Arguments(error)),
+    };
+    if let Err(failure) = &ended {
+        failure.tell();
+    }
+    ExitCode::from(match ended {
+        Ok(Ended::Done) | Err(Failure::NobodyReads) => 0,
+        Ok(Ended::Unwell) | Err(Failure::Failed(_)) => 1,
+        Err(Failure::Usage(_)) => 2,
+        Err(Failure::Arguments(error)) => u8::try_from(error.exit_code()).unwrap_or(2),
+        Ok(Ended::Rejected) => 3,
+    })
+}
+
+fn run(arguments: &Arguments) -> Result<Ended, Failure> {
+    let common = &arguments.common;
+    match &arguments.command {
+        Command::Replay(replay) => replay::run(common, replay),
+        Command::Resolve(resolve) => resolve::run(common, resolve),
+        Command::Events(events) => events::run(common, events),
+        Command::Sessions(sessions) => sessions::run(common, sessions),
+        Command::Attribute(attribute) => attribute::run(common, attribute),
+        Command::Stats => stats::run(common),
+        Command::Verify(verify) => verify::run(common, verify),
+        Command::Generate(generate) => generate::run(common, generate),
+        Command::Completions { shell } => completions(*shell),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Ended, Failure> {
+    // Into memory first: written straight to a closed pipe it would panic.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "backstitch", &mut script);
+    let mut out = Output::stdout();
+    out.write(&script)?;
+    out.finish()
+}

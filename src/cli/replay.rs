@@ -1,0 +1,135 @@
+//! `replay`: logs into the store.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use backstitch::engine::{Engine, Progress, Summary};
+use backstitch::ingest;
+use backstitch::model::namespace::Levels;
+use backstitch::model::settings::{Junk, Settings};
+use backstitch::store::Store;
+
+use crate::cli::Ended;
+use crate::cli::args::{Common, Replay};
+use crate::cli::bar::Bar;
+use crate::cli::failure::{Failure, tell};
+use crate::cli::interrupt;
+use crate::cli::output::Output;
+use crate::cli::summary::{Report, in_words, next_steps};
+use crate::cli::text::count;
+
+/// Replays the logs, and tells what came of it.
+pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
+    some_log(&replay.logs)?;
+    // A log that does not exist shall not leave a store behind.
+    ingest::expand(&replay.logs)?;
+    let mut rejects = replay.rejects.as_deref().map(|path| open_rejects(path, replay.force)).transpose()?;
+    let mut engine = open(&common.store, replay)?;
+    let mut bar = Bar::new(common);
+    let summary = engine.replay(backstitch::engine::Replay {
+        force: replay.force,
+        threads: replay.threads,
+        rejects: rejects.as_mut().map(|file| file as &mut (dyn Write + Send)),
+        stop: Some(interrupt::stop()),
+        progress: Some(&mut |at: Progress| bar.show(at.bytes, at.bytes_total, at.events)),
+        ..backstitch::engine::Replay::of(&replay.logs)
+    });
+    bar.clear();
+    let summary = summary?;
+    let mut out = Output::stdout();
+    if common.json {
+        out.json(&Report::of(&summary))?;
+    } else {
+        out.write(in_words(&summary).as_bytes())?;
+        if !common.quiet && !summary.stopped {
+            out.write(next_steps(&summary, common, replay).as_bytes())?;
+        }
+    }
+    out.finish()?;
+    Ok(ended(&summary, replay.strict))
+}
+
+/// Refuses an empty list of logs, and says how to name one.
+pub fn some_log(logs: &[String]) -> Result<(), Failure> {
+    match logs {
+        [] => {
+            Err(Failure::Usage("no log given: name files, folders or patterns, or `-` to read standard input".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells what is not well, and how it ended.
+fn ended(summary: &Summary, strict: bool) -> Ended {
+    for error in &summary.failed {
+        tell(&error.to_string());
+    }
+    if summary.stopped {
+        tell("stopped at a commit: the same command goes on from there");
+    }
+    if summary.stopped || !summary.failed.is_empty() {
+        return Ended::Unwell;
+    }
+    if strict && summary.events.rejected > 0 {
+        tell(&format!("{} rejected (--strict): `--rejects FILE` keeps them", count(summary.events.rejected, "line")));
+        return Ended::Rejected;
+    }
+    Ended::Done
+}
+
+/// A file for rejected lines, added to: a replay that goes on must not lose those from before it was stopped.
+fn open_rejects(path: &Path, anew: bool) -> Result<File, Failure> {
+    let mut how = OpenOptions::new();
+    if anew {
+        how.write(true).truncate(true);
+    } else {
+        how.append(true);
+    }
+    let opened = how.create(true).open(path);
+    opened.map_err(|error| {
+        Failure::Failed(format!("cannot open the file for rejected lines ({}): {error}: name another", path.display()))
+    })
+}
+
+/// Opens the store, made when missing. One that exists keeps its settings, and need not be told them again.
+fn open(path: &Path, replay: &Replay) -> Result<Engine, Failure> {
+    let settings = settings(replay);
+    let told = settings != Settings::default();
+    let settings = (told || !Store::exists(path)).then_some(&settings);
+    Ok(Engine::open(path, settings)?)
+}
+
+fn settings(replay: &Replay) -> Settings {
+    let between = replay.between.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
+    let mut extra: Vec<String> = replay.junk.iter().map(|value| value.trim().to_lowercase()).collect();
+    extra.sort();
+    extra.dedup();
+    Settings { levels: Levels { between, unique: !replay.no_unique }, junk: Junk { builtin: !replay.keep_junk, extra } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_replay_ended() {
+        let mut summary = Summary::default();
+        assert_eq!(ended(&summary, true), Ended::Done);
+        summary.events.rejected = 1;
+        assert_eq!(ended(&summary, false), Ended::Done);
+        assert_eq!(ended(&summary, true), Ended::Rejected);
+        summary.stopped = true;
+        assert_eq!(ended(&summary, true), Ended::Unwell);
+    }
+
+    #[test]
+    fn rejected_lines_are_added_unless_the_log_is_read_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rejects.ndjson");
+        for (anew, expected) in [(false, "a\n"), (false, "a\na\n"), (true, "a\n")] {
+            open_rejects(&path, anew).unwrap().write_all(b"a\n").unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+        }
+    }
+}

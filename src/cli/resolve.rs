@@ -1,0 +1,142 @@
+//! `resolve`: who is this session?
+
+use std::io::BufRead;
+
+use backstitch::engine::Engine;
+use backstitch::model::identity::Identity;
+use backstitch::model::namespace::SESSION;
+use backstitch::resolver::{PersonKind, Resolution, View};
+use serde::Serialize;
+
+use crate::cli::Ended;
+use crate::cli::args::{Common, Resolve};
+use crate::cli::failure::Failure;
+use crate::cli::identity::meant;
+use crate::cli::output::Output;
+use crate::cli::text::{Even, table, thousands, visible};
+
+/// Identities of a group that are listed for people; `--json` lists all.
+const GROUP_SHOWN: usize = 20;
+
+/// What is said of an identity that the store does not know.
+pub const UNKNOWN: &str = "unknown: no event carries it";
+
+/// Answers for each ID in turn.
+pub fn run(common: &Common, resolve: &Resolve) -> Result<Ended, Failure> {
+    let engine = Engine::open_existing(&common.store)?;
+    let view = engine.resolver().view();
+    let mut out = Output::stdout();
+    let mut first = true;
+    let mut answer = |id: &str| {
+        let identity = meant(view.graph().namespaces(), id, resolve.naming.namespace.as_deref(), SESSION);
+        if common.json {
+            return answer_in_json(&view, identity, &mut out);
+        }
+        let blank_line = if std::mem::take(&mut first) { "" } else { "\n" };
+        let text = in_words(&identity, view.resolve(&identity.namespace, &identity.value).as_ref());
+        out.write(format!("{blank_line}{text}").as_bytes())
+    };
+    for id in &resolve.ids {
+        if id != "-" {
+            answer(id)?;
+            continue;
+        }
+        for line in std::io::stdin().lock().lines() {
+            let line = line.map_err(|error| Failure::Failed(format!("cannot read standard input: {error}")))?;
+            if !line.trim().is_empty() {
+                answer(&line)?;
+            }
+        }
+    }
+    out.finish()
+}
+
+/// The answer for an identity that no event carries: the same names, nobody behind them.
+#[derive(Serialize)]
+struct Nobody {
+    identity: Identity,
+    person: Option<String>,
+    kind: Option<PersonKind>,
+    customer: Option<String>,
+    since: Option<String>,
+    group: [String; 0],
+}
+
+fn answer_in_json(view: &View, identity: Identity, out: &mut Output) -> Result<(), Failure> {
+    match view.resolve(&identity.namespace, &identity.value) {
+        Some(resolution) => out.json(&resolution),
+        None => out.json(&Nobody { identity, person: None, kind: None, customer: None, since: None, group: [] }),
+    }
+}
+
+/// The answer for people.
+fn in_words(identity: &Identity, resolution: Option<&Resolution>) -> String {
+    let asked = visible(&identity.to_string()).into_owned();
+    let Some(found) = resolution else {
+        return format!("{asked}\n  {UNKNOWN}\n");
+    };
+    let kind = match found.kind {
+        PersonKind::Customer => "customer",
+        PersonKind::Anonymous => "nobody yet: named by the earliest identity of the group",
+    };
+    let mut rows = vec![["person".to_owned(), format!("{} ({kind})", visible(&found.person.to_string()))]];
+    if let Some(since) = found.since {
+        rows.push(["since".to_owned(), since.to_string()]);
+    }
+    for (at, member) in found.group.iter().take(GROUP_SHOWN).enumerate() {
+        let name = if at == 0 { "group" } else { "" };
+        rows.push([name.to_owned(), visible(&member.to_string()).into_owned()]);
+    }
+    if let Some(more) = found.group.len().checked_sub(GROUP_SHOWN).filter(|&more| more > 0) {
+        rows.push([String::new(), format!("and {} more: --json lists all", thousands(more as u64))]);
+    }
+    format!("{asked}\n{}", table([Even::Left, Even::Left], &rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use backstitch::model::time::Time;
+
+    use super::*;
+
+    fn identity(namespace: &str, value: &str) -> Identity {
+        Identity { namespace: namespace.into(), value: value.into() }
+    }
+
+    #[test]
+    fn a_customer_in_words() {
+        let customer = identity("ecommerceId", "18278");
+        let found = Resolution {
+            identity: identity(SESSION, "150"),
+            person: customer.clone(),
+            kind: PersonKind::Customer,
+            customer: Some("18278".into()),
+            since: Time::parse("2016-05-06T04:45:00.868Z"),
+            group: vec![identity(SESSION, "150"), customer],
+        };
+        let expected = "\
+sessionId:150
+  person  ecommerceId:18278 (customer)
+  since   2016-05-06T04:45:00.868Z
+  group   sessionId:150
+          ecommerceId:18278
+";
+        assert_eq!(in_words(&found.identity, Some(&found)), expected);
+    }
+
+    #[test]
+    fn a_large_group_is_cut_and_the_unknown_are_named_so() {
+        let group: Vec<Identity> = (0..23).map(|number| identity(SESSION, &number.to_string())).collect();
+        let found = Resolution {
+            identity: group[0].clone(),
+            person: group[0].clone(),
+            kind: PersonKind::Anonymous,
+            customer: None,
+            since: None,
+            group,
+        };
+        let text = in_words(&found.identity, Some(&found));
+        assert!(text.ends_with("\n          sessionId:19\n          and 3 more: --json lists all\n"), "{text}");
+        assert_eq!(in_words(&identity(SESSION, "x"), None), "sessionId:x\n  unknown: no event carries it\n");
+    }
+}

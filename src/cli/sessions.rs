@@ -1,0 +1,32 @@
+//! `sessions`: who is who?
+
+use backstitch::engine::Engine;
+use backstitch::export;
+use backstitch::model::namespace::ECOMMERCE;
+
+use crate::cli::Ended;
+use crate::cli::args::{Common, Sessions};
+use crate::cli::failure::{Failure, tell};
+use crate::cli::identity::meant;
+use crate::cli::output::Output;
+use crate::cli::resolve::UNKNOWN;
+
+/// Writes a row a session.
+pub fn run(common: &Common, sessions: &Sessions) -> Result<Ended, Failure> {
+    let engine = Engine::open_existing(&common.store)?;
+    let view = engine.resolver().view();
+    let rows = match &sessions.customer {
+        None => view.sessions()?,
+        Some(customer) => {
+            let identity = meant(view.graph().namespaces(), customer, None, ECOMMERCE);
+            let rows = view.sessions_of(&identity.namespace, &identity.value)?;
+            if rows.is_none() && !common.quiet {
+                tell(&format!("{identity} is {UNKNOWN}"));
+            }
+            rows.unwrap_or_default()
+        }
+    };
+    let mut out = Output::to(sessions.rows.output.as_deref())?;
+    out.with(|to| export::sessions(&rows, sessions.rows.format(), to))?;
+    out.finish()
+}

@@ -1,0 +1,139 @@
+//! `stats`: what does the store hold?
+
+use backstitch::engine::Engine;
+use backstitch::model::namespace::{NamespaceId, Namespaces};
+use backstitch::model::settings::Settings;
+use backstitch::model::source::Source;
+use backstitch::resolver::Totals;
+use serde::Serialize;
+
+use crate::cli::Ended;
+use crate::cli::args::Common;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::summary::holdings;
+use crate::cli::text::{Even, bytes, count, table, thousands, visible};
+
+/// Sources that are listed for people; `--json` lists all.
+const SOURCES_SHOWN: usize = 20;
+
+/// What a store holds, as it is printed for programs.
+#[derive(Serialize)]
+struct Stats {
+    events: u64,
+    #[serde(flatten)]
+    totals: Totals,
+    identities: u64,
+    links: u64,
+    refused_links: u64,
+    bytes_on_disk: u64,
+    generation: u64,
+    /// Namespaces from the lowest level to the highest.
+    levels: Vec<String>,
+    settings: Settings,
+    sources: Vec<SourceStats>,
+}
+
+#[derive(Serialize)]
+struct SourceStats {
+    name: String,
+    bytes: Option<u64>,
+    lines: Option<u64>,
+    complete: Option<bool>,
+}
+
+/// Tells what the store holds.
+pub fn run(common: &Common) -> Result<Ended, Failure> {
+    let engine = Engine::open_existing(&common.store)?;
+    let view = engine.resolver().view();
+    let graph = view.graph();
+    let links = graph.links().as_slice().len();
+    let totals = view.totals()?;
+    let stats = Stats {
+        events: totals.attribution.events(),
+        totals,
+        identities: graph.identities().len() as u64,
+        links: links as u64,
+        refused_links: (0..links).filter(|&link| !graph.accepted(link)).count() as u64,
+        bytes_on_disk: engine.store().bytes_on_disk()?,
+        generation: engine.store().generation().0,
+        levels: levels(graph.namespaces()),
+        settings: engine.store().settings().clone(),
+        sources: view.sources().iter().map(SourceStats::of).collect(),
+    };
+    let mut out = Output::stdout();
+    if common.json {
+        out.json(&stats)?;
+    } else {
+        out.write(format!("{}\n{}", common.store.display(), in_words(&stats)).as_bytes())?;
+    }
+    out.finish()
+}
+
+fn levels(namespaces: &Namespaces) -> Vec<String> {
+    let mut ids: Vec<NamespaceId> = (0..namespaces.len()).map(|id| NamespaceId(id as u16)).collect();
+    ids.sort_by(|&a, &b| namespaces.cmp(a, b));
+    ids.into_iter().map(|id| namespaces.display(id).to_owned()).collect()
+}
+
+impl SourceStats {
+    fn of(source: &Source) -> Self {
+        let position = source.position.as_ref();
+        Self {
+            name: source.name.clone(),
+            bytes: position.map(|position| position.bytes),
+            lines: position.map(|position| position.lines),
+            complete: position.map(|position| position.complete),
+        }
+    }
+
+    fn columns(&self) -> [String; 4] {
+        let complete = match self.complete {
+            Some(true) => "",
+            Some(false) => "read in part: replay it again to go on",
+            None => "has no position, and is read anew each time",
+        };
+        [
+            visible(&self.name).into_owned(),
+            self.lines.map(|lines| count(lines, "line")).unwrap_or_default(),
+            self.bytes.map(bytes).unwrap_or_default(),
+            complete.to_owned(),
+        ]
+    }
+}
+
+/// What the store holds, for people.
+fn in_words(stats: &Stats) -> String {
+    let per_event = match stats.bytes_on_disk.checked_div(stats.events) {
+        Some(each) => format!(", {} an event", count(each, "byte")),
+        None => String::new(),
+    };
+    let refused = match stats.refused_links {
+        0 => String::new(),
+        refused => format!(", {} of them refused (they would merge two customers)", thousands(refused)),
+    };
+    let unique = if stats.settings.levels.unique { " (unique)" } else { "" };
+    let mut junk = vec![if stats.settings.junk.builtin { "the built-in list" } else { "nothing" }];
+    junk.extend(stats.settings.junk.extra.iter().map(String::as_str));
+    let rows = [
+        ("on disk", format!("{}{per_event}", bytes(stats.bytes_on_disk))),
+        ("generation", thousands(stats.generation)),
+        ("identities", thousands(stats.identities)),
+        ("links", format!("{}{refused}", thousands(stats.links))),
+        ("levels", format!("{}{unique}", stats.levels.join(" < "))),
+        ("junk", visible(&junk.join(", ")).into_owned()),
+    ];
+    let rows = rows.map(|(name, text)| [name.to_owned(), text]);
+    let listed: Vec<[String; 4]> = stats.sources.iter().take(SOURCES_SHOWN).map(SourceStats::columns).collect();
+    let mut sources = table([Even::Left, Even::Right, Even::Right, Even::Left], &listed);
+    if stats.sources.len() > SOURCES_SHOWN {
+        let more = thousands((stats.sources.len() - SOURCES_SHOWN) as u64);
+        sources.push_str(&format!("  and {more} more: --json lists all\n"));
+    }
+    format!(
+        "{}\n{}\nRead from {}\n{sources}",
+        table([Even::Left, Even::Left], &rows),
+        holdings(&stats.totals),
+        count(stats.sources.len() as u64, "source"),
+    )
+}

@@ -1,0 +1,238 @@
+//! What a replay tells at its end, for programs and for people.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use backstitch::engine::{EventCounts, SourceCounts, Summary};
+use backstitch::model::person::Kind;
+use backstitch::resolver::Totals;
+use serde::Serialize;
+
+use crate::cli::args::{Common, DEFAULT_STORE, Replay};
+use crate::cli::text::{Even, bytes, count, percent, rate, span, table, thousands, visible};
+
+/// Junk values that are named for people, the most frequent first; `--json` names all.
+const JUNK_SHOWN: usize = 5;
+
+/// A summary as it is printed for programs. Its names do not change.
+#[derive(Serialize)]
+pub struct Report<'a> {
+    events: EventCounts,
+    #[serde(flatten)]
+    totals: Totals,
+    seconds: f64,
+    bytes: u64,
+    rejected_by_reason: &'a BTreeMap<&'static str, u64>,
+    junk: BTreeMap<&'a str, u64>,
+    sources: SourceCounts,
+    failed: Vec<String>,
+    stopped: bool,
+}
+
+impl<'a> Report<'a> {
+    /// The report on a replay.
+    pub fn of(summary: &'a Summary) -> Self {
+        Self {
+            events: summary.events,
+            totals: summary.totals,
+            seconds: summary.seconds,
+            bytes: summary.bytes,
+            rejected_by_reason: &summary.rejects,
+            junk: summary.junk.iter().collect(),
+            sources: summary.sources,
+            failed: summary.failed.iter().map(ToString::to_string).collect(),
+            stopped: summary.stopped,
+        }
+    }
+}
+
+/// A summary for people.
+pub fn in_words(summary: &Summary) -> String {
+    format!("{}\n{}", this_run(summary), holdings(&summary.totals))
+}
+
+/// What this replay read and what became of it.
+fn this_run(summary: &Summary) -> String {
+    let SourceCounts { read, skipped } = summary.sources;
+    let them = if skipped == 1 { "it" } else { "them" };
+    if read == 0 && summary.events.read == 0 {
+        return format!("Nothing new in {}: --force reads {them} again\n", count(skipped, "source"));
+    }
+    let skipped = match skipped {
+        0 => String::new(),
+        _ => format!(" ({} had nothing new, --force reads {them} again)", thousands(skipped)),
+    };
+    let speed = format!(
+        "{} in {}, {} events/s, {}/s",
+        bytes(summary.bytes),
+        span(summary.seconds),
+        thousands(rate(summary.events.read, summary.seconds)),
+        bytes(rate(summary.bytes, summary.seconds)),
+    );
+    let EventCounts { read: lines, accepted, duplicate, rejected } = summary.events;
+    let row =
+        |name: &str, number: u64, note: String| [name.to_owned(), thousands(number), percent(number, lines), note];
+    let rows = [
+        ["read".to_owned(), thousands(lines), String::new(), String::new()],
+        row("accepted", accepted, String::new()),
+        row("duplicate", duplicate, String::new()),
+        row("rejected", rejected, named_counts(summary.rejects.iter().map(|(reason, number)| (*reason, *number)))),
+    ];
+    let rows = table([Even::Left, Even::Right, Even::Right, Even::Left], &rows);
+    let heading = format!("Replayed {}{skipped}: {speed}\n", count(read, "source"));
+    format!("{heading}{rows}{}", junk_note(summary))
+}
+
+fn junk_note(summary: &Summary) -> String {
+    let mut junk: Vec<(&str, u64)> = summary.junk.iter().collect();
+    junk.sort_by_key(|&(value, number)| (std::cmp::Reverse(number), value));
+    if junk.is_empty() {
+        return String::new();
+    }
+    let total = junk.iter().map(|(_, number)| number).sum();
+    let more = if junk.len() > JUNK_SHOWN { ", …" } else { "" };
+    let named = named_counts(junk.into_iter().take(JUNK_SHOWN));
+    format!("\n  {} ignored as junk: {named}{more}\n", count(total, "identity value"))
+}
+
+/// `10 malformed, 2 no_timestamp`.
+fn named_counts<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> String {
+    counts.map(|(name, number)| format!("{} {}", thousands(number), visible(name))).collect::<Vec<_>>().join(", ")
+}
+
+/// What the store holds: events by how they came to their person, sessions and customers.
+pub fn holdings(totals: &Totals) -> String {
+    let events = totals.attribution.events();
+    let meaning = |kind: Kind| match kind {
+        Kind::Direct => "carry their customer",
+        Kind::Retroactive => "came before the login that tells whose they are",
+        Kind::Carried => "came after it, without a customer of their own",
+        Kind::Anonymous => "nobody's yet",
+    };
+    let by_kind = Kind::ALL.map(|kind| (kind.word(), totals.attribution.of(kind), events, meaning(kind)));
+    let by_session = [
+        ("linked", totals.linked_sessions, totals.sessions, "sessions that belong to a customer"),
+        ("shared", totals.shared_sessions, totals.sessions, "sessions that met more than one"),
+    ];
+    let row = |(name, number, whole, meaning): (&str, u64, u64, &str)| {
+        [name.to_owned(), thousands(number), percent(number, whole), meaning.to_owned()]
+    };
+    // One table, so that both halves are even; then cut in two.
+    let rows: Vec<[String; 4]> = by_kind.into_iter().chain(by_session).map(row).collect();
+    let text = table([Even::Left, Even::Right, Even::Right, Even::Left], &rows);
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let (kinds, sessions) = lines.split_at(by_kind.len());
+    format!(
+        "The store holds {}\n{}\nof {} and {}\n{}\n  digest {}\n",
+        count(events, "event"),
+        kinds.concat(),
+        count(totals.sessions, "session"),
+        count(totals.customers, "customer"),
+        sessions.concat(),
+        totals.digest,
+    )
+}
+
+/// What to try next.
+pub fn next_steps(summary: &Summary, common: &Common, replay: &Replay) -> String {
+    let store = match common.store.to_str() {
+        Some(DEFAULT_STORE) => String::new(),
+        _ => format!(" --store {}", shell_word(&common.store.to_string_lossy())),
+    };
+    let mut steps = Vec::new();
+    let mut step = |why: &str, command: String| steps.push([why.to_owned(), command]);
+    if summary.events.rejected > 0 && replay.rejects.is_none() {
+        let logs: Vec<_> = replay.logs.iter().map(|log| shell_word(log)).collect();
+        let command = format!("backstitch replay {}{store} --force --rejects rejects.ndjson", logs.join(" "));
+        step("see the rejected lines", command);
+    }
+    step("who is who", format!("backstitch sessions{store} --csv | head"));
+    step("what a customer did", format!("backstitch events{store} ecommerceId:ID"));
+    step("a second opinion", format!("backstitch verify{store}"));
+    format!("\nNext\n{}", table([Even::Left, Even::Left], &steps))
+}
+
+/// A word as a shell reads it back, quoted where it must be.
+fn shell_word(word: &str) -> Cow<'_, str> {
+    let plain = |sign: char| sign.is_alphanumeric() || "-_./:@%+=,~".contains(sign);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', r"'\''")).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use backstitch::resolver::Attribution;
+
+    use super::*;
+
+    fn summary() -> Summary {
+        Summary {
+            events: EventCounts { read: 18_037, accepted: 17_997, duplicate: 28, rejected: 12 },
+            rejects: [("malformed", 10), ("no_timestamp", 2)].into(),
+            sources: SourceCounts { read: 1, skipped: 2 },
+            totals: Totals {
+                attribution: Attribution { direct: 6_701, retroactive: 51, carried: 75, anonymous: 11_170 },
+                sessions: 12_630,
+                customers: 4_425,
+                linked_sessions: 4_585,
+                shared_sessions: 8,
+                ..Totals::default()
+            },
+            seconds: 0.25,
+            bytes: 3_127_156,
+            ..Summary::default()
+        }
+    }
+
+    #[test]
+    fn programs_read_the_names_that_do_not_change() {
+        let expected = concat!(
+            r#"{"events":{"read":18037,"accepted":17997,"duplicate":28,"rejected":12},"#,
+            r#""attribution":{"direct":6701,"retroactive":51,"carried":75,"anonymous":11170},"#,
+            r#""sessions":12630,"customers":4425,"linked_sessions":4585,"shared_sessions":8,"#,
+            r#""digest":"00000000000000000000000000000000","seconds":0.25,"bytes":3127156,"#,
+            r#""rejected_by_reason":{"malformed":10,"no_timestamp":2},"junk":{},"#,
+            r#""sources":{"read":1,"skipped":2},"failed":[],"stopped":false}"#,
+        );
+        assert_eq!(serde_json::to_string(&Report::of(&summary())).unwrap(), expected);
+    }
+
+    #[test]
+    fn people_read_aligned_figures() {
+        let expected = "\
+Replayed 1 source (2 had nothing new, --force reads them again): 3.1 MB in 0.25 s, 72,148 events/s, 12.5 MB/s
+  read       18,037
+  accepted   17,997  99.8 %
+  duplicate      28   0.2 %
+  rejected       12   0.1 %  10 malformed, 2 no_timestamp
+
+The store holds 17,997 events
+  direct        6,701  37.2 %  carry their customer
+  retroactive      51   0.3 %  came before the login that tells whose they are
+  carried          75   0.4 %  came after it, without a customer of their own
+  anonymous    11,170  62.1 %  nobody's yet
+
+of 12,630 sessions and 4,425 customers
+  linked        4,585  36.3 %  sessions that belong to a customer
+  shared            8   0.1 %  sessions that met more than one
+
+  digest 00000000000000000000000000000000
+";
+        assert_eq!(in_words(&summary()), expected);
+    }
+
+    #[test]
+    fn a_replay_of_nothing_new_says_so() {
+        let summary = Summary { sources: SourceCounts { read: 0, skipped: 1 }, ..Summary::default() };
+        assert_eq!(this_run(&summary), "Nothing new in 1 source: --force reads it again\n");
+    }
+
+    #[test]
+    fn the_next_steps_can_be_pasted() {
+        assert_eq!(shell_word("logs/2026-11.ndjson"), "logs/2026-11.ndjson");
+        assert_eq!(shell_word("it's *"), r"'it'\''s *'");
+        assert_eq!(shell_word(""), "''");
+    }
+}

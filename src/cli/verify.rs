@@ -1,0 +1,84 @@
+//! `verify`: is the answer right? A second opinion.
+
+use backstitch::engine::{Engine, Verification};
+use serde::Serialize;
+
+use crate::cli::Ended;
+use crate::cli::args::{Common, Verify};
+use crate::cli::failure::{Failure, tell};
+use crate::cli::output::Output;
+use crate::cli::text::{count, thousands, visible};
+
+/// A verification as it is printed for programs.
+#[derive(Serialize)]
+struct Report<'a> {
+    sound: bool,
+    repaired: bool,
+    #[serde(flatten)]
+    found: &'a Verification,
+}
+
+/// Verifies the store, repaired before where that was asked for.
+pub fn run(common: &Common, verify: &Verify) -> Result<Ended, Failure> {
+    let engine = if verify.repair { Engine::repair(&common.store)? } else { Engine::open_existing(&common.store)? };
+    let found = engine.verify()?;
+    let mut out = Output::stdout();
+    if common.json {
+        out.json(&Report { sound: found.is_sound(), repaired: verify.repair, found: &found })?;
+    } else {
+        out.write(in_words(&found).as_bytes())?;
+    }
+    let ended = out.finish()?;
+    if found.is_sound() {
+        return Ok(ended);
+    }
+    let remedy = match verify.repair {
+        true => "make the store anew from the logs",
+        false => "run `backstitch verify --repair`, or make the store anew from the logs",
+    };
+    tell(&format!("the store is not sound ({}): {remedy}", common.store.display()));
+    Ok(Ended::Unwell)
+}
+
+/// What was found, for people.
+fn in_words(found: &Verification) -> String {
+    let mut text = String::new();
+    for damaged in &found.damaged {
+        text.push_str(&format!("damaged  {}\n", visible(damaged)));
+    }
+    for difference in &found.differences {
+        text.push_str(&format!("differs  {}\n", visible(difference)));
+    }
+    let told = found.differences.len() as u64;
+    if found.different > told {
+        text.push_str(&format!("differs  {} more\n", thousands(found.different - told)));
+    }
+    if !found.damaged.is_empty() {
+        let blocks = count(found.damaged.len() as u64, "damaged block");
+        return format!("{text}{blocks}: nothing was compared\n");
+    }
+    let (events, links) = (count(found.events, "event"), count(found.links, "link"));
+    let people = format!("the people of {} identities", thousands(found.identities));
+    let verdict = match found.different {
+        0 => "nothing differs".to_owned(),
+        different => count(different, "difference"),
+    };
+    format!("{text}{events}, {links} and {people} worked out a second time: {verdict}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_in_words() {
+        let mut found = Verification { events: 17_997, identities: 17_055, links: 4_600, ..Verification::default() };
+        let compared = "17,997 events, 4,600 links and the people of 17,055 identities worked out a second time";
+        assert_eq!(in_words(&found), format!("{compared}: nothing differs\n"));
+        found.different = 3;
+        found.differences = vec!["a".into()];
+        assert_eq!(in_words(&found), format!("differs  a\ndiffers  2 more\n{compared}: 3 differences\n"));
+        let found = Verification { damaged: vec!["block 7".into()], ..Verification::default() };
+        assert_eq!(in_words(&found), "damaged  block 7\n1 damaged block: nothing was compared\n");
+    }
+}

@@ -1,0 +1,9 @@
+//! How does the answer leave? Rows to NDJSON and CSV, and a log with its people written in.
+//!
+//! Floor 3. Writes to any [`std::io::Write`]; files, names and renaming are the caller's business.
+
+mod attribute;
+mod rows;
+
+pub use attribute::{Attribute, ExportError, Exported, attribute};
+pub use rows::{Format, ndjson, sessions};

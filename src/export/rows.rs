@@ -1,0 +1,99 @@
+//! Rows, a line each.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::resolver::SessionRow;
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// A JSON object a line.
+    #[default]
+    Ndjson,
+    /// Comma-separated values under a line of names, quoted where a spreadsheet needs it (RFC 4180, lines end in `\n`).
+    Csv,
+}
+
+/// Writes rows as JSON, an object a line.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn ndjson<T: Serialize>(rows: impl IntoIterator<Item = T>, out: &mut dyn Write) -> io::Result<()> {
+    for row in rows {
+        serde_json::to_writer(&mut *out, &row)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// Writes sessions: `session`, `person`, `since` (null or empty for nobody yet), `events`.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn sessions<'a>(
+    rows: impl IntoIterator<Item = &'a SessionRow>,
+    format: Format,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if format == Format::Ndjson {
+        return ndjson(rows, out);
+    }
+    let mut csv = csv_to(out);
+    // By hand, so that a table without rows has its names too.
+    csv.write_record(["session", "person", "since", "events"])?;
+    for row in rows {
+        csv.serialize(row)?;
+    }
+    csv.flush()
+}
+
+/// A CSV writer that leaves the names to the caller.
+pub(super) fn csv_to<W: Write>(out: W) -> csv::Writer<W> {
+    csv::WriterBuilder::new().has_headers(false).from_writer(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::identity::Identity;
+    use crate::model::time::Time;
+
+    fn rows() -> [SessionRow; 2] {
+        let identity = |namespace: &str, value: &str| Identity { namespace: namespace.into(), value: value.into() };
+        [
+            SessionRow {
+                session: "150".into(),
+                person: identity("ecommerceId", "18278"),
+                since: Time::parse("2016-05-06T04:45:00.868Z"),
+                events: 3,
+            },
+            SessionRow { session: "a,\"b".into(), person: identity("sessionId", "a,\"b"), since: None, events: 1 },
+        ]
+    }
+
+    fn written(rows: &[SessionRow], format: Format) -> String {
+        let mut out = Vec::new();
+        sessions(rows, format, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn sessions_as_json_lines() {
+        let expected = r#"{"session":"150","person":"ecommerceId:18278","since":"2016-05-06T04:45:00.868Z","events":3}
+{"session":"a,\"b","person":"sessionId:a,\"b","since":null,"events":1}
+"#;
+        assert_eq!(written(&rows(), Format::Ndjson), expected);
+    }
+
+    #[test]
+    fn sessions_as_csv_with_names_even_when_there_are_none() {
+        let expected = r#"session,person,since,events
+150,ecommerceId:18278,2016-05-06T04:45:00.868Z,3
+"a,""b","sessionId:a,""b",,1
+"#;
+        assert_eq!(written(&rows(), Format::Csv), expected);
+        assert_eq!(written(&[], Format::Csv), "session,person,since,events\n");
+    }
+}
