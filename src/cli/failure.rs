@@ -4,8 +4,8 @@ use std::io;
 
 use backstitch::engine;
 use backstitch::export::ExportError;
-use backstitch::ingest::IngestError;
-use backstitch::store::StoreError;
+use backstitch::ingest::error::IngestError;
+use backstitch::store::error::{BackendError, StoreError};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -56,6 +56,12 @@ impl From<engine::Error> for Failure {
 
 impl From<IngestError> for Failure {
     fn from(error: IngestError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<BackendError> for Failure {
+    fn from(error: BackendError) -> Self {
         Self::Failed(error.to_string())
     }
 }

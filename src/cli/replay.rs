@@ -5,10 +5,9 @@ use std::io::Write;
 use std::path::Path;
 
 use backstitch::engine::{Engine, Progress, Summary};
-use backstitch::ingest;
+use backstitch::ingest::inputs;
 use backstitch::model::namespace::Levels;
 use backstitch::model::settings::{Junk, Settings};
-use backstitch::store::Store;
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, Replay};
@@ -23,7 +22,7 @@ use crate::cli::text::count;
 pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
     some_log(&replay.logs)?;
     // A log that does not exist shall not leave a store behind.
-    ingest::expand(&replay.logs)?;
+    inputs::expand(&replay.logs)?;
     let mut rejects = replay.rejects.as_deref().map(|path| open_rejects(path, replay.force)).transpose()?;
     let mut engine = open(&common.store, replay)?;
     let mut bar = Bar::new(common);
@@ -96,8 +95,7 @@ fn open_rejects(path: &Path, anew: bool) -> Result<File, Failure> {
 fn open(path: &Path, replay: &Replay) -> Result<Engine, Failure> {
     let settings = settings(replay);
     let told = settings != Settings::default();
-    let settings = (told || !Store::exists(path)).then_some(&settings);
-    Ok(Engine::open(path, settings)?)
+    Ok(Engine::open(path, told.then_some(&settings))?)
 }
 
 fn settings(replay: &Replay) -> Settings {

@@ -47,16 +47,15 @@ pub fn run(common: &Common) -> Result<Ended, Failure> {
     let engine = Engine::open_existing(&common.store)?;
     let view = engine.resolver().view();
     let graph = view.graph();
-    let links = graph.links().as_slice().len();
     let totals = view.totals()?;
     let stats = Stats {
         events: totals.attribution.events(),
         totals,
         identities: graph.identities().len() as u64,
-        links: links as u64,
-        refused_links: (0..links).filter(|&link| !graph.accepted(link)).count() as u64,
-        bytes_on_disk: engine.store().bytes_on_disk()?,
-        generation: engine.store().generation().0,
+        links: graph.links().len() as u64,
+        refused_links: graph.links().ids().filter(|&link| graph.refused(link)).count() as u64,
+        bytes_on_disk: engine.store().backend().bytes_on_disk()?,
+        generation: engine.store().generation(),
         levels: levels(graph.namespaces()),
         settings: engine.store().settings().clone(),
         sources: view.sources().iter().map(SourceStats::of).collect(),

@@ -90,7 +90,8 @@ pub enum Even {
     Right,
 }
 
-/// Rows in columns, each as wide as its widest cell, two blanks before each, no blanks at the end of a line.
+/// Rows in columns, each as wide as its widest cell, two blanks before each, none at the end of a line. Columns without
+/// a word in them are left out.
 pub fn table<const N: usize>(columns: [Even; N], rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
@@ -98,11 +99,11 @@ pub fn table<const N: usize>(columns: [Even; N], rows: &[[String; N]]) -> String
     for row in rows {
         let mut line = String::new();
         for ((cell, width), even) in row.iter().zip(widths).zip(columns) {
-            line.push_str("  ");
-            line.push_str(&match even {
-                Even::Left => format!("{cell:<width$}"),
-                Even::Right => format!("{cell:>width$}"),
-            });
+            match even {
+                _ if width == 0 => {}
+                Even::Left => line.push_str(&format!("  {cell:<width$}")),
+                Even::Right => line.push_str(&format!("  {cell:>width$}")),
+            }
         }
         text.push_str(line.trim_end());
         text.push('\n');
@@ -157,5 +158,7 @@ mod tests {
         let row = |a: &str, b: &str, c: &str| [a.to_owned(), b.to_owned(), c.to_owned()];
         let rows = [row("ä", "1", "x"), row("abc", "1,000", "")];
         assert_eq!(table([Even::Left, Even::Right, Even::Left], &rows), "  ä        1  x\n  abc  1,000\n");
+        let rows = [row("a", "", "c")];
+        assert_eq!(table([Even::Left; 3], &rows), "  a  c\n");
     }
 }

@@ -6,7 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use crate::export::rows::{Format, csv_to};
-use crate::ingest::{self, Chunk, Decoder, IngestError, Input, JunkCounts, Reader};
+use crate::ingest::chunk::Chunk;
+use crate::ingest::decode::Decoder;
+use crate::ingest::error::IngestError;
+use crate::ingest::inputs::{Input, expand};
+use crate::ingest::junk::JunkCounts;
+use crate::ingest::reader::{self, Reader};
 use crate::model::event::{Activity, EventId};
 use crate::model::identity::Identity;
 use crate::model::namespace::{NamespaceId, Namespaces};
@@ -34,7 +39,7 @@ pub struct Attribute<'a> {
     pub view: &'a View,
     /// What counts as junk: the store's own settings, if its people are to be found again.
     pub junk: &'a Junk,
-    /// The sources, as [`ingest::expand`] reads them.
+    /// The sources, as [`expand`] reads them.
     pub inputs: &'a [String],
     /// How the rows are written.
     pub format: Format,
@@ -65,7 +70,7 @@ pub struct Exported {
 /// When a source cannot be read or `out` cannot be written.
 pub fn attribute(job: Attribute<'_>, out: &mut dyn Write) -> Result<Exported, ExportError> {
     let Attribute { view, junk, inputs, format, stop, progress } = job;
-    let inputs = ingest::expand(inputs)?;
+    let inputs = expand(inputs)?;
     let bytes_total = bytes_of(&inputs);
     let work = Work { view, decoder: Decoder::new(junk), format };
     let mut exported = Exported::default();
@@ -75,7 +80,7 @@ pub fn attribute(job: Attribute<'_>, out: &mut dyn Write) -> Result<Exported, Ex
     let mut bytes_before = 0;
     for input in &inputs {
         // Read from the start, whatever the store has seen of it.
-        let Some(mut reader) = ingest::open(input, None, true)? else { continue };
+        let Some(mut reader) = reader::open(input, None, true)? else { continue };
         work.source(&mut reader, stop, |share, bytes| {
             out.write_all(&share.rows)?;
             exported.absorb(share);
@@ -178,7 +183,7 @@ impl Work<'_> {
     /// Writes the rows whose namespaces are `named` (by the same ids as in `namespaces`).
     fn share_with(&self, chunk: &Chunk, named: &Namespaces, namespaces: &mut Namespaces) -> Share {
         let mut share = Share::default();
-        let mut junk = JunkCounts::default();
+        let mut junk = JunkCounts::new();
         self.decoder.chunk(chunk, namespaces, &mut junk, |line| match line.outcome {
             Ok(activity) if activity.identities.iter().all(|(namespace, _)| usize::from(namespace.0) < named.len()) => {
                 let (person, kind) = self.view.attribute(named, &activity);
