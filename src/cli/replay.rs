@@ -46,7 +46,7 @@ pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
         }
     }
     out.finish()?;
-    Ok(ended(&summary, replay.strict))
+    Ok(ended(&summary, replay.strict, replay.rejects.as_deref()))
 }
 
 /// Refuses an empty list of logs, and says how to name one.
@@ -60,7 +60,7 @@ pub fn some_log(logs: &[String]) -> Result<(), Failure> {
 }
 
 /// Tells what is not well, and how it ended.
-fn ended(summary: &Summary, strict: bool) -> Ended {
+fn ended(summary: &Summary, strict: bool, rejects: Option<&Path>) -> Ended {
     for error in &summary.failed {
         tell(&error.to_string());
     }
@@ -71,7 +71,11 @@ fn ended(summary: &Summary, strict: bool) -> Ended {
         return Ended::Unwell;
     }
     if strict && summary.events.rejected > 0 {
-        tell(&format!("{} rejected (--strict): `--rejects FILE` keeps them", count(summary.events.rejected, "line")));
+        let remedy = match rejects {
+            Some(path) => format!("see {}", path.display()),
+            None => "`--force --rejects FILE` shows them".to_owned(),
+        };
+        tell(&format!("{} rejected (--strict): {remedy}", count(summary.events.rejected, "line")));
         return Ended::Rejected;
     }
     Ended::Done
@@ -113,12 +117,12 @@ mod tests {
     #[test]
     fn how_a_replay_ended() {
         let mut summary = Summary::default();
-        assert_eq!(ended(&summary, true), Ended::Done);
+        assert_eq!(ended(&summary, true, None), Ended::Done);
         summary.events.rejected = 1;
-        assert_eq!(ended(&summary, false), Ended::Done);
-        assert_eq!(ended(&summary, true), Ended::Rejected);
+        assert_eq!(ended(&summary, false, None), Ended::Done);
+        assert_eq!(ended(&summary, true, None), Ended::Rejected);
         summary.stopped = true;
-        assert_eq!(ended(&summary, true), Ended::Unwell);
+        assert_eq!(ended(&summary, true, None), Ended::Unwell);
     }
 
     #[test]
