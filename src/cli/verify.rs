@@ -1,6 +1,6 @@
 //! `verify`: is the answer right? A second opinion.
 
-use backstitch::engine::{Engine, Verification};
+use backstitch::engine::{Engine, Repaired, Verification};
 use serde::Serialize;
 
 use crate::cli::Ended;
@@ -13,18 +13,24 @@ use crate::cli::text::{count, thousands, visible};
 #[derive(Serialize)]
 struct Report<'a> {
     sound: bool,
-    repaired: bool,
+    repaired: Option<Repaired>,
     #[serde(flatten)]
     found: &'a Verification,
 }
 
 /// Verifies the store, repaired before where that was asked for.
 pub fn run(common: &Common, verify: &Verify) -> Result<Ended, Failure> {
-    let engine = if verify.repair { Engine::repair(&common.store)? } else { Engine::open_existing(&common.store)? };
+    let (engine, repaired) = match verify.repair {
+        true => Engine::repair(&common.store).map(|(engine, repaired)| (engine, Some(repaired)))?,
+        false => (Engine::open_existing(&common.store)?, None),
+    };
     let found = engine.verify()?;
+    if let Some(Repaired { lost_events: lost @ 1.. }) = repaired {
+        tell(&format!("{} could not be read: replay the logs again, which adds what is missing", count(lost, "event")));
+    }
     let mut out = Output::stdout();
     if common.json {
-        out.json(&Report { sound: found.is_sound(), repaired: verify.repair, found: &found })?;
+        out.json(&Report { sound: found.is_sound(), repaired, found: &found })?;
     } else {
         out.write(in_words(&found).as_bytes())?;
     }

@@ -6,6 +6,8 @@
 
 use std::path::Path;
 
+use serde::Serialize;
+
 use crate::engine::derive::derive;
 use crate::engine::error::Error;
 use crate::engine::people;
@@ -17,7 +19,7 @@ use crate::resolver::Resolver;
 use crate::store::{Commit, Store};
 
 /// What a repair did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Repaired {
     /// Events that could not be read any more. They come back when the logs are replayed: every source is read again.
     pub lost_events: u64,

@@ -45,7 +45,7 @@ pub struct Line<'a> {
 pub struct Decoded {
     /// Line ends consumed. An unterminated last line is no line yet: its end may follow when the source grows.
     pub lines: u64,
-    /// The offset in the source where reading goes on: the end of the chunk or, where an unterminated last line was rejected,
+    /// The offset in the source where reading goes on: the end of the chunk or, where an unterminated last line was malformed,
     /// its start. Such a line may be half written: it is reported, and read again when the source has grown.
     pub consumed: u64,
 }
@@ -169,7 +169,8 @@ impl Lines<'_> {
                 let line = &text[first..last];
                 (line.as_bytes(), self.activity(text, line, &fields))
             };
-            let rejected = outcome.is_err();
+            // Only a line that is no JSON may be half of one; what else is wrong with it will not mend when the source grows.
+            let rejected = matches!(&outcome, Err(reject) if reject.reason == Reason::Malformed);
             each(Line { number: self.number, text: line, outcome });
             self.end_line(&mut scanner, rejected.then_some(offset + start));
         }
