@@ -1,14 +1,14 @@
 //! A batch: the events between two commits, over the store's identities and the new ones.
 
 use crate::engine::error::Cause;
-use crate::engine::rows::Rows;
+use crate::engine::rows::{Row, Rows};
 use crate::engine::sets::SetId;
 use crate::engine::share::Share;
 use crate::graph::Graph;
 use crate::graph::interner::Interner;
 use crate::model::digest::IdentityHash;
 use crate::model::identity::{IdentityId, Value};
-use crate::model::limits::MAX_IDENTITIES;
+use crate::model::limits::{MAX_IDENTITIES, MAX_NAMESPACES};
 use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::source::{Source, SourceId};
 use smallvec::SmallVec;
@@ -21,19 +21,37 @@ pub struct Batch {
     pub identities: Interner,
     /// The events.
     pub rows: Rows,
+    /// Room to group them in.
+    pub grouped: Vec<Row>,
     /// The sources that were read, and how far.
     pub sources: Vec<(SourceId, Source)>,
     /// How many identities the graph holds.
     base: usize,
 }
 
+/// The room of a batch, to be used by the next: fresh memory for each would cost as much as sorting it.
+pub struct Room {
+    rows: Rows,
+    grouped: Vec<Row>,
+}
+
+impl Room {
+    /// None yet.
+    pub fn new() -> Self {
+        Self { rows: Rows::new(), grouped: Vec::new() }
+    }
+}
+
 impl Batch {
-    /// No events yet, on top of what `graph` holds.
-    pub fn new(graph: &Graph) -> Self {
+    /// No events yet, on top of what `graph` holds, in the room of a batch that is done with.
+    pub fn new(graph: &Graph, room: Room) -> Self {
+        let Room { mut rows, grouped } = room;
+        rows.clear();
         Self {
             namespaces: graph.namespaces().clone(),
             identities: Interner::new(),
-            rows: Rows::new(),
+            rows,
+            grouped,
             sources: Vec::new(),
             base: graph.identities().len(),
         }
@@ -41,14 +59,13 @@ impl Batch {
 
     /// Takes over the events of a share. Costs a hash look-up for each identity of the share and a copy of its rows.
     pub fn absorb(&mut self, graph: &Graph, share: &Share, source: SourceId) -> Result<(), Cause> {
-        let namespaces: Vec<Option<NamespaceId>> =
-            share.namespaces.names().iter().map(|name| self.namespaces.intern(name)).collect();
+        let mut namespaces = Vec::with_capacity(share.namespaces.len());
+        for name in share.namespaces.names() {
+            namespaces.push(self.namespaces.intern(name).ok_or(Cause::TooManyNamespaces { limit: MAX_NAMESPACES })?);
+        }
         let mut identities = Vec::with_capacity(share.identities.len());
         for id in share.identities.ids() {
-            let local = share.identities.namespace(id);
-            // A share makes no namespace that a store cannot hold, but together they may make too many:
-            // the limit is far beyond any schema, and what exceeds it goes by its number in the share.
-            let namespace = namespaces[usize::from(local.0)].unwrap_or(local);
+            let namespace = namespaces[usize::from(share.identities.namespace(id).0)];
             identities.push(self.intern(graph, namespace, share.identities.value(id))?);
         }
         let mut room = SmallVec::<[IdentityId; 8]>::new();
@@ -69,6 +86,11 @@ impl Batch {
             Some((_, known)) => *known = source,
             None => self.sources.push((id, source)),
         }
+    }
+
+    /// What is left of a batch that is done with.
+    pub fn into_room(self) -> Room {
+        Room { rows: self.rows, grouped: self.grouped }
     }
 
     /// Whether there is nothing to commit.

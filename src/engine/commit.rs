@@ -1,6 +1,6 @@
 //! The commit of a batch: settled, durable, published, in this order.
 
-use crate::engine::batch::Batch;
+use crate::engine::batch::{Batch, Room};
 use crate::engine::error::Error;
 use crate::engine::settle::{Settled, settle};
 use crate::graph::{Delta, Graph};
@@ -25,6 +25,8 @@ pub struct Committed {
     pub accepted: u64,
     /// Events delivered before.
     pub duplicate: u64,
+    /// What is left of the batch.
+    pub room: Room,
 }
 
 impl Committer<'_> {
@@ -38,14 +40,14 @@ impl Committer<'_> {
         (self, outcome)
     }
 
-    fn make_durable(&mut self, batch: Batch, mut settled: Settled) -> Result<Committed, Error> {
-        let committed = Committed { accepted: settled.accepted, duplicate: settled.duplicate };
+    fn make_durable(&mut self, mut batch: Batch, mut settled: Settled) -> Result<Committed, Error> {
+        let (accepted, duplicate) = (settled.accepted, settled.duplicate);
         let view = self.resolver.read();
         merge_seen(&mut settled.seen);
         let mut sources = view.sources().to_vec();
         let positions_moved = put_sources(&mut sources, &batch);
         if settled.blocks.is_empty() && !positions_moved {
-            return Ok(committed);
+            return Ok(Committed { accepted, duplicate, room: batch.into_room() });
         }
         let identities: Vec<(NamespaceId, Value<'_>)> =
             batch.identities.ids().map(|id| (batch.identities.namespace(id), batch.identities.value(id))).collect();
@@ -58,14 +60,10 @@ impl Committer<'_> {
             sources: &batch.sources,
         })?;
         drop(view);
-        let delta = Delta {
-            namespaces: batch.namespaces,
-            identities: batch.identities,
-            seen: settled.seen,
-            links: settled.links,
-        };
+        let (namespaces, identities) = (batch.namespaces.clone(), std::mem::take(&mut batch.identities));
+        let delta = Delta { namespaces, identities, seen: settled.seen, links: settled.links };
         self.resolver.publish(delta, self.store.events(), sources)?;
-        Ok(committed)
+        Ok(Committed { accepted, duplicate, room: batch.into_room() })
     }
 }
 

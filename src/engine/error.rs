@@ -27,6 +27,8 @@ pub(crate) enum Cause {
     Threads { threads: usize, source: rayon::ThreadPoolBuildError },
     #[error("the store holds the most identities it can ({limit}): split the log over several stores")]
     TooManyIdentities { limit: usize },
+    #[error("the log names more than {limit} namespaces: do values stand in it where names belong?")]
+    TooManyNamespaces { limit: usize },
     #[error("a decoding thread broke off: this is a defect; the store holds the last commit and is sound")]
     Thread,
 }

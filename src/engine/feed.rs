@@ -16,6 +16,8 @@ pub struct Feed {
     force: bool,
     known: Vec<Source>,
     reading: Option<Reader>,
+    /// The room of chunks that are done with.
+    room: Vec<Vec<u8>>,
     sources: Vec<Reading>,
     failed: Vec<IngestError>,
     skipped: u64,
@@ -51,6 +53,7 @@ impl Feed {
             force,
             known: known.to_vec(),
             reading: None,
+            room: Vec::new(),
             sources: Vec::new(),
             failed: Vec::new(),
             skipped: 0,
@@ -67,7 +70,7 @@ impl Feed {
                 continue;
             };
             let source = self.sources.len() - 1;
-            match reader.next_chunk() {
+            match reader.next_chunk_in(self.room.pop().unwrap_or_default()) {
                 Ok(Some(chunk)) => {
                     self.sources[source].end = chunk.end;
                     return Some(Fed::Chunk(source, chunk));
@@ -84,6 +87,11 @@ impl Feed {
                 }
             }
         }
+    }
+
+    /// Takes back the room of a chunk that was decoded.
+    pub fn take_back(&mut self, room: Vec<u8>) {
+        self.room.push(room);
     }
 
     /// Whether nothing is left.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 
-use crate::engine::batch::Batch;
+use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
 use crate::engine::error::{Cause, Error};
 use crate::engine::feed::{Fed, Feed};
@@ -26,15 +26,16 @@ use crate::resolver::Resolver;
 use crate::store::Store;
 
 /// Events of a batch. A commit costs two fsyncs and leaves blocks that a later one must merge, so batches are large;
-/// a row takes 40 bytes while its batch is in memory, so they are not larger.
-pub const BATCH_EVENTS: usize = 1 << 20;
+/// a row takes up to 120 bytes on its way (gathered, grouped, and those gathered meanwhile), so they are not larger:
+/// twice as many took 70 MB more and no less time.
+pub const BATCH_EVENTS: usize = 1 << 19;
 
 /// Chunks a thread that are read but not decoded yet: one in work, one at hand.
 const CHUNKS_PER_THREAD: usize = 2;
 
 /// Chunks that are on their way at most, decoded ones included: what can be decoded while a batch is being committed.
-/// A decoded chunk takes some 500 KB.
-const CHUNKS_UNDER_WAY: usize = 64;
+/// A decoded chunk takes some 600 KB.
+const CHUNKS_UNDER_WAY: usize = 24;
 
 /// What to replay, and how.
 pub struct Replay<'a> {
@@ -71,8 +72,8 @@ impl<'a> Replay<'a> {
 
 /// What a thread reports to the one that replays.
 enum Report<'e> {
-    /// A chunk was decoded; `None` when the thread broke off.
-    Decoded(u64, Option<Box<Share>>),
+    /// The chunk of this turn was decoded, and its room is free; no share when the thread broke off.
+    Decoded(u64, Option<Box<Share>>, Vec<u8>),
     /// A commit ended.
     Committed(Committer<'e>, Result<Committed, Error>),
 }
@@ -92,13 +93,14 @@ pub(crate) fn run(store: &mut Store, resolver: &Resolver, mut replay: Replay<'_>
         feed: Feed::new(inputs, resolver.view().sources(), replay.force),
         threads,
         rejects: Rejects::new(replay.rejects.take()),
-        batch: Batch::new(resolver.read().graph()),
+        batch: Batch::new(resolver.read().graph(), Room::new()),
         namespaces: resolver.read().graph().namespaces().clone(),
         resolver,
         summary: Summary::default(),
         handed_out: 0,
         decoding: 0,
         waiting: BTreeMap::new(),
+        spare: Vec::new(),
     };
     let stop = replay.stop;
     let (send, receive) = mpsc::channel();
@@ -110,11 +112,11 @@ pub(crate) fn run(store: &mut Store, resolver: &Resolver, mut replay: Replay<'_>
                 let stopped = stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
                 while !stopped && line.has_room() {
                     let Some((turn, chunk)) = line.next_chunk() else { break };
-                    let (send, decoder, namespaces) = (send.clone(), &decoder, line.namespaces.clone());
+                    let (send, decoder, mut share) = (send.clone(), &decoder, line.empty_share());
                     decodes.spawn(move |_| {
-                        let share = catch_unwind(AssertUnwindSafe(|| Share::decode(decoder, &chunk, namespaces)));
+                        let decoded = catch_unwind(AssertUnwindSafe(|| share.decode(decoder, &chunk)));
                         // The receiver is gone only when the replay failed elsewhere.
-                        let _ = send.send(Report::Decoded(turn, share.ok().map(Box::new)));
+                        let _ = send.send(Report::Decoded(turn, decoded.is_ok().then(|| Box::new(share)), chunk.bytes));
                     });
                 }
                 // 2. Absorb what was decoded, in order; commit when the batch is full or nothing is left.
@@ -139,7 +141,7 @@ pub(crate) fn run(store: &mut Store, resolver: &Resolver, mut replay: Replay<'_>
                     continue;
                 }
                 match receive.recv().map_err(|_| Cause::Thread)? {
-                    Report::Decoded(turn, share) => line.take_back(turn, share)?,
+                    Report::Decoded(turn, share, room) => line.take_back(turn, share, room)?,
                     Report::Committed(back, outcome) => {
                         line.committed(outcome?);
                         committer = Some(back);
@@ -172,6 +174,8 @@ struct Line<'e, 'r> {
     decoding: usize,
     /// What waits for its turn.
     waiting: BTreeMap<u64, Waiting>,
+    /// Shares that were absorbed, to be used again.
+    spare: Vec<Share>,
 }
 
 /// Something that waits for its turn to be absorbed.
@@ -211,8 +215,19 @@ impl Line<'_, '_> {
         }
     }
 
-    fn take_back(&mut self, turn: u64, share: Option<Box<Share>>) -> Result<(), Error> {
+    fn empty_share(&mut self) -> Share {
+        match self.spare.pop() {
+            Some(mut share) => {
+                share.clear();
+                share
+            }
+            None => Share::new(self.namespaces.clone()),
+        }
+    }
+
+    fn take_back(&mut self, turn: u64, share: Option<Box<Share>>, room: Vec<u8>) -> Result<(), Error> {
         let share = share.ok_or(Cause::Thread)?;
+        self.feed.take_back(room);
         self.decoding -= 1;
         if let Some(Waiting::Share(_, place)) = self.waiting.get_mut(&turn) {
             *place = Some(share);
@@ -232,6 +247,7 @@ impl Line<'_, '_> {
                 Waiting::End(source) => self.feed.ended(source, &mut self.batch),
                 Waiting::Share(source, Some(share)) => {
                     self.absorb_share(source, &share)?;
+                    self.spare.push(*share);
                     if let Some(progress) = progress.as_deref_mut() {
                         progress(Progress {
                             bytes: self.feed.file_bytes_read(),
@@ -258,12 +274,12 @@ impl Line<'_, '_> {
     fn seal(&mut self) -> Result<Batch, Error> {
         // Rejects are written before the position that passes over them is durable: none is lost.
         self.rejects.flush()?;
-        let empty = Batch::new(self.resolver.read().graph());
+        let empty = Batch::new(self.resolver.read().graph(), Room::new());
         Ok(std::mem::replace(&mut self.batch, empty))
     }
 
     fn committed(&mut self, committed: Committed) {
-        self.batch = Batch::new(self.resolver.read().graph());
+        self.batch = Batch::new(self.resolver.read().graph(), committed.room);
         self.namespaces = self.batch.namespaces.clone();
         self.summary.events.accepted += committed.accepted;
         self.summary.events.duplicate += committed.duplicate;

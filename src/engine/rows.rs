@@ -47,6 +47,13 @@ impl Rows {
         Self { all: Vec::new(), sets: Sets::new(), texts: String::new() }
     }
 
+    /// Forgets everything, and keeps the room.
+    pub fn clear(&mut self) {
+        self.all.clear();
+        self.sets.clear();
+        self.texts.clear();
+    }
+
     /// Adds an event.
     pub fn push(&mut self, anchor: IdentityId, companions: SetId, time: Time, id: EventId<'_>, source: SourceId) {
         let halves = |word: u128| [(word >> 64) as u64, word as u64];

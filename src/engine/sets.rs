@@ -28,6 +28,13 @@ impl Sets {
         Self { ends: vec![0], members: Vec::new(), index: HashTable::new() }
     }
 
+    /// Forgets all but the empty set, and keeps the room.
+    pub fn clear(&mut self) {
+        self.ends.truncate(1);
+        self.members.clear();
+        self.index.clear();
+    }
+
     /// How many there are; their ids are the numbers below it.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -87,5 +94,9 @@ mod tests {
         }
         assert_eq!(sets.get(SetId::EMPTY), &[]);
         assert_eq!(sets.len(), 1001);
+        sets.clear();
+        assert_eq!(sets.len(), 1);
+        assert_eq!(sets.intern(&set(&[5])), SetId(1));
+        assert_eq!(sets.get(SetId(1)), set(&[5]));
     }
 }

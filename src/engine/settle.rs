@@ -1,8 +1,8 @@
 //! Settling a batch: which of its events are new, and what follows from them.
 //!
-//! 1. Rows are sorted by anchor, then as events are within an anchor.
-//! 2. The sorted rows are cut at anchors into pieces, one task each.
-//! 3. A piece drops the events that occur twice in the batch, and those that the store holds already. It reads the stored
+//! 1. Rows are grouped by anchor.
+//! 2. The groups are cut into pieces, one task each.
+//! 3. A piece sorts each group as events are within an anchor. It drops the events that occur twice in the batch, and those that the store holds already. It reads the stored
 //!    events of an anchor only where the batch reaches back into the time in which the anchor was seen before; a log in
 //!    order (or in reverse) reads next to nothing.
 //! 4. It encodes the new events as blocks and reduces them to links and times.
@@ -48,18 +48,18 @@ pub struct Settled {
     pub seen: Vec<(IdentityId, Seen)>,
 }
 
-/// Sorts the rows of a batch and settles them, on all cores of the current rayon pool.
+/// Settles the rows of a batch, on all cores of the current rayon pool.
 ///
 /// # Errors
 /// When stored events cannot be read.
 pub fn settle(batch: &mut Batch, graph: &Graph, stored: &Events) -> Result<Settled, StoreError> {
-    let mut rows = std::mem::take(&mut batch.rows.all);
-    let batch = &*batch;
-    rows.par_sort_unstable_by(|a, b| batch.rows.compare(a, b));
-    let pieces: Vec<Settled> = cut(&rows, rayon::current_num_threads() * PIECES_PER_THREAD)
+    let mut grouped = std::mem::take(&mut batch.grouped);
+    group_by_anchor(&batch.rows.all, &mut grouped);
+    let pieces: Vec<Settled> = cut(&mut grouped, rayon::current_num_threads() * PIECES_PER_THREAD)
         .into_par_iter()
-        .map(|piece| Piece::new(batch, graph, stored).settle(&rows[piece]))
+        .map(|piece| Piece::new(batch, graph, stored).settle(piece))
         .collect::<Result<_, _>>()?;
+    batch.grouped = grouped;
     let mut all = Settled::default();
     for piece in pieces {
         all.accepted += piece.accepted;
@@ -71,16 +71,46 @@ pub fn settle(batch: &mut Batch, graph: &Graph, stored: &Events) -> Result<Settl
     Ok(all)
 }
 
-/// Cuts sorted rows into about `count` pieces, between anchors.
-fn cut(rows: &[Row], count: usize) -> Vec<Range<usize>> {
+/// Anchors a row, up to which rows are put in their places by counting: the counters then take no more than the rows do.
+const COUNTED_ANCHORS_PER_ROW: usize = 8;
+
+/// Puts rows into `grouped` by anchor, ascending; the rows of one keep their order, which in a log is nearly that of time.
+///
+/// Counting, since anchors are dense: a third of the time of a parallel comparison sort of the same rows.
+fn group_by_anchor(rows: &[Row], grouped: &mut Vec<Row>) {
+    grouped.clear();
+    grouped.extend_from_slice(rows);
+    let anchors = || rows.iter().map(|row| row.anchor.0);
+    let (Some(first), Some(last)) = (anchors().min(), anchors().max()) else { return };
+    let span = (last - first) as usize + 1;
+    if span > rows.len() * COUNTED_ANCHORS_PER_ROW {
+        grouped.par_sort_by_key(|row| row.anchor);
+        return;
+    }
+    let mut places = vec![0_u32; span + 1];
+    for anchor in anchors() {
+        places[(anchor - first) as usize + 1] += 1;
+    }
+    for at in 1..places.len() {
+        places[at] += places[at - 1];
+    }
+    for row in rows {
+        let place = &mut places[(row.anchor.0 - first) as usize];
+        grouped[*place as usize] = *row;
+        *place += 1;
+    }
+}
+
+/// Cuts grouped rows into about `count` pieces, between anchors.
+fn cut(mut rows: &mut [Row], count: usize) -> Vec<&mut [Row]> {
     let size = rows.len().div_ceil(count).max(1);
     let mut pieces = Vec::with_capacity(count);
-    let mut start = 0;
-    while start < rows.len() {
-        let mut end = (start + size).min(rows.len());
+    while !rows.is_empty() {
+        let mut end = size.min(rows.len());
         end += rows[end..].iter().take_while(|row| row.anchor == rows[end - 1].anchor).count();
-        pieces.push(start..end);
-        start = end;
+        let (piece, rest) = rows.split_at_mut(end);
+        pieces.push(piece);
+        rows = rest;
     }
     pieces
 }
@@ -154,9 +184,11 @@ impl<'a> Piece<'a> {
         }
     }
 
-    fn settle(mut self, rows: &[Row]) -> Result<Settled, StoreError> {
+    fn settle(mut self, rows: &mut [Row]) -> Result<Settled, StoreError> {
         let mut sources = Vec::new();
-        for group in rows.chunk_by(|a, b| a.anchor == b.anchor) {
+        for group in rows.chunk_by_mut(|a, b| a.anchor == b.anchor) {
+            group.sort_unstable_by(|a, b| self.batch.rows.compare(a, b));
+            let group = &*group;
             sources.clear();
             let kept = self.keep(group, &mut sources)?;
             if kept.is_empty() {

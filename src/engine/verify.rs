@@ -6,11 +6,10 @@
 //!    is tied to a virtual root by an edge below all others, petgraph takes a minimum spanning forest of the whole, the
 //!    root is dropped, and what hangs together is a person. By the theory in `docs/architecture.md` that is the same.
 
-use std::collections::HashMap;
-
 use petgraph::algo::min_spanning_tree;
 use petgraph::data::{Element, FromElements};
 use petgraph::graph::{NodeIndex, UnGraph};
+use petgraph::visit::EdgeRef;
 use serde::Serialize;
 
 use crate::engine::derive::derive;
@@ -140,36 +139,36 @@ fn people_by_spanning_forest(graph: &Graph) -> Vec<(IdentityId, Option<Time>)> {
 
 /// Walks each tree from its customer or, without one, from any member, noting the latest link on the way.
 fn people_of_forest(graph: &Graph, forest: &UnGraph<(), usize>, links: &[&Link]) -> Vec<(IdentityId, Option<Time>)> {
-    let mut people: HashMap<IdentityId, (IdentityId, Option<Time>)> = HashMap::new();
+    let mut people: Vec<Option<(IdentityId, Option<Time>)>> = vec![None; graph.identities().len()];
     let (customers, others): (Vec<_>, Vec<_>) = graph.identities().ids().partition(|&id| graph.is_customer(id));
     for start in customers.into_iter().chain(others) {
-        if people.contains_key(&start) {
+        if people[start.index()].is_some() {
             continue;
         }
+        let owned = graph.is_customer(start);
+        people[start.index()] = Some((start, None));
         let mut tree = vec![(start, 0)];
-        people.insert(start, (start, None));
         let mut next = 0;
         while let Some(&(id, latest)) = tree.get(next) {
             next += 1;
-            let mut neighbours = forest.neighbors(NodeIndex::new(id.index())).detach();
-            while let Some((edge, node)) = neighbours.next(forest) {
-                let neighbour = IdentityId(node.index() as u32);
-                if !people.contains_key(&neighbour) {
-                    let latest = forest[edge].max(latest);
-                    people.insert(neighbour, (start, graph.is_customer(start).then(|| links[latest - 1].first)));
+            for edge in forest.edges(NodeIndex::new(id.index())) {
+                let neighbour = IdentityId(edge.target().index() as u32);
+                let latest = latest.max(*edge.weight());
+                if people[neighbour.index()].is_none() {
+                    people[neighbour.index()] = Some((start, owned.then(|| links[latest - 1].first)));
                     tree.push((neighbour, latest));
                 }
             }
         }
-        if !graph.is_customer(start) {
-            let earliest = |&&(a, _): &&(IdentityId, usize), &&(b, _): &&(IdentityId, usize)| {
+        if !owned {
+            let by_first_seen = |a: IdentityId, b: IdentityId| {
                 graph.seen(a).first.cmp(&graph.seen(b).first).then_with(|| graph.compare(a, b))
             };
-            let name = tree.iter().min_by(earliest).map_or(start, |&(id, _)| id);
+            let name = tree.iter().map(|&(id, _)| id).min_by(|&a, &b| by_first_seen(a, b)).unwrap_or(start);
             for (id, _) in tree {
-                people.insert(id, (name, None));
+                people[id.index()] = Some((name, None));
             }
         }
     }
-    graph.identities().ids().map(|id| people[&id]).collect()
+    people.into_iter().flatten().collect()
 }

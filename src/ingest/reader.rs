@@ -146,10 +146,20 @@ impl Reader {
     /// # Errors
     /// When the source cannot be read any further. All whole lines before were delivered.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>, IngestError> {
+        self.next_chunk_in(Vec::new())
+    }
+
+    /// As [`Reader::next_chunk`], in the room of a chunk that is done with: fresh memory costs as much as reading does.
+    ///
+    /// # Errors
+    /// As [`Reader::next_chunk`].
+    pub fn next_chunk_in(&mut self, room: Vec<u8>) -> Result<Option<Chunk>, IngestError> {
         if self.ended {
             return Ok(None);
         }
-        let mut bytes = Vec::with_capacity(CHUNK_BYTES);
+        let mut bytes = room;
+        bytes.clear();
+        bytes.reserve_exact(CHUNK_BYTES);
         bytes.append(&mut self.carry);
         self.fill(&mut bytes);
         if self.offset == 0 && bytes.starts_with(BYTE_ORDER_MARK) {

@@ -44,11 +44,37 @@ impl<'a> Value<'a> {
 
 /// The bytes of a UUID in canonical form, and of no other spelling: what goes in must come out.
 pub fn canonical_uuid(text: &str) -> Option<[u8; 16]> {
-    if text.len() != UUID_TEXT || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return None;
+    let text: &[u8; UUID_TEXT] = text.as_bytes().try_into().ok()?;
+    let mut bytes = [0; 16];
+    let mut wrong = 0;
+    for (byte, at) in bytes.iter_mut().zip(UUID_DIGITS) {
+        let (high, low) = (DIGIT[usize::from(text[at])], DIGIT[usize::from(text[at + 1])]);
+        wrong |= high | low;
+        *byte = high << 4 | low;
     }
-    Uuid::try_parse(text).ok().map(Uuid::into_bytes)
+    let hyphens = text[8] == b'-' && text[13] == b'-' && text[18] == b'-' && text[23] == b'-';
+    (hyphens && wrong & NO_DIGIT == 0).then_some(bytes)
 }
+
+/// Where the two digits of each byte stand in a canonical UUID.
+const UUID_DIGITS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
+/// What stands in [`DIGIT`] for a byte that is no lower-case hexadecimal digit.
+const NO_DIGIT: u8 = 0x80;
+
+/// The value of each lower-case hexadecimal digit.
+///
+/// By a table of ours because every line has a UUID or two, and the library's parser, which takes four forms in either case,
+/// took 7% of the time of decoding.
+const DIGIT: [u8; 256] = {
+    let mut table = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        table[b"0123456789abcdef"[digit as usize] as usize] = digit;
+        digit += 1;
+    }
+    table
+};
 
 /// The text as it was seen.
 impl fmt::Display for Value<'_> {
@@ -123,6 +149,11 @@ mod tests {
             assert_eq!(Value::new(other).to_string(), *other);
         }
         assert_eq!(Value::new(LOWER).to_string(), LOWER);
+        for at in 0..UUID_TEXT {
+            let mut broken = LOWER.to_owned();
+            broken.replace_range(at..=at, "g");
+            assert!(matches!(Value::new(&broken), Value::Text(_)), "{broken}");
+        }
     }
 
     #[test]
