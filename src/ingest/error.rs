@@ -12,7 +12,7 @@ pub enum IngestError {
     NotFound(String),
     /// A folder holds no file that is read.
     #[error(
-        "no files in the folder {0} (hidden files, whose names begin with a dot, are not read: name them one by one)"
+        "no logs in the folder {0} (hidden files, whose names begin with a dot, and stores are not read: name files one by one)"
     )]
     EmptyFolder(String),
     /// The operating system refused.

@@ -8,6 +8,7 @@ use hashbrown::HashSet;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::ingest::error::IngestError;
+use crate::model::limits::{STORE_MARKER, STORE_MARKER_TEXT};
 
 /// The name of standard input, among the arguments and in reports.
 pub const STDIN: &str = "-";
@@ -39,7 +40,7 @@ impl Input {
     }
 }
 
-/// The sources that `args` name, in their order, each once: files, folders (every file within that is not hidden, by name),
+/// The sources that `args` name, in their order, each once: files, folders (every file within that is not hidden, by name, stores left out),
 /// quoted globs, and `-` for standard input. What exists under that very name is no glob.
 ///
 /// # Errors
@@ -88,9 +89,10 @@ impl Inputs {
 
     fn folder(&mut self, folder: &Path) -> Result<(), IngestError> {
         let hidden = |entry: &DirEntry| entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".");
+        let store = |entry: &DirEntry| entry.file_type().is_dir() && is_store(entry.path());
         let mut empty = true;
         let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
-        for entry in walk.into_iter().filter_entry(|entry| !hidden(entry)) {
+        for entry in walk.into_iter().filter_entry(|entry| !hidden(entry) && !store(entry)) {
             let entry = entry.map_err(|error| IngestError::io(folder.display().to_string(), error.into()))?;
             if entry.file_type().is_file() {
                 self.path(entry.path())?;
@@ -107,11 +109,19 @@ impl Inputs {
         let mut empty = true;
         for path in paths {
             let path = path.map_err(|error| IngestError::io(error.path().display().to_string(), error.into()))?;
+            if is_store(&path) {
+                continue;
+            }
             self.path(&path)?;
             empty = false;
         }
         if empty { Err(nothing()) } else { Ok(()) }
     }
+}
+
+/// Whether a folder is a store, perhaps the very one that is replayed into: its files are no logs.
+fn is_store(folder: &Path) -> bool {
+    fs::read(folder.join(STORE_MARKER)).is_ok_and(|text| text == STORE_MARKER_TEXT)
 }
 
 #[cfg(test)]
@@ -148,6 +158,20 @@ mod tests {
         assert_eq!(found(&["*.log"]), ["[a].log", "a.log"]);
         assert_eq!(found(&["[a].log"]), ["[a].log"], "what exists is no glob");
         assert_eq!(found(&["b*"]), ["b/1.log", "b/2.log", "b/c/3.log"], "a glob may match a folder");
+    }
+
+    #[test]
+    fn a_store_among_the_logs_is_none_of_them() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["a.log", "logs/backstitch", "people.store/db", "people.store/blobs/1"] {
+            fs::create_dir_all(root.path().join(name).parent().unwrap()).unwrap();
+            fs::write(root.path().join(name), "a log may have any name").unwrap();
+        }
+        fs::write(root.path().join("people.store").join(STORE_MARKER), STORE_MARKER_TEXT).unwrap();
+        assert_eq!(names(root.path(), &["."]).unwrap(), ["a.log", "logs/backstitch"]);
+        assert_eq!(names(root.path(), &["*"]).unwrap(), ["a.log", "logs/backstitch"]);
+        let error = names(root.path(), &["people.store"]).unwrap_err().to_string();
+        assert!(error.contains("people.store") && error.contains("stores"), "{error}");
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub enum StoreError {
     Foreign(String),
     /// The store was made with other settings.
     #[error(
-        "store {store} was made with the settings {stored}, not with {asked}; open it with those, or replay into a new directory"
+        "store {store} was made with the settings {stored}, not with {asked}; name those, or none at all, or replay into a new directory"
     )]
     Settings {
         /// The store's directory.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
+use crate::model::limits::{STORE_MARKER, STORE_MARKER_TEXT};
 use crate::store::backend::{Backend, Entry};
 use crate::store::error::{BackendError, StoreError};
 
@@ -24,11 +25,6 @@ const CACHE_BYTES: u64 = 1 << 20;
 /// The database's own files.
 const DATABASE: &str = "db";
 const BLOBS: &str = "blobs";
-
-/// Says that a directory is a store and was made to the end: without it, a database that was cut to nothing
-/// would pass for a new one.
-const MARKER: &str = "backstitch";
-const MARKER_TEXT: &[u8] = b"A backstitch store. The files beside this one belong together.\n";
 
 /// What a directory is before it is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +82,8 @@ impl SledBackend {
             Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(Place::Foreign),
             Err(error) => return Err(failed(path, "cannot be listed", error).into()),
         };
-        if path.join(MARKER).is_file() {
+        // Made to the end: without the marker, a database that was cut to nothing would pass for a new one.
+        if path.join(STORE_MARKER).is_file() {
             return Ok(Place::Store);
         }
         if path.join(DATABASE).is_file() {
@@ -100,7 +97,7 @@ impl SledBackend {
     /// # Errors
     /// When another process holds it, or it cannot be read.
     pub fn open(path: &Path) -> Result<Self, BackendError> {
-        if path.join(MARKER).is_file() && !path.join(DATABASE).is_file() {
+        if path.join(STORE_MARKER).is_file() && !path.join(DATABASE).is_file() {
             let text = format!(
                 "store {}: the file {DATABASE} is missing; delete the directory and replay the logs",
                 path.display()
@@ -124,8 +121,8 @@ impl SledBackend {
     /// Marks the directory as a store that was made to the end.
     pub(crate) fn mark(&self) -> Result<(), BackendError> {
         let written = || {
-            let mut file = File::create(self.path.join(MARKER))?;
-            file.write_all(MARKER_TEXT)?;
+            let mut file = File::create(self.path.join(STORE_MARKER))?;
+            file.write_all(STORE_MARKER_TEXT)?;
             file.sync_all()?;
             sync_directory(&self.path)?;
             // The directory itself may be new.
