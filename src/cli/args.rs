@@ -36,7 +36,7 @@ pub struct Common {
     /// Print results as JSON, for programs
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
-    /// No progress bar and no notes, errors only
+    /// No progress bar and no notes: results and errors only
     #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     pub quiet: bool,
 }

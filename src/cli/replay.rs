@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use backstitch::engine::{Engine, Progress, Summary};
-use backstitch::ingest::inputs;
+use backstitch::ingest::inputs::{self, Input};
 use backstitch::model::namespace::Levels;
 use backstitch::model::settings::{Junk, Settings};
 
@@ -22,7 +22,10 @@ use crate::cli::text::count;
 pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
     some_log(&replay.logs)?;
     // A log that does not exist shall not leave a store behind.
-    inputs::expand(&replay.logs)?;
+    let logs = inputs::expand(&replay.logs)?;
+    if let Some(path) = &replay.rejects {
+        keep_logs(&logs, path)?;
+    }
     let mut rejects = replay.rejects.as_deref().map(|path| open_rejects(path, replay.force)).transpose()?;
     let mut engine = open(&common.store, replay)?;
     let mut bar = Bar::new(common);
@@ -79,6 +82,16 @@ fn ended(summary: &Summary, strict: bool, rejects: Option<&Path>) -> Ended {
         return Ended::Rejected;
     }
     Ended::Done
+}
+
+/// Refuses to write rejected lines into one of the logs, which `--force` would empty first.
+fn keep_logs(logs: &[Input], rejects: &Path) -> Result<(), Failure> {
+    let Ok(rejects) = rejects.canonicalize() else { return Ok(()) };
+    if logs.contains(&Input::File(rejects.clone())) {
+        let text = format!("{} is one of the logs: name another file for rejected lines", rejects.display());
+        return Err(Failure::Usage(text));
+    }
+    Ok(())
 }
 
 /// A file for rejected lines, added to: a replay that goes on must not lose those from before it was stopped.

@@ -91,8 +91,11 @@ fn junk_note(summary: &Summary) -> String {
     }
     let total = junk.iter().map(|(_, number)| number).sum();
     let more = if junk.len() > JUNK_SHOWN { ", …" } else { "" };
-    let named = named_counts(junk.into_iter().take(JUNK_SHOWN));
-    format!("\n  {} ignored as junk: {named}{more}\n", count(total, "identity value"))
+    // Many of them are numbers: `2 × 0`, not `2 0`.
+    let named = junk.into_iter().take(JUNK_SHOWN);
+    let named: Vec<String> =
+        named.map(|(value, number)| format!("{} × {}", thousands(number), visible(value))).collect();
+    format!("\n  {} ignored as junk: {}{more}\n", count(total, "identity value"), named.join(", "))
 }
 
 /// `10 malformed, 2 no_timestamp`.
@@ -143,11 +146,15 @@ pub fn next_steps(summary: &Summary, common: &Common, replay: &Replay) -> String
     let mut step = |why: &str, command: String| steps.push([why.to_owned(), command]);
     if summary.events.rejected > 0 && replay.rejects.is_none() {
         let logs: Vec<_> = replay.logs.iter().map(|log| shell_word(log)).collect();
-        let command = format!("backstitch replay {}{store} --force --rejects rejects.ndjson", logs.join(" "));
+        let command = format!("backstitch replay {}{store} --force --rejects rejected.ndjson", logs.join(" "));
         step("see the rejected lines", command);
     }
-    step("who is who", format!("backstitch sessions{store} --csv | head"));
-    step("what a customer did", format!("backstitch events{store} ecommerceId:ID"));
+    if summary.totals.sessions > 0 {
+        step("who is who", format!("backstitch sessions{store} --csv | head"));
+    }
+    if summary.totals.customers > 0 {
+        step("what a customer did", format!("backstitch events{store} ecommerceId:ID"));
+    }
     step("a second opinion", format!("backstitch verify{store}"));
     format!("\nNext\n{}", table([Even::Left, Even::Left], &steps))
 }

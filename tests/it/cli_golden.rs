@@ -24,13 +24,17 @@ const SCENARIOS: &[(&str, &[&str])] = &[
         "replay_json",
         &["replay journeys.ndjson --json", "replay journeys.ndjson --json", "replay --force --json journeys.ndjson"],
     ),
-    ("replay_many", &["replay . --json", "replay *.ndjson --json", "replay journeys.ndjson rejects.ndjson --quiet"]),
+    (
+        "replay_many",
+        &["replay . --json", "replay . --json", "replay * --json", "replay journeys.ndjson rejects.ndjson --quiet"],
+    ),
     (
         "rejects",
         &[
             "replay rejects.ndjson",
             "replay rejects.ndjson --force --strict",
             "replay rejects.ndjson --force --json --strict --rejects bad.ndjson",
+            "replay rejects.ndjson --force --rejects ./rejects.ndjson",
             "attribute rejects.ndjson",
         ],
     ),
@@ -92,7 +96,7 @@ const SCENARIOS: &[(&str, &[&str])] = &[
             "replay journeys.ndjson --between email,deviceid --store other.store --json",
         ],
     ),
-    ("generate", &["generate --sessions 1 --seed 1", "generate --sessions 0"]),
+    ("generate", &["generate --sessions 1 --seed 3", "generate --sessions 0"]),
     ("help", &["--help", "--version"]),
     (
         "usage",
@@ -162,7 +166,7 @@ fn normalised(text: &str, folder: &Path) -> String {
     const UNITS: [&str; 17] = [
         "events/s",
         "lines/s",
-        "bytes on disk",
+        "bytes an event",
         "bytes/s",
         "KB/s",
         "MB/s",
@@ -178,7 +182,7 @@ fn normalised(text: &str, folder: &Path) -> String {
         "µs",
         "s",
     ];
-    const KEYS: [&str; 3] = ["\"seconds\":", "\"store_bytes\":", "\"disk_bytes\":"];
+    const KEYS: [&str; 2] = ["\"seconds\":", "\"bytes_on_disk\":"];
     let canonical = folder.canonicalize().expect("it exists");
     let text = text
         .replace(canonical.to_str().expect("UTF-8"), "[folder]")
@@ -194,7 +198,14 @@ fn normalised(text: &str, folder: &Path) -> String {
         let apart = !out.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | ':' | '_'));
         if next.is_ascii_digit() && (unit.is_some() && apart || KEYS.iter().any(|key| out.ends_with(key))) {
             out.push('#');
-            rest = &rest[digits..];
+            match unit.filter(|unit| unit.ends_with("B/s") || **unit == "bytes/s") {
+                // A speed comes out in any unit.
+                Some(unit) => {
+                    out.push_str(" MB/s");
+                    rest = &after[unit.len()..];
+                }
+                None => rest = &rest[digits..],
+            }
         } else {
             let step = if next.is_ascii_digit() { digits } else { next.len_utf8() };
             out.push_str(&rest[..step]);
@@ -265,6 +276,10 @@ fn times_and_sizes_are_normalised_and_nothing_else() {
     assert_eq!(normalised(&line, folder.path()), expected);
     let json = r#"{"seconds":0.213,"bytes":3127156,"time":"2026-11-02T08:05:00.000Z","id":"12s"}"#;
     assert_eq!(normalised(json, folder.path()), json.replace("0.213", "#").replace("12s", "#s"));
+    assert_eq!(
+        normalised("7 bytes/s, 900.1 KB/s, 536.6 KB, 13,414 bytes an event", folder.path()),
+        "# MB/s, # MB/s, # KB, # bytes an event"
+    );
 }
 
 /// Exit codes: done, failed, usage, rejected.
@@ -344,8 +359,8 @@ fn rejects_are_kept_with_their_reason() {
         let row: Value = serde_json::from_str(line).expect("a row");
         let text = |name: &str| row[name].as_str().unwrap_or_else(|| panic!("{name} in {row}")).to_owned();
         assert!(text("source").ends_with("rejects.ndjson"));
-        // The word comes first where a detail follows it.
-        (row["line"].as_u64().expect("a number"), text("reason"), text("text"))
+        assert!(!text("detail").is_empty(), "a reason in words: {row}");
+        (row["line_number"].as_u64().expect("a number"), text("reason"), text("line"))
     };
     assert_eq!(kept.lines().map(row).collect::<Vec<_>>(), expected);
 }
