@@ -1,9 +1,10 @@
 //! Processes that die: killed at random moments, or stopped by Ctrl-C, and run again to the end.
 //!
-//! After each death the store must hold exactly the lines that its position says it has read, as the oracle judges them:
+//! After each death the store must hold exactly the lines that its positions say it has read, as the oracle judges them:
 //! a commit carries facts and position together or not at all. What this cannot show is a loss of power: the
 //! operating system lives on and keeps what was written but never synced.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher};
@@ -12,17 +13,19 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use backstitch::engine::Engine;
+use backstitch::model::source::Source;
 
-use crate::harness::{Manner, in_memory, replay, settings, totals};
+use crate::harness::{Manner, Packing, append, in_memory, replay, settings, text, totals};
 use crate::oracle::{Rules, judge};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
 /// Where the child finds the store and the log.
 const STORE: &str = "BACKSTITCH_CRASH_STORE";
 const LOG: &str = "BACKSTITCH_CRASH_LOG";
-/// About 36,000 events in 36 commits: a child lives long enough to be killed between any two of their steps.
-const SESSIONS: &str = "3000";
-const BATCH_EVENTS: usize = 1_000;
+/// A log of about 12,000 events in files of 150 lines, a commit each (a batch holds at least a chunk, and a file is at least
+/// one): the child can be killed between any two of the steps of some 80 commits.
+const SESSIONS: &str = "1000";
+const LINES_A_FILE: usize = 150;
 
 fn generated(folder: &Path, sessions: &str) -> PathBuf {
     let log = folder.join("generated.ndjson");
@@ -45,7 +48,7 @@ fn random(below: u64) -> u64 {
     RandomState::new().build_hasher().finish() % below.max(1)
 }
 
-/// What the child does: it replays a log in small batches. By itself, as a test, that is the bundled one.
+/// What the child does: it replays a log, a commit a file. By itself, as a test, that is the bundled one.
 #[test]
 fn a_replay_in_small_batches() {
     let given = std::env::var_os(STORE).zip(std::env::var_os(LOG));
@@ -53,8 +56,7 @@ fn a_replay_in_small_batches() {
     let bundled = || (folder.path().join("store").into(), Path::new("fixtures/journeys.ndjson").into());
     let (store, log) = given.unwrap_or_else(bundled);
     let mut engine = Engine::open(Path::new(&store), Some(&settings(&Rules::default()))).expect("a sound store");
-    let summary =
-        replay(&mut engine, &[PathBuf::from(log)], Manner { batch_events: BATCH_EVENTS, ..Manner::default() });
+    let summary = replay(&mut engine, &[PathBuf::from(log)], Manner { batch_events: 1, ..Manner::default() });
     let stored: u64 = totals(&engine).0[..4].iter().sum();
     assert!(stored >= summary.events.accepted && stored > 0);
 }
@@ -69,17 +71,32 @@ fn child(store: &Path, log: &Path) -> Child {
         .expect("this test runs again")
 }
 
-/// What the store holds is what its position says it has read; tells how many lines.
-fn assert_whole(store: &Path, lines: &[String]) -> usize {
+/// A log in many files, and its lines by the name of the file.
+fn split(log: &Path, folder: &Path) -> BTreeMap<String, Vec<String>> {
+    fs::create_dir(folder).expect("a new folder");
+    let log = fs::read_to_string(log).expect("readable");
+    let lines: Vec<String> = log.lines().map(str::to_owned).collect();
+    let files = lines.chunks(LINES_A_FILE).enumerate().map(|(at, lines)| {
+        let file = folder.join(format!("{at:04}.ndjson"));
+        append(&file, &text(lines), Packing::Plain);
+        (file.canonicalize().expect("it is there").to_str().expect("UTF-8").to_owned(), lines.to_vec())
+    });
+    files.collect()
+}
+
+/// What the store holds is what its positions say it has read; tells how many lines of each file.
+fn assert_whole(store: &Path, files: &BTreeMap<String, Vec<String>>) -> BTreeMap<String, usize> {
     if !store.exists() {
-        return 0; // killed before it did anything
+        return BTreeMap::new(); // killed before it did anything
     }
     let engine = Engine::open(store, Some(&settings(&Rules::default()))).expect("a store that a kill left sound");
     let view = engine.resolver().view();
-    let position = view.sources().first().and_then(|source| source.position.as_ref());
-    let read = position.map_or(0, |position| usize::try_from(position.lines).expect("a file"));
-    let verdict = judge(&Rules::default(), &[(String::new(), lines[..read].to_vec())]);
-    assert_eq!(totals(&engine).1, verdict.digest, "the position says {read} lines");
+    let position = |source: &Source| source.position.as_ref().map_or(0, |position| position.lines);
+    let read: BTreeMap<String, usize> =
+        view.sources().iter().map(|source| (source.name.clone(), position(source) as usize)).collect();
+    let lines: Vec<_> = read.iter().map(|(name, read)| (name.clone(), files[name][..*read].to_vec())).collect();
+    let verdict = judge(&Rules::default(), &lines);
+    assert_eq!(totals(&engine).1, verdict.digest, "the positions say {read:?}");
     let second = engine.verify().expect("a readable store");
     assert!(second.is_sound(), "{:?} {:?}", second.damaged, second.differences);
     read
@@ -89,37 +106,48 @@ fn assert_whole(store: &Path, lines: &[String]) -> usize {
 fn killed_again_and_again() {
     let kills: u32 = std::env::var("BACKSTITCH_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(5);
     let folder = tempfile::tempdir().expect("a folder");
-    let log = generated(folder.path(), SESSIONS);
-    let text = fs::read_to_string(&log).expect("readable");
-    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let (log, store) = (folder.path().join("logs"), folder.path().join("store"));
+    let whole = generated(folder.path(), SESSIONS);
+    let files = split(&whole, &log);
+    let total: usize = files.values().map(Vec::len).sum();
     let start = Instant::now();
     assert!(child(&folder.path().join("undisturbed"), &log).wait().expect("it ran").success());
     let span = u64::try_from(start.elapsed().as_micros()).expect("seconds");
 
-    let store = folder.path().join("store");
-    let (mut killed, mut reached) = (0, Vec::new());
-    while killed < kills {
+    let (mut inside, mut before, mut through) = (0, 0, 0);
+    let mut reached = BTreeMap::new();
+    while inside < kills {
+        assert!(before + through < kills * 20, "kills miss: {before} too early, {through} too late");
         let mut victim = child(&store, &log);
-        // Each gets a share of the way, so that the last still has some to go.
-        let moment = random(span * 2 / u64::from(kills) + span / 10);
-        std::thread::sleep(Duration::from_micros(moment));
+        // Each gets a share of the way, so that the next still has some to go.
+        std::thread::sleep(Duration::from_micros(random(span * 2 / u64::from(kills) + span / 10)));
         let ended = victim.try_wait().expect("a child").is_some();
         victim.kill().expect("a child");
         victim.wait().expect("a child");
-        let read = assert_whole(&store, &lines);
-        assert!(reached.last().is_none_or(|before| *before <= read), "nothing committed is lost: {reached:?}, {read}");
-        reached.push(read);
-        if ended || read == lines.len() {
-            fs::remove_dir_all(&store).expect("removable"); // it came through: on to another store
+        let read = assert_whole(&store, &files);
+        let lost = reached.iter().find(|&(name, lines)| read.get(name).is_none_or(|read| read < lines));
+        assert_eq!(lost, None, "nothing committed is lost");
+        let lines: usize = read.values().sum();
+        let (is_through, moved) = (ended || lines == total, read != reached);
+        reached = read;
+        if is_through {
+            through += 1;
+            fs::remove_dir_all(&store).expect("removable"); // on to another store
             reached.clear();
+        } else if moved {
+            inside += 1;
+        } else {
+            before += 1; // it died while it opened the store, or in its first commit
         }
-        killed += u32::from(!ended);
     }
-    eprintln!("{kills} kills; lines read after each on the last store: {reached:?} of {}", lines.len());
+    let lines: usize = reached.values().sum();
+    eprintln!(
+        "{inside} kills between commits, {before} before the first, {through} too late; {lines} lines of {total}"
+    );
     assert!(child(&store, &log).wait().expect("it ran").success());
-    assert_eq!(assert_whole(&store, &lines), lines.len());
+    assert_eq!(assert_whole(&store, &files).values().sum::<usize>(), total);
     let engine = Engine::open(&store, None).expect("a sound store");
-    assert_eq!(totals(&engine).1, undisturbed(&log));
+    assert_eq!(totals(&engine).1, undisturbed(&whole));
 }
 
 #[test]
@@ -143,10 +171,15 @@ fn stopped_by_ctrl_c_it_says_so_and_goes_on() {
         std::thread::sleep(Duration::from_micros(random(100_000)));
         let sent = Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("kill is there");
         let output = run.wait_with_output().expect("it ends");
-        if sent.success() && output.status.code() != Some(0) {
-            stopped = Some(output);
-            break;
+        match output.status.code() {
+            // It was through before, or had not begun: until it listens, Ctrl-C ends it at once.
+            Some(0) | None => {}
+            _ => {
+                stopped = Some(output);
+                break;
+            }
         }
+        assert!(sent.success() || output.status.success());
     }
     let stopped = stopped.expect("one of twenty was caught at work");
     let reason = String::from_utf8_lossy(&stopped.stderr).into_owned();
