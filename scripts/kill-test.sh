@@ -52,7 +52,8 @@ through=0
 before=0
 while [ "$inside" -lt "$kills" ]; do
     [ $((early + through)) -lt $((kills * 20)) ] || { echo "kills miss: take more sessions" >&2; exit 2; }
-    replay --store "$store" > /dev/null &
+    # Not through the function: the shell between would be killed, and the replay go on.
+    "$BACKSTITCH" replay "$folder/log" --batch-events 1 --store "$store" > /dev/null 2>&1 &
     victim=$!
     # Each kill gets a share of the way, so that the next still has some to go. RANDOM has 15 bits; two of them reach a minute and more.
     moment=$(((RANDOM * 32768 + RANDOM) % (span * 2 / kills + span / 10 + 1)))

@@ -98,6 +98,9 @@ pub struct Replay {
     /// Threads to decode with [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
+    /// Events between two commits, about: fewer take less memory, and less is read again after a kill
+    #[arg(long, value_name = "N", default_value_t = backstitch::engine::BATCH_EVENTS)]
+    pub batch_events: usize,
     /// Namespaces between sessionId and ecommerceId, lowest first
     #[arg(long, value_name = "NAMESPACES", value_delimiter = ',', help_heading = NEW_STORE)]
     pub between: Vec<String>,

@@ -32,6 +32,7 @@ pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
     let summary = engine.replay(backstitch::engine::Replay {
         force: replay.force,
         threads: replay.threads,
+        batch_events: replay.batch_events,
         rejects: rejects.as_mut().map(|file| file as &mut (dyn Write + Send)),
         stop: Some(interrupt::stop()),
         progress: Some(&mut |at: Progress| bar.show(at.bytes, at.bytes_total, at.events)),

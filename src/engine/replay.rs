@@ -45,7 +45,8 @@ pub struct Replay<'a> {
     pub force: bool,
     /// Threads to decode and settle with; all cores when `None`.
     pub threads: Option<usize>,
-    /// Events of a batch, that is between two commits.
+    /// Events of a batch, that is between two commits. It is full with the chunk that reaches the number, so that a
+    /// batch holds at least a chunk.
     pub batch_events: usize,
     /// Where lines go that are no events, as NDJSON.
     pub rejects: Option<&'a mut (dyn Write + Send)>,
@@ -121,7 +122,7 @@ pub(crate) fn run(store: &mut Store, resolver: &Resolver, mut replay: Replay<'_>
                 }
                 // 2. Absorb what was decoded, in order; commit when the batch is full or nothing is left.
                 if let Some(idle) = committer.take() {
-                    let full = line.absorb(replay.batch_events, replay.progress.as_deref_mut())?;
+                    let full = line.absorb(replay.batch_events.max(1), replay.progress.as_deref_mut())?;
                     let done = line.is_done(stopped);
                     if (full || done) && !line.batch.is_empty() {
                         let (batch, send, pool) = (line.seal()?, send.clone(), &pool);

@@ -25,6 +25,9 @@ const CACHE_BYTES: u64 = 1 << 20;
 /// The database's own files.
 const DATABASE: &str = "db";
 const BLOBS: &str = "blobs";
+const DATABASE_SETTINGS: &str = "conf";
+const SNAPSHOT: &str = "snap.";
+const HALF_WRITTEN: &str = ".generating";
 
 /// What a directory is before it is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +76,43 @@ fn guarded<T>(path: &Path, what: &str, work: impl FnOnce() -> sled::Result<T>) -
     }
 }
 
+fn open_database(path: &Path) -> Result<sled::Db, BackendError> {
+    guarded(path, "cannot be opened", || {
+        sled::Config::new()
+            .path(path)
+            .segment_size(SEGMENT_BYTES)
+            .cache_capacity(CACHE_BYTES)
+            .mode(sled::Mode::LowSpace)
+            .use_compression(false)
+            // A commit says when: a thread that writes in between only writes twice.
+            .flush_every_ms(None)
+            .open()
+    })
+}
+
+/// Deletes what a killed process had begun to write for the database's own use, and says whether there was any.
+///
+/// The database writes its snapshots under a passing name, and renames them; but when it opens, it takes a half-written one
+/// for the latest snapshot and gives up over it. Without it, the snapshot before is there, and all data is in the log.
+/// Likewise its settings, which it writes in two steps before anything else is there. Only what could not be opened is
+/// looked at, so that no other process has it open and is writing such a file right now.
+fn clear_half_written(path: &Path) -> Result<bool, BackendError> {
+    let cleared = || {
+        let mut any = false;
+        for entry in fs::read_dir(path)? {
+            let file = entry?.path();
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let half_snapshot = name.starts_with(SNAPSHOT) && name.ends_with(HALF_WRITTEN);
+            if half_snapshot || name == DATABASE_SETTINGS && !path.join(DATABASE).exists() {
+                fs::remove_file(&file)?;
+                any = true;
+            }
+        }
+        Ok(any)
+    };
+    cleared().map_err(|error: std::io::Error| failed(path, "cannot be cleared of half-written files", error))
+}
+
 impl SledBackend {
     /// What lies at `path`.
     pub(crate) fn place(path: &Path) -> Result<Place, StoreError> {
@@ -89,7 +129,16 @@ impl SledBackend {
         if path.join(DATABASE).is_file() {
             return Ok(Place::Unmarked);
         }
-        Ok(if entries.count() == 0 { Place::Empty } else { Place::Foreign })
+        let mut place = Place::Empty;
+        for entry in entries {
+            let name = entry.map_err(|error| failed(path, "cannot be listed", error))?.file_name();
+            // The first things that the database makes, before the file of that name.
+            if name != BLOBS && name != DATABASE_SETTINGS {
+                return Ok(Place::Foreign);
+            }
+            place = Place::Unmarked;
+        }
+        Ok(place)
     }
 
     /// Opens the database at `path`, making it where there is none.
@@ -104,17 +153,10 @@ impl SledBackend {
             );
             return Err(BackendError::Corrupt(text));
         }
-        let db = guarded(path, "cannot be opened", || {
-            sled::Config::new()
-                .path(path)
-                .segment_size(SEGMENT_BYTES)
-                .cache_capacity(CACHE_BYTES)
-                .mode(sled::Mode::LowSpace)
-                .use_compression(false)
-                // A commit says when: a thread that writes in between only writes twice.
-                .flush_every_ms(None)
-                .open()
-        })?;
+        let db = match open_database(path) {
+            Err(BackendError::Corrupt(_)) if clear_half_written(path)? => open_database(path)?,
+            opened => opened?,
+        };
         Ok(Self { path: path.to_owned(), db, synced: Mutex::default() })
     }
 
@@ -232,5 +274,51 @@ impl Backend for SledBackend {
         count(&self.path)
             .and_then(|own| Ok(own + blobs?))
             .map_err(|error| failed(&self.path, "cannot be listed", error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::settings::Settings;
+    use crate::store::Store;
+
+    fn made(path: &Path) -> Store {
+        Store::open(path, Some(&Settings::default())).unwrap()
+    }
+
+    #[test]
+    fn a_snapshot_that_a_kill_left_half_written_is_no_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(made(folder.path()));
+        for (number, bytes) in [("0000000000000000", &b""[..]), ("FFFFFFFFFFFFFFFF", b"the start of a snapshot")] {
+            let half = folder.path().join(format!("{SNAPSHOT}{number}{HALF_WRITTEN}"));
+            fs::write(&half, bytes).unwrap();
+            assert_eq!(Store::open(folder.path(), None).unwrap().generation(), 1);
+        }
+        assert_eq!(SledBackend::place(folder.path()).unwrap(), Place::Store);
+    }
+
+    #[test]
+    fn a_store_that_a_kill_left_at_its_first_steps_is_made_anew() {
+        let whole = tempfile::tempdir().unwrap();
+        drop(made(whole.path()));
+        let settings = fs::read(whole.path().join(DATABASE_SETTINGS)).unwrap();
+        for kept in [0, settings.len() - 4, settings.len()] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir(folder.path().join(BLOBS)).unwrap();
+            fs::write(folder.path().join(DATABASE_SETTINGS), &settings[..kept]).unwrap();
+            assert_eq!(made(folder.path()).generation(), 1, "{kept}");
+        }
+    }
+
+    #[test]
+    fn a_folder_of_something_else_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [DATABASE_SETTINGS, "notes.txt"] {
+            fs::write(folder.path().join(name), "mine").unwrap();
+        }
+        assert!(matches!(Store::open(folder.path(), Some(&Settings::default())), Err(StoreError::Foreign(_))));
+        assert_eq!(fs::read(folder.path().join(DATABASE_SETTINGS)).unwrap(), b"mine");
     }
 }
