@@ -28,7 +28,7 @@ lines_read() {
     if [ -e "$store/backstitch" ]; then
         # A store that cannot be opened is what this looks for: it ends the script.
         "$BACKSTITCH" stats --store "$store" --json > "$folder/stats.json"
-        grep -o '"lines":[0-9]*' "$folder/stats.json" | awk -F: '{ sum += $2 } END { print sum + 0 }'
+        { grep -o '"lines":[0-9]*' "$folder/stats.json" || true; } | awk -F: '{ sum += $2 } END { print sum + 0 }'
     else
         echo 0
     fi

@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 
+mod busy; // many chunks behind a slow commit, and questions while commits go on
 mod cli_golden; // what the command prints, its exit codes, pipes and odd files
 mod crash; // processes that are killed or interrupted, and run again
 mod floors; // rules that prose cannot hold
