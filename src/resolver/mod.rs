@@ -138,7 +138,9 @@ impl View {
 
     /// The id of an identity; `None` when no event carries it. The value is taken without the white space around it, as in the log.
     pub fn find(&self, namespace: &str, value: &str) -> Option<IdentityId> {
-        let namespace = self.graph.namespaces().get(namespace.trim())?;
+        // A log may hold a name with white space around it, which is another name.
+        let namespaces = self.graph.namespaces();
+        let namespace = namespaces.get(namespace).or_else(|| namespaces.get(namespace.trim()))?;
         self.graph.identities().get(namespace, Value::new(value.trim()))
     }
 

@@ -34,8 +34,8 @@ pub struct Damage {
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let remedy = match self.block.kind {
-            Kind::Seen | Kind::Links | Kind::Directory => "repair the store: this part is rebuilt from its events",
-            Kind::Events => "repair the store, which drops the block, then replay the logs",
+            Kind::Seen | Kind::Links | Kind::Directory => "`backstitch verify --repair` rebuilds it from the events",
+            Kind::Events => "`backstitch verify --repair` drops it, then replay the logs",
             Kind::Identities | Kind::Sources | Kind::Settings | Kind::Manifest => {
                 "delete the directory and replay the logs"
             }

@@ -9,6 +9,8 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -28,6 +30,10 @@ const BLOBS: &str = "blobs";
 const DATABASE_SETTINGS: &str = "conf";
 const SNAPSHOT: &str = "snap.";
 const HALF_WRITTEN: &str = ".generating";
+
+/// How long an open waits for the lock. It is given up a moment after the store: a process that another thread is just
+/// starting holds it with all other files until it runs.
+const LOCK_PATIENCE: Duration = Duration::from_millis(400);
 
 /// What a directory is before it is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +94,17 @@ fn open_database(path: &Path) -> Result<sled::Db, BackendError> {
             .flush_every_ms(None)
             .open()
     })
+}
+
+/// Opens the database, waiting a moment for a process that is just letting go of it.
+fn open_unlocked(path: &Path) -> Result<sled::Db, BackendError> {
+    let start = Instant::now();
+    loop {
+        match open_database(path) {
+            Err(BackendError::Locked(_)) if start.elapsed() < LOCK_PATIENCE => thread::sleep(LOCK_PATIENCE / 20),
+            opened => return opened,
+        }
+    }
 }
 
 /// Deletes what a killed process had begun to write for the database's own use, and says whether there was any.
@@ -153,8 +170,8 @@ impl SledBackend {
             );
             return Err(BackendError::Corrupt(text));
         }
-        let db = match open_database(path) {
-            Err(BackendError::Corrupt(_)) if clear_half_written(path)? => open_database(path)?,
+        let db = match open_unlocked(path) {
+            Err(BackendError::Corrupt(_)) if clear_half_written(path)? => open_unlocked(path)?,
             opened => opened?,
         };
         Ok(Self { path: path.to_owned(), db, synced: Mutex::default() })

@@ -74,7 +74,7 @@ fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 
 #[test]
 fn more_chunks_than_have_room_wait_for_a_slow_commit() {
     let contents: Vec<Vec<String>> = (0..300).map(|at| vec![line(at, at, Some(at % 7))]).collect();
-    let accepted = within(Duration::from_secs(60), move || {
+    let accepted = within(Duration::from_secs(30), move || {
         let folder = tempfile::tempdir().expect("a folder");
         let slow = Slow { nap: Duration::from_millis(100), ..Slow::default() };
         let mut engine = Engine::with_backend(Arc::new(slow), &settings(&Rules::default())).expect("a store");

@@ -3,12 +3,15 @@
 mod busy; // many chunks behind a slow commit, and questions while commits go on
 mod cli_golden; // what the command prints, its exit codes, pipes and odd files
 mod crash; // processes that are killed or interrupted, and run again
+mod damage; // stores whose blocks went bad
 mod floors; // rules that prose cannot hold
 mod harness; // the one place that knows how the engine is called
 mod history; // random logs in which everything collides
 mod journeys; // journeys as people make them, worked out by hand
 mod laws; // any order, files, batches, threads, repeats, restarts: one result, the oracle's
+mod nasty; // logs as nobody should write them
 mod oracle; // what is true, worked out naively from the design: the judge of all below
 mod oracle_checks; // the judge judged: true figures, worked examples, a second formulation
 mod real; // where the real log lies
-mod real_data; // the real log through the engine
+mod real_data;
+mod sources; // sources as they come, grow, change and break // the real log through the engine

@@ -1,0 +1,98 @@
+//! Stores whose blocks went bad: told, mended, and made whole by the logs.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use backstitch::engine::Engine;
+use backstitch::store::backend::Backend;
+use backstitch::store::block::Kind;
+use backstitch::store::sled::SledBackend;
+use serde_json::Value;
+
+use crate::harness::{Manner, replay, settings, text, totals};
+use crate::oracle::Rules;
+
+/// Logs of which every second one comes back to the sessions of the one before: links, times and events in many runs.
+fn logs(folder: &Path) -> Vec<PathBuf> {
+    (0..6)
+        .map(|file| {
+            let lines: Vec<String> = (0..400)
+                .map(|number| {
+                    let session = file / 2 * 100 + number % 200;
+                    let customer =
+                        if number % 3 == 0 { format!(r#","ecommerceId":"c{}""#, number % 50) } else { String::new() };
+                    let time = file * 1_000_000 + number * 1_000;
+                    format!(r#"{{"timestamp":{time},"user":{{"identities":{{"sessionId":"s{session}"{customer}}}}}}}"#)
+                })
+                .collect();
+            let path = folder.join(format!("{file}.ndjson"));
+            std::fs::write(&path, text(&lines)).expect("written");
+            path
+        })
+        .collect()
+}
+
+/// Flips a bit in the last block of a kind.
+fn damage(store: &Path, kind: Kind) {
+    let backend = SledBackend::open(store).expect("a database");
+    let key = backend.keys(&[kind as u8], &[kind as u8 + 1]).expect("readable").pop().expect("a block");
+    let mut block = backend.get(&key).expect("readable").expect("it is there");
+    *block.last_mut().expect("a body") ^= 1;
+    backend.put(vec![(key, block)]).expect("writable");
+    backend.sync().expect("writable");
+}
+
+fn command(store: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backstitch"));
+    command.args(arguments).arg("--store").arg(store).output().expect("the binary runs")
+}
+
+#[test]
+fn damage_is_told_and_repaired_and_the_logs_bring_back_what_was_lost() {
+    for kind in [Kind::Links, Kind::Seen, Kind::Directory, Kind::Events] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, logs) = (folder.path().join("store"), logs(folder.path()));
+        let mut engine = Engine::open(&store, Some(&settings(&Rules::default()))).expect("a new store");
+        replay(&mut engine, &logs, Manner { batch_events: 1, ..Manner::default() });
+        let undisturbed = totals(&engine);
+        drop(engine);
+        damage(&store, kind);
+
+        let found = command(&store, &["verify"]);
+        let (out, reason) = (String::from_utf8_lossy(&found.stdout), String::from_utf8_lossy(&found.stderr));
+        assert_eq!(found.status.code(), Some(1), "{kind:?}: {out}{reason}");
+        let word = format!("{kind:?} block").to_lowercase();
+        assert!(format!("{out}{reason}").contains(&word), "{kind:?} is named: {out}{reason}");
+        assert!(format!("{out}{reason}").contains("verify --repair"), "so is the remedy: {out}{reason}");
+
+        let repaired = command(&store, &["verify", "--repair", "--json"]);
+        assert_eq!(repaired.status.code(), Some(0), "{kind:?}: {}", String::from_utf8_lossy(&repaired.stderr));
+        let told: Value = serde_json::from_slice(&repaired.stdout).expect("one object");
+        let lost = told["repaired"]["lost_events"].as_u64().expect("a number");
+        assert_eq!((&told["sound"], lost > 0), (&Value::Bool(true), kind == Kind::Events), "{kind:?}: {told}");
+
+        let mut engine = Engine::open_existing(&store).expect("a repaired store");
+        assert_eq!(totals(&engine) == undisturbed, lost == 0, "{kind:?}");
+        let summary = replay(&mut engine, &logs, Manner { batch_events: 1, ..Manner::default() });
+        assert_eq!((summary.events.accepted, summary.sources.read), (lost, if lost > 0 { 6 } else { 0 }), "{kind:?}");
+        assert_eq!(totals(&engine), undisturbed, "{kind:?}");
+        assert!(engine.verify().expect("readable").is_sound(), "{kind:?}");
+    }
+}
+
+/// What no event tells again cannot be mended: it says so, and changes nothing.
+#[test]
+fn identities_come_back_only_with_a_new_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("store");
+    let mut engine = Engine::open(&store, Some(&settings(&Rules::default()))).expect("a new store");
+    replay(&mut engine, &logs(folder.path()), Manner::default());
+    drop(engine);
+    damage(&store, Kind::Identities);
+    for arguments in [&["verify"][..], &["verify", "--repair"], &["stats"]] {
+        let told = command(&store, arguments);
+        let reason = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert_eq!(told.status.code(), Some(1), "{arguments:?}");
+        assert!(reason.contains("identities block") && reason.contains("replay the logs"), "{reason}");
+    }
+}

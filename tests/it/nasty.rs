@@ -1,0 +1,329 @@
+//! Logs as nobody should write them, judged line by line and all together by the oracle.
+
+use std::fmt::Write;
+use std::fs;
+
+use crate::harness::{
+    Manner, assert_agrees, attribute, counts, expected_attribute, in_memory, reasons, replay, text, totals,
+};
+use crate::oracle::{Rules, judge};
+
+const UUID: &str = "0ca79556-2f3b-4a63-9d3f-0a5b9be3c0de";
+
+/// An event at a moment with identities, both as they stand in JSON.
+fn at(moment: &str, identities: &str) -> String {
+    format!(r#"{{"timestamp":{moment},"user":{{"identities":{{{identities}}}}}}}"#)
+}
+
+/// Values, as they stand in JSON.
+fn values() -> Vec<String> {
+    let long = |length: usize| format!("\"{}\"", "v".repeat(length));
+    let mut values: Vec<String> = [
+        r#""a:b""#,
+        r#"":""#,
+        r#""say \"hi\"""#,
+        r#""two\nlines""#,
+        r#""\n x \t""#,
+        r#""\u0000""#,
+        r#""a\u0000b""#,
+        r#""\\""#,
+        r#""\/""#,
+        r#""\ud83d\ude00""#,
+        "\"😀\"",
+        "\"\u{a0}x\u{a0}\"",
+        "\"\u{3000}x\"",
+        "\"\u{feff}x\"",
+        "\"e\u{301}\"",
+        "\"é\"",
+        "\"İ\"",
+        "\"ﬁ\"",
+        "\"tab\tin it\"",
+        "\"nul\0in it\"",
+        "1",
+        "1.0",
+        "1.50",
+        "1e3",
+        "-0",
+        "-0.0",
+        "00",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "0x1",
+        "NaN",
+        "18446744073709551616",
+        "123456789012345678901234567890.123456789",
+        "true",
+        "null",
+        "[]",
+        "{}",
+        "[1]",
+        "\"true\"",
+        "\"00-00\"",
+        "\"'x'\"",
+        "\"\\\"\\\"\"",
+        "\"'null\\\"\"",
+        "\" ' guest ' \"",
+        "\"\u{37e}\"",
+        "\"sessionId:s\"",
+        "\"...\"",
+    ]
+    .map(str::to_owned)
+    .into();
+    values.extend([
+        long(1023),
+        long(1024),
+        long(1025),
+        long(100_000),
+        format!("\"{}\"", "é".repeat(512)),
+        format!("\"{}\"", "é".repeat(513)),
+    ]);
+    values.extend([
+        format!("\"{UUID}\""),
+        format!("\"{}\"", UUID.to_uppercase()),
+        format!("\"{}\"", UUID.replace('-', "")),
+        format!("\"{{{UUID}}}\""),
+        format!("\" {UUID} \""),
+        format!("\"urn:uuid:{UUID}\""),
+    ]);
+    values
+}
+
+fn moments() -> Vec<&'static str> {
+    vec![
+        "0",
+        "-1",
+        "-62135596800000",
+        "253402300799999",
+        "253402300800000",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "9223372036854775808",
+        "1e3",
+        "1.0",
+        "\"1000\"",
+        "\"\"",
+        "\"2026-11-02\"",
+        "\"2026-11-02T08:00Z\"",
+        "\"2026-11-02T08:00:00\"",
+        "\"2026-11-02t08:00:00z\"",
+        "\"2026-11-02 08:00:00Z\"",
+        "\"2026-11-02T08:00:60Z\"",
+        "\"2016-12-31T23:59:60Z\"",
+        "\"2026-11-02T24:00:00Z\"",
+        "\"2026-02-29T00:00:00Z\"",
+        "\"2024-02-29T00:00:00Z\"",
+        "\"0000-01-01T00:00:00Z\"",
+        "\"9999-12-31T23:59:59.999999Z\"",
+        "\"9999-12-31T23:59:59-23:59\"",
+        "\"2026-11-02T08:00:00.1Z\"",
+        "\"2026-11-02T08:00:00.1234567Z\"",
+        "\"2026-11-02T08:00:00.1234567890123Z\"",
+        "\"1969-12-31T23:59:59.9999999Z\"",
+        "\"2026-11-02T08:00:00,5Z\"",
+        "\"2026-11-02T08:00:00+25:00\"",
+        "\"2026-11-02T08:00:00-00:00\"",
+        "\"2026-11-02T08:00:00+0100\"",
+        "\"2026-11-02T08:00:00+01\"",
+        "\"2026-11-02T08:00:00Z[UTC]\"",
+        "\" 2026-11-02T08:00:00Z\"",
+        "\"2026-11-02T08:00:00\\u005a\"",
+        "\"+002026-11-02T08:00:00Z\"",
+        "\"-000001-01-01T00:00:00Z\"",
+        "null",
+        "true",
+    ]
+}
+
+fn lines() -> Vec<String> {
+    let mut lines = Vec::new();
+    for value in values() {
+        lines.push(at("1000", &format!(r#""sessionId":{value}"#)));
+        lines.push(at("1000", &format!(r#""sessionId":"s","ecommerceId":{value}"#)));
+        lines.push(at("1000", &format!(r#""email":{value},"eCommerceId":"c""#)));
+        // An id is trimmed, and one over the limit is none: the oracle knows neither.
+        let id = value.trim_matches('"');
+        let trimmed = id.trim() == id && !id.starts_with(r"\n") && !id.starts_with('\u{feff}') && id.len() <= 1024;
+        if trimmed {
+            lines.push(format!(r#"{{"id":{value},"time":1000,"user":{{"identities":{{"sessionId":"s"}}}}}}"#));
+        }
+    }
+    for moment in moments() {
+        lines.push(at(moment, r#""sessionId":"t""#));
+        lines.push(format!(r#"{{"time":{moment},"user":{{"identities":{{"sessionId":"t"}}}}}}"#));
+    }
+    for name in [
+        "",
+        " ",
+        "a:b",
+        " email ",
+        "EMAIL",
+        "Émail",
+        "émail",
+        "\u{212a}elvin",
+        "kelvin",
+        "İd",
+        "sess\u{131}onid",
+        "ſessionid",
+        r"a\nb",
+        r"\u0000",
+        "😀",
+    ] {
+        lines.push(at("1000", &format!(r#""{name}":"n","sessionId":"u""#)));
+    }
+    for length in [63, 64, 65, 300] {
+        lines.push(at("1000", &format!(r#""{}":"n","sessionId":"u""#, "n".repeat(length))));
+    }
+    for count in [2, 63, 64] {
+        let mut identities = String::from(r#""sessionId":"many""#);
+        for number in 1..count {
+            let _ = write!(identities, r#","n{number:03}":"{count}""#);
+        }
+        lines.push(at("1000", &identities));
+    }
+    let deep = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    for depth in [1, 60, 120] {
+        lines.push(format!(r#"{{"x":{},"time":1,"user":{{"identities":{{"sessionId":"deep"}}}}}}"#, deep(depth)));
+    }
+    let whole = r#""user":{"identities":{"sessionId":"k"}}"#;
+    for line in [
+        format!(r#"{{"timestamp":1,"timestamp":2,{whole}}}"#),
+        format!(r#"{{"timestamp":1,"time":2,{whole}}}"#),
+        format!(r#"{{"time":1,{whole},{whole}}}"#),
+        format!(r#"{{"time":1,{whole},"user":null}}"#),
+        format!(r#"{{"time":1,"user":[],{whole}}}"#),
+        r#"{"time":1,"user":{"identities":{"sessionId":"k"},"identities":{"sessionId":"l"}}}"#.to_owned(),
+        r#"{"time":1,"user":{"identities":{"sessionId":"k","sessionId":"k"}}}"#.to_owned(),
+        r#"{"time":1,"user":{"identities":{"sessionId":"k","SESSIONID":"l"}}}"#.to_owned(),
+        format!(r#"{{"id":"x","id":"y","time":1,{whole}}}"#),
+        format!(r#"{{"time":1,{whole}}} "#),
+        format!(r#"{{"time":1,{whole}}},"#),
+        format!(r#"{{"time":1,{whole}}}{{}}"#),
+        format!(r#"[{{"time":1,{whole}}}]"#),
+        format!(r#"{{"time":1,{whole},}}"#),
+        format!("{{'time':1,{whole}}}"),
+        format!("{{\"time\":1,{whole}}} // done"),
+        format!("\u{b}{{\"time\":1,{whole}}}"),
+        format!("{{\u{a0}\"time\":1,{whole}}}"),
+        "null".into(),
+        "{}".into(),
+        "[]".into(),
+        "\"\"".into(),
+        "\u{c}".into(),
+        " \t ".into(),
+        "\0".into(),
+    ] {
+        lines.push(line);
+    }
+    lines
+}
+
+#[test]
+fn each_nasty_line_is_judged_as_the_oracle_judges_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut faults = Vec::new();
+    for (number, line) in lines().into_iter().enumerate() {
+        let file = folder.path().join(number.to_string());
+        fs::write(&file, format!("{line}\n")).expect("written");
+        let mut engine = in_memory(&Rules::default());
+        let summary = replay(&mut engine, &[file], Manner { threads: 1, ..Manner::default() });
+        let verdict = judge(&Rules::default(), &[(String::new(), vec![line.clone()])]);
+        let expected = [verdict.counts.read, verdict.counts.accepted, 0, verdict.counts.rejected];
+        let told = (counts(&summary), reasons(&summary), totals(&engine).1);
+        if told != (expected, verdict.counts.reasons.clone(), verdict.digest.clone()) {
+            faults.push(format!(
+                "{}\n  told {told:?}\n  true {expected:?} {:?}",
+                line.chars().take(160).collect::<String>(),
+                verdict.counts.reasons
+            ));
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn all_of_them_together_in_any_files() {
+    let lines = lines();
+    let verdict = judge(&Rules::default(), &[(String::new(), lines.clone())]);
+    for (files, batch_events) in [(1, 1_000_000), (7, 1), (40, 30)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        // Dealt out, and each in another order than the last: namespaces are discovered differently in each.
+        let paths: Vec<_> = (0..files)
+            .map(|file| {
+                let mut part: Vec<&String> = lines.iter().skip(file).step_by(files).collect();
+                if file % 2 == 1 {
+                    part.reverse();
+                }
+                let path = folder.path().join(format!("{file:02}"));
+                fs::write(&path, text(&part)).expect("written");
+                path
+            })
+            .collect();
+        let mut engine = in_memory(&Rules::default());
+        replay(&mut engine, &paths, Manner { batch_events, ..Manner::default() });
+        assert_agrees(&engine, &verdict);
+        if files == 1 {
+            let parsed = lines.iter().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count();
+            assert!(parsed > 100);
+            assert_eq!(attribute(&engine, &paths[0]).len(), expected_attribute(&verdict, 0, &lines).len());
+        }
+    }
+}
+
+/// Windows line ends, a byte order mark, blank lines and a last line without its end change nothing.
+#[test]
+fn line_ends_and_marks_are_no_part_of_a_line() {
+    let lines: Vec<String> = (0..50)
+        .map(|at_| at(&(at_ % 3).to_string(), &format!(r#""sessionId":"s{}","email":"e{}""#, at_ % 7, at_ % 4)))
+        .collect();
+    let verdict = judge(&Rules::default(), &[(String::new(), lines.clone())]);
+    let plain = text(&lines);
+    for (dressed, what) in [
+        (plain.replace('\n', "\r\n"), "line ends"),
+        (format!("\u{feff}{plain}"), "mark"),
+        (format!("\u{feff}{}", plain.replace('\n', "\r\n\r\n  \t\r\n")), "all"),
+        (plain.trim_end().to_owned(), "no last line end"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("log");
+        fs::write(&file, dressed).expect("written");
+        let mut engine = in_memory(&Rules::default());
+        let summary = replay(&mut engine, std::slice::from_ref(&file), Manner::default());
+        assert_eq!(counts(&summary)[..2], [50, verdict.counts.accepted], "{what}");
+        assert_eq!(totals(&engine).1, verdict.digest, "{what}");
+        assert_eq!(attribute(&engine, &file), expected_attribute(&verdict, 0, &lines), "{what}");
+    }
+}
+
+/// What the oracle cannot judge, by hand: line, and how it ends.
+#[test]
+fn nasty_lines_by_hand() {
+    let many: Vec<String> = (0..65).map(|number| format!(r#""n{number}":"x""#)).collect();
+    let with_id = |id: &str| format!(r#"{{"id":{id},"time":1,"user":{{"identities":{{"sessionId":"s"}}}}}}"#);
+    let told = |lines: &[String]| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("log");
+        fs::write(&file, text(lines)).expect("written");
+        let mut engine = in_memory(&Rules::default());
+        let summary = replay(&mut engine, &[file], Manner::default());
+        (counts(&summary), reasons(&summary).into_keys().next())
+    };
+    let accepted = |count, duplicate| ([count + duplicate, count, duplicate, 0], None);
+    let rejected = |reason| ([1, 0, 0, 1], Some(reason));
+    assert_eq!(told(&[at("1", &many.join(","))]), rejected("no_identity"), "more than anyone has");
+    assert_eq!(told(&[at("1", r#""sessionId":"\ud83d""#)]), rejected("malformed"), "half a character");
+    assert_eq!(
+        told(&[at("1", r#""sessionId":1E400"#), at("1", r#""sessionId":"1E400""#)]),
+        accepted(2, 0),
+        "two lines"
+    );
+    assert_eq!(told(&[with_id("\"x\""), with_id("\" x\\n\"")]), accepted(1, 1), "an id is trimmed");
+    assert_eq!(told(&[with_id("7"), with_id("\"7\"")]), accepted(1, 1), "a number is its text");
+    assert_eq!(
+        told(&[with_id(&format!("\"{UUID}\"")), with_id(&format!("\"{}\"", UUID.to_uppercase()))]),
+        accepted(2, 0)
+    );
+    let long = |last: char| with_id(&format!("\"{}{last}\"", "v".repeat(1024)));
+    assert_eq!(told(&[long('a'), long('a'), long('b')]), accepted(2, 1), "too long an id: the line tells them apart");
+}
