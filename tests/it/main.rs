@@ -14,4 +14,5 @@ mod oracle; // what is true, worked out naively from the design: the judge of al
 mod oracle_checks; // the judge judged: true figures, worked examples, a second formulation
 mod real; // where the real log lies
 mod real_data;
+mod sizes; // devices of a whole town, customers with a thousand devices, sessions cut at ties
 mod sources; // sources as they come, grow, change and break // the real log through the engine
