@@ -12,7 +12,7 @@ use backstitch::resolver::Resolver;
 use backstitch::store::backend::{Backend, Entry, MemoryBackend};
 use backstitch::store::error::BackendError;
 
-use crate::harness::{Manner, replay, replayed, settings, text, totals};
+use crate::harness::{Manner, in_memory, replay, replayed, settings, text, totals};
 use crate::oracle::{Rules, judge};
 
 /// A store in memory whose disk takes its time.
@@ -82,6 +82,17 @@ fn more_chunks_than_have_room_wait_for_a_slow_commit() {
         replay(&mut engine, &files(folder.path(), &contents), manner).events.accepted
     });
     assert_eq!(accepted, 300);
+}
+
+#[test]
+fn a_batch_of_no_events_holds_one() {
+    let accepted = within(Duration::from_secs(30), || {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut engine = in_memory(&Rules::default());
+        let files = files(folder.path(), &[vec![line(1, 1, None)], vec![line(2, 2, None)]]);
+        replay(&mut engine, &files, Manner { batch_events: 0, ..Manner::default() }).events.accepted
+    });
+    assert_eq!(accepted, 2);
 }
 
 /// What a thread saw of each commit: a digest of a view that lasts, and who a session was.

@@ -116,6 +116,8 @@ fn good_files_are_read_whatever_a_bad_one_does() {
     for session in ["s2000", "s2009", "s3000", "s3009"] {
         assert_eq!(object(&run(folder.path(), &["resolve", session, "--json"], b""))["customer"], "c", "{session}");
     }
+    // As it was, it is no file with nothing new: it is still broken.
+    assert_eq!(run(folder.path(), &["replay", "2.gz", "--json"], b"").status.code(), Some(1));
     // Delivered again, whole, it goes on where it broke off.
     put("2.gz", &gzip);
     let again = object(&run(folder.path(), &["replay", "2.gz", "--json"], b""));
