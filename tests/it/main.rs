@@ -13,6 +13,6 @@ mod nasty; // logs as nobody should write them
 mod oracle; // what is true, worked out naively from the design: the judge of all below
 mod oracle_checks; // the judge judged: true figures, worked examples, a second formulation
 mod real; // where the real log lies
-mod real_data;
+mod real_data; // the real log through the engine
 mod sizes; // devices of a whole town, customers with a thousand devices, sessions cut at ties
-mod sources; // sources as they come, grow, change and break // the real log through the engine
+mod sources; // sources as they come, grow, change and break

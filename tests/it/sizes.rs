@@ -82,8 +82,8 @@ fn a_customer_with_twenty_thousand_sessions() {
 fn batches_that_cut_a_session_at_its_ties() {
     let lines: Vec<String> = (0..66)
         .map(|number: u32| {
-            let id = if number % 4 == 0 { format!(r#""id":"e{}","#, number / 8) } else { String::new() };
-            let customer = (number % 5 == 0).then_some(number % 3);
+            let id = if number.is_multiple_of(4) { format!(r#""id":"e{}","#, number / 8) } else { String::new() };
+            let customer = (number.is_multiple_of(5)).then_some(number % 3);
             line("s", i64::from(number % 3), customer).replacen('{', &format!("{{{id}\"n\":{},", number / 2), 1)
         })
         .collect();
