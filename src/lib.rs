@@ -47,3 +47,8 @@ pub mod ingest;
 pub mod model;
 pub mod resolver;
 pub mod store;
+
+/// The README's Rust, compiled and run with the doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

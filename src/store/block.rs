@@ -1,6 +1,6 @@
 //! Blocks: the unit that is written, checked and thrown away.
 //!
-//! A stored block is a header of [`HEADER_BYTES`] and a body. The header: the magic (4 bytes), the format
+//! A stored block is a header of `HEADER_BYTES` and a body. The header: the magic (4 bytes), the format
 //! version (1), the kind (1), two zeros, the generation of the commit that wrote it (8, little endian) and a
 //! checksum (8, little endian): XXH3-64 of the body, seeded with XXH3-64 of the block's key and of the
 //! header before the checksum. So a block that lies under another block's key, or is left from another
