@@ -31,7 +31,9 @@ pub use replay::{BATCH_EVENTS, Replay};
 pub use summary::{EventCounts, Progress, SourceCounts, Summary};
 pub use verify::Verification;
 
-/// A store that is open for replay, and the people in it. There is one a store; its [`Resolver`]s are many.
+/// A store that is open for replay, and the people in it. There is one a store, in one process at a time; its [`Resolver`]s are many.
+///
+/// Dropping it closes the store as soon as its resolvers are gone too; nothing waits to be written then.
 pub struct Engine {
     store: Store,
     resolver: Resolver,
@@ -113,6 +115,8 @@ impl Engine {
     }
 
     /// Works out everything derived a second time, in another way, and compares.
+    ///
+    /// Costs a read of everything, and the memory of a second graph.
     ///
     /// # Errors
     /// When the store cannot be read. Damaged blocks are no error here: they are reported.

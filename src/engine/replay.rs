@@ -48,11 +48,11 @@ pub struct Replay<'a> {
     /// Events of a batch, that is between two commits. It is full with the chunk that reaches the number, so that a
     /// batch holds at least a chunk.
     pub batch_events: usize,
-    /// Where lines go that are no events, as NDJSON.
+    /// Where lines go that are no events, as NDJSON: `source`, `line_number` (from 1), `reason`, `detail`, `line`.
     pub rejects: Option<&'a mut (dyn Write + Send)>,
-    /// Set by another thread to stop at the next commit.
+    /// Set to true by another thread to stop: what was read by then is committed.
     pub stop: Option<&'a AtomicBool>,
-    /// Called after each chunk.
+    /// Called after each chunk, in the calling thread.
     pub progress: Option<&'a mut dyn FnMut(Progress)>,
 }
 

@@ -49,7 +49,7 @@ enum Level {
 
 /// The namespaces that a store has met, with their levels. Small (at most [`MAX_NAMESPACES`]); cloned freely.
 ///
-/// Ids are handed out in the order of meeting and never change; ranks follow the levels.
+/// Ids are handed out in the order of meeting and never change; ranks follow the levels. An id that these never gave panics, as an index would.
 #[derive(Debug, Clone)]
 pub struct Namespaces {
     levels: Levels,

@@ -29,12 +29,17 @@ pub use rows::{EventRow, SessionRow};
 pub use totals::{Attribution, Totals};
 
 /// Answers questions about people. Cheap to clone, `Send + Sync`; all clones see the same commits.
+///
+/// Short questions (who is this?) are asked here and read memory alone. Those about events, rows and totals read the store, and are asked of a
+/// [`View`]: `resolver.view().events("ecommerceId", "18278")`.
 #[derive(Clone)]
 pub struct Resolver {
     shared: Arc<RwLock<View>>,
 }
 
 /// Everything that one commit published, unchanged by later ones. Cheap to clone.
+///
+/// While one is held, the next commit copies the graph before it changes it: keep it for a question, not for a day.
 #[derive(Clone)]
 pub struct View {
     graph: Arc<Graph>,

@@ -4,7 +4,7 @@
 //! part, in any order, and may tear a value; a block may rot at any time.
 //!
 //! **A commit**, from the caller to the disk ([`Store::commit`]):
-//! 1. its rows become blocks of about seven KiB, each sealed with its key, its generation and a checksum; nothing
+//! 1. its rows become blocks of about [`BLOCK_BYTES`](block), each sealed with its key, its generation and a checksum; nothing
 //!    that lies there already is touched. The blocks of one kind and one commit are a *run*;
 //! 2. where a kind has become many runs, neighbours are merged into one, block by block;
 //! 3. sync;
