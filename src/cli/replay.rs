@@ -27,6 +27,8 @@ pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
         keep_logs(&logs, path)?;
     }
     let mut rejects = replay.rejects.as_deref().map(|path| open_rejects(path, replay.force)).transpose()?;
+    // Before the store is opened, which may take a while: Ctrl-C then ends at a commit, not in the middle.
+    let stop = interrupt::stop();
     let mut engine = open(&common.store, replay)?;
     let mut bar = Bar::new(common);
     let summary = engine.replay(backstitch::engine::Replay {
@@ -34,7 +36,7 @@ pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
         threads: replay.threads,
         batch_events: replay.batch_events,
         rejects: rejects.as_mut().map(|file| file as &mut (dyn Write + Send)),
-        stop: Some(interrupt::stop()),
+        stop: Some(stop),
         progress: Some(&mut |at: Progress| bar.show(at.bytes, at.bytes_total, at.events)),
         ..backstitch::engine::Replay::of(&replay.logs)
     });

@@ -181,6 +181,13 @@ fn reasons_and_junk_of_the_readme_are_those_of_the_decoder() {
     }
 }
 
+#[test]
+fn the_readme_asks_for_the_rust_that_the_manifest_asks_for() {
+    let manifest = include_str!("../../Cargo.toml");
+    let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).expect("a version");
+    assert!(README.contains(&format!("Rust ({} or later)", version.trim_matches('"'))), "{version}");
+}
+
 /// The text behind a name in a block of `docs/format.md`: `name  value`.
 fn example(name: &str) -> &'static str {
     let line = FORMAT.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("  "));
