@@ -39,8 +39,9 @@
 //! restarts, or of how often the log is replayed. [`Totals::digest`](resolver::Totals::digest) shows it: equal facts, equal digest.
 //!
 //! # What to expect
-//! - **Errors** are values, and their texts name the file or store and the remedy. A panic over what a log or a store holds is a defect. Ids ([`IdentityId`](model::identity::IdentityId), [`LinkId`](graph::links::LinkId), …) are places in the table that gave
-//!   them: one of another graph panics as an index would.
+//! - **Errors** are values, and their texts name the file or store and the remedy. A panic over what a log or a store
+//!   holds is a defect. Ids ([`IdentityId`](model::identity::IdentityId), [`LinkId`](graph::links::LinkId), …) are places
+//!   in the table that gave them: one of another graph panics as an index would.
 //! - **Times** are microseconds since the Unix epoch ([`Time`](model::time::Time)), sizes are bytes, and each says so where it stands.
 //! - **Cost**: `resolve` reads memory alone; rows, events and totals read the store. Memory grows with identities and links, not with events.
 //! - **Limits** are constants with their reasons, in [`model::limits`].

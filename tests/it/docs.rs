@@ -163,10 +163,11 @@ fn reasons_and_junk_of_the_readme_are_those_of_the_decoder() {
     for reason in Reason::ALL {
         row(reason.word());
     }
-    let list = README.split("<!-- junk -->").nth(1).and_then(|rest| rest.split("<!-- /junk -->").next());
-    let values: Vec<&str> = quoted(list.expect("the list")).collect();
-    assert_eq!(values.len(), 14, "{values:?}");
-    for value in values.into_iter().chain(["0", "00000000-0000-0000-0000-000000000000", " "]) {
+    let list =
+        README.split("\n\n").find(|text| text.starts_with("Values that stand")).expect("the list").replace('\n', " ");
+    let values: Vec<&str> = quoted(&list).collect();
+    assert_eq!(values.len(), 15, "{values:?}");
+    for value in values.into_iter().chain(["00000000-0000-0000-0000-000000000000", " "]) {
         for spelling in [value.to_owned(), value.to_uppercase(), format!("'{value}'")] {
             let line = format!("{{\"time\":1,\"user\":{{\"identities\":{{\"email\":\"{spelling}\"}}}}}}\n");
             let end = line.len() as u64;
