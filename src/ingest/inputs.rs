@@ -8,7 +8,7 @@ use hashbrown::HashSet;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::ingest::error::IngestError;
-use crate::model::limits::{STORE_MARKER, STORE_MARKER_TEXT};
+use crate::model::source::{STORE_MARKER, STORE_MARKER_TEXT};
 
 /// The name of standard input, among the arguments and in reports.
 pub const STDIN: &str = "-";

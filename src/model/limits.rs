@@ -27,10 +27,3 @@ pub const MAX_REJECT_BYTES: usize = 64 << 10;
 
 /// Distinct junk values that are counted by name; the rest are counted together. Junk is a short list unless it was extended badly.
 pub const MAX_JUNK_COUNTED: usize = 1_000;
-
-/// The file that says that its folder is a store. It is told by its content, since a log may have any name; and it is here
-/// because both must know it: the store, which writes it, and the walk through a folder of logs, which passes a store by.
-pub const STORE_MARKER: &str = "backstitch";
-
-/// What is written in the [`STORE_MARKER`].
-pub const STORE_MARKER_TEXT: &[u8] = b"A backstitch store. The files beside this one belong together.\n";

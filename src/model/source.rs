@@ -45,3 +45,10 @@ pub struct Source {
     /// How far it was read; `None` for standard input, which has no position.
     pub position: Option<Position>,
 }
+
+/// The file that says that its folder is a store. It is told by its content, since a log may have any name; and it is here
+/// because both must know it: the store, which writes it, and the walk through a folder of logs, which passes a store by.
+pub const STORE_MARKER: &str = "backstitch";
+
+/// What is written in the [`STORE_MARKER`].
+pub const STORE_MARKER_TEXT: &[u8] = b"A backstitch store. The files beside this one belong together.\n";

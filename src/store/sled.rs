@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::model::limits::{STORE_MARKER, STORE_MARKER_TEXT};
+use crate::model::source::{STORE_MARKER, STORE_MARKER_TEXT};
 use crate::store::backend::{Backend, Entry};
 use crate::store::error::{BackendError, StoreError};
 

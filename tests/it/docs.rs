@@ -50,8 +50,8 @@ fn console() -> Vec<(&'static str, Vec<&'static str>)> {
 /// A line without what differs from run to run: times, speeds, sizes on disk.
 fn steady(line: &str) -> String {
     for (begin, end) in [("Replayed ", ":"), ("  on disk ", " ")] {
-        if line.starts_with(begin) {
-            return line[..begin.len() + line[begin.len()..].find(end).unwrap_or(0)].to_owned();
+        if let Some(rest) = line.strip_prefix(begin) {
+            return format!("{begin}{}", rest.split(end).next().unwrap_or_default());
         }
     }
     match line.split_once("\"seconds\":") {
