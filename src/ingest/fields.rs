@@ -54,7 +54,10 @@ impl Fields {
             Ok(())
         })?;
         if self.escaped {
-            self.decode(text);
+            self.decode(text).map_err(|place| {
+                scanner.at = place;
+                Fault::Surrogate
+            })?;
         }
         Ok(())
     }
@@ -106,29 +109,36 @@ impl Fields {
         key_of(scanner.raw(key))
     }
 
-    /// Moves every text with escapes, resolved, to `decoded`; spans with escapes point there from now on.
+    /// Moves every text with escapes, resolved, to `decoded`; spans with escapes point there from now on. A `time` beside a
+    /// `timestamp` is passed over.
+    ///
+    /// # Errors
+    /// The place in `text` of an escape without which there is no text.
     #[inline(never)]
-    fn decode(&mut self, text: &str) {
+    fn decode(&mut self, text: &str) -> Result<(), usize> {
         let decoded = &mut self.decoded;
         decoded.clear();
         let mut decode = |span: &mut Span| {
             if span.escaped {
                 let start = decoded.len();
-                unescape(&text[span.start..span.end], decoded);
+                unescape(&text[span.start..span.end], decoded).map_err(|place| span.start + place)?;
                 (span.start, span.end) = (start, decoded.len());
             }
+            Ok::<(), usize>(())
         };
-        for token in [&mut self.timestamp, &mut self.time, &mut self.id] {
+        let moment = if self.timestamp == Token::Absent { &mut self.time } else { &mut self.timestamp };
+        for token in [moment, &mut self.id] {
             if let Token::Text(span) = token {
-                decode(span);
+                decode(span)?;
             }
         }
         for (namespace, value) in &mut self.identities {
-            decode(namespace);
+            decode(namespace)?;
             if let Token::Text(span) = value {
-                decode(span);
+                decode(span)?;
             }
         }
+        Ok(())
     }
 }
 
@@ -146,8 +156,10 @@ fn key_of(name: &[u8]) -> Key {
 #[inline(never)]
 fn escaped_key(text: &str, key: Span) -> Key {
     let mut name = String::new();
-    unescape(&text[key.start..key.end], &mut name);
-    key_of(name.as_bytes())
+    match unescape(&text[key.start..key.end], &mut name) {
+        Ok(()) => key_of(name.as_bytes()),
+        Err(_) => Key::Other,
+    }
 }
 
 #[inline(always)]
@@ -156,6 +168,5 @@ fn is(text: &str, scanner: &Scanner<'_>, key: Span, name: &[u8]) -> bool {
         return scanner.raw(key) == name;
     }
     let mut plain = String::new();
-    unescape(&text[key.start..key.end], &mut plain);
-    plain.as_bytes() == name
+    unescape(&text[key.start..key.end], &mut plain).is_ok() && plain.as_bytes() == name
 }

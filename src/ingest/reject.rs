@@ -5,7 +5,7 @@ use std::fmt;
 /// Why a line was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
-    /// It is not one complete valid JSON object.
+    /// It is not one complete valid JSON object, or half of a surrogate pair stands in a text that is needed.
     Malformed,
     /// It has no `timestamp` (or `time`), or one that cannot be read.
     NoTimestamp,

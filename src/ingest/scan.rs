@@ -2,7 +2,8 @@
 //!
 //! It walks UTF-8 text line by line and accepts exactly RFC 8259, nested at most [`MAX_DEPTH`] deep. A line end is not
 //! white space here: it ends the line, so a broken line cannot swallow the next. What is not asked for is checked and
-//! passed over; what is asked for is told by its place ([`Span`]).
+//! passed over; what is asked for is told by its place ([`Span`]). By that grammar an escape may be half of a surrogate pair,
+//! as in a title that JavaScript cut inside an emoji; only [`unescape`], which must make a text of it, refuses it.
 
 use std::fmt;
 
@@ -40,7 +41,7 @@ impl fmt::Display for Fault {
             Self::Control => "a control character stands in a text",
             Self::Unended => "a text has no closing quote",
             Self::Escape => "an escape is unknown",
-            Self::Surrogate => "an escape is half of a surrogate pair",
+            Self::Surrogate => "a time, an id or an identity holds half of a surrogate pair, which is no text",
             Self::Number => "a number is misspelled",
             Self::Deep => return write!(f, "it is nested more than {MAX_DEPTH} deep"),
             Self::After => "something follows the object",
@@ -276,27 +277,9 @@ impl<'a> Scanner<'a> {
             b'u' => {}
             _ => return Err(Fault::Escape),
         }
-        match self.unit()? {
-            0xDC00..=0xDFFF => Err(Fault::Surrogate),
-            0xD800..=0xDBFF => {
-                if !self.bytes[self.at..].starts_with(b"\\u") {
-                    return Err(Fault::Surrogate);
-                }
-                self.at += 1;
-                match self.unit()? {
-                    0xDC00..=0xDFFF => Ok(()),
-                    _ => Err(Fault::Surrogate),
-                }
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The UTF-16 unit of `uXXXX`.
-    fn unit(&mut self) -> Result<u16, Fault> {
-        let unit = hex4(self.bytes, self.at + 1).ok_or(Fault::Escape)?;
+        hex4(self.bytes, self.at + 1).ok_or(Fault::Escape)?;
         self.at += 5;
-        Ok(unit)
+        Ok(())
     }
 
     #[inline(always)]
@@ -342,7 +325,10 @@ impl<'a> Scanner<'a> {
 }
 
 /// Appends the text that `raw` stands for to `out`. Its escapes were checked by the scanner.
-pub(super) fn unescape(raw: &str, out: &mut String) {
+///
+/// # Errors
+/// The place in `raw` of an escape that is half of a surrogate pair: then it stands for no text.
+pub(super) fn unescape(raw: &str, out: &mut String) -> Result<(), usize> {
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
         out.push_str(&rest[..at]);
@@ -357,10 +343,12 @@ pub(super) fn unescape(raw: &str, out: &mut String) {
             Some(b'u') => {
                 let unit = hex4(bytes, at + 2).unwrap_or(0);
                 used = at + 6;
-                let low = if unit & 0xFC00 == 0xD800 { hex4(bytes, at + 8) } else { None };
+                let pair = unit & 0xFC00 == 0xD800 && bytes.get(used..used + 2) == Some(b"\\u");
+                let low = if pair { hex4(bytes, used + 2) } else { None };
                 used += if low.is_some() { 6 } else { 0 };
                 let units = [Some(unit), low].into_iter().flatten();
-                char::decode_utf16(units).next().and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER)
+                let sign = char::decode_utf16(units).next().and_then(Result::ok);
+                sign.ok_or(raw.len() - rest.len() + at)?
             }
             Some(&itself) => char::from(itself),
             None => break,
@@ -369,6 +357,7 @@ pub(super) fn unescape(raw: &str, out: &mut String) {
         rest = &rest[used..];
     }
     out.push_str(rest);
+    Ok(())
 }
 
 fn hex4(bytes: &[u8], at: usize) -> Option<u16> {
@@ -426,7 +415,22 @@ mod tests {
     #[test]
     fn escapes_stand_for_what_they_name() {
         let mut out = String::from(">");
-        unescape(r#"\u0073\uD83D\uDE00\"\\\/\b\f\n\r\té\u00E9"#, &mut out);
+        unescape(r#"\u0073\uD83D\uDE00\"\\\/\b\f\n\r\té\u00E9"#, &mut out).unwrap();
         assert_eq!(out, ">s😀\"\\/\u{8}\u{c}\n\r\téé");
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_no_text() {
+        let (pair, high, low) = (r"\uD83D\uDE00", r"\uD83D", r"\uDE00");
+        for (before, rest) in [("", ""), ("é ", " x"), (pair, pair), (r"\n", r"\u0041"), (r"\\u", r"\\uDE00")] {
+            for half in [high, low] {
+                let raw = format!("{before}{half}{rest}");
+                // A half before a whole one, or before the other half of nobody, is the first that is none.
+                assert_eq!(unescape(&raw, &mut String::new()), Err(before.len()), "{raw}");
+            }
+        }
+        let mut out = String::new();
+        assert_eq!(unescape(&format!("{high}{pair}"), &mut out), Err(0));
+        assert_eq!(unescape(&format!("{pair}{low}"), &mut out), Err(pair.len()));
     }
 }

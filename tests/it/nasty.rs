@@ -219,11 +219,48 @@ fn lines() -> Vec<String> {
     lines
 }
 
+/// Lines with half of a surrogate pair, which is good JSON: an event where it is passed over, malformed where it is needed.
+fn halves() -> Vec<String> {
+    let whole = r#""time":1,"user":{"identities":{"sessionId":"h"}}"#;
+    let mut lines = Vec::new();
+    for half in [
+        r"\ud83d",
+        r"\ude00",
+        r"rain \ud83d",
+        r"\ud83d\ud83d\ude00",
+        r"\ud83d\u0041",
+        r"\ud83dA",
+        r"\uDBFF\n",
+        r"\\\udfff",
+    ] {
+        for passed_over in ["title", "timestamp\":null,\"x", "id\":null,\"x"] {
+            lines.push(format!(r#"{{"{passed_over}":"{half}",{whole}}}"#));
+        }
+        lines.extend([
+            format!(r#"{{"{half}":1,{whole},"target":{{"{half}":["{half}",{{"{half}":"{half}"}}]}}}}"#),
+            format!(
+                r#"{{"timestamp":1,"time":"{half}","user":{{"{half}":"{half}","identities":{{"sessionId":"h"}}}}}}"#
+            ),
+            format!(r#"{{"id":"{half}","id":7,{whole}}}"#),
+            format!(r#"{{"id":"{half}",{whole}}}"#),
+            at(&format!("\"{half}\""), r#""sessionId":"h""#),
+            format!(r#"{{"time":"{half}","user":{{"identities":{{"sessionId":"h"}}}}}}"#),
+            format!(r#"{{"timestamp":null,"time":"{half}","user":{{"identities":{{"sessionId":"h"}}}}}}"#),
+            at("1", &format!(r#""sessionId":"h","email":"{half}""#)),
+            at("1", &format!(r#""sessionId":"h","{half}":"x""#)),
+            at("1", &format!(r#""sessionId":"h","{half}":-1.5"#)),
+            at("1", &format!(r#""sessionId":"h","{half}":null,"{half}":["{half}"],"{half}":true"#)),
+            at("1", &format!(r#""sessionId":"h","email":"x{half}"}},"identities":{{"sessionId":"i""#)),
+        ]);
+    }
+    lines
+}
+
 #[test]
 fn each_nasty_line_is_judged_as_the_oracle_judges_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut faults = Vec::new();
-    for (number, line) in lines().into_iter().enumerate() {
+    for (number, line) in lines().into_iter().chain(halves()).enumerate() {
         let file = folder.path().join(number.to_string());
         fs::write(&file, format!("{line}\n")).expect("written");
         let mut engine = in_memory(&Rules::default());

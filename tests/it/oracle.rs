@@ -306,8 +306,8 @@ fn judge_line(rules: &Rules, line: &str, events: &mut BTreeSet<Event>, counts: &
     }
 }
 
-/// The members of a JSON object, in order, repeats included.
-struct Members(Vec<(String, Box<RawValue>)>);
+/// The members of a JSON object as they are written, in order, repeats included.
+struct Members(Vec<(Box<RawValue>, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -332,7 +332,7 @@ impl<'de> Deserialize<'de> for Members {
 impl Members {
     /// The member called `name`, unless it is null; of several, the last.
     fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().rev().find(|(key, _)| key == name)?;
+        let found = self.0.iter().rev().find(|(key, _)| scalar(key.get()).as_deref() == Some(name))?;
         Some(found.1.get()).filter(|text| *text != "null")
     }
 
@@ -350,17 +350,34 @@ fn scalar(raw: &str) -> Option<String> {
     }
 }
 
+/// Whether a value is no text, or one that can be had: half of a surrogate pair is good JSON, but stands for nothing.
+fn is_whole(raw: &str) -> bool {
+    !raw.starts_with('"') || scalar(raw).is_some()
+}
+
 fn decode(rules: &Rules, line: &str, junk: &mut BTreeMap<String, u64>) -> Result<Event, &'static str> {
     if line.len() > 1 << 20 {
         return Err("too_long");
     }
     let activity = Members::parse(line).ok_or("malformed")?;
-    let time = activity.get("timestamp").or(activity.get("time")).and_then(moment).ok_or("no_timestamp")?;
+    let time = activity.get("timestamp").or(activity.get("time"));
     let user = activity.get("user").and_then(Members::parse);
-    let given = user.and_then(|user| user.get("identities").and_then(Members::parse)).ok_or("no_identity")?;
+    let given = user.and_then(|user| user.get("identities").and_then(Members::parse));
+    let named = given.iter().flat_map(|given| &given.0);
+    let named =
+        named.filter(|(_, value)| value.get().starts_with(['"', '-']) || value.get().as_bytes()[0].is_ascii_digit());
+    if ![time, activity.get("id")].into_iter().flatten().all(is_whole)
+        || !named.clone().all(|(namespace, value)| is_whole(namespace.get()) && is_whole(value.get()))
+    {
+        return Err("malformed");
+    }
+    let time = time.and_then(moment).ok_or("no_timestamp")?;
+    if given.is_none() {
+        return Err("no_identity");
+    }
     let mut ids: Vec<Id> = Vec::new();
-    for (namespace, value) in given.0 {
-        let Some(value) = scalar(value.get()) else { continue };
+    for (namespace, value) in named {
+        let (Some(namespace), Some(value)) = (scalar(namespace.get()), scalar(value.get())) else { continue };
         let value = value.trim();
         let Some(level) = level(rules, &namespace) else { continue };
         if let Some(word) = junk_word(rules, value) {
