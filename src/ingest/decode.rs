@@ -289,7 +289,9 @@ fn unusable(fields: &Fields, kept: usize) -> Reject {
     match fields.identities.len() {
         0 => reject(&"user.identities holds no text or number"),
         _ if kept == 0 => reject(&"every value of user.identities is junk"),
-        _ => reject(&format_args!("it has {kept} identities, at most {MAX_IDENTITIES_PER_EVENT} make sense")),
+        _ => reject(&format_args!(
+            "it has {kept} identities, and none is taken of more than {MAX_IDENTITIES_PER_EVENT}: so many are a mistake upstream"
+        )),
     }
 }
 
