@@ -8,13 +8,16 @@ use crate::cli::args::{Attribute, Common};
 use crate::cli::bar::Bar;
 use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
+use crate::cli::logs::{keep_logs, some_log};
 use crate::cli::output::Output;
-use crate::cli::replay::some_log;
 use crate::cli::text::{count, thousands};
 
 /// Writes the line of every event with its person.
 pub fn run(common: &Common, attribute: &Attribute) -> Result<Ended, Failure> {
     some_log(&attribute.logs)?;
+    if let Some(path) = &attribute.rows.output {
+        keep_logs(&attribute.logs, path, "the results")?;
+    }
     let engine = Engine::open_existing(&common.store)?;
     let view = engine.resolver().view();
     let mut out = Output::to(attribute.rows.output.as_deref())?;

@@ -12,6 +12,7 @@ mod failure;
 mod generate;
 mod identity;
 mod interrupt;
+mod logs;
 mod output;
 mod replay;
 mod resolve;

@@ -38,12 +38,15 @@ impl Output {
     pub fn to(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Self::stdout()) };
         let name = path.display().to_string();
-        // A name of its own beside it: on the same disk, so that the renaming is one step.
-        let mut temporary: OsString = path.into();
+        // A name of its own beside it: on the same disk, so that the renaming is one step; hidden, so that no pattern of logs
+        // finds it.
+        let mut temporary = OsString::from(".");
+        temporary.push(path.file_name().unwrap_or_default());
         temporary.push(format!(".{}.partial", std::process::id()));
+        let temporary = path.with_file_name(temporary);
         let made = File::create(&temporary).and_then(|file| Ok((file.try_clone()?, file)));
         let (to, file) = made.map_err(|error| Failure::of_output(&name, &error))?;
-        let unfinished = Unfinished { file, temporary: temporary.into(), path: path.to_owned() };
+        let unfinished = Unfinished { file, temporary, path: path.to_owned() };
         Ok(Self::over(Box::new(to), name, Some(unfinished)))
     }
 

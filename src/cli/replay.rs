@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use backstitch::engine::{Engine, Progress, Summary};
-use backstitch::ingest::inputs::{self, Input};
+use backstitch::ingest::inputs;
 use backstitch::model::namespace::Levels;
 use backstitch::model::settings::{Junk, Settings};
 
@@ -14,6 +14,7 @@ use crate::cli::args::{Common, Replay};
 use crate::cli::bar::Bar;
 use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
+use crate::cli::logs::{keep_logs, some_log};
 use crate::cli::output::Output;
 use crate::cli::summary::{Report, in_words, next_steps};
 use crate::cli::text::count;
@@ -22,9 +23,9 @@ use crate::cli::text::count;
 pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
     some_log(&replay.logs)?;
     // A log that does not exist shall not leave a store behind.
-    let logs = inputs::expand(&replay.logs)?;
+    inputs::expand(&replay.logs)?;
     if let Some(path) = &replay.rejects {
-        keep_logs(&logs, path)?;
+        keep_logs(&replay.logs, path, "rejected lines")?;
     }
     let mut rejects = replay.rejects.as_deref().map(|path| open_rejects(path, replay.force)).transpose()?;
     // Before the store is opened, which may take a while: Ctrl-C then ends at a commit, not in the middle.
@@ -55,16 +56,6 @@ pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
     Ok(ended(&summary, replay.strict, replay.rejects.as_deref()))
 }
 
-/// Refuses an empty list of logs, and says how to name one.
-pub fn some_log(logs: &[String]) -> Result<(), Failure> {
-    match logs {
-        [] => {
-            Err(Failure::Usage("no log given: name files, folders or patterns, or `-` to read standard input".into()))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Tells what is not well, and how it ended.
 fn ended(summary: &Summary, strict: bool, rejects: Option<&Path>) -> Ended {
     for error in &summary.failed {
@@ -85,16 +76,6 @@ fn ended(summary: &Summary, strict: bool, rejects: Option<&Path>) -> Ended {
         return Ended::Rejected;
     }
     Ended::Done
-}
-
-/// Refuses to write rejected lines into one of the logs, which `--force` would empty first.
-fn keep_logs(logs: &[Input], rejects: &Path) -> Result<(), Failure> {
-    let Ok(rejects) = rejects.canonicalize() else { return Ok(()) };
-    if logs.contains(&Input::File(rejects.clone())) {
-        let text = format!("{} is one of the logs: name another file for rejected lines", rejects.display());
-        return Err(Failure::Usage(text));
-    }
-    Ok(())
 }
 
 /// A file for rejected lines, added to: a replay that goes on must not lose those from before it was stopped.

@@ -84,7 +84,16 @@ const SCENARIOS: &[(&str, &[&str])] = &[
             "sessions --csv --output sessions.csv",
         ],
     ),
-    ("attribute", &["replay journeys.ndjson --quiet", "attribute journeys.ndjson", "attribute journeys.ndjson --csv"]),
+    (
+        "attribute",
+        &[
+            "replay journeys.ndjson --quiet",
+            "attribute journeys.ndjson",
+            "attribute journeys.ndjson --csv",
+            "attribute journeys.ndjson --output ./journeys.ndjson",
+            "attribute . --output people.ndjson",
+        ],
+    ),
     ("stats", &["replay journeys.ndjson --quiet", "stats", "stats --json"]),
     ("verify", &["replay journeys.ndjson --quiet", "verify", "verify --json"]),
     (
