@@ -59,10 +59,13 @@ impl Batch {
 
     /// Takes over the events of a share. Costs a hash look-up for each identity of the share and a copy of its rows.
     pub fn absorb(&mut self, graph: &Graph, share: &Share, source: SourceId) -> Result<(), Cause> {
-        let mut namespaces = Vec::with_capacity(share.namespaces.len());
-        for name in share.namespaces.names() {
-            namespaces.push(self.namespaces.intern(name).ok_or(Cause::TooManyNamespaces { limit: MAX_NAMESPACES })?);
+        let too_many = Cause::TooManyNamespaces { limit: MAX_NAMESPACES };
+        if share.namespaces.overflowed() {
+            return Err(too_many);
         }
+        let names = share.namespaces.names().iter();
+        let namespaces: Option<Vec<NamespaceId>> = names.map(|name| self.namespaces.intern(name)).collect();
+        let namespaces = namespaces.ok_or(too_many)?;
         let mut identities = Vec::with_capacity(share.identities.len());
         for id in share.identities.ids() {
             let namespace = namespaces[usize::from(share.identities.namespace(id).0)];

@@ -58,6 +58,7 @@ pub struct Namespaces {
     /// Rank by id: position in level order among the namespaces met so far.
     ranks: Vec<u16>,
     unique: Option<NamespaceId>,
+    overflowed: bool,
 }
 
 impl Namespaces {
@@ -68,7 +69,7 @@ impl Namespaces {
         if unique.is_some() {
             names.push(ECOMMERCE.to_ascii_lowercase());
         }
-        let mut this = Self { levels, names, ranks: Vec::new(), unique };
+        let mut this = Self { levels, names, ranks: Vec::new(), unique, overflowed: false };
         this.rank_all();
         this
     }
@@ -90,16 +91,22 @@ impl Namespaces {
         if let Some(id) = self.get(name) {
             return Some(id);
         }
-        if name.trim().is_empty()
-            || name.contains(':')
-            || name.len() > MAX_NAMESPACE_BYTES
-            || self.names.len() >= MAX_NAMESPACES
-        {
+        if name.trim().is_empty() || name.contains(':') || name.len() > MAX_NAMESPACE_BYTES {
+            return None;
+        }
+        if self.names.len() >= MAX_NAMESPACES {
+            self.overflowed = true;
             return None;
         }
         self.names.push(name.to_ascii_lowercase());
         self.rank_all();
         Some(NamespaceId((self.names.len() - 1) as u16))
+    }
+
+    /// Whether there was a name more than [`MAX_NAMESPACES`]. Which names those are hangs on the order of the log, so no answer
+    /// may follow from what is here then.
+    pub fn overflowed(&self) -> bool {
+        self.overflowed
     }
 
     /// The id that the namespace `id` of these has in `other`; `None` when it was never met there.
@@ -201,5 +208,10 @@ mod tests {
         assert_eq!(all.intern("a:b"), None);
         assert_eq!(all.intern("  "), None);
         assert_eq!(all.intern(&"n".repeat(MAX_NAMESPACE_BYTES + 1)), None);
+        while all.len() < MAX_NAMESPACES {
+            all.intern(&format!("n{}", all.len())).unwrap();
+        }
+        assert_eq!((all.intern("a:b"), all.overflowed()), (None, false));
+        assert_eq!((all.intern("one more"), all.overflowed()), (None, true));
     }
 }

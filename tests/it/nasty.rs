@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::fs;
 
+use backstitch::engine::Replay;
+
 use crate::harness::{
     Manner, assert_agrees, attribute, counts, expected_attribute, in_memory, reasons, replay, text, totals,
 };
@@ -330,6 +332,32 @@ fn line_ends_and_marks_are_no_part_of_a_line() {
         assert_eq!(counts(&summary)[..2], [50, verdict.counts.accepted], "{what}");
         assert_eq!(totals(&engine).1, verdict.digest, "{what}");
         assert_eq!(attribute(&engine, &file), expected_attribute(&verdict, 0, &lines), "{what}");
+    }
+}
+
+/// A log may name so many namespaces, in one chunk or in many files; one more fails the replay, whatever their order.
+#[test]
+fn too_many_namespaces_are_an_error() {
+    let named = |names: std::ops::Range<usize>| -> Vec<String> {
+        names.map(|name| at("1", &format!(r#""sessionId":"s","n{name}":"x""#))).collect()
+    };
+    let most = backstitch::model::limits::MAX_NAMESPACES - 2;
+    for (split, names, fails) in [
+        (most, most, false),
+        (100, most, false),
+        (most, most + 1, true),
+        (most + 1, most + 1, true),
+        (100, most + 1, true),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("1"), text(&named(0..split))).expect("written");
+        fs::write(folder.path().join("2"), text(&named(split..names))).expect("written");
+        let mut engine = in_memory(&Rules::default());
+        let told = engine.replay(Replay::of([folder.path().to_str().expect("UTF-8")]));
+        match told {
+            Ok(summary) => assert!(!fails && summary.events.accepted == names as u64, "{split} {names}"),
+            Err(error) => assert!(fails && error.to_string().contains("namespaces"), "{split} {names}: {error}"),
+        }
     }
 }
 
