@@ -98,7 +98,8 @@ pub struct Replay {
     /// Threads to decode with [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
-    /// Events between two commits, about: fewer take less memory, and less is read again after a kill
+    /// Events between two commits, about, which is the knob for memory and durability: fewer take less memory, and less is
+    /// read again after a kill; more take less time
     #[arg(long, value_name = "N", default_value_t = backstitch::engine::BATCH_EVENTS)]
     pub batch_events: usize,
     /// Namespaces between sessionId and ecommerceId, lowest first

@@ -44,8 +44,9 @@ pub fn run(common: &Common, attribute: &Attribute) -> Result<Ended, Failure> {
 }
 
 fn left_out(exported: &Exported) -> String {
-    let lines = count(exported.rejected.values().sum(), "line");
+    let number = exported.rejected.values().sum();
+    let (lines, event) = (count(number, "line"), if number == 1 { "no event" } else { "no events" });
     let reasons: Vec<String> =
         exported.rejected.iter().map(|(reason, number)| format!("{} {reason}", thousands(*number))).collect();
-    format!("{lines} left out, being no events: {}", reasons.join(", "))
+    format!("{lines} left out, being {event}: {}", reasons.join(", "))
 }

@@ -9,9 +9,8 @@ use backstitch::resolver::EventRow;
 use crate::cli::Ended;
 use crate::cli::args::{Common, Events};
 use crate::cli::failure::Failure;
-use crate::cli::identity::meant;
+use crate::cli::identity::{meant, unknown};
 use crate::cli::output::Output;
-use crate::cli::resolve::UNKNOWN;
 use crate::cli::text::{Even, count, table, thousands, visible};
 
 /// Lists the events of the person that the ID belongs to.
@@ -21,20 +20,20 @@ pub fn run(common: &Common, events: &Events) -> Result<Ended, Failure> {
     let identity = meant(view.graph().namespaces(), &events.id, events.naming.namespace.as_deref(), SESSION);
     let rows = view.events(&identity.namespace, &identity.value)?;
     let mut out = Output::stdout();
-    if common.json {
-        out.with(|to| backstitch::export::ndjson(rows.into_iter().flatten(), to))?;
-    } else {
-        out.write(in_words(&identity, rows.as_deref()).as_bytes())?;
+    match rows {
+        rows if common.json => out.with(|to| backstitch::export::ndjson(rows.into_iter().flatten(), to))?,
+        Some(rows) => out.write(in_words(&identity, &rows).as_bytes())?,
+        None => {
+            let nobody = format!("{}\n  {}\n", visible(&identity.to_string()), unknown(view.graph(), &identity));
+            out.write(nobody.as_bytes())?;
+        }
     }
     out.finish()
 }
 
 /// The events for people: a line each, under a line that sums them up.
-fn in_words(identity: &Identity, rows: Option<&[EventRow]>) -> String {
+fn in_words(identity: &Identity, rows: &[EventRow]) -> String {
     let asked = visible(&identity.to_string()).into_owned();
-    let Some(rows) = rows else {
-        return format!("{asked}\n  {UNKNOWN}\n");
-    };
     // A person may have identities and no event: every event of a shared session can be another customer's.
     let person = rows.first().map_or(asked, |row| visible(&row.person.to_string()).into_owned());
     let by_kind = Kind::ALL.into_iter().filter_map(|kind| {
@@ -88,8 +87,7 @@ ecommerceId:7: 2 events, 1 direct, 1 retroactive
   1970-01-01T00:00:00.000Z  retroactive  sessionId:1                    /logs/a
   1970-01-01T00:00:00.001Z  direct       sessionId:1 ecommerceId:7  e2  /logs/a
 ";
-        assert_eq!(in_words(&identity("sessionId:1"), Some(&rows)), expected);
-        assert_eq!(in_words(&identity("sessionId:1"), Some(&[])), "sessionId:1: 0 events\n");
-        assert_eq!(in_words(&identity("sessionId:1"), None), "sessionId:1\n  unknown: no event carries it\n");
+        assert_eq!(in_words(&identity("sessionId:1"), &rows), expected);
+        assert_eq!(in_words(&identity("sessionId:1"), &[]), "sessionId:1: 0 events\n");
     }
 }

@@ -1,6 +1,7 @@
 //! Why a command failed, and how that is told: one line that names what, where and the remedy.
 
 use std::io;
+use std::path::Path;
 
 use backstitch::engine;
 use backstitch::export::ExportError;
@@ -39,6 +40,16 @@ impl Failure {
                 "cannot write the results ({name}): {error}: free some space or name another file"
             )),
         }
+    }
+
+    /// A failure to make the file at `path`, which is for `what`.
+    pub fn of_new_file(what: &str, path: &Path, error: &io::Error) -> Self {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let why = match folder.is_some_and(|folder| !folder.exists()) {
+            true => "its folder does not exist: make it first".to_owned(),
+            false => format!("{error}: name another file"),
+        };
+        Self::Failed(format!("cannot make the file for {what} ({}): {why}", path.display()))
     }
 }
 

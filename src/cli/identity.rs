@@ -1,7 +1,13 @@
 //! Which identity is meant by what was typed.
 
-use backstitch::model::identity::Identity;
-use backstitch::model::namespace::{ECOMMERCE, Namespaces, SESSION};
+use backstitch::graph::Graph;
+use backstitch::model::identity::{Identity, Value};
+use backstitch::model::namespace::{ECOMMERCE, NamespaceId, Namespaces, SESSION};
+
+use crate::cli::text::visible;
+
+/// What is said of an identity that the store does not know.
+const UNKNOWN: &str = "unknown: no event carries it";
 
 /// The identity that `id` means: one of `namespace` where that is given, and then as it stands; else `namespace:value` where
 /// the part before the first colon is a namespace the store knows; else one of `otherwise`.
@@ -22,6 +28,19 @@ fn written(namespaces: &Namespaces, name: &str) -> String {
     let known = namespaces.get(name).map(|id| namespaces.display(id));
     let wired = [SESSION, ECOMMERCE].into_iter().find(|wired| wired.eq_ignore_ascii_case(name));
     known.or(wired).map_or_else(|| name.to_ascii_lowercase(), str::to_owned)
+}
+
+/// What is said of an identity that the store does not know: whoever left out a namespace is told of those that have the value.
+pub fn unknown(graph: &Graph, identity: &Identity) -> String {
+    let namespaces = graph.namespaces();
+    let all = (0..namespaces.len()).map(|id| NamespaceId(id as u16));
+    let met = all.filter(|&id| graph.identities().get(id, Value::new(&identity.value)).is_some());
+    let mut met: Vec<String> = met.map(|id| format!("{}:{}", namespaces.display(id), identity.value)).collect();
+    met.sort();
+    match &met[..] {
+        [] => UNKNOWN.to_owned(),
+        met => format!("{UNKNOWN}, but there is {}", visible(&met.join(" and "))),
+    }
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl Output {
         temporary.push(format!(".{}.partial", std::process::id()));
         let temporary = path.with_file_name(temporary);
         let made = File::create(&temporary).and_then(|file| Ok((file.try_clone()?, file)));
-        let (to, file) = made.map_err(|error| Failure::of_output(&name, &error))?;
+        let (to, file) = made.map_err(|error| Failure::of_new_file("the results", path, &error))?;
         let unfinished = Unfinished { file, temporary, path: path.to_owned() };
         Ok(Self::over(Box::new(to), name, Some(unfinished)))
     }

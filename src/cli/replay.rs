@@ -16,8 +16,8 @@ use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
 use crate::cli::logs::{keep_logs, some_log};
 use crate::cli::output::Output;
-use crate::cli::summary::{Report, in_words, next_steps};
-use crate::cli::text::count;
+use crate::cli::summary::{Report, in_words, next_steps, no_event_at_all};
+use crate::cli::text::{count, shell_word, visible};
 
 /// Replays the logs, and tells what came of it.
 pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
@@ -53,6 +53,9 @@ pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
         }
     }
     out.finish()?;
+    if let Some(note) = no_event_at_all(&summary).filter(|_| !common.quiet) {
+        tell(&note);
+    }
     Ok(ended(&summary, replay.strict, replay.rejects.as_deref()))
 }
 
@@ -86,17 +89,39 @@ fn open_rejects(path: &Path, anew: bool) -> Result<File, Failure> {
     } else {
         how.append(true);
     }
-    let opened = how.create(true).open(path);
-    opened.map_err(|error| {
-        Failure::Failed(format!("cannot open the file for rejected lines ({}): {error}: name another", path.display()))
-    })
+    how.create(true).open(path).map_err(|error| Failure::of_new_file("rejected lines", path, &error))
 }
 
 /// Opens the store, made when missing. One that exists keeps its settings, and need not be told them again.
 fn open(path: &Path, replay: &Replay) -> Result<Engine, Failure> {
     let settings = settings(replay);
     let told = settings != Settings::default();
-    Ok(Engine::open(path, told.then_some(&settings))?)
+    Engine::open(path, told.then_some(&settings)).map_err(|error| match error.other_settings() {
+        Some((stored, asked)) => Failure::Failed(format!(
+            "the store {} was made with {}, not with {}: give the same, or none of them (a store keeps its own), or name a \
+             new store (`--store`)",
+            path.display(),
+            flags(stored),
+            flags(asked),
+        )),
+        None => error.into(),
+    })
+}
+
+/// Settings as they are typed.
+fn flags(settings: &Settings) -> String {
+    let Settings { levels, junk } = settings;
+    let mut flags = Vec::new();
+    if !levels.between.is_empty() {
+        flags.push(format!("--between {}", shell_word(&levels.between.join(","))));
+    }
+    flags.extend((!levels.unique).then(|| "--no-unique".to_owned()));
+    flags.extend((!junk.builtin).then(|| "--keep-junk".to_owned()));
+    flags.extend(junk.extra.iter().map(|value| format!("--junk {}", shell_word(value))));
+    match &flags[..] {
+        [] => "the default settings".to_owned(),
+        flags => format!("`{}`", visible(&flags.join(" "))),
+    }
 }
 
 fn settings(replay: &Replay) -> Settings {
@@ -120,6 +145,17 @@ mod tests {
         assert_eq!(ended(&summary, true, None), Ended::Rejected);
         summary.stopped = true;
         assert_eq!(ended(&summary, true, None), Ended::Unwell);
+    }
+
+    #[test]
+    fn settings_as_they_are_typed() {
+        assert_eq!(flags(&Settings::default()), "the default settings");
+        let extra = vec!["it's".to_owned(), "none".to_owned()];
+        let all = Settings {
+            levels: Levels { between: vec!["email".into(), "deviceid".into()], unique: false },
+            junk: Junk { builtin: false, extra },
+        };
+        assert_eq!(flags(&all), r"`--between email,deviceid --no-unique --keep-junk --junk 'it'\''s' --junk none`");
     }
 
     #[test]

@@ -11,15 +11,12 @@ use serde::Serialize;
 use crate::cli::Ended;
 use crate::cli::args::{Common, Resolve};
 use crate::cli::failure::Failure;
-use crate::cli::identity::meant;
+use crate::cli::identity::{meant, unknown};
 use crate::cli::output::Output;
 use crate::cli::text::{Even, table, thousands, visible};
 
 /// Identities of a group that are listed for people; `--json` lists all.
 const GROUP_SHOWN: usize = 20;
-
-/// What is said of an identity that the store does not know.
-pub const UNKNOWN: &str = "unknown: no event carries it";
 
 /// Answers for each ID in turn.
 pub fn run(common: &Common, resolve: &Resolve) -> Result<Ended, Failure> {
@@ -33,7 +30,10 @@ pub fn run(common: &Common, resolve: &Resolve) -> Result<Ended, Failure> {
             return answer_in_json(&view, identity, &mut out);
         }
         let blank_line = if std::mem::take(&mut first) { "" } else { "\n" };
-        let text = in_words(&identity, view.resolve(&identity.namespace, &identity.value).as_ref());
+        let text = match view.resolve(&identity.namespace, &identity.value) {
+            Some(found) => in_words(&found),
+            None => format!("{}\n  {}\n", visible(&identity.to_string()), unknown(view.graph(), &identity)),
+        };
         out.write(format!("{blank_line}{text}").as_bytes())
     };
     for id in &resolve.ids {
@@ -70,11 +70,7 @@ fn answer_in_json(view: &View, identity: Identity, out: &mut Output) -> Result<(
 }
 
 /// The answer for people.
-fn in_words(identity: &Identity, resolution: Option<&Resolution>) -> String {
-    let asked = visible(&identity.to_string()).into_owned();
-    let Some(found) = resolution else {
-        return format!("{asked}\n  {UNKNOWN}\n");
-    };
+fn in_words(found: &Resolution) -> String {
     let kind = match found.kind {
         PersonKind::Customer => "customer",
         PersonKind::Anonymous => "nobody yet: named by the earliest identity of the group",
@@ -90,7 +86,7 @@ fn in_words(identity: &Identity, resolution: Option<&Resolution>) -> String {
     if let Some(more) = found.group.len().checked_sub(GROUP_SHOWN).filter(|&more| more > 0) {
         rows.push([String::new(), format!("and {} more: --json lists all", thousands(more as u64))]);
     }
-    format!("{asked}\n{}", table([Even::Left, Even::Left], &rows))
+    format!("{}\n{}", visible(&found.identity.to_string()), table([Even::Left, Even::Left], &rows))
 }
 
 #[cfg(test)]
@@ -121,11 +117,11 @@ sessionId:150
   group   sessionId:150
           ecommerceId:18278
 ";
-        assert_eq!(in_words(&found.identity, Some(&found)), expected);
+        assert_eq!(in_words(&found), expected);
     }
 
     #[test]
-    fn a_large_group_is_cut_and_the_unknown_are_named_so() {
+    fn a_large_group_is_cut() {
         let group: Vec<Identity> = (0..23).map(|number| identity(SESSION, &number.to_string())).collect();
         let found = Resolution {
             identity: group[0].clone(),
@@ -135,8 +131,7 @@ sessionId:150
             since: None,
             group,
         };
-        let text = in_words(&found.identity, Some(&found));
+        let text = in_words(&found);
         assert!(text.ends_with("\n          sessionId:19\n          and 3 more: --json lists all\n"), "{text}");
-        assert_eq!(in_words(&identity(SESSION, "x"), None), "sessionId:x\n  unknown: no event carries it\n");
     }
 }

@@ -7,9 +7,9 @@ use backstitch::model::namespace::ECOMMERCE;
 use crate::cli::Ended;
 use crate::cli::args::{Common, Sessions};
 use crate::cli::failure::{Failure, tell};
-use crate::cli::identity::meant;
+use crate::cli::identity::{meant, unknown};
 use crate::cli::output::Output;
-use crate::cli::resolve::UNKNOWN;
+use crate::cli::text::visible;
 
 /// Writes a row a session.
 pub fn run(common: &Common, sessions: &Sessions) -> Result<Ended, Failure> {
@@ -21,7 +21,7 @@ pub fn run(common: &Common, sessions: &Sessions) -> Result<Ended, Failure> {
             let identity = meant(view.graph().namespaces(), customer, None, ECOMMERCE);
             let rows = view.sessions_of(&identity.namespace, &identity.value)?;
             if rows.is_none() && !common.quiet {
-                tell(&format!("{identity} is {UNKNOWN}"));
+                tell(&format!("{} is {}", visible(&identity.to_string()), unknown(view.graph(), &identity)));
             }
             rows.unwrap_or_default()
         }

@@ -109,6 +109,7 @@ fn in_words(stats: &Stats) -> String {
     };
     let refused = match stats.refused_links {
         0 => String::new(),
+        1 => ", 1 of them refused (it would merge two customers)".to_owned(),
         refused => format!(", {} of them refused (they would merge two customers)", thousands(refused)),
     };
     let unique = if stats.settings.levels.unique { " (unique)" } else { "" };

@@ -1,15 +1,15 @@
 //! What a replay tells at its end, for programs and for people.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use backstitch::engine::{EventCounts, SourceCounts, Summary};
+use backstitch::ingest::reject::Reason;
 use backstitch::model::person::Kind;
 use backstitch::resolver::Totals;
 use serde::Serialize;
 
 use crate::cli::args::{Common, DEFAULT_STORE, Replay};
-use crate::cli::text::{Even, bytes, count, percent, rate, span, table, thousands, visible};
+use crate::cli::text::{Even, bytes, count, percent, rate, shell_word, span, table, thousands, visible};
 
 /// Junk values that are named for people, the most frequent first; `--json` names all.
 const JUNK_SHOWN: usize = 5;
@@ -136,6 +136,39 @@ pub fn holdings(totals: &Totals) -> String {
     )
 }
 
+/// What is told of logs without a single event: why, and what they look like instead.
+pub fn no_event_at_all(summary: &Summary) -> Option<String> {
+    let lines = summary.events.read;
+    if lines == 0 || summary.events.rejected < lines {
+        return None;
+    }
+    let (reason, number) = summary.rejects.iter().max_by_key(|&(_, number)| number)?;
+    let rejected = match lines {
+        1 => format!("the only line was rejected as {reason}"),
+        _ if *number == lines => format!("all {} were rejected as {reason}", count(lines, "line")),
+        _ => format!("all {} were rejected, {} of them as {reason}", count(lines, "line"), thousands(*number)),
+    };
+    let malformed = *reason == Reason::Malformed.word();
+    let looks = summary.first_reject.as_deref().filter(|_| malformed).and_then(looks_like);
+    Some(match looks {
+        Some(looks) => format!("{rejected}: it looks like {looks}, but one JSON object per line is expected"),
+        None if malformed => format!("{rejected}: one JSON object per line is expected"),
+        None => rejected,
+    })
+}
+
+/// What a log is, by its first line, that has no JSON object there.
+fn looks_like(first: &str) -> Option<&'static str> {
+    let is_text =
+        !first.contains(|sign: char| sign == char::REPLACEMENT_CHARACTER || sign.is_control() && sign != '\t');
+    match first.trim() {
+        "{" => Some("JSON over several lines"),
+        array if array.starts_with('[') => Some("a JSON array"),
+        row if is_text && !row.starts_with('{') && row.contains([',', ';', '\t']) => Some("CSV"),
+        _ => None,
+    }
+}
+
 /// What to try next.
 pub fn next_steps(summary: &Summary, common: &Common, replay: &Replay) -> String {
     let store = match common.store.to_str() {
@@ -157,15 +190,6 @@ pub fn next_steps(summary: &Summary, common: &Common, replay: &Replay) -> String
     }
     step("a second opinion", format!("backstitch verify{store}"));
     format!("\nNext\n{}", table([Even::Left, Even::Left], &steps))
-}
-
-/// A word as a shell reads it back, quoted where it must be.
-fn shell_word(word: &str) -> Cow<'_, str> {
-    let plain = |sign: char| sign.is_alphanumeric() || "-_./:@%+=,~".contains(sign);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.into(),
-        false => format!("'{}'", word.replace('\'', r"'\''")).into(),
-    }
 }
 
 #[cfg(test)]
@@ -231,15 +255,44 @@ of 12,630 sessions and 4,425 customers
     }
 
     #[test]
-    fn a_replay_of_nothing_new_says_so() {
-        let summary = Summary { sources: SourceCounts { read: 0, skipped: 1 }, ..Summary::default() };
-        assert_eq!(this_run(&summary), "Nothing new in 1 source: --force reads it again\n");
+    fn a_log_without_events_says_what_it_is() {
+        let told = |read, rejects: &[(&'static str, u64)], first: &str| {
+            no_event_at_all(&Summary {
+                events: EventCounts {
+                    read,
+                    rejected: rejects.iter().map(|(_, number)| number).sum(),
+                    ..EventCounts::default()
+                },
+                rejects: rejects.iter().copied().collect(),
+                first_reject: Some(first.into()),
+                ..Summary::default()
+            })
+        };
+        assert_eq!(told(2, &[("malformed", 1)], "time,session"), None);
+        assert_eq!(told(0, &[], ""), None);
+        let expected = "one JSON object per line is expected";
+        for (first, looks) in [
+            ("time,session", "CSV"),
+            ("\"time\";\"session\"", "CSV"),
+            ("time\tsession", "CSV"),
+            ("[", "a JSON array"),
+            (r#"[{"time":1},{"time":2}]"#, "a JSON array"),
+            (" {", "JSON over several lines"),
+        ] {
+            let text = format!("all 2,000 lines were rejected as malformed: it looks like {looks}, but {expected}");
+            assert_eq!(told(2_000, &[("malformed", 2_000)], first), Some(text), "{first}");
+        }
+        for first in ["\u{fffd},", "\u{1},", "a b", r#"{"a":1,"#] {
+            let text = format!("the only line was rejected as malformed: {expected}");
+            assert_eq!(told(1, &[("malformed", 1)], first), Some(text), "{first}");
+        }
+        let text = "all 3 lines were rejected, 2 of them as no_identity";
+        assert_eq!(told(3, &[("malformed", 1), ("no_identity", 2)], "a,b").as_deref(), Some(text));
     }
 
     #[test]
-    fn the_next_steps_can_be_pasted() {
-        assert_eq!(shell_word("logs/2026-11.ndjson"), "logs/2026-11.ndjson");
-        assert_eq!(shell_word("it's *"), r"'it'\''s *'");
-        assert_eq!(shell_word(""), "''");
+    fn a_replay_of_nothing_new_says_so() {
+        let summary = Summary { sources: SourceCounts { read: 0, skipped: 1 }, ..Summary::default() };
+        assert_eq!(this_run(&summary), "Nothing new in 1 source: --force reads it again\n");
     }
 }

@@ -15,9 +15,14 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
-/// So many of a thing: `1 session`, `2,000 sessions`.
+/// So many of a thing: `1 session`, `2,000 sessions`, `0 identities`.
 pub fn count(number: u64, thing: &str) -> String {
-    format!("{} {thing}{}", thousands(number), if number == 1 { "" } else { "s" })
+    let number_of = thousands(number);
+    match thing.strip_suffix('y') {
+        _ if number == 1 => format!("{number_of} {thing}"),
+        Some(stem) => format!("{number_of} {stem}ies"),
+        None => format!("{number_of} {thing}s"),
+    }
 }
 
 /// A size in decimal units: `812 bytes`, `3.1 MB`.
@@ -83,6 +88,15 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     text.chars().map(written).collect::<String>().into()
 }
 
+/// A word as a shell reads it back, quoted where it must be.
+pub fn shell_word(word: &str) -> Cow<'_, str> {
+    let plain = |sign: char| sign.is_alphanumeric() || "-_./:@%+=,~".contains(sign);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', r"'\''")).into(),
+    }
+}
+
 /// The side of a column that is even.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Even {
@@ -120,6 +134,7 @@ mod tests {
         let written = [0, 7, 999, 1_000, 18_025, 1_234_567].map(thousands);
         assert_eq!(written, ["0", "7", "999", "1,000", "18,025", "1,234,567"]);
         assert_eq!([0, 1, 2_000].map(|number| count(number, "line")), ["0 lines", "1 line", "2,000 lines"]);
+        assert_eq!([0, 1, 2].map(|number| count(number, "identity")), ["0 identities", "1 identity", "2 identities"]);
     }
 
     #[test]
@@ -151,6 +166,13 @@ mod tests {
     fn a_terminal_is_not_steered_by_a_log() {
         assert_eq!(visible("Zoë 1"), "Zoë 1");
         assert_eq!(visible("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
+    }
+
+    #[test]
+    fn words_can_be_pasted() {
+        assert_eq!(shell_word("logs/2026-11.ndjson"), "logs/2026-11.ndjson");
+        assert_eq!(shell_word("it's *"), r"'it'\''s *'");
+        assert_eq!(shell_word(""), "''");
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn in_words(found: &Verification) -> String {
         return format!("{text}{blocks}: nothing was compared\n");
     }
     let (events, links) = (count(found.events, "event"), count(found.links, "link"));
-    let people = format!("the people of {} identities", thousands(found.identities));
+    let people = format!("the people of {}", count(found.identities, "identity"));
     let verdict = match found.different {
         0 => "nothing differs".to_owned(),
         different => count(different, "difference"),

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::graph::GraphError;
 use crate::ingest::error::IngestError;
+use crate::model::settings::Settings;
 use crate::store::error::StoreError;
 
 /// Why the engine could not do what it was asked. Its text names the file or store, and the remedy.
@@ -37,6 +38,14 @@ impl Error {
     /// Whether the inputs could not be read (rather than the store).
     pub fn is_input(&self) -> bool {
         matches!(self.0, Cause::Ingest(_))
+    }
+
+    /// Where the store was made with other settings: those, and the ones it was opened with.
+    pub fn other_settings(&self) -> Option<(&Settings, &Settings)> {
+        match &self.0 {
+            Cause::Store(StoreError::Settings { stored, asked, .. }) => Some((stored, asked)),
+            _ => None,
+        }
     }
 
     /// Whether the store is damaged, so that a repair may help.

@@ -9,6 +9,9 @@ use crate::ingest::error::IngestError;
 use crate::ingest::junk::JunkCounts;
 use crate::resolver::Totals;
 
+/// Bytes of a rejected line that show what it is.
+const FIRST_REJECT_BYTES: usize = 200;
+
 /// How far a replay is.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
@@ -49,6 +52,8 @@ pub struct Summary {
     pub events: EventCounts,
     /// Rejected lines by reason.
     pub rejects: BTreeMap<&'static str, u64>,
+    /// The start of the first rejected line: of a log without any event it shows what it is instead.
+    pub first_reject: Option<String>,
     /// Identity values that were ignored.
     pub junk: JunkCounts,
     /// The sources of this replay.
@@ -73,6 +78,10 @@ impl Summary {
         self.events.rejected += rejected;
         for rejected in &share.rejects {
             *self.rejects.entry(rejected.reject.reason.word()).or_default() += 1;
+        }
+        if let (None, Some(first)) = (&self.first_reject, share.rejects.first()) {
+            let start = &first.text[..first.text.len().min(FIRST_REJECT_BYTES)];
+            self.first_reject = Some(String::from_utf8_lossy(start).into_owned());
         }
         self.junk.merge(&share.junk);
         self.bytes += share.bytes;

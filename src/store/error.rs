@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::model::settings::Settings;
 use crate::store::block::{BlockKey, Kind};
 
 /// Why a [`Backend`](crate::store::backend::Backend) could not do as it was told.
@@ -66,15 +67,16 @@ pub enum StoreError {
     Foreign(String),
     /// The store was made with other settings.
     #[error(
-        "store {store} was made with the settings {stored}, not with {asked}; name those, or none at all, or replay into a new directory"
+        "store {store} was made with the settings {}, not with {}; name those, or none at all, or replay into a new directory",
+        json(.stored), json(.asked)
     )]
     Settings {
         /// The store's directory.
         store: String,
-        /// The settings that it was made with, as JSON.
-        stored: String,
-        /// The settings that it was opened with, as JSON.
-        asked: String,
+        /// The settings that it was made with.
+        stored: Box<Settings>,
+        /// The settings that it was opened with.
+        asked: Box<Settings>,
     },
     /// A later version wrote it.
     #[error("store {store}: {what} is unknown to this version; use the version that wrote the store, or a later one")]
@@ -95,4 +97,8 @@ pub enum StoreError {
     /// The commit contradicts itself or the store; nothing was written.
     #[error("commit refused, nothing was written: {0}")]
     Invalid(String),
+}
+
+fn json(settings: &Settings) -> String {
+    serde_json::to_string(settings).unwrap_or_default()
 }

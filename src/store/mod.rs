@@ -160,8 +160,7 @@ impl Store {
         };
         let stored = load::settings(&*backend, &manifest)?;
         if let Some(asked) = settings.filter(|&asked| *asked != stored) {
-            let text = |settings| serde_json::to_string(settings).unwrap_or_default();
-            let (stored, asked) = (text(&stored), text(asked));
+            let (stored, asked) = (Box::new(stored), Box::new(asked.clone()));
             return Err(StoreError::Settings { store: backend.name(), stored, asked });
         }
         let mut events = Vec::new();

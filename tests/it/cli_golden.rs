@@ -60,6 +60,7 @@ const SCENARIOS: &[(&str, &[&str])] = &[
             "resolve email:hugo@example.org --json",
             "resolve sess-nobody",
             "resolve sess-nobody --json",
+            "resolve anna",
         ],
     ),
     (
@@ -70,6 +71,7 @@ const SCENARIOS: &[(&str, &[&str])] = &[
             "events ecommerceId:anna --json",
             "events sess-ben-laptop --json",
             "events sess-nobody",
+            "events anna",
         ],
     ),
     (
@@ -82,6 +84,8 @@ const SCENARIOS: &[(&str, &[&str])] = &[
             "sessions --customer anna --json",
             "sessions --customer nobody",
             "sessions --csv --output sessions.csv",
+            "sessions --csv --output missing/sessions.csv",
+            "replay journeys.ndjson --rejects missing/bad.ndjson",
         ],
     ),
     (
@@ -102,6 +106,7 @@ const SCENARIOS: &[(&str, &[&str])] = &[
             "replay journeys.ndjson --no-unique --json",
             "resolve ecommerceId:dan --json",
             "replay journeys.ndjson --between email,deviceid",
+            "replay journeys.ndjson --keep-junk --junk none --junk it's",
             "replay journeys.ndjson --between email,deviceid --store other.store --json",
         ],
     ),
