@@ -61,7 +61,7 @@ impl Events {
     /// Every group whose anchor is in `anchors`, ascending. More than ten million events a second and core
     /// where one run holds them.
     pub fn scan(&self, anchors: Range<u32>) -> Scan {
-        Scan { merge: Merge::new(self), start: Some(anchors.start), end: anchors.end }
+        Scan { merge: Merge::new(self), start: Some(anchors.start), end: anchors.end, failed: false }
     }
 
     /// A reader for single anchors.
@@ -153,6 +153,8 @@ pub struct Scan {
     /// Where to begin, until it has begun.
     start: Option<u32>,
     end: u32,
+    /// Whether a block could not be read: what is decoded of it may not be used.
+    failed: bool,
 }
 
 impl Scan {
@@ -162,14 +164,20 @@ impl Scan {
     /// When a block is damaged or cannot be read. The scan is over then.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Group<'_>>, StoreError> {
-        if let Some(start) = self.start {
-            self.merge.seek(start)?;
-            self.start = None;
+        let Self { merge, start, end, failed } = self;
+        // Until it is through, it has failed.
+        if std::mem::replace(failed, true) {
+            return Ok(None);
         }
-        match self.merge.peek()? {
-            Some(anchor) if anchor < self.end => self.merge.group(anchor).map(Some),
-            _ => Ok(None),
+        if let Some(start) = start.take() {
+            merge.seek(start)?;
         }
+        let group = match merge.peek()? {
+            Some(anchor) if anchor < *end => Some(merge.group(anchor)?),
+            _ => None,
+        };
+        *failed = false;
+        Ok(group)
     }
 }
 
