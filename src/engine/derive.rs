@@ -1,14 +1,18 @@
 //! What follows from the stored events alone: links and times, reduced anew.
 
+use std::ops::Range;
+
+use hashbrown::HashMap;
 use rayon::prelude::*;
+use smallvec::SmallVec;
 
 use crate::graph::Graph;
 use crate::graph::links::Links;
 use crate::model::digest::EventHash;
-use crate::model::event::{Event, Witness};
+use crate::model::event::{Event, Witness, in_level_order};
 use crate::model::identity::IdentityId;
-use crate::model::link::{Link, Seen};
-use crate::resolver::{View, in_level_order};
+use crate::model::link::Seen;
+use crate::resolver::View;
 use crate::store::error::StoreError;
 
 /// What follows from the stored events alone.
@@ -18,23 +22,21 @@ pub struct Derived {
     pub events: u64,
     /// Their links.
     pub links: Links,
-    /// When each identity was seen; `None` where no event carries it.
-    pub seen: Vec<Option<Seen>>,
+    /// When identities were seen; one that no event carries is not among them. A map, for each of the many pieces of a
+    /// scan knows but a few.
+    seen: HashMap<IdentityId, Seen>,
 }
-
-/// Pieces a thread, so that a slow one does not leave the others idle.
-const PIECES_PER_THREAD: usize = 4;
 
 /// Reduces all stored events, in parallel pieces. Memory grows with identities and links, not with events.
 ///
 /// # Errors
 /// When the store cannot be read or a block is damaged.
 pub fn derive(view: &View) -> Result<Derived, StoreError> {
-    let pieces = view.stored_events().pieces(rayon::current_num_threads() * PIECES_PER_THREAD);
-    pieces.into_par_iter().map(|piece| derive_piece(view, piece)).try_reduce(Derived::default, |a, b| Ok(a.merge(b)))
+    let pieces = view.pieces().into_par_iter();
+    pieces.map(|piece| derive_piece(view, piece)).try_reduce(Derived::default, |a, b| Ok(a.merge(b)))
 }
 
-fn derive_piece(view: &View, anchors: std::ops::Range<u32>) -> Result<Derived, StoreError> {
+fn derive_piece(view: &View, anchors: Range<u32>) -> Result<Derived, StoreError> {
     let mut derived = Derived::default();
     let mut scan = view.stored_events().scan(anchors);
     while let Some(group) = scan.next()? {
@@ -46,45 +48,36 @@ fn derive_piece(view: &View, anchors: std::ops::Range<u32>) -> Result<Derived, S
 }
 
 impl Derived {
+    /// When an identity was seen.
+    pub fn seen(&self, id: IdentityId) -> Seen {
+        self.seen.get(&id).copied().unwrap_or(Seen::NEVER)
+    }
+
     fn add(&mut self, graph: &Graph, anchor: IdentityId, event: &Event<'_>) {
         self.events += 1;
-        let identities: Vec<IdentityId> = in_level_order(graph, anchor, event.companions).collect();
-        for id in &identities {
-            if self.seen.len() <= id.index() {
-                self.seen.resize(id.index() + 1, None);
-            }
-            let seen = self.seen[id.index()].get_or_insert(Seen::at(event.time));
-            seen.merge(Seen::at(event.time));
+        let identities: SmallVec<[IdentityId; 4]> =
+            in_level_order(anchor, graph.is_session(anchor), event.companions).collect();
+        for &id in &identities {
+            self.seen.entry(id).or_insert(Seen::NEVER).merge(Seen::at(event.time));
         }
         let [lowers @ .., higher] = &*identities else { return };
         if lowers.is_empty() {
             return;
         }
-        let event_hash = EventHash::new(event.time, event.id, identities.iter().map(|&id| graph.hash(id)));
+        let hash = EventHash::new(event.time, event.id, identities.iter().map(|&id| graph.hash(id)));
         for &lower in lowers {
-            self.links.merge_link(Link {
-                lower,
-                higher: *higher,
-                first: event.time,
-                witness: Witness { event: event_hash, anchor },
-                last: event.time,
-                count: 1,
-            });
+            self.links.observe(lower, *higher, event.time, Witness { event: hash, anchor });
         }
     }
 
-    fn merge(mut self, other: Derived) -> Derived {
+    fn merge(mut self, mut other: Derived) -> Derived {
         self.events += other.events;
         self.links.merge(other.links);
         if self.seen.len() < other.seen.len() {
-            self.seen.resize(other.seen.len(), None);
+            std::mem::swap(&mut self.seen, &mut other.seen);
         }
-        for (known, other) in self.seen.iter_mut().zip(other.seen) {
-            match (known.as_mut(), other) {
-                (Some(known), Some(other)) => known.merge(other),
-                (None, Some(_)) => *known = other,
-                (_, None) => {}
-            }
+        for (id, seen) in other.seen {
+            self.seen.entry(id).or_insert(Seen::NEVER).merge(seen);
         }
         self
     }

@@ -80,12 +80,24 @@ impl Engine {
 
     /// Opens a damaged store: what cannot be read any more is given up, what follows from the rest is worked out anew.
     ///
-    /// Costs a read of everything, events included.
+    /// Costs a read of everything, events included. One that is cut short is done again by the next.
     ///
     /// # Errors
     /// When there is no store, or it is damaged in what only a replay into a new store brings back (identities, settings).
     pub fn repair(path: &Path) -> Result<(Self, Repaired), Error> {
-        let (store, repaired) = repair::run(path)?;
+        Self::repaired(Store::open_damaged(path)?)
+    }
+
+    /// As [`Engine::repair`], over any backend.
+    ///
+    /// # Errors
+    /// As [`Engine::repair`].
+    pub fn repair_backend(backend: Arc<dyn Backend>) -> Result<(Self, Repaired), Error> {
+        Self::repaired(Store::with_damaged_backend(backend)?)
+    }
+
+    fn repaired(store: Store) -> Result<(Self, Repaired), Error> {
+        let (store, repaired) = repair::run(store)?;
         Ok((Self::over(store)?, repaired))
     }
 
@@ -95,7 +107,8 @@ impl Engine {
     }
 
     /// Replays logs into the store. What it has read is durable when it returns, whether to the end or stopped;
-    /// after an error, what the last commit held is.
+    /// after an error, what the last commit held is. If it was a commit that failed, the engine answers on, but every further
+    /// commit is refused until the store is opened again: only then is it known whether the failed one counts.
     ///
     /// # Errors
     /// When an input does not exist or the store cannot be written. A source that cannot be read to its end does not end

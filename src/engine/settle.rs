@@ -20,7 +20,7 @@ use crate::engine::sets::SetId;
 use crate::graph::Graph;
 use crate::graph::links::Links;
 use crate::model::digest::EventHash;
-use crate::model::event::{Event, Witness};
+use crate::model::event::{Event, Witness, in_level_order};
 use crate::model::identity::IdentityId;
 use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
@@ -282,16 +282,17 @@ impl<'a> Piece<'a> {
     /// Links each lower identity of a company to the highest one, never lower to lower.
     fn link(&mut self, anchor: IdentityId, company: &Company) {
         let companions = self.batch.rows.sets.get(company.companions);
-        let Some(&last) = companions.last() else { return };
         for &companion in companions {
             let seen = Seen { first: company.first, last: company.last };
             self.companions_seen.entry(companion).and_modify(|known| known.merge(seen)).or_insert(seen);
         }
-        let highest = if self.is_session(anchor) { last } else { anchor };
-        for &lower in companions.iter().chain([&anchor]).filter(|&&id| id != highest) {
+        let identities: SmallVec<[IdentityId; 4]> =
+            in_level_order(anchor, self.is_session(anchor), companions).collect();
+        let [lowers @ .., higher] = &*identities else { return };
+        for &lower in lowers {
             self.settled.links.merge_link(Link {
                 lower,
-                higher: highest,
+                higher: *higher,
                 first: company.first,
                 witness: Witness { event: company.witness, anchor },
                 last: company.last,
@@ -306,10 +307,7 @@ impl<'a> Piece<'a> {
 
     fn hash(&self, row: &Row) -> EventHash {
         let companions = self.batch.rows.sets.get(row.companions);
-        let session = self.is_session(row.anchor);
-        let lowest = session.then_some(row.anchor);
-        let highest = (!session).then_some(row.anchor);
-        let identities = lowest.into_iter().chain(companions.iter().copied()).chain(highest);
+        let identities = in_level_order(row.anchor, self.is_session(row.anchor), companions);
         EventHash::new(row.time, self.batch.rows.id(row), identities.map(|id| self.batch.hash(self.graph, id)))
     }
 }

@@ -35,7 +35,7 @@ pub struct Verification {
     pub links: u64,
     /// Blocks that cannot be read, with the reason.
     pub damaged: Vec<String>,
-    /// What differs, the first twenty in words.
+    /// What differs, the first in words: no more than tell what is wrong.
     pub differences: Vec<String>,
     /// How many differences there are.
     pub different: u64,
@@ -83,12 +83,10 @@ fn compare_facts(view: &View, found: &mut Verification) -> Result<(), Error> {
     if derived.links.as_slice().len() != graph.links().as_slice().len() {
         found.differs(|| "there are stored links that no event bears witness to".to_owned());
     }
-    for (index, seen) in derived.seen.iter().enumerate() {
-        let id = IdentityId(index as u32);
-        if *seen != Some(graph.seen(id)) {
-            found.differs(|| {
-                format!("{}: stored as seen {:?}, events say {seen:?}", graph.identity(id), graph.seen(id))
-            });
+    for id in graph.identities().ids() {
+        let (stored, seen) = (graph.seen(id), derived.seen(id));
+        if stored != seen {
+            found.differs(|| format!("{}: stored as seen {stored:?}, events say {seen:?}", graph.identity(id)));
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use crate::ingest::error::IngestError;
 use crate::ingest::inputs::{Input, expand};
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::reader::{self, Reader};
-use crate::model::event::{Activity, EventId};
+use crate::model::event::Activity;
 use crate::model::identity::Identity;
 use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::person::Kind;
@@ -71,7 +71,7 @@ pub struct Exported {
 pub fn attribute(job: Attribute<'_>, out: &mut dyn Write) -> Result<Exported, ExportError> {
     let Attribute { view, junk, inputs, format, stop, progress } = job;
     let inputs = expand(inputs)?;
-    let bytes_total = bytes_of(&inputs);
+    let bytes_total = inputs.iter().map(Input::file_bytes).sum();
     let work = Work { view, decoder: Decoder::new(junk), format };
     let mut exported = Exported::default();
     if format == Format::Csv {
@@ -94,15 +94,6 @@ pub fn attribute(job: Attribute<'_>, out: &mut dyn Write) -> Result<Exported, Ex
         }
     }
     Ok(exported)
-}
-
-/// Bytes of all sources on the disk; none when one has no length.
-fn bytes_of(inputs: &[Input]) -> Option<u64> {
-    let length = |input: &Input| match input {
-        Input::Stdin => None,
-        Input::File(path) => std::fs::metadata(path).ok().map(|file| file.len()),
-    };
-    inputs.iter().map(length).sum()
 }
 
 impl Exported {
@@ -183,19 +174,25 @@ impl Work<'_> {
     /// Writes the rows whose namespaces are `named` (by the same ids as in `namespaces`).
     fn share_with(&self, chunk: &Chunk, named: &Namespaces, namespaces: &mut Namespaces) -> Share {
         let mut share = Share::default();
+        // One for all rows: each has room of its own to fill.
+        let mut csv = csv_to(Vec::new());
         let mut junk = JunkCounts::new();
         self.decoder.chunk(chunk, namespaces, &mut junk, |line| match line.outcome {
             Ok(activity) if activity.identities.iter().all(|(namespace, _)| usize::from(namespace.0) < named.len()) => {
                 let (person, kind) = self.view.attribute(named, &activity);
                 match self.format {
                     Format::Ndjson => push_line(&mut share.rows, line.text, &person, kind),
-                    Format::Csv => push_csv(&mut share.rows, &activity, &person, kind),
+                    Format::Csv => push_csv(&mut csv, &activity, &person, kind),
                 }
                 share.events += 1;
             }
             Ok(_) => {}
             Err(reject) => *share.rejected.entry(reject.reason.word()).or_default() += 1,
         });
+        if self.format == Format::Csv {
+            // Writing to memory does not fail.
+            share.rows = csv.into_inner().unwrap_or_default();
+        }
         share
     }
 }
@@ -213,16 +210,11 @@ fn push_line(rows: &mut Vec<u8>, text: &[u8], person: &Identity, kind: Kind) {
 }
 
 /// Appends the columns of an event.
-fn push_csv(rows: &mut Vec<u8>, activity: &Activity<'_>, person: &Identity, kind: Kind) {
+fn push_csv(csv: &mut csv::Writer<Vec<u8>>, activity: &Activity<'_>, person: &Identity, kind: Kind) {
     let session = activity.identities.iter().find(|(namespace, _)| *namespace == NamespaceId::SESSION);
     let session = session.map(|(_, value)| value.to_string()).unwrap_or_default();
-    let id = match activity.id {
-        EventId::Line(_) => String::new(),
-        EventId::Uuid(bytes) => uuid::Uuid::from_bytes(bytes).to_string(),
-        EventId::Text(text) => text.to_owned(),
-    };
+    let id = activity.id.written().unwrap_or_default();
     let columns = [activity.time.to_string(), session, id, person.to_string(), kind.word().to_owned()];
-    let mut csv = csv_to(rows);
     // Writing to memory does not fail.
     let _ = csv.write_record(&columns);
 }
@@ -232,6 +224,7 @@ mod tests {
     use smallvec::smallvec;
 
     use super::*;
+    use crate::model::event::EventId;
     use crate::model::identity::Value;
     use crate::model::time::Time;
 
@@ -257,13 +250,13 @@ mod tests {
     fn an_event_as_columns() {
         let identities = smallvec![(NamespaceId(1), Value::new("18278"))];
         let mut activity = Activity { time: Time::from_micros(0), id: EventId::Text("o,1"), identities };
-        let mut rows = Vec::new();
+        let mut rows = csv_to(Vec::new());
         push_csv(&mut rows, &activity, &identity("7"), Kind::Direct);
         activity.identities.insert(0, (NamespaceId::SESSION, Value::new("a\"b")));
         activity.id = EventId::Line(1);
         push_csv(&mut rows, &activity, &identity("7"), Kind::Direct);
         let expected = "1970-01-01T00:00:00.000Z,,\"o,1\",sessionId:7,direct\n\
                         1970-01-01T00:00:00.000Z,\"a\"\"b\",,sessionId:7,direct\n";
-        assert_eq!(String::from_utf8(rows).unwrap(), expected);
+        assert_eq!(String::from_utf8(rows.into_inner().unwrap()).unwrap(), expected);
     }
 }

@@ -17,10 +17,6 @@ use crate::graph::{Delta, Graph, GraphError};
 use crate::model::identity::IdentityId;
 use crate::model::limits::MAX_IDENTITIES;
 use crate::model::link::Seen;
-use crate::model::time::Time;
-
-/// Before its first sighting an identity was seen at no time: later than all, until it is.
-const UNSEEN: Seen = Seen { first: Time::from_micros(i64::MAX), last: Time::from_micros(i64::MIN) };
 
 impl Graph {
     /// Adds what `delta` knows. When it does not fit, nothing changes.
@@ -36,7 +32,7 @@ impl Graph {
         let before = self.facts.identities.len();
         self.facts.identities.append(identities).map_err(GraphError::Known)?;
         self.facts.namespaces = namespaces;
-        self.facts.seen.resize(self.facts.identities.len(), UNSEEN);
+        self.facts.seen.resize(self.facts.identities.len(), Seen::NEVER);
         self.facts.touching.grow(self.facts.identities.len());
         self.see(&seen);
         let changed = self.merge_links(links);

@@ -19,6 +19,17 @@ pub enum EventId<'a> {
     Text(&'a str),
 }
 
+impl EventId<'_> {
+    /// The `id` as the line had it; `None` where it had none.
+    pub fn written(self) -> Option<String> {
+        match self {
+            Self::Line(_) => None,
+            Self::Uuid(bytes) => Some(uuid::Uuid::from_bytes(bytes).to_string()),
+            Self::Text(text) => Some(text.to_owned()),
+        }
+    }
+}
+
 /// An activity as it was decoded from a line: only what identity needs.
 #[derive(Debug, Clone)]
 pub struct Activity<'a> {
@@ -49,6 +60,17 @@ impl<'a> Event<'a> {
     pub fn key(&self) -> (Time, EventId<'a>, &'a [IdentityId]) {
         (self.time, self.id, self.companions)
     }
+}
+
+/// The identities of an event in level order: its anchor, where that is a session, is the lowest, and else the highest.
+pub fn in_level_order<'c>(
+    anchor: IdentityId,
+    is_session: bool,
+    companions: &'c [IdentityId],
+) -> impl Iterator<Item = IdentityId> + use<'c> {
+    let lowest = is_session.then_some(anchor);
+    let highest = (!is_session).then_some(anchor);
+    lowest.into_iter().chain(companions.iter().copied()).chain(highest)
 }
 
 /// Where a stored event is to be found again: under `anchor`, at the time that the bearer of the witness says.

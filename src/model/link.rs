@@ -47,6 +47,9 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Seen in no event: what any other is merged into without a trace.
+    pub const NEVER: Self = Self { first: Time::from_micros(i64::MAX), last: Time::from_micros(i64::MIN) };
+
     /// Seen once, at `time`.
     pub fn at(time: Time) -> Self {
         Self { first: time, last: time }

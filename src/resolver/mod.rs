@@ -8,6 +8,7 @@ mod attribution;
 mod rows;
 mod totals;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::{RwLock, RwLockReadGuard};
@@ -24,9 +25,11 @@ use crate::store::error::StoreError;
 use crate::store::scan::Events;
 
 pub use attribution::Attributed;
-pub(crate) use rows::in_level_order;
 pub use rows::{EventRow, SessionRow};
 pub use totals::{Attribution, Totals};
+
+/// Pieces of a scan a thread: enough that one slow piece does not leave the others idle.
+const PIECES_PER_THREAD: usize = 8;
 
 /// Answers questions about people. Cheap to clone, `Send + Sync`; all clones see the same commits.
 ///
@@ -136,6 +139,11 @@ impl View {
         &self.events
     }
 
+    /// Ranges of anchors that together hold all events, for the threads of the current rayon pool to scan.
+    pub(crate) fn pieces(&self) -> Vec<Range<u32>> {
+        self.events.pieces(rayon::current_num_threads() * PIECES_PER_THREAD)
+    }
+
     /// The sources of this view, by [`SourceId`](crate::model::source::SourceId).
     pub fn sources(&self) -> &[Source] {
         &self.sources
@@ -176,7 +184,7 @@ impl View {
 
     /// The events of a person in time order; which person, an identity of it tells. `None` when no event carries the identity.
     ///
-    /// Costs a read and a decoding of each block that holds an anchor of the person.
+    /// Costs a read and a decoding of each block that holds an anchor of the person, and the memory of the rows.
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
@@ -187,7 +195,8 @@ impl View {
         }
     }
 
-    /// A row a session, sorted by session. Costs a scan of all events.
+    /// A row a session, sorted by session. Costs a scan of all events, on all cores of the current rayon pool, and the
+    /// memory of the rows.
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.

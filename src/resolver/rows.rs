@@ -4,14 +4,12 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::graph::Graph;
-use crate::model::event::EventId;
+use crate::model::event::in_level_order;
 use crate::model::identity::{Identity, IdentityId};
-use crate::model::namespace::NamespaceId;
 use crate::model::person::{Kind, Person};
 use crate::model::time::Time;
 use crate::resolver::View;
 use crate::resolver::attribution::AnchorRule;
-use crate::resolver::totals::PIECES_PER_THREAD;
 use crate::store::error::StoreError;
 
 /// A session and whom it belongs to.
@@ -51,8 +49,8 @@ pub struct EventRow {
 
 /// A row a session of the store, sorted by session.
 pub fn sessions(view: &View) -> Result<Vec<SessionRow>, StoreError> {
-    let pieces = view.events.pieces(rayon::current_num_threads() * PIECES_PER_THREAD);
-    let counts: Vec<Vec<(IdentityId, u64)>> = pieces
+    let counts: Vec<Vec<(IdentityId, u64)>> = view
+        .pieces()
         .into_par_iter()
         .map(|piece| {
             let mut counts = Vec::new();
@@ -101,7 +99,7 @@ pub fn events(view: &View, person: Person) -> Result<Vec<EventRow>, StoreError> 
     let mut rows = Vec::new();
     let mut cursor = view.events.cursor();
     for anchor in anchors_of(graph, person) {
-        let rule = AnchorRule::new(graph, anchor);
+        let (rule, is_session) = (AnchorRule::new(graph, anchor), graph.is_session(anchor));
         for event in cursor.group(anchor)?.events() {
             let attributed = rule.attribute(&event);
             if attributed.person != person {
@@ -111,17 +109,21 @@ pub fn events(view: &View, person: Person) -> Result<Vec<EventRow>, StoreError> 
                 time: event.time,
                 person: graph.identity(person.identity()),
                 attribution: attributed.kind,
-                id: written_id(event.id),
-                identities: in_level_order(graph, anchor, event.companions).map(|id| graph.identity(id)).collect(),
+                id: event.id.written(),
+                identities: in_level_order(anchor, is_session, event.companions).map(|id| graph.identity(id)).collect(),
                 sources: event.sources.iter().map(|source| view.sources[source.0 as usize].name.clone()).collect(),
             });
         }
     }
-    rows.sort_by(|a, b| {
-        let key = |row: &EventRow| (row.time, row.id.clone(), row.identities.iter().map(ToString::to_string).collect());
-        a.time.cmp(&b.time).then_with(|| <(Time, Option<String>, Vec<String>)>::cmp(&key(a), &key(b)))
+    rows.par_sort_unstable_by(|a, b| {
+        a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)).then_with(|| written(a).cmp(written(b)))
     });
     Ok(rows)
+}
+
+/// The identities of a row, as their order is told by their bytes.
+fn written(row: &EventRow) -> impl Iterator<Item = (&str, &str)> {
+    row.identities.iter().map(|identity| (&*identity.namespace, &*identity.value))
 }
 
 /// Every anchor that may hold an event of `person`, ascending: the members of the group, and whatever was
@@ -134,24 +136,4 @@ fn anchors_of(graph: &Graph, person: Person) -> Vec<IdentityId> {
     anchors.sort_unstable();
     anchors.dedup();
     anchors
-}
-
-/// The identities of an event in level order: the anchor is the session, the lowest, or else the highest.
-pub fn in_level_order<'c>(
-    graph: &Graph,
-    anchor: IdentityId,
-    companions: &'c [IdentityId],
-) -> impl Iterator<Item = IdentityId> + use<'c> {
-    let session = graph.identities().namespace(anchor) == NamespaceId::SESSION;
-    let lowest = session.then_some(anchor);
-    let highest = (!session).then_some(anchor);
-    lowest.into_iter().chain(companions.iter().copied()).chain(highest)
-}
-
-fn written_id(id: EventId<'_>) -> Option<String> {
-    match id {
-        EventId::Line(_) => None,
-        EventId::Uuid(bytes) => Some(uuid::Uuid::from_bytes(bytes).to_string()),
-        EventId::Text(text) => Some(text.to_owned()),
-    }
 }

@@ -5,15 +5,12 @@ use serde::Serialize;
 
 use crate::graph::Graph;
 use crate::model::digest::{Digest, EventHash, IdentityHash};
+use crate::model::event::in_level_order;
 use crate::model::identity::IdentityId;
 use crate::model::person::Kind;
 use crate::resolver::View;
 use crate::resolver::attribution::AnchorRule;
-use crate::resolver::rows::in_level_order;
 use crate::store::error::StoreError;
-
-/// Pieces of a scan a thread: enough that one slow piece does not leave the others idle.
-pub const PIECES_PER_THREAD: usize = 8;
 
 /// Identities that one task of the tally takes: some ten thousand hashes, well above the cost of handing out a task.
 const IDENTITIES_A_TASK: usize = 1 << 14;
@@ -100,8 +97,8 @@ pub fn tally(view: &View) -> Result<Totals, StoreError> {
         .into_par_iter()
         .map(|task| tally_identities(&view.graph, task * IDENTITIES_A_TASK))
         .reduce(Totals::default, Totals::merge);
-    let pieces = view.events.pieces(rayon::current_num_threads() * PIECES_PER_THREAD);
-    let events = pieces
+    let events = view
+        .pieces()
         .into_par_iter()
         .map(|piece| tally_events(view, piece))
         .try_reduce(Totals::default, |a, b| Ok(a.merge(b)))?;
@@ -134,7 +131,7 @@ fn tally_events(view: &View, anchors: std::ops::Range<u32>) -> Result<Totals, St
     let mut identities: Vec<IdentityHash> = Vec::new();
     while let Some(group) = scan.next()? {
         let anchor = group.anchor();
-        let rule = AnchorRule::new(graph, anchor);
+        let (rule, is_session) = (AnchorRule::new(graph, anchor), graph.is_session(anchor));
         let mut person = None;
         identities.clear();
         for event in group.events() {
@@ -142,7 +139,7 @@ fn tally_events(view: &View, anchors: std::ops::Range<u32>) -> Result<Totals, St
                 companions.clear();
                 companions.extend_from_slice(event.companions);
                 identities.clear();
-                identities.extend(in_level_order(graph, anchor, &companions).map(|id| graph.hash(id)));
+                identities.extend(in_level_order(anchor, is_session, &companions).map(|id| graph.hash(id)));
             }
             let attributed = rule.attribute(&event);
             let hash = match person {

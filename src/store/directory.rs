@@ -1,4 +1,4 @@
-//! Directories: which anchors each block of a run of events holds. Twelve bytes a block in memory, about four stored.
+//! Directories: which anchors each block of a run of events holds. Twelve bytes a block in memory, about six stored.
 
 use crate::model::event::Event;
 use crate::model::identity::IdentityId;

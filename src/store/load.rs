@@ -88,7 +88,7 @@ impl Store {
     }
 
     /// The rows of a table whose keys are the numbers below `count`.
-    fn rows<R: Row, T>(&self, count: u64, split: impl Fn(R) -> (u64, T)) -> Result<Vec<T>, StoreError> {
+    pub(super) fn rows<R: Row, T>(&self, count: u64, split: impl Fn(R) -> (u64, T)) -> Result<Vec<T>, StoreError> {
         let mut table = self.table::<R>();
         let mut rows = Vec::new();
         while let Some(row) = table.next()? {

@@ -268,6 +268,11 @@ impl Store {
         Ok(self.manifest.generation)
     }
 
+    /// Takes no further commit until the store is opened again: what was told of the last one may be out of step with it.
+    pub(crate) fn poison(&mut self, why: &str) {
+        self.poison = Some(why.to_owned());
+    }
+
     fn check_poison(&self) -> Result<(), StoreError> {
         match &self.poison {
             Some(why) => Err(StoreError::Poisoned { store: self.backend.name(), why: why.clone() }),
@@ -277,7 +282,7 @@ impl Store {
 
     fn poison_on_error<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error) = &done {
-            self.poison = Some(error.to_string());
+            self.poison(&error.to_string());
         }
         done
     }
@@ -428,7 +433,7 @@ fn take_number(next: &mut Manifest) -> u32 {
 }
 
 /// Takes runs out of what counts.
-fn retire(next: &mut Manifest, mut is_old: impl FnMut(&RunEntry) -> bool) {
+fn retire(next: &mut Manifest, is_old: impl Fn(&RunEntry) -> bool) {
     let (old, kept) = std::mem::take(&mut next.runs).into_iter().partition(|run| is_old(run));
     next.runs = kept;
     let old: Vec<RunEntry> = old;

@@ -82,8 +82,11 @@ impl Store {
         Ok(found)
     }
 
-    /// Leaves out every block of events that cannot be read, durably, and says what was lost with them. The logs
-    /// have to be replayed afterwards.
+    /// Leaves out every block of events that cannot be read, durably, and says what was lost with them.
+    ///
+    /// Where events were lost, the same commit forgets how far every source was read, so that a replay of the logs brings
+    /// them back, and everything that follows from events: until [`rewrite_derived`](Self::rewrite_derived) is done too, the
+    /// store is damaged, and says so. A repair that is cut short is thus done again, and never taken for a whole one.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
@@ -125,6 +128,13 @@ impl Store {
             return Ok(lost);
         }
         retire(&mut next, |run| old.contains(run));
+        if lost.events > 0 {
+            let sources = self.rows::<(SourceId, Source), _>(next.sources, |row| (u64::from(row.0.0), row.1))?;
+            let forgotten = (0..).map(SourceId).zip(sources);
+            let forgotten = forgotten.map(|(id, source)| (id, Source { position: None, ..source })).collect();
+            retire(&mut next, |run| is_derived(run) || run.kind == Kind::Sources as u8);
+            self.write_table(&mut next, forgotten)?;
+        }
         next.runs.extend(events.iter().map(|run| run.entry).filter(|entry| entry.generation == next.generation));
         // The manifest and the runs at hand have to be in one order.
         events.sort_by_key(|run| next.runs.iter().position(|entry| *entry == run.entry));
@@ -145,7 +155,7 @@ impl Store {
             return Err(StoreError::Invalid("not every identity was seen".into()));
         }
         let mut next = self.next_manifest();
-        retire(&mut next, |run| run.kind == Kind::Seen as u8 || run.kind == Kind::Links as u8);
+        retire(&mut next, is_derived);
         let done = self
             .write_table(&mut next, seen)
             .and_then(|()| self.write_table(&mut next, links))
@@ -154,6 +164,11 @@ impl Store {
         self.delete_retired();
         Ok(self.manifest.generation)
     }
+}
+
+/// Whether a run follows from the events.
+fn is_derived(run: &RunEntry) -> bool {
+    run.kind == Kind::Seen as u8 || run.kind == Kind::Links as u8
 }
 
 fn is_whole(backend: &dyn Backend, run: &EventRun) -> Result<bool, StoreError> {
