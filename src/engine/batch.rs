@@ -1,5 +1,7 @@
 //! A batch: the events between two commits, over the store's identities and the new ones.
 
+use std::collections::BTreeMap;
+
 use crate::engine::error::Cause;
 use crate::engine::rows::{Row, Rows};
 use crate::engine::sets::SetId;
@@ -24,7 +26,7 @@ pub struct Batch {
     /// Room to group them in.
     pub grouped: Vec<Row>,
     /// The sources that were read, and how far.
-    pub sources: Vec<(SourceId, Source)>,
+    pub sources: BTreeMap<SourceId, Source>,
     /// How many identities the graph holds.
     base: usize,
 }
@@ -52,7 +54,7 @@ impl Batch {
             identities: Interner::new(),
             rows,
             grouped,
-            sources: Vec::new(),
+            sources: BTreeMap::new(),
             base: graph.identities().len(),
         }
     }
@@ -85,10 +87,7 @@ impl Batch {
 
     /// Notes how far a source was read.
     pub fn read(&mut self, id: SourceId, source: Source) {
-        match self.sources.iter_mut().find(|(known, _)| *known == id) {
-            Some((_, known)) => *known = source,
-            None => self.sources.push((id, source)),
-        }
+        self.sources.insert(id, source);
     }
 
     /// What is left of a batch that is done with.

@@ -1,13 +1,15 @@
 //! The commit of a batch: settled, durable, published, in this order.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::engine::batch::{Batch, Room};
-use crate::engine::error::Error;
+use crate::engine::error::{Cause, Error};
 use crate::engine::settle::{Settled, settle};
 use crate::graph::{Delta, Graph};
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
-use crate::model::source::Source;
+use crate::model::source::{Source, SourceId};
 use crate::resolver::Resolver;
 use crate::store::{Commit, Store};
 
@@ -30,14 +32,22 @@ pub struct Committed {
 }
 
 impl Committer<'_> {
-    /// Commits a batch. When it returns without an error the batch is durable and published; after an error neither.
-    pub fn commit(mut self, mut batch: Batch, pool: &rayon::ThreadPool) -> (Self, Result<Committed, Error>) {
+    /// Commits a batch: without an error it is durable and published. After one it is not published, and where it may be
+    /// durable all the same the store takes no further commit until it is opened again.
+    pub fn commit(&mut self, batch: Batch, pool: &rayon::ThreadPool) -> Result<Committed, Error> {
+        // A panic would leave the replay waiting for the end of this commit for good.
+        catch_unwind(AssertUnwindSafe(|| self.in_stages(batch, pool))).unwrap_or_else(|_| {
+            self.store.poison("it broke off");
+            Err(Cause::Thread.into())
+        })
+    }
+
+    fn in_stages(&mut self, mut batch: Batch, pool: &rayon::ThreadPool) -> Result<Committed, Error> {
         let settled = pool.install(|| {
             let view = self.resolver.read();
             settle(&mut batch, view.graph(), view.stored_events())
-        });
-        let outcome = settled.map_err(Error::from).and_then(|settled| self.make_durable(batch, settled));
-        (self, outcome)
+        })?;
+        self.make_durable(batch, settled)
     }
 
     fn make_durable(&mut self, mut batch: Batch, mut settled: Settled) -> Result<Committed, Error> {
@@ -57,12 +67,16 @@ impl Committer<'_> {
             seen: &seen_in_all(view.graph(), &batch, &settled.seen),
             links: &links_in_all(view.graph(), settled.links.as_slice()),
             events: settled.blocks,
-            sources: &batch.sources,
+            sources: &read_of(&batch),
         })?;
         drop(view);
         let (namespaces, identities) = (batch.namespaces.clone(), std::mem::take(&mut batch.identities));
         let delta = Delta { namespaces, identities, seen: settled.seen, links: settled.links };
-        self.resolver.publish(delta, self.store.events(), sources)?;
+        if let Err(error) = self.resolver.publish(delta, self.store.events(), sources) {
+            // The store is a commit ahead of the graph: whatever was settled over that graph would be wrong in it.
+            self.store.poison(&error.to_string());
+            return Err(error.into());
+        }
         Ok(Committed { accepted, duplicate, room: batch.into_room() })
     }
 }
@@ -79,11 +93,16 @@ fn merge_seen(seen: &mut Vec<(IdentityId, Seen)>) {
     });
 }
 
+/// The sources of a batch, as a commit takes them.
+fn read_of(batch: &Batch) -> Vec<(SourceId, Source)> {
+    batch.sources.iter().map(|(&id, source)| (id, source.clone())).collect()
+}
+
 /// Puts the batch's positions among the known sources; says whether anything changed.
 fn put_sources(sources: &mut Vec<Source>, batch: &Batch) -> bool {
     let mut changed = false;
     for (id, source) in &batch.sources {
-        // Ids are given in the order in which sources are opened, and batches keep it: a new one is the next.
+        // Ids are given in the order in which sources are opened, and batches are committed in it: a new one is the next.
         match sources.get_mut(id.0 as usize) {
             Some(known) if known == source => continue,
             Some(known) => known.clone_from(source),
@@ -114,4 +133,45 @@ fn links_in_all(graph: &Graph, added: &[Link]) -> Vec<Link> {
         link
     };
     added.iter().map(in_all).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::share::Share;
+    use crate::ingest::chunk::Chunk;
+    use crate::ingest::decode::Decoder;
+    use crate::model::namespace::Namespaces;
+    use crate::model::settings::Settings;
+    use crate::store::backend::MemoryBackend;
+    use crate::store::error::StoreError;
+
+    #[test]
+    fn a_graph_that_falls_behind_its_store_takes_no_further_commit() {
+        let settings = Settings::default();
+        let bytes = br#"{"timestamp":1,"user":{"identities":{"sessionId":"s"}}}"#.to_vec();
+        let chunk = Chunk { end: bytes.len() as u64, bytes, start: 0, unterminated: false, overlong: None };
+        let empty = Graph::new(Namespaces::new(settings.levels.clone()));
+        let batch = || {
+            let mut share = Share::new(empty.namespaces().clone());
+            share.decode(&Decoder::new(&settings.junk), &chunk, false);
+            let mut batch = Batch::new(&empty, Room::new());
+            batch.absorb(&empty, &share, SourceId(0)).unwrap();
+            batch
+        };
+        // The graph knows the session that the store does not: what the store takes, the graph cannot.
+        let mut ahead = empty.clone();
+        let known = Delta { identities: batch().identities, ..Delta::new(empty.namespaces().clone()) };
+        ahead.apply(known).unwrap();
+        let mut store = Store::with_backend(Arc::new(MemoryBackend::default()), Some(&settings)).unwrap();
+        let resolver = Resolver::new(ahead, store.events(), Vec::new());
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let mut committer = Committer { store: &mut store, resolver: &resolver };
+        let mut error = || committer.commit(batch(), &pool).err().expect("it cannot be published").0;
+        assert!(matches!(error(), Cause::Graph(_)), "durable, but not published");
+        assert!(matches!(error(), Cause::Store(StoreError::Poisoned { .. })), "and nothing on top of it");
+        assert_eq!(resolver.view().stored_events().rows(), 0);
+    }
 }

@@ -10,7 +10,7 @@ use crate::store::error::StoreError;
 /// Why the engine could not do what it was asked. Its text names the file or store, and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct Error(#[from] Cause);
+pub struct Error(#[from] pub(crate) Cause);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Cause {
@@ -30,7 +30,7 @@ pub(crate) enum Cause {
     TooManyIdentities { limit: usize },
     #[error("the log names more than {limit} namespaces: do values stand in it where names belong?")]
     TooManyNamespaces { limit: usize },
-    #[error("a decoding thread broke off: this is a defect; the store holds the last commit and is sound")]
+    #[error("a thread broke off: this is a defect; the store holds the last whole commit and is sound")]
     Thread,
 }
 

@@ -1,6 +1,6 @@
 //! The feed: all inputs of a replay, one chunk after another.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use crate::engine::batch::Batch;
 use crate::engine::summary::SourceCounts;
@@ -14,7 +14,9 @@ use crate::model::source::{Position, Source, SourceId};
 pub struct Feed {
     inputs: VecDeque<Input>,
     force: bool,
-    known: Vec<Source>,
+    /// The positions that the store knows, by name. A source that it does not know gets the next id.
+    known: HashMap<String, (SourceId, Option<Position>)>,
+    next_id: u32,
     reading: Option<Reader>,
     /// The room of chunks that are done with.
     room: Vec<Vec<u8>>,
@@ -51,7 +53,11 @@ impl Feed {
         Self {
             inputs: inputs.into(),
             force,
-            known: known.to_vec(),
+            known: (0..)
+                .zip(known)
+                .map(|(id, source)| (source.name.clone(), (SourceId(id), source.position.clone())))
+                .collect(),
+            next_id: known.len() as u32,
             reading: None,
             room: Vec::new(),
             sources: Vec::new(),
@@ -158,24 +164,17 @@ impl Feed {
     fn open_next(&mut self) -> Option<()> {
         while let Some(input) = self.inputs.pop_front() {
             let name = input.name();
-            let known = self.known.iter().position(|source| source.name == name);
-            let position = known.and_then(|at| self.known[at].position.as_ref());
+            let known = self.known.get(&name);
+            let position = known.and_then(|(_, position)| position.as_ref());
             match reader::open(&input, position, self.force) {
                 Ok(Some(reader)) => {
-                    let id = known.unwrap_or_else(|| {
-                        self.known.push(Source { name: name.clone(), position: None });
-                        self.known.len() - 1
-                    });
+                    let id = match known {
+                        Some(&(id, _)) => id,
+                        None => self.new_id(&name),
+                    };
                     let (bytes, lines) = reader.start();
                     let position = reader.position(bytes, lines, false);
-                    self.sources.push(Reading {
-                        id: SourceId(id as u32),
-                        name,
-                        position,
-                        lines,
-                        end: bytes,
-                        failed: false,
-                    });
+                    self.sources.push(Reading { id, name, position, lines, end: bytes, failed: false });
                     self.reading = Some(reader);
                     return Some(());
                 }
@@ -187,6 +186,13 @@ impl Feed {
             }
         }
         None
+    }
+
+    fn new_id(&mut self, name: &str) -> SourceId {
+        let id = SourceId(self.next_id);
+        self.next_id += 1;
+        self.known.insert(name.to_owned(), (id, None));
+        id
     }
 
     fn close(&mut self) {

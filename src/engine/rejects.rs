@@ -26,6 +26,11 @@ impl<'a> Rejects<'a> {
         Self(file.map(BufWriter::new))
     }
 
+    /// Whether they go anywhere.
+    pub fn are_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Writes the rejected lines of a share, of which `before` lines of the source come before.
     pub fn write(&mut self, source: &str, before: u64, rejects: &[RejectedLine]) -> Result<(), Error> {
         let Some(file) = &mut self.0 else { return Ok(()) };

@@ -80,87 +80,80 @@ enum Report<'e> {
 }
 
 /// Replays a log into the store.
+///
+/// An error ends the loop; what is being decoded or committed by then ends by itself, and is waited for.
 pub(crate) fn run(store: &mut Store, resolver: &Resolver, mut replay: Replay<'_>) -> Result<Summary, Error> {
     let start = Instant::now();
-    let threads = replay.threads.unwrap_or_else(rayon::current_num_threads).max(1);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|at| format!("backstitch-{at}"))
-        .build()
-        .map_err(|source| Cause::Threads { threads, source })?;
-    let inputs = inputs::expand(&replay.inputs)?;
+    let pool = pool(replay.threads)?;
     let decoder = Decoder::new(&store.settings().junk);
-    let mut line = Line {
-        feed: Feed::new(inputs, resolver.view().sources(), replay.force),
-        threads,
-        rejects: Rejects::new(replay.rejects.take()),
-        batch: Batch::new(resolver.read().graph(), Room::new()),
-        namespaces: resolver.read().graph().namespaces().clone(),
-        resolver,
-        summary: Summary::default(),
-        handed_out: 0,
-        decoding: 0,
-        waiting: BTreeMap::new(),
-        spare: Vec::new(),
-    };
-    let stop = replay.stop;
+    let mut pipeline = Pipeline::new(resolver, &mut replay, pool.current_num_threads())?;
+    let wanted = pipeline.rejects.are_wanted();
     let (send, receive) = mpsc::channel();
     std::thread::scope(|commits| {
         pool.in_place_scope(|decodes| -> Result<(), Error> {
+            // Here while no commit is under way.
             let mut committer = Some(Committer { store, resolver });
             loop {
                 // 1. Read chunks and hand them out.
-                let stopped = stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
-                while !stopped && line.has_room() {
-                    let Some((turn, chunk)) = line.next_chunk() else { break };
-                    let (send, decoder, mut share) = (send.clone(), &decoder, line.empty_share());
+                let stopped = replay.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
+                while !stopped && pipeline.has_room() {
+                    let Some((turn, chunk)) = pipeline.next_chunk() else { break };
+                    let (send, decoder, mut share) = (send.clone(), &decoder, pipeline.empty_share());
                     decodes.spawn(move |_| {
-                        let decoded = catch_unwind(AssertUnwindSafe(|| share.decode(decoder, &chunk)));
-                        // The receiver is gone only when the replay failed elsewhere.
+                        let decoded = catch_unwind(AssertUnwindSafe(|| share.decode(decoder, &chunk, wanted)));
+                        // The receiver outlives all threads: it cannot be gone.
                         let _ = send.send(Report::Decoded(turn, decoded.is_ok().then(|| Box::new(share)), chunk.bytes));
                     });
                 }
                 // 2. Absorb what was decoded, in order; commit when the batch is full or nothing is left.
-                if let Some(idle) = committer.take() {
-                    let full = line.absorb(replay.batch_events.max(1), replay.progress.as_deref_mut())?;
-                    let done = line.is_done(stopped);
-                    if (full || done) && !line.batch.is_empty() {
-                        let (batch, send, pool) = (line.seal()?, send.clone(), &pool);
+                if let Some(mut idle) = committer.take() {
+                    let full = pipeline.absorb(replay.batch_events.max(1), replay.progress.as_deref_mut())?;
+                    let done = pipeline.is_done(stopped);
+                    if (full || done) && !pipeline.batch.is_empty() {
+                        let (batch, send, pool) = (pipeline.seal()?, send.clone(), &pool);
                         commits.spawn(move || {
-                            let (committer, outcome) = idle.commit(batch, pool);
-                            let _ = send.send(Report::Committed(committer, outcome));
+                            let outcome = idle.commit(batch, pool);
+                            let _ = send.send(Report::Committed(idle, outcome));
                         });
                     } else if done {
-                        line.summary.stopped = stopped && !line.feed.is_done();
+                        pipeline.summary.stopped = stopped && !pipeline.feed.is_done();
                         return Ok(());
                     } else {
                         committer = Some(idle);
                     }
                 }
                 // 3. Take back what a thread has done; where none does anything, there is room to read on.
-                if line.decoding == 0 && committer.is_some() {
+                if pipeline.decoding == 0 && committer.is_some() {
                     continue;
                 }
                 match receive.recv().map_err(|_| Cause::Thread)? {
-                    Report::Decoded(turn, share, room) => line.take_back(turn, share, room)?,
+                    Report::Decoded(turn, share, room) => pipeline.take_back(turn, share, room)?,
                     Report::Committed(back, outcome) => {
-                        line.committed(outcome?);
+                        pipeline.committed(outcome?);
                         committer = Some(back);
                     }
                 }
             }
         })
     })?;
-    let mut summary = line.summary;
-    summary.sources = line.feed.counts();
-    summary.failed = line.feed.into_failed();
+    let mut summary = pipeline.summary;
+    summary.sources = pipeline.feed.counts();
+    summary.failed = pipeline.feed.into_failed();
     summary.totals = pool.install(|| resolver.view().totals())?;
     summary.seconds = start.elapsed().as_secs_f64();
     Ok(summary)
 }
 
-/// The assembly line: what is being read, decoded and gathered.
-struct Line<'e, 'r> {
+/// The threads that decode and settle.
+fn pool(threads: Option<usize>) -> Result<rayon::ThreadPool, Error> {
+    let threads = threads.unwrap_or_else(rayon::current_num_threads).max(1);
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|at| format!("backstitch-{at}")).build();
+    Ok(pool.map_err(|source| Cause::Threads { threads, source })?)
+}
+
+/// What is being read, decoded and gathered.
+struct Pipeline<'e, 'r> {
     feed: Feed,
     threads: usize,
     rejects: Rejects<'r>,
@@ -187,7 +180,25 @@ enum Waiting {
     End(usize),
 }
 
-impl Line<'_, '_> {
+impl<'e, 'r> Pipeline<'e, 'r> {
+    fn new(resolver: &'e Resolver, replay: &mut Replay<'r>, threads: usize) -> Result<Self, Error> {
+        let inputs = inputs::expand(&replay.inputs)?;
+        let last = resolver.read();
+        Ok(Self {
+            feed: Feed::new(inputs, last.sources(), replay.force),
+            threads,
+            rejects: Rejects::new(replay.rejects.take()),
+            batch: Batch::new(last.graph(), Room::new()),
+            namespaces: last.graph().namespaces().clone(),
+            resolver,
+            summary: Summary::default(),
+            handed_out: 0,
+            decoding: 0,
+            waiting: BTreeMap::new(),
+            spare: Vec::new(),
+        })
+    }
+
     fn has_room(&self) -> bool {
         self.decoding < self.threads * CHUNKS_PER_THREAD && self.waiting.len() < CHUNKS_UNDER_WAY
     }

@@ -1,5 +1,7 @@
 //! A share: what one thread makes of one chunk of a log.
 
+use std::collections::BTreeMap;
+
 use smallvec::SmallVec;
 
 use crate::engine::rows::Rows;
@@ -22,7 +24,9 @@ pub struct Share {
     pub identities: Interner,
     /// Its events; their source is filled in later.
     pub rows: Rows,
-    /// Lines that are no events.
+    /// How many lines are no events, by reason.
+    pub rejected: BTreeMap<&'static str, u64>,
+    /// These lines, where somebody wants them: a chunk of garbage has two million.
     pub rejects: Vec<RejectedLine>,
     /// Identity values that were ignored.
     pub junk: JunkCounts,
@@ -51,6 +55,7 @@ impl Share {
             namespaces,
             identities: Interner::new(),
             rows: Rows::new(),
+            rejected: BTreeMap::new(),
             rejects: Vec::new(),
             junk: JunkCounts::default(),
             lines: 0,
@@ -63,16 +68,21 @@ impl Share {
     pub fn clear(&mut self) {
         self.identities.clear();
         self.rows.clear();
+        self.rejected.clear();
         self.rejects.clear();
         self.junk = JunkCounts::default();
     }
 
-    /// Decodes a chunk into a share of nothing.
-    pub fn decode(&mut self, decoder: &Decoder, chunk: &Chunk) {
-        let Self { namespaces, identities, rows, rejects, junk, .. } = self;
+    /// Decodes a chunk into a share of nothing; rejected lines are counted, and kept where they are `wanted`.
+    pub fn decode(&mut self, decoder: &Decoder, chunk: &Chunk, wanted: bool) {
+        let Self { namespaces, identities, rows, rejected, rejects, junk, .. } = self;
         let decoded = decoder.chunk(chunk, namespaces, junk, |line| match line.outcome {
             Ok(activity) => push(identities, rows, &activity),
             Err(reject) => {
+                *rejected.entry(reject.reason.word()).or_default() += 1;
+                if !wanted {
+                    return;
+                }
                 let text = line.text[..line.text.len().min(MAX_REJECT_BYTES)].to_vec();
                 rejects.push(RejectedLine { number: line.number, reject, text });
             }

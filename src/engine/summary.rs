@@ -73,11 +73,11 @@ pub struct Summary {
 impl Summary {
     /// Adds the lines of a share. Which of its events are new is known only when its batch is settled.
     pub(crate) fn absorb(&mut self, share: &Share) {
-        let rejected = share.rejects.len() as u64;
+        let rejected: u64 = share.rejected.values().sum();
         self.events.read += share.rows.all.len() as u64 + rejected;
         self.events.rejected += rejected;
-        for rejected in &share.rejects {
-            *self.rejects.entry(rejected.reject.reason.word()).or_default() += 1;
+        for (reason, count) in &share.rejected {
+            *self.rejects.entry(reason).or_default() += count;
         }
         if let (None, Some(first)) = (&self.first_reject, share.rejects.first()) {
             let start = &first.text[..first.text.len().min(FIRST_REJECT_BYTES)];

@@ -48,7 +48,7 @@ impl Backend for Slow {
 }
 
 /// A line in which `session` is seen at second `at`, with `customer` where there is one.
-fn line(session: usize, at: usize, customer: Option<usize>) -> String {
+pub fn line(session: usize, at: usize, customer: Option<usize>) -> String {
     let customer = customer.map_or(String::new(), |customer| format!(r#","ecommerceId":"c{customer}""#));
     format!(r#"{{"timestamp":{},"user":{{"identities":{{"sessionId":"s{session}"{customer}}}}}}}"#, at * 1000 + 1)
 }
@@ -63,7 +63,7 @@ fn files(folder: &Path, contents: &[Vec<String>]) -> Vec<PathBuf> {
 }
 
 /// Ends the test when `work` takes longer than it may.
-fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> T {
+pub fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || send.send(work()));
     receive.recv_timeout(limit).expect("it neither hangs nor panics")
