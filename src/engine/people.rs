@@ -16,6 +16,7 @@ pub fn load(store: &Store) -> Result<Resolver, Error> {
         identities.intern(namespace, value);
     })?;
     let mut links = Links::new();
+    links.reserve(loaded.links.len());
     for &link in &loaded.links {
         links.merge_link(link);
     }

@@ -56,15 +56,6 @@ impl Interner {
         self.table.clear();
     }
 
-    /// Makes room for `more` identities, so that loading a known number grows nothing.
-    pub fn reserve(&mut self, more: usize) {
-        self.records.reserve(more);
-        let room = self.records.len() + more;
-        if room > self.table.capacity() {
-            self.grow(room);
-        }
-    }
-
     /// The id of an identity, if it was met.
     pub fn get(&self, namespace: NamespaceId, value: Value<'_>) -> Option<IdentityId> {
         let hash = hash(namespace, &value);
@@ -97,11 +88,6 @@ impl Interner {
         };
         records.push(Record { cell, namespace, uuid });
         IdentityId(new)
-    }
-
-    /// Interns all of `other`, in its order; returns the id here by the id there.
-    pub fn absorb(&mut self, other: &Interner) -> Vec<IdentityId> {
-        other.ids().map(|id| self.intern(other.namespace(id), other.value(id))).collect()
     }
 
     /// Appends `other`, none of which may be known: its ids move up by [`len`](Self::len).
@@ -239,19 +225,6 @@ mod tests {
         assert_eq!((all.len(), all.get(NS, Value::new("a"))), (0, None));
         assert_eq!(all.intern(NS, Value::new("b")), IdentityId(0));
         assert_eq!(all.value(IdentityId(0)), Value::new("b"));
-    }
-
-    #[test]
-    fn absorbing_says_where_each_went() {
-        let (mut all, mut part) = (Interner::new(), Interner::new());
-        for value in ["a", "b"] {
-            all.intern(NS, Value::new(value));
-        }
-        for value in ["c", "b", "d"] {
-            part.intern(NS, Value::new(value));
-        }
-        assert_eq!(all.absorb(&part), [2, 1, 3].map(IdentityId));
-        assert_eq!(all.value(IdentityId(3)), Value::new("d"));
     }
 
     #[test]
