@@ -9,9 +9,9 @@ use smallvec::SmallVec;
 use crate::graph::Graph;
 use crate::graph::links::Links;
 use crate::model::digest::EventHash;
-use crate::model::event::{Event, Witness, in_level_order};
+use crate::model::event::{Event, in_level_order};
 use crate::model::identity::IdentityId;
-use crate::model::link::Seen;
+use crate::model::link::{Seen, Witness};
 use crate::resolver::View;
 use crate::store::error::StoreError;
 

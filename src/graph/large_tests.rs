@@ -2,9 +2,8 @@
 
 use crate::graph::{Delta, Graph};
 use crate::model::digest::EventHash;
-use crate::model::event::Witness;
 use crate::model::identity::{IdentityId, Value};
-use crate::model::link::Seen;
+use crate::model::link::{Seen, Witness};
 use crate::model::namespace::{Levels, NamespaceId, Namespaces};
 use crate::model::time::Time;
 

@@ -6,9 +6,8 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::graph::table::rebuilt;
-use crate::model::event::Witness;
 use crate::model::identity::IdentityId;
-use crate::model::link::Link;
+use crate::model::link::{Link, Witness};
 use crate::model::time::Time;
 
 /// A link of one [`Links`]: its place there. Dense, in the order of first meeting, hence never part of an answer.

@@ -2,7 +2,6 @@
 
 use smallvec::SmallVec;
 
-use crate::model::digest::EventHash;
 use crate::model::identity::{IdentityId, Value};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::SourceId;
@@ -71,13 +70,4 @@ pub fn in_level_order<'c>(
     let lowest = is_session.then_some(anchor);
     let highest = (!is_session).then_some(anchor);
     lowest.into_iter().chain(companions.iter().copied()).chain(highest)
-}
-
-/// Where a stored event is to be found again: under `anchor`, at the time that the bearer of the witness says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Witness {
-    /// The event's hash.
-    pub event: EventHash,
-    /// The identity it is grouped under.
-    pub anchor: IdentityId,
 }

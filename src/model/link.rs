@@ -1,8 +1,17 @@
 //! A link: two identities that were seen in one event.
 
-use crate::model::event::Witness;
+use crate::model::digest::EventHash;
 use crate::model::identity::IdentityId;
 use crate::model::time::Time;
+
+/// Where a stored event is to be found again: under `anchor`, at the time that the bearer of the witness says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Witness {
+    /// The event's hash.
+    pub event: EventHash,
+    /// The identity it is grouped under.
+    pub anchor: IdentityId,
+}
 
 /// Everything known of one pair of identities: a lower one and the highest one of the events they share.
 ///

@@ -8,9 +8,8 @@ use std::vec;
 use serde::{Deserialize, Serialize};
 
 use crate::model::digest::EventHash;
-use crate::model::event::Witness;
 use crate::model::identity::IdentityId;
-use crate::model::link::{Link, Seen};
+use crate::model::link::{Link, Seen, Witness};
 use crate::model::source::{Source, SourceId};
 use crate::model::time::Time;
 use crate::store::backend::Backend;

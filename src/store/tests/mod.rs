@@ -8,9 +8,9 @@ mod model;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::digest::EventHash;
-use crate::model::event::{Event, EventId, Witness};
+use crate::model::event::{Event, EventId};
 use crate::model::identity::{IdentityId, Value};
-use crate::model::link::{Link, Seen};
+use crate::model::link::{Link, Seen, Witness};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
 use crate::model::time::Time;
