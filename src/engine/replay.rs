@@ -35,7 +35,7 @@ const CHUNKS_PER_THREAD: usize = 2;
 
 /// Chunks that are on their way at most, decoded ones included: what can be decoded while a batch is being committed.
 /// A decoded chunk takes some 600 KB.
-const CHUNKS_UNDER_WAY: usize = 24;
+const CHUNKS_UNDER_WAY: usize = 64;
 
 /// What to replay, and how.
 pub struct Replay<'a> {

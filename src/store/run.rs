@@ -5,8 +5,9 @@ use crate::store::block::{self, BlockKey, Kind, MAX_BLOCK_BYTES, Unsealed};
 use crate::store::error::{Damage, StoreError};
 use crate::store::manifest::RunEntry;
 
-/// Bytes that are handed to the backend at a time: enough to be rid of per-call cost, little to hold in memory.
-const PUT_BYTES: usize = 1 << 20;
+/// Bytes that are handed to the backend at a time: some hundred blocks, so that what the backend does again for the last of
+/// them hardly counts; and little to hold in memory.
+const PUT_BYTES: usize = 4 << 20;
 
 /// Writes the blocks of one run, holding about [`PUT_BYTES`] of them.
 pub(crate) struct RunWriter<'a> {
