@@ -6,7 +6,6 @@
 
 use std::fmt;
 
-use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::model::event::EventId;
@@ -22,45 +21,86 @@ pub struct IdentityHash(pub u128);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventHash(pub u128);
 
-/// Bytes of an event or identity that are hashed without an allocation.
-const INLINE: usize = 256;
+/// Bytes of an event or identity that are hashed without an allocation: an event with six identities.
+const ON_STACK: usize = 128;
+
+/// Bytes to be hashed.
+struct Gathered {
+    bytes: [u8; ON_STACK],
+    used: usize,
+    /// All of them, where they are more.
+    many: Vec<u8>,
+}
+
+impl Default for Gathered {
+    #[inline(always)]
+    fn default() -> Self {
+        Self { bytes: [0; ON_STACK], used: 0, many: Vec::new() }
+    }
+}
+
+impl Gathered {
+    #[inline(always)]
+    fn add(&mut self, bytes: &[u8]) {
+        let end = self.used + bytes.len();
+        if self.many.is_empty() && end <= ON_STACK {
+            self.bytes[self.used..end].copy_from_slice(bytes);
+            self.used = end;
+        } else {
+            self.add_to_many(bytes);
+        }
+    }
+
+    #[inline(never)]
+    fn add_to_many(&mut self, bytes: &[u8]) {
+        if self.many.is_empty() {
+            self.many.extend_from_slice(&self.bytes[..self.used]);
+        }
+        self.many.extend_from_slice(bytes);
+    }
+
+    #[inline(always)]
+    fn hash(&self) -> u128 {
+        xxh3_128(if self.many.is_empty() { &self.bytes[..self.used] } else { &self.many })
+    }
+}
 
 impl IdentityHash {
     /// Hashes an identity; `namespace` in lower case.
     pub fn new(namespace: &str, value: Value<'_>) -> Self {
         let mut room = [0; 36];
-        let mut bytes = SmallVec::<[u8; INLINE]>::new();
-        bytes.extend_from_slice(namespace.as_bytes());
-        bytes.push(b':');
-        bytes.extend_from_slice(value.text_into(&mut room).as_bytes());
-        Self(xxh3_128(&bytes))
+        let mut bytes = Gathered::default();
+        bytes.add(namespace.as_bytes());
+        bytes.add(b":");
+        bytes.add(value.text_into(&mut room).as_bytes());
+        Self(bytes.hash())
     }
 }
 
 impl EventHash {
     /// Hashes an event with the hashes of its identities in level order.
     pub fn new(time: Time, id: EventId<'_>, identities: impl IntoIterator<Item = IdentityHash>) -> Self {
-        let mut bytes = SmallVec::<[u8; INLINE]>::new();
-        bytes.extend_from_slice(&time.as_micros().to_le_bytes());
+        let mut bytes = Gathered::default();
+        bytes.add(&time.as_micros().to_le_bytes());
         match id {
             EventId::Line(hash) => {
-                bytes.push(0);
-                bytes.extend_from_slice(&hash.to_le_bytes());
+                bytes.add(&[0]);
+                bytes.add(&hash.to_le_bytes());
             }
             EventId::Uuid(uuid) => {
-                bytes.push(1);
-                bytes.extend_from_slice(&uuid);
+                bytes.add(&[1]);
+                bytes.add(&uuid);
             }
             EventId::Text(text) => {
-                bytes.push(2);
-                bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
-                bytes.extend_from_slice(text.as_bytes());
+                bytes.add(&[2]);
+                bytes.add(&(text.len() as u64).to_le_bytes());
+                bytes.add(text.as_bytes());
             }
         }
         for identity in identities {
-            bytes.extend_from_slice(&identity.0.to_le_bytes());
+            bytes.add(&identity.0.to_le_bytes());
         }
-        Self(xxh3_128(&bytes))
+        Self(bytes.hash())
     }
 }
 
@@ -103,6 +143,21 @@ impl fmt::Display for Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_bytes_hash_as_few_do() {
+        for length in [0, 1, 100, ON_STACK - 16, ON_STACK, ON_STACK + 1, 1000] {
+            let text = "x".repeat(length);
+            let whole = [b"namespace:", text.as_bytes()].concat();
+            assert_eq!(IdentityHash::new("namespace", Value::new(&text)).0, xxh3_128(&whole), "{length}");
+        }
+        let identities = [IdentityHash(7); 20];
+        let mut whole = 5_i64.to_le_bytes().to_vec();
+        whole.push(0);
+        whole.extend_from_slice(&9_u128.to_le_bytes());
+        whole.extend(identities.iter().flat_map(|hash| hash.0.to_le_bytes()));
+        assert_eq!(EventHash::new(Time::from_micros(5), EventId::Line(9), identities).0, xxh3_128(&whole));
+    }
 
     #[test]
     fn a_set_has_no_order_but_every_part_of_an_element_counts() {

@@ -91,26 +91,31 @@ fn digest_in_hex<S: serde::Serializer>(digest: &Digest, to: S) -> Result<S::Ok, 
     to.collect_str(digest)
 }
 
+/// The hash of each identity, by id: made once, 16 bytes each while it is counted.
+type Hashes<'h> = &'h [IdentityHash];
+
 /// Counts everything, in parallel pieces that add up.
 pub fn tally(view: &View) -> Result<Totals, StoreError> {
-    let identities = (0..view.graph.identities().len().div_ceil(IDENTITIES_A_TASK))
+    let count = view.graph.identities().len() as u32;
+    let hashes: Vec<IdentityHash> = (0..count).into_par_iter().map(|id| view.graph.hash(IdentityId(id))).collect();
+    let identities = (0..hashes.len().div_ceil(IDENTITIES_A_TASK))
         .into_par_iter()
-        .map(|task| tally_identities(&view.graph, task * IDENTITIES_A_TASK))
+        .map(|task| tally_identities(&view.graph, &hashes, task * IDENTITIES_A_TASK))
         .reduce(Totals::default, Totals::merge);
     let events = view
         .pieces()
         .into_par_iter()
-        .map(|piece| tally_events(view, piece))
+        .map(|piece| tally_events(view, &hashes, piece))
         .try_reduce(Totals::default, |a, b| Ok(a.merge(b)))?;
     Ok(identities.merge(events))
 }
 
-fn tally_identities(graph: &Graph, from: usize) -> Totals {
+fn tally_identities(graph: &Graph, hashes: Hashes<'_>, from: usize) -> Totals {
     let mut totals = Totals::default();
-    let to = graph.identities().len().min(from + IDENTITIES_A_TASK);
+    let to = hashes.len().min(from + IDENTITIES_A_TASK);
     for id in (from..to).map(|index| IdentityId(index as u32)) {
         let rule = AnchorRule::new(graph, id);
-        totals.digest.add_identity(graph.hash(id), graph.hash(rule.person().identity()));
+        totals.digest.add_identity(hashes[id.index()], hashes[rule.person().identity().index()]);
         totals.customers += u64::from(graph.is_customer(id));
         if graph.is_session(id) {
             totals.sessions += 1;
@@ -122,34 +127,19 @@ fn tally_identities(graph: &Graph, from: usize) -> Totals {
     totals
 }
 
-fn tally_events(view: &View, anchors: std::ops::Range<u32>) -> Result<Totals, StoreError> {
+fn tally_events(view: &View, hashes: Hashes<'_>, anchors: std::ops::Range<u32>) -> Result<Totals, StoreError> {
     let graph = &*view.graph;
     let mut totals = Totals::default();
     let mut scan = view.events.scan(anchors);
-    // Within a session the identities and the person hardly change: their hashes are made again only when they do.
-    let mut companions: Vec<IdentityId> = Vec::new();
-    let mut identities: Vec<IdentityHash> = Vec::new();
     while let Some(group) = scan.next()? {
         let anchor = group.anchor();
         let (rule, is_session) = (AnchorRule::new(graph, anchor), graph.is_session(anchor));
-        let mut person = None;
-        identities.clear();
         for event in group.events() {
-            if identities.is_empty() || companions != event.companions {
-                companions.clear();
-                companions.extend_from_slice(event.companions);
-                identities.clear();
-                identities.extend(in_level_order(anchor, is_session, &companions).map(|id| graph.hash(id)));
-            }
             let attributed = rule.attribute(&event);
-            let hash = match person {
-                Some((known, hash)) if known == attributed.person => hash,
-                _ => graph.hash(attributed.person.identity()),
-            };
-            person = Some((attributed.person, hash));
             totals.attribution.count(attributed.kind);
-            let event = EventHash::new(event.time, event.id, identities.iter().copied());
-            totals.digest.add_event(event, hash, attributed.kind);
+            let identities = in_level_order(anchor, is_session, event.companions).map(|id| hashes[id.index()]);
+            let hash = EventHash::new(event.time, event.id, identities);
+            totals.digest.add_event(hash, hashes[attributed.person.identity().index()], attributed.kind);
         }
     }
     Ok(totals)
