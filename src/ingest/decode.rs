@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::ingest::chunk::Chunk;
 use crate::ingest::fields::Fields;
 use crate::ingest::junk::{JunkCounts, JunkList, NO_NAMESPACE};
+use crate::ingest::marks::Marks;
 use crate::ingest::reject::{Quoted, Reason, Reject};
 use crate::ingest::scan::{Fault, Scanner, Token};
 use crate::ingest::stamp;
@@ -75,6 +76,7 @@ impl Decoder {
             namespaces,
             junk,
             fields: Fields::new(),
+            marks: Marks::default(),
             spellings: SmallVec::new(),
             number: 0,
             rejected_last: None,
@@ -123,6 +125,7 @@ struct Lines<'c> {
     namespaces: &'c mut Namespaces,
     junk: &'c mut JunkCounts,
     fields: Fields,
+    marks: Marks,
     /// Namespaces by their exact spelling.
     spellings: SmallVec<[(Box<str>, NamespaceId); 4]>,
     /// Line ends passed.
@@ -137,7 +140,9 @@ type Kept<'a> = SmallVec<[(NamespaceId, Value<'a>); 4]>;
 impl Lines<'_> {
     /// Decodes whole lines, which lie at `offset` of the chunk.
     fn text(&mut self, text: &str, offset: usize, each: &mut impl FnMut(Line<'_>)) {
-        let mut scanner = Scanner::new(text);
+        let mut marks = std::mem::take(&mut self.marks);
+        marks.make(text.as_bytes());
+        let mut scanner = Scanner::new(text, &marks);
         let mut fields = std::mem::replace(&mut self.fields, Fields::new());
         while scanner.at < text.len() {
             let start = scanner.at;
@@ -175,6 +180,7 @@ impl Lines<'_> {
             self.end_line(&mut scanner, rejected.then_some(offset + start));
         }
         self.fields = fields;
+        self.marks = marks;
     }
 
     /// Steps over the line end.

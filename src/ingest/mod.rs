@@ -13,6 +13,7 @@ pub mod error;
 mod fields;
 pub mod inputs;
 pub mod junk;
+mod marks;
 pub mod position;
 pub mod reader;
 pub mod reject;

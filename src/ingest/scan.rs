@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use crate::ingest::marks::Marks;
+
 /// Objects and lists within each other, the activity itself among them. The JSON library has the same bound; deeper is no activity
 /// but an attack or an accident, and one bit a level fits one word.
 pub(super) const MAX_DEPTH: u32 = 127;
@@ -72,14 +74,15 @@ pub(super) enum Token {
 /// A place in a text.
 pub(super) struct Scanner<'a> {
     bytes: &'a [u8],
+    marks: &'a Marks,
     /// The next byte to be read; where a fault was found, its place.
     pub at: usize,
 }
 
 impl<'a> Scanner<'a> {
-    /// At the start of `text`.
-    pub fn new(text: &'a str) -> Self {
-        Self { bytes: text.as_bytes(), at: 0 }
+    /// At the start of `text`, of which `marks` were made.
+    pub fn new(text: &'a str, marks: &'a Marks) -> Self {
+        Self { bytes: text.as_bytes(), marks, at: 0 }
     }
 
     /// What lies at `span`, as it stands.
@@ -242,7 +245,7 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     fn string(&mut self) -> Result<Span, Fault> {
         let start = self.at;
-        self.at = plain_end(self.bytes, start);
+        self.at = self.marks.next(start);
         if self.byte() == b'"' {
             let end = self.at;
             self.at += 1;
@@ -260,7 +263,7 @@ impl<'a> Scanner<'a> {
                 b'\n' => return Err(Fault::Unended),
                 _ => return Err(Fault::Control),
             }
-            self.at = plain_end(self.bytes, self.at);
+            self.at = self.marks.next(self.at);
         }
         let end = self.at;
         self.at += 1;
@@ -365,52 +368,9 @@ fn hex4(bytes: &[u8], at: usize) -> Option<u16> {
     digits.iter().try_fold(0, |all, &digit| Some(all << 4 | char::from(digit).to_digit(16)? as u16))
 }
 
-/// The place of the first byte from `at` on that a text may not hold as it stands (a quote, a backslash, a control
-/// character), or the length of `bytes`.
-#[inline(always)]
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        let found = special(*block);
-        if found != 0 {
-            return at + found.trailing_zeros() as usize / 8;
-        }
-        at += BLOCK;
-    }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|&byte| byte < b' ' || byte == b'"' || byte == b'\\').unwrap_or(rest.len())
-}
-
-/// Bytes looked at together. Vectors of sixteen were tried: without unsafe code the compiler takes the marks of their bytes
-/// through memory, which cost a fifth of all decoding.
-const BLOCK: usize = 8;
-
-/// The top bit of the first special byte, and perhaps of bytes after it: a borrow goes upwards only.
-#[inline(always)]
-fn special(block: [u8; BLOCK]) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    let word = u64::from_le_bytes(block);
-    // With the second bit turned, a quote follows right on the control characters, and the space takes its place.
-    let control_or_quote = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
-    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
-    (control_or_quote | backslash) & !word & (ONES << 7)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn finds_the_first_special_byte() {
-        for byte in 0..=255u8 {
-            let special = byte < 0x20 || byte == b'"' || byte == b'\\';
-            for at in 0..40 {
-                let mut bytes = [b'a'; 40];
-                bytes[at] = byte;
-                bytes[39] = if at == 39 { byte } else { b'\xFF' };
-                assert_eq!(plain_end(&bytes, 0), if special { at } else { 40 }, "{byte} at {at}");
-            }
-        }
-    }
 
     #[test]
     fn escapes_stand_for_what_they_name() {
