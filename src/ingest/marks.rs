@@ -1,7 +1,7 @@
 //! Where the bytes are that end a plain stretch of text: a bit for each byte of a text, made sixteen at a time.
 //!
-//! A line has some forty short texts. Looking for the end of each, eight bytes at a time, takes a loop whose length is
-//! guessed wrong at many; a bit that was set beforehand is found at once.
+//! A line has some forty short texts. To look for the end of each, eight bytes at a time, took a tenth more processor time
+//! of a whole replay than to find a bit that was set beforehand.
 
 use wide::u8x16;
 

@@ -15,21 +15,23 @@ use backstitch::store::error::BackendError;
 use crate::harness::{Manner, in_memory, replay, replayed, settings, text, totals};
 use crate::oracle::{Rules, judge};
 
-/// A store in memory whose disk takes its time.
+/// A store in memory whose disk takes its time, and whose driver breaks off when it is told to.
 #[derive(Debug, Default)]
-struct Slow {
+pub struct Moody {
     memory: MemoryBackend,
-    nap: Duration,
+    pub nap: Duration,
+    pub breaks: AtomicBool,
 }
 
-impl Backend for Slow {
+impl Backend for Moody {
     fn name(&self) -> String {
-        "slow".into()
+        "moody".into()
     }
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
         self.memory.get(key)
     }
     fn put(&self, entries: Vec<Entry>) -> Result<(), BackendError> {
+        assert!(!self.breaks.load(Ordering::Relaxed), "the driver breaks off, as it was told to");
         self.memory.put(entries)
     }
     fn delete(&self, keys: &[Vec<u8>]) -> Result<(), BackendError> {
@@ -76,7 +78,7 @@ fn more_chunks_than_have_room_wait_for_a_slow_commit() {
     let contents: Vec<Vec<String>> = (0..300).map(|at| vec![line(at, at, Some(at % 7))]).collect();
     let accepted = within(Duration::from_secs(30), move || {
         let folder = tempfile::tempdir().expect("a folder");
-        let slow = Slow { nap: Duration::from_millis(100), ..Slow::default() };
+        let slow = Moody { nap: Duration::from_millis(100), ..Moody::default() };
         let mut engine = Engine::with_backend(Arc::new(slow), &settings(&Rules::default())).expect("a store");
         let manner = Manner { batch_events: 100, ..Manner::default() };
         replay(&mut engine, &files(folder.path(), &contents), manner).events.accepted
@@ -127,7 +129,7 @@ fn every_answer_during_a_replay_is_that_of_one_whole_commit() {
         })
         .collect();
     let files = files(folder.path(), &contents);
-    let slow = Slow { nap: Duration::from_millis(1), ..Slow::default() };
+    let slow = Moody { nap: Duration::from_millis(1), ..Moody::default() };
     let mut engine = Engine::with_backend(Arc::new(slow), &settings(&Rules::default())).expect("a store");
     let (stop, seen) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     std::thread::scope(|threads| {

@@ -3,15 +3,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use backstitch::engine::{Engine, Replay, Verification};
-use backstitch::store::backend::{Backend, Entry, MemoryBackend};
+use backstitch::store::backend::{Backend, MemoryBackend};
 use backstitch::store::block::Kind;
-use backstitch::store::error::BackendError;
 use backstitch::store::fault::{FaultyBackend, Survivors};
 
-use crate::busy::{line, within};
+use crate::busy::{Moody, line, within};
 use crate::harness::{Manner, replay, settings, text, totals};
 use crate::oracle::Rules;
 
@@ -107,44 +106,12 @@ fn a_disk_that_fails_at_any_write_of_a_replay() {
     assert!(failed > writes / 2, "{failed} of {writes}");
 }
 
-/// A store whose disk driver breaks off, rather than saying what is wrong.
-#[derive(Debug, Default)]
-struct Breaking {
-    memory: MemoryBackend,
-    breaks: AtomicBool,
-}
-
-impl Backend for Breaking {
-    fn name(&self) -> String {
-        "breaking".into()
-    }
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
-        self.memory.get(key)
-    }
-    fn put(&self, entries: Vec<Entry>) -> Result<(), BackendError> {
-        assert!(!self.breaks.load(Ordering::Relaxed), "the driver breaks off, as it was told to");
-        self.memory.put(entries)
-    }
-    fn delete(&self, keys: &[Vec<u8>]) -> Result<(), BackendError> {
-        self.memory.delete(keys)
-    }
-    fn keys(&self, from: &[u8], to: &[u8]) -> Result<Vec<Vec<u8>>, BackendError> {
-        self.memory.keys(from, to)
-    }
-    fn sync(&self) -> Result<(), BackendError> {
-        self.memory.sync()
-    }
-    fn bytes_on_disk(&self) -> Result<u64, BackendError> {
-        self.memory.bytes_on_disk()
-    }
-}
-
 #[test]
 fn a_commit_that_breaks_off_ends_the_replay() {
     within(std::time::Duration::from_secs(30), || {
         let folder = tempfile::tempdir().expect("a folder");
         let logs = logs(folder.path());
-        let backend = Arc::new(Breaking::default());
+        let backend = Arc::new(Moody::default());
         let mut engine = over(backend.clone());
         replay(&mut engine, &logs[..1], MANNER);
         let last = totals(&engine);
