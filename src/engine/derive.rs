@@ -58,7 +58,8 @@ impl Derived {
         let identities: SmallVec<[IdentityId; 4]> =
             in_level_order(anchor, graph.is_session(anchor), event.companions).collect();
         for &id in &identities {
-            self.seen.entry(id).or_insert(Seen::NEVER).merge(Seen::at(event.time));
+            let seen = Seen { events: u64::from(id == anchor), ..Seen::at(event.time) };
+            self.seen.entry(id).or_insert(Seen::NEVER).merge(seen);
         }
         let [lowers @ .., higher] = &*identities else { return };
         if lowers.is_empty() {

@@ -23,7 +23,7 @@ pub fn load(store: &Store) -> Result<Resolver, Error> {
     let seen = identities.ids().zip(loaded.seen.iter().copied()).collect();
     let namespaces = namespaces(store, &loaded);
     let mut graph = Graph::new(namespaces.clone());
-    graph.apply(Delta { namespaces, identities, seen, links })?;
+    graph.apply(Delta { namespaces, identities, seen, links, unlinks: Vec::new() })?;
     Ok(Resolver::new(graph, store.events(), loaded.sources))
 }
 

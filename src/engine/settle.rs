@@ -270,8 +270,11 @@ impl<'a> Piece<'a> {
             }
         }
         let companies = companies.all;
-        let times = companies.iter().map(|company| Seen { first: company.first, last: company.last });
-        if let Some(seen) = times.reduce(|a, b| Seen { first: a.first.min(b.first), last: a.last.max(b.last) }) {
+        let mut seen = Seen::NEVER;
+        for company in &companies {
+            seen.merge(Seen { first: company.first, last: company.last, events: company.count });
+        }
+        if seen.events > 0 {
             self.settled.seen.push((anchor, seen));
         }
         for company in &companies {
@@ -283,7 +286,7 @@ impl<'a> Piece<'a> {
     fn link(&mut self, anchor: IdentityId, company: &Company) {
         let companions = self.batch.rows.sets.get(company.companions);
         for &companion in companions {
-            let seen = Seen { first: company.first, last: company.last };
+            let seen = Seen { first: company.first, last: company.last, events: 0 };
             self.companions_seen.entry(companion).and_modify(|known| known.merge(seen)).or_insert(seen);
         }
         let identities: SmallVec<[IdentityId; 4]> =

@@ -13,7 +13,7 @@ use crate::graph::dirty::Dirty;
 use crate::graph::facts::{Due, Facts, Key};
 use crate::graph::forest::Forest;
 use crate::graph::links::{LinkId, Links};
-use crate::graph::{Delta, Graph, GraphError};
+use crate::graph::{Applied, Delta, Graph, GraphError};
 use crate::model::identity::IdentityId;
 use crate::model::limits::MAX_IDENTITIES;
 use crate::model::link::Seen;
@@ -26,30 +26,51 @@ impl Graph {
     ///
     /// # Errors
     /// When the delta was made for another graph: see [`GraphError`].
-    pub fn apply(&mut self, delta: Delta) -> Result<(), GraphError> {
+    pub fn apply(&mut self, delta: Delta) -> Result<Applied, GraphError> {
         self.check(&delta)?;
-        let Delta { namespaces, identities, seen, links } = delta;
+        let Delta { namespaces, identities, seen, links, unlinks } = delta;
         let before = self.facts.identities.len();
+        let mut applied = Applied::over(before);
         self.facts.identities.append(identities).map_err(GraphError::Known)?;
         self.facts.namespaces = namespaces;
         self.facts.seen.resize(self.facts.identities.len(), Seen::NEVER);
         self.facts.touching.grow(self.facts.identities.len());
-        self.see(&seen);
-        let changed = self.merge_links(links);
+        self.see(&seen, &mut applied);
+        // Into an empty graph decisions come first: there is nothing to cut yet.
+        let (first, last) = if self.facts.links.is_empty() { (&unlinks[..], &[][..]) } else { (&[][..], &unlinks[..]) };
+        self.decide(first, &mut applied);
+        let changed = self.merge_links(links, &mut applied);
         self.forest.grow(&self.facts);
-        self.customers += self.customers_from(before).count();
         // Not before the forest has all identities and the facts all times, of which the earliest is chosen.
-        for &(id, _) in seen.iter().filter(|(id, _)| id.index() < before) {
-            self.forest.see(id, &self.facts);
+        for at in 0..applied.seen.len() {
+            self.rename_by(applied.seen[at].0, &mut applied);
         }
+        self.take_all(changed, &mut applied);
+        self.decide(last, &mut applied);
+        Ok(applied)
+    }
+
+    /// Takes links that are new, earlier than before, or count again.
+    pub(super) fn take_all(&mut self, links: Vec<LinkId>, applied: &mut Applied) {
         let mut dirty = Dirty::default();
-        for due in self.facts.in_order(changed) {
-            take(due, &self.facts, &mut self.forest, &mut dirty);
+        for due in self.facts.in_order(links) {
+            take(due, &self.facts, &mut self.forest, &mut dirty, applied);
         }
         for (set, roots) in dirty.sets() {
-            self.join_anew(set, &roots, &mut dirty);
+            self.join_anew(set, &roots, &mut dirty, applied);
         }
-        Ok(())
+    }
+
+    /// Lets the group of an identity that turned out to have been seen earlier follow it.
+    fn rename_by(&mut self, id: IdentityId, applied: &mut Applied) {
+        let Self { facts, forest } = self;
+        let root = forest.root(id);
+        if facts.is_earlier(id, forest.earliest(root)) {
+            if !forest.is_customer(root) {
+                applied.note(root, facts, forest);
+            }
+            forest.name_by(root, id);
+        }
     }
 
     fn check(&self, delta: &Delta) -> Result<(), GraphError> {
@@ -64,7 +85,8 @@ impl Graph {
         if len > MAX_IDENTITIES {
             return Err(GraphError::TooMany);
         }
-        let seen = delta.seen.iter().map(|&(id, _)| id);
+        let unlinks = delta.unlinks.iter().flat_map(|unlink| [unlink.lower, unlink.higher]);
+        let seen = delta.seen.iter().map(|&(id, _)| id).chain(unlinks);
         let ends = delta.links.as_slice().iter().flat_map(|link| [link.lower, link.higher, link.witness.anchor]);
         match seen.chain(ends).find(|id| id.index() >= len) {
             Some(id) => Err(GraphError::Unknown(id)),
@@ -72,20 +94,26 @@ impl Graph {
         }
     }
 
-    fn see(&mut self, seen: &[(IdentityId, Seen)]) {
+    fn see(&mut self, seen: &[(IdentityId, Seen)], applied: &mut Applied) {
         for &(id, seen) in seen {
-            self.facts.seen[id.index()].merge(seen);
+            let known = &mut self.facts.seen[id.index()];
+            if id.index() < applied.identities && seen.first < known.first {
+                applied.see(id, known.is_known().then_some(known.first));
+            }
+            known.merge(seen);
         }
     }
 
     /// Merges links in; returns those that are new or have an earlier key than before. An accepted one among these
     /// keeps its old key in the forest until it is taken again, and then closes a ring with itself.
-    fn merge_links(&mut self, links: Links) -> Vec<LinkId> {
+    fn merge_links(&mut self, links: Links, applied: &mut Applied) -> Vec<LinkId> {
         let facts = &mut self.facts;
         if facts.links.is_empty() {
             facts.links = links;
-            facts.links.as_slice().iter().for_each(|link| facts.touching.push(link));
-            return facts.links.ids().collect();
+            let all = facts.links.as_slice();
+            all.iter().for_each(|link| facts.touching.push(link));
+            applied.links.extend(all.iter().map(|link| (link.lower, link.higher, None)));
+            return facts.links.ids().filter(|&id| !facts.is_unlinked(id)).collect();
         }
         let mut changed = Vec::new();
         for &link in links.as_slice() {
@@ -94,20 +122,23 @@ impl Graph {
                 facts.touching.push(&link);
             }
             if before.is_none_or(|before| link.first < before.first) {
+                applied.links.push((link.lower, link.higher, before.map(|before| before.first)));
                 changed.push(id);
             }
         }
+        changed.retain(|&id| !facts.is_unlinked(id));
         changed
     }
 
     /// Takes a set of groups apart and takes the links among them again, in order.
-    fn join_anew(&mut self, set: u32, roots: &[IdentityId], dirty: &mut Dirty) {
-        let Self { facts, forest, .. } = self;
+    pub(super) fn join_anew(&mut self, set: u32, roots: &[IdentityId], dirty: &mut Dirty, applied: &mut Applied) {
+        let Self { facts, forest } = self;
+        roots.iter().for_each(|&root| applied.note(root, facts, forest));
         let members: Vec<IdentityId> = roots.iter().flat_map(|&root| forest.members(root)).collect();
         // Links to other groups are refused, and stay so. Each link is found once, from its lower end.
         let mut links = Vec::new();
         for link in members.iter().flat_map(|&member| facts.touching.above(member)) {
-            if dirty.set(forest.root(facts.links[link].higher)) == Some(set) {
+            if !facts.is_unlinked(link) && dirty.set(forest.root(facts.links[link].higher)) == Some(set) {
                 links.push(link);
             }
         }
@@ -121,14 +152,10 @@ impl Graph {
             }
         }
     }
-
-    fn customers_from(&self, first: usize) -> impl Iterator<Item = IdentityId> {
-        self.facts.identities.ids().skip(first).filter(|&id| self.forest.is_customer(id))
-    }
 }
 
 /// Takes one link: joins, refuses, passes over, or puts aside.
-fn take(due: Due, facts: &Facts, forest: &mut Forest, dirty: &mut Dirty) {
+fn take(due: Due, facts: &Facts, forest: &mut Forest, dirty: &mut Dirty, applied: &mut Applied) {
     let Due { key, lower, higher } = due;
     let (a, b) = (forest.root(lower), forest.root(higher));
     if a == b {
@@ -142,7 +169,17 @@ fn take(due: Due, facts: &Facts, forest: &mut Forest, dirty: &mut Dirty) {
         if earlier_than(lower) || earlier_than(higher) {
             dirty.unite(a, b);
         }
-    } else if dirty.contains(a) || dirty.contains(b) || !forest.join(due, a, b, facts) {
-        dirty.unite(a, b);
+    } else {
+        applied.note(renamed(a, b, facts, forest), facts, forest);
+        if dirty.contains(a) || dirty.contains(b) || !forest.join(due, a, b, facts) {
+            dirty.unite(a, b);
+        }
     }
+}
+
+/// Of two groups that are to be one, that which takes the other's name. Nobody in the other stands differently afterwards.
+fn renamed(a: IdentityId, b: IdentityId, facts: &Facts, forest: &Forest) -> IdentityId {
+    let a_stays = forest.is_customer(a)
+        || !forest.is_customer(b) && facts.is_earlier(forest.earliest(a), forest.earliest(b));
+    if a_stays { b } else { a }
 }

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use hashbrown::HashSet;
+
 use crate::graph::interner::Interner;
 use crate::graph::links::{LinkId, Links};
 use crate::graph::touching::Touching;
@@ -19,6 +21,8 @@ pub(super) struct Facts {
     pub(super) seen: Vec<Seen>,
     pub(super) links: Links,
     pub(super) touching: Touching,
+    /// Pairs (lower, higher) whose link counts as never seen.
+    pub(super) unlinked: HashSet<(IdentityId, IdentityId)>,
 }
 
 /// A link with its first co-occurrence, which decides nearly every comparison without a look at the link.
@@ -50,6 +54,12 @@ impl Facts {
     pub(super) fn is_earlier(&self, a: IdentityId, b: IdentityId) -> bool {
         let first = |id: IdentityId| self.seen[id.index()].first;
         first(a).cmp(&first(b)).then_with(|| self.compare(a, b)).is_lt()
+    }
+
+    /// Whether a link counts as never seen.
+    pub(super) fn is_unlinked(&self, link: LinkId) -> bool {
+        let link = &self.links[link];
+        !self.unlinked.is_empty() && self.unlinked.contains(&(link.lower, link.higher))
     }
 
     /// The key of a link, as it stands now.

@@ -71,7 +71,7 @@ impl Forest {
     /// Makes place for the identities and links of `facts`; new ones are alone.
     pub(super) fn grow(&mut self, facts: &Facts) {
         let unique = facts.namespaces.unique();
-        for id in facts.identities.ids().skip(self.nodes.len()) {
+        for id in (self.nodes.len() as u32..facts.identities.len() as u32).map(IdentityId) {
             let parent = if Some(facts.identities.namespace(id)) == unique { CUSTOMER } else { ROOT };
             self.nodes.push(Node { parent, link: NO_LINK, first: Time::from_micros(0) });
             self.members.push(Member::alone(id));
@@ -177,13 +177,9 @@ impl Forest {
         latest
     }
 
-    /// Follows an identity that turned out to have been seen earlier.
-    pub(super) fn see(&mut self, id: IdentityId, facts: &Facts) {
-        let root = self.root(id);
-        let group = &mut self.members[root.index()];
-        if facts.is_earlier(id, group.earliest) {
-            group.earliest = id;
-        }
+    /// Names the group of `root` by its member `earliest`, which turned out to have been seen first.
+    pub(super) fn name_by(&mut self, root: IdentityId, earliest: IdentityId) {
+        self.members[root.index()].earliest = earliest;
     }
 
     /// Joins the groups with the roots `a` (of the lower end of `due`) and `b` (of the higher), of which at most one
@@ -252,6 +248,11 @@ impl Forest {
         for due in links {
             self.accepted[due.key.link.index()] = false;
         }
+    }
+
+    /// Forgets that a link was accepted, which no tree holds any more.
+    pub(super) fn reject(&mut self, link: LinkId) {
+        self.accepted[link.index()] = false;
     }
 
     /// Whether every link in the group of `root` comes before `key`.

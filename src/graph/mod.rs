@@ -7,6 +7,7 @@
 //!
 //! The links are the truth and the forest a cache over them. Floor 1: imports `model` alone; no I/O, no clock, no randomness.
 
+mod applied;
 mod apply;
 mod dirty;
 mod facts;
@@ -16,6 +17,7 @@ pub mod links;
 mod query;
 mod table;
 mod touching;
+mod unlink;
 
 #[cfg(test)]
 mod large_tests;
@@ -24,13 +26,16 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use hashbrown::HashSet;
+
+pub use crate::graph::applied::Applied;
 use crate::graph::facts::Facts;
 use crate::graph::forest::Forest;
 use crate::graph::interner::Interner;
 use crate::graph::links::Links;
 use crate::graph::touching::Touching;
 use crate::model::identity::IdentityId;
-use crate::model::link::Seen;
+use crate::model::link::{Seen, Unlink};
 use crate::model::namespace::Namespaces;
 
 /// The identity graph of a store: what it was told, and who is the same person by it.
@@ -44,7 +49,6 @@ use crate::model::namespace::Namespaces;
 pub struct Graph {
     facts: Facts,
     forest: Forest,
-    customers: usize,
 }
 
 /// What a batch adds to a graph.
@@ -59,12 +63,14 @@ pub struct Delta {
     pub seen: Vec<(IdentityId, Seen)>,
     /// Links; merged in.
     pub links: Links,
+    /// Pairs whose link no longer counts, or counts again, in the order in which that was decided.
+    pub unlinks: Vec<Unlink>,
 }
 
 impl Delta {
     /// Nothing new.
     pub fn new(namespaces: Namespaces) -> Self {
-        Self { namespaces, identities: Interner::new(), seen: Vec::new(), links: Links::new() }
+        Self { namespaces, identities: Interner::new(), seen: Vec::new(), links: Links::new(), unlinks: Vec::new() }
     }
 }
 
@@ -77,7 +83,7 @@ pub enum GraphError {
     /// It holds an identity as new that the graph has already.
     #[error("identity {} is in the identity graph already; rebuild the store from its log", .0.0)]
     Known(IdentityId),
-    /// A link or sighting names an identity that neither holds.
+    /// A link, sighting or unlink names an identity that neither holds.
     #[error("identity {} is named by a link or a sighting but is in no table; rebuild the store from its log", .0.0)]
     Unknown(IdentityId),
     /// There would be more identities than a store can hold.
@@ -94,8 +100,9 @@ impl Graph {
             seen: Vec::new(),
             links: Links::new(),
             touching: Touching::default(),
+            unlinked: HashSet::new(),
         };
-        Self { facts, forest: Forest::default(), customers: 0 }
+        Self { facts, forest: Forest::default() }
     }
 
     /// The namespaces it has met.

@@ -2,13 +2,13 @@
 
 use std::cmp::Ordering;
 
-use crate::graph::Graph;
+use crate::graph::{Graph, applied};
 use crate::graph::links::LinkId;
 use crate::model::digest::IdentityHash;
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::link::Link;
 use crate::model::namespace::NamespaceId;
-use crate::model::person::{Owner, Person};
+use crate::model::person::{Owner, Person, Standing};
 use crate::model::time::Time;
 
 impl Graph {
@@ -69,7 +69,28 @@ impl Graph {
     /// Whether a link was refused, both groups holding a customer: then they are two still.
     pub fn refused(&self, link: LinkId) -> bool {
         let Link { lower, higher, .. } = self.facts.links[link];
-        !self.connected(lower, higher)
+        !self.connected(lower, higher) && !self.unlinked(link)
+    }
+
+    /// Whether a link counts as never seen, by a person's decision.
+    pub fn unlinked(&self, link: LinkId) -> bool {
+        self.facts.is_unlinked(link)
+    }
+
+    /// The pairs (lower, higher) whose link, seen or to come, counts as never seen; in no order that means anything.
+    pub fn unlinked_pairs(&self) -> impl Iterator<Item = (IdentityId, IdentityId)> {
+        self.facts.unlinked.iter().copied()
+    }
+
+    /// Whether any event carries an identity: one may be in the table without, since its events were retracted or it was only
+    /// named.
+    pub fn is_known(&self, id: IdentityId) -> bool {
+        self.facts.seen[id.index()].is_known()
+    }
+
+    /// Where an identity stands: whose it is, and since when. O(log n).
+    pub fn standing(&self, id: IdentityId) -> Standing {
+        applied::standing(id, &self.forest)
     }
 
     /// The links that touch an identity, accepted or not, in no order that means anything.
@@ -77,19 +98,9 @@ impl Graph {
         self.facts.touching.all(id, &self.facts.links)
     }
 
-    /// All customers, in the order of meeting. O(identities).
-    pub fn customers(&self) -> impl Iterator<Item = IdentityId> {
-        self.facts.identities.ids().filter(|&id| self.forest.is_customer(id))
-    }
-
     /// Whether an identity is a session: of the lowest namespace.
     pub fn is_session(&self, id: IdentityId) -> bool {
         self.facts.identities.namespace(id) == NamespaceId::SESSION
-    }
-
-    /// How many customers there are. O(1).
-    pub fn customer_count(&self) -> usize {
-        self.customers
     }
 
     /// Whether an identity is a customer: of the unique namespace.

@@ -37,6 +37,11 @@ pub(super) struct Reference {
 impl Reference {
     /// The result over the links of `events` with a first co-occurrence up to `until`.
     pub(super) fn new(events: &[Happening], unique: bool, until: i64) -> Self {
+        Self::without(&[], events, unique, until)
+    }
+
+    /// The same, as if the pairs (lower, higher) of `unlinked` had never met.
+    pub(super) fn without(unlinked: &[(Name, Name)], events: &[Happening], unique: bool, until: i64) -> Self {
         let mut this = Self { unique, ..Self::default() };
         this.names = events.iter().flat_map(|event| event.names.clone()).collect();
         this.names.sort();
@@ -49,7 +54,10 @@ impl Reference {
         let mut order: Vec<_> = this.links.iter().map(|(&(low, high), &(first, ..))| (first, high, low)).collect();
         order.sort();
         for (_, high, low) in order.into_iter().filter(|&(first, ..)| first <= until) {
-            this.take(low, high);
+            let pair = (this.names[low].clone(), this.names[high].clone());
+            if !unlinked.contains(&pair) {
+                this.take(low, high);
+            }
         }
         this
     }

@@ -46,27 +46,46 @@ impl Link {
     }
 }
 
-/// When an identity was first and last seen, in any event.
+/// A decision about a pair of identities, made by a person and not by an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unlink {
+    /// The end of the lower level: a session.
+    pub lower: IdentityId,
+    /// The end of the higher level: a customer.
+    pub higher: IdentityId,
+    /// Whether their link, seen or to come, counts as never seen; taken back where false.
+    pub stands: bool,
+}
+
+/// When an identity was first and last seen, in any event, and how many events are grouped under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     /// The earliest event.
     pub first: Time,
     /// The latest event.
     pub last: Time,
+    /// How many events have it for their anchor.
+    pub events: u64,
 }
 
 impl Seen {
     /// Seen in no event: what any other is merged into without a trace.
-    pub const NEVER: Self = Self { first: Time::from_micros(i64::MAX), last: Time::from_micros(i64::MIN) };
+    pub const NEVER: Self = Self { first: Time::from_micros(i64::MAX), last: Time::from_micros(i64::MIN), events: 0 };
 
-    /// Seen once, at `time`.
-    pub fn at(time: Time) -> Self {
-        Self { first: time, last: time }
+    /// Seen once, at `time`, in an event that is grouped under another.
+    pub const fn at(time: Time) -> Self {
+        Self { first: time, last: time, events: 0 }
+    }
+
+    /// Whether any event carries the identity. One may be known to none: its events were retracted, or it was only named.
+    pub fn is_known(&self) -> bool {
+        self.first <= self.last
     }
 
     /// Adds what `other` knows of the same identity.
     pub fn merge(&mut self, other: Seen) {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
+        self.events += other.events;
     }
 }

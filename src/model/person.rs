@@ -33,6 +33,15 @@ pub struct Owner {
     pub since: Option<Time>,
 }
 
+/// Where an identity stands: whose it is, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The person.
+    pub person: Person,
+    /// The moment that first connected the identity to its customer; `None` for the customer itself and for nobody yet.
+    pub since: Option<Time>,
+}
+
 /// How an event came to its person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

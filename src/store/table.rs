@@ -210,12 +210,13 @@ impl Row for (IdentityId, Seen) {
         column::put(out, step(self.0.0, before.map(|row| row.0.0)));
         column::put_time(out, since(self.1.first, before.map(|row| row.1.first)));
         column::put_time(out, since(self.1.last, Some(self.1.first)));
+        column::put(out, self.1.events);
     }
 
     fn read(before: Option<&Self>, from: &mut Reader<'_>) -> Option<Self> {
         let id = stepped(before.map(|row| row.0.0), from)?;
         let first = after(before.map(|row| row.1.first), from.time()?);
-        Some((IdentityId(id), Seen { first, last: after(Some(first), from.time()?) }))
+        Some((IdentityId(id), Seen { first, last: after(Some(first), from.time()?), events: from.u64()? }))
     }
 }
 

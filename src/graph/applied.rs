@@ -1,0 +1,62 @@
+//! What a delta changed: noted while it is applied, where it costs nothing to know.
+
+use hashbrown::HashMap;
+
+use crate::graph::facts::Facts;
+use crate::graph::forest::Forest;
+use crate::model::identity::IdentityId;
+use crate::model::namespace::NamespaceId;
+use crate::model::person::{Person, Standing};
+use crate::model::time::Time;
+
+/// What a delta changed about what the graph held before. About what is new it says nothing.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Where sessions stood before whose standing may have changed since; `None` for one that no event carried.
+    pub before: HashMap<IdentityId, Option<Standing>>,
+    /// Links that are new or have an earlier first co-occurrence, as (lower, higher), with the one they had before.
+    pub links: Vec<(IdentityId, IdentityId, Option<Time>)>,
+    /// Identities of the table as it was that were seen earlier than was known, with when they were first seen by then; `None`
+    /// for one that no event carried.
+    pub seen: Vec<(IdentityId, Option<Time>)>,
+    /// How many identities the table held; those that follow are new.
+    pub identities: usize,
+}
+
+impl Applied {
+    /// Nothing yet, on top of a table of `identities`.
+    pub(super) fn over(identities: usize) -> Self {
+        Self { identities, ..Self::default() }
+    }
+
+    /// Notes that an identity is seen earlier than was known.
+    pub(super) fn see(&mut self, id: IdentityId, before: Option<Time>) {
+        self.seen.push((id, before));
+        if before.is_none() {
+            self.before.insert(id, None);
+        }
+    }
+
+    /// Notes where the sessions of a group stand that is about to change. Only the first note of each counts.
+    pub(super) fn note(&mut self, root: IdentityId, facts: &Facts, forest: &Forest) {
+        // Into an empty graph, as at every opening, all is new.
+        if self.identities == 0 {
+            return;
+        }
+        for id in forest.members(root) {
+            if id.index() < self.identities && facts.identities.namespace(id) == NamespaceId::SESSION {
+                self.before.entry(id).or_insert_with(|| Some(standing(id, forest)));
+            }
+        }
+    }
+}
+
+/// Where an identity stands. O(log n).
+pub(super) fn standing(id: IdentityId, forest: &Forest) -> Standing {
+    let (root, since) = forest.way_up(id);
+    if forest.is_customer(root) {
+        Standing { person: Person::Customer(root), since }
+    } else {
+        Standing { person: Person::Anonymous(forest.earliest(root)), since: None }
+    }
+}
