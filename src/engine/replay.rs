@@ -23,7 +23,6 @@ use crate::ingest::decode::Decoder;
 use crate::ingest::inputs;
 use crate::model::namespace::Namespaces;
 use crate::resolver::Resolver;
-use crate::store::Store;
 
 /// Events of a batch. A commit costs two fsyncs and leaves blocks that a later one must merge, so batches are large;
 /// a row takes up to 120 bytes on its way (gathered, grouped, and those gathered meanwhile), so they are not larger:
@@ -82,17 +81,18 @@ enum Report<'e> {
 /// Replays a log into the store.
 ///
 /// An error ends the loop; what is being decoded or committed by then ends by itself, and is waited for.
-pub(crate) fn run(store: &mut Store, resolver: &Resolver, mut replay: Replay<'_>) -> Result<Summary, Error> {
+pub(crate) fn run(committer: Committer<'_>, mut replay: Replay<'_>) -> Result<Summary, Error> {
     let start = Instant::now();
     let pool = pool(replay.threads)?;
-    let decoder = Decoder::new(&store.settings().junk);
+    let decoder = Decoder::new(&committer.store.settings().junk);
+    let resolver = committer.resolver;
     let mut pipeline = Pipeline::new(resolver, &mut replay, pool.current_num_threads())?;
     let wanted = pipeline.rejects.are_wanted();
     let (send, receive) = mpsc::channel();
     std::thread::scope(|commits| {
         pool.in_place_scope(|decodes| -> Result<(), Error> {
             // Here while no commit is under way.
-            let mut committer = Some(Committer { store, resolver });
+            let mut committer = Some(committer);
             loop {
                 // 1. Read chunks and hand them out.
                 let stopped = replay.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));

@@ -83,6 +83,7 @@ pub fn of_activity(graph: &Graph, namespaces: &Namespaces, activity: &Activity<'
     match namespaces
         .get_in(anchor.0, graph.namespaces())
         .and_then(|namespace| graph.identities().get(namespace, anchor.1))
+        .filter(|&anchor| graph.is_known(anchor))
     {
         Some(anchor) => {
             let Attributed { person, kind } = AnchorRule::new(graph, anchor).decide(activity.time, None);

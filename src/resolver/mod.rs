@@ -5,6 +5,7 @@
 //! takes for the moment of publishing; long ones (rows, totals) take a [`View`], which later commits leave alone.
 
 mod attribution;
+mod known_at;
 mod rows;
 mod totals;
 
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use parking_lot::{RwLock, RwLockReadGuard};
 use serde::Serialize;
 
-use crate::graph::{Delta, Graph, GraphError};
+use crate::graph::Graph;
 use crate::model::event::Activity;
 use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::namespace::{Namespaces, SESSION};
@@ -25,6 +26,7 @@ use crate::store::error::StoreError;
 use crate::store::scan::Events;
 
 pub use attribution::Attributed;
+pub use known_at::KnownAt;
 pub use rows::{EventRow, SessionRow};
 pub use totals::{Attribution, Totals};
 
@@ -42,7 +44,7 @@ pub struct Resolver {
 
 /// Everything that one commit published, unchanged by later ones. Cheap to clone.
 ///
-/// While one is held, the next commit copies the graph before it changes it: keep it for a question, not for a day.
+/// One that is held keeps its graph in memory beside later ones: keep it for a question, not for a day.
 #[derive(Clone)]
 pub struct View {
     graph: Arc<Graph>,
@@ -83,19 +85,27 @@ pub struct Resolution {
 impl Resolver {
     /// A resolver over a first view; the engine publishes the next ones.
     pub(crate) fn new(graph: Graph, events: Events, sources: Vec<Source>) -> Self {
-        let view = View { graph: Arc::new(graph), events, sources: Arc::new(sources) };
-        Self { shared: Arc::new(RwLock::new(view)) }
+        Self { shared: Arc::new(RwLock::new(View::new(graph, events, sources))) }
     }
 
-    /// Makes a durable commit visible, all of it at once.
-    ///
-    /// Costs what the delta costs; only while a [`View`] of the last commit is held elsewhere is the graph copied first.
-    pub(crate) fn publish(&self, delta: Delta, events: Events, sources: Vec<Source>) -> Result<(), GraphError> {
+    /// Makes a durable commit visible, all of it at once, and gives the graph before it back where no [`View`] holds it.
+    /// Readers wait for no longer than it takes to exchange three pointers.
+    pub(crate) fn publish(&self, graph: Graph, events: Events, sources: Vec<Source>) -> Option<Graph> {
         let mut view = self.shared.write();
-        Arc::make_mut(&mut view.graph).apply(delta)?;
-        view.events = events;
-        view.sources = Arc::new(sources);
-        Ok(())
+        let old = std::mem::replace(&mut *view, View::new(graph, events, sources));
+        drop(view);
+        Arc::into_inner(old.graph)
+    }
+
+    /// Takes the graph out, where nobody else can read it, until the next [`publish`](Self::publish).
+    pub(crate) fn take_unread(&self) -> Option<Graph> {
+        if Arc::strong_count(&self.shared) > 1 {
+            return None;
+        }
+        let mut view = self.shared.write();
+        let nothing = Graph::new(view.graph.namespaces().clone());
+        let graph = Arc::get_mut(&mut view.graph)?;
+        Some(std::mem::replace(graph, nothing))
     }
 
     /// The last view, kept from changing while the guard lives: for short questions of the engine.
@@ -129,6 +139,10 @@ impl Resolver {
 }
 
 impl View {
+    pub(crate) fn new(graph: Graph, events: Events, sources: Vec<Source>) -> Self {
+        Self { graph: Arc::new(graph), events, sources: Arc::new(sources) }
+    }
+
     /// The graph of this view.
     pub fn graph(&self) -> &Graph {
         &self.graph
@@ -137,6 +151,11 @@ impl View {
     /// The stored events of this view.
     pub fn stored_events(&self) -> &Events {
         &self.events
+    }
+
+    /// The same people over other events.
+    pub(crate) fn over(&self, events: Events) -> View {
+        View { events, ..self.clone() }
     }
 
     /// Ranges of anchors that together hold all events, for the threads of the current rayon pool to scan.
@@ -154,7 +173,7 @@ impl View {
         // A log may hold a name with white space around it, which is another name.
         let namespaces = self.graph.namespaces();
         let namespace = namespaces.get(namespace).or_else(|| namespaces.get(namespace.trim()))?;
-        self.graph.identities().get(namespace, Value::new(value.trim()))
+        self.graph.identities().get(namespace, Value::new(value.trim())).filter(|&id| self.graph.is_known(id))
     }
 
     /// As [`Resolver::resolve`].

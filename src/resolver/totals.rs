@@ -113,14 +113,15 @@ pub fn tally(view: &View) -> Result<Totals, StoreError> {
 fn tally_identities(graph: &Graph, hashes: Hashes<'_>, from: usize) -> Totals {
     let mut totals = Totals::default();
     let to = hashes.len().min(from + IDENTITIES_A_TASK);
-    for id in (from..to).map(|index| IdentityId(index as u32)) {
+    for id in (from..to).map(|index| IdentityId(index as u32)).filter(|&id| graph.is_known(id)) {
         let rule = AnchorRule::new(graph, id);
         totals.digest.add_identity(hashes[id.index()], hashes[rule.person().identity().index()]);
         totals.customers += u64::from(graph.is_customer(id));
         if graph.is_session(id) {
             totals.sessions += 1;
             totals.linked_sessions += u64::from(rule.owner().is_some());
-            let customers = graph.links_of(id).filter(|(_, link)| graph.is_customer(link.higher));
+            let customers =
+                graph.links_of(id).filter(|(at, link)| graph.is_customer(link.higher) && !graph.unlinked(*at));
             totals.shared_sessions += u64::from(customers.take(2).count() == 2);
         }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::model::history::Sequence;
 use crate::model::settings::Settings;
 use crate::store::block::{BlockKey, Kind};
 
@@ -37,7 +38,8 @@ impl fmt::Display for Damage {
         let remedy = match self.block.kind {
             Kind::Seen | Kind::Links | Kind::Directory => "`backstitch verify --repair` rebuilds it from the events",
             Kind::Events => "`backstitch verify --repair` drops it, then replay the logs",
-            Kind::Identities | Kind::Sources | Kind::Settings | Kind::Manifest => {
+            Kind::Changes | Kind::History => "`backstitch verify --repair` begins the change feed anew",
+            Kind::Identities | Kind::Sources | Kind::Settings | Kind::Manifest | Kind::Unlinks => {
                 "delete the directory and replay the logs"
             }
         };
@@ -93,6 +95,29 @@ pub enum StoreError {
         store: String,
         /// The earlier failure.
         why: String,
+    },
+    /// Records of the change feed were trimmed.
+    #[error(
+        "store {store}: the changes after {asked} are not kept any more, those up to {trimmed} were trimmed; export the \
+         sessions anew and go on from the sequence that `backstitch stats` shows"
+    )]
+    Trimmed {
+        /// The store's directory.
+        store: String,
+        /// The number that was asked for.
+        asked: Sequence,
+        /// The last one that was trimmed.
+        trimmed: Sequence,
+    },
+    /// A number that no record of the change feed has yet.
+    #[error("store {store}: there is no change {asked} yet, the last one is {last}; was the store made anew?")]
+    Ahead {
+        /// The store's directory.
+        store: String,
+        /// The number that was asked for.
+        asked: Sequence,
+        /// The last one.
+        last: Sequence,
     },
     /// The commit contradicts itself or the store; nothing was written.
     #[error("commit refused, nothing was written: {0}")]
