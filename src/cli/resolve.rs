@@ -30,7 +30,7 @@ pub fn run(common: &Common, resolve: &Resolve) -> Result<Ended, Failure> {
             return answer_in_json(&view, identity, &mut out);
         }
         let blank_line = if std::mem::take(&mut first) { "" } else { "\n" };
-        let text = match view.resolve(&identity.namespace, &identity.value) {
+        let text = match view.resolve(&identity.namespace, &identity.value)? {
             Some(found) => in_words(&found),
             None => format!("{}\n  {}\n", visible(&identity.to_string()), unknown(view.graph(), &identity)),
         };
@@ -63,7 +63,7 @@ struct Nobody {
 }
 
 fn answer_in_json(view: &View, identity: Identity, out: &mut Output) -> Result<(), Failure> {
-    match view.resolve(&identity.namespace, &identity.value) {
+    match view.resolve(&identity.namespace, &identity.value)? {
         Some(resolution) => out.json(&resolution),
         None => out.json(&Nobody { identity, person: None, kind: None, customer: None, since: None, group: [] }),
     }
