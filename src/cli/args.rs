@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 use crate::cli::examples;
+use crate::cli::reading::ReadAs;
 
 /// Links every session of an event log to its customer, and gives the events before the login to the same person.
 #[derive(Debug, Parser)]
@@ -66,7 +67,7 @@ pub enum Command {
     Attribute(Attribute),
     /// Show what the store holds
     #[command(after_help = examples::STATS)]
-    Stats,
+    Stats(Stats),
     /// Work everything out a second time in another way, and compare
     #[command(after_help = examples::VERIFY)]
     Verify(Verify),
@@ -126,6 +127,8 @@ pub struct Resolve {
     pub ids: Vec<String>,
     #[command(flatten)]
     pub naming: Naming,
+    #[command(flatten)]
+    pub read: ReadAs,
 }
 
 /// How an ID is read.
@@ -143,6 +146,8 @@ pub struct Events {
     pub id: String,
     #[command(flatten)]
     pub naming: Naming,
+    #[command(flatten)]
+    pub read: ReadAs,
 }
 
 #[derive(Debug, Args)]
@@ -152,6 +157,8 @@ pub struct Sessions {
     pub customer: Option<String>,
     #[command(flatten)]
     pub rows: Rows,
+    #[command(flatten)]
+    pub read: ReadAs,
 }
 
 /// How rows are written.
@@ -179,6 +186,14 @@ pub struct Attribute {
     pub logs: Vec<String>,
     #[command(flatten)]
     pub rows: Rows,
+    #[command(flatten)]
+    pub read: ReadAs,
+}
+
+#[derive(Debug, Args)]
+pub struct Stats {
+    #[command(flatten)]
+    pub read: ReadAs,
 }
 
 #[derive(Debug, Args)]

@@ -14,6 +14,7 @@ mod identity;
 mod interrupt;
 mod logs;
 mod output;
+mod reading;
 mod replay;
 mod resolve;
 mod sessions;
@@ -67,7 +68,7 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Events(events) => events::run(common, events),
         Command::Sessions(sessions) => sessions::run(common, sessions),
         Command::Attribute(attribute) => attribute::run(common, attribute),
-        Command::Stats => stats::run(common),
+        Command::Stats(stats) => stats::run(common, stats),
         Command::Verify(verify) => verify::run(common, verify),
         Command::Generate(generate) => generate::run(common, generate),
         Command::Completions { shell } => completions(*shell),
