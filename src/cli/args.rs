@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use backstitch::export::Format;
+use backstitch::model::policy::Policy;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 use crate::cli::examples;
-use crate::cli::reading::ReadAs;
+use crate::cli::reading::{Bounds, ReadAs, policies};
 
 /// Links every session of an event log to its customer, and gives the events before the login to the same person.
 #[derive(Debug, Parser)]
@@ -65,6 +66,9 @@ pub enum Command {
     /// Write a log again, with the person of every event
     #[command(after_help = examples::ATTRIBUTE)]
     Attribute(Attribute),
+    /// List the sessions that two policies tell differently
+    #[command(after_help = examples::DIFF)]
+    Diff(Diff),
     /// Show what the store holds
     #[command(after_help = examples::STATS)]
     Stats(Stats),
@@ -164,7 +168,7 @@ pub struct Sessions {
 /// How rows are written.
 #[derive(Debug, Args)]
 pub struct Rows {
-    /// Write CSV instead of JSON lines
+    /// Write CSV
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
     /// Write to this file, which appears once it is complete
@@ -191,7 +195,21 @@ pub struct Attribute {
 }
 
 #[derive(Debug, Args)]
+pub struct Diff {
+    /// The two policies, the one in use first: first-login, device-split, last-login or strict
+    #[arg(long, required = true, value_name = "POLICY", value_parser = policies(), hide_possible_values = true)]
+    pub policy: Vec<Policy>,
+    #[command(flatten)]
+    pub bounds: Bounds,
+    #[command(flatten)]
+    pub rows: Rows,
+}
+
+#[derive(Debug, Args)]
 pub struct Stats {
+    /// List the sessions that met more than one customer instead, and how each policy shares out their events
+    #[arg(long, conflicts_with = "policy")]
+    pub shared: bool,
     #[command(flatten)]
     pub read: ReadAs,
 }

@@ -60,7 +60,14 @@ Examples:
   backstitch stats
   backstitch stats --json | jq .digest         equal facts, equal digest
   backstitch stats --store people.store
-  backstitch stats --policy device-split       how its events would be shared out";
+  backstitch stats --policy device-split       how its events would be shared out
+  backstitch stats --shared                    the devices that several customers use";
+
+pub const DIFF: &str = "\
+Examples:
+  backstitch diff --policy first-login --policy device-split
+  backstitch diff --policy first-login --policy strict --lookback 30d
+  backstitch diff --policy first-login --policy last-login --csv --output moved.csv";
 
 pub const VERIFY: &str = "\
 Reads every block, reduces the links anew from the events, works the people out by

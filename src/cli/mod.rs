@@ -6,6 +6,7 @@
 mod args;
 mod attribute;
 mod bar;
+mod diff;
 mod events;
 mod examples;
 mod failure;
@@ -18,6 +19,7 @@ mod reading;
 mod replay;
 mod resolve;
 mod sessions;
+mod shared;
 mod stats;
 mod summary;
 mod text;
@@ -68,6 +70,7 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Events(events) => events::run(common, events),
         Command::Sessions(sessions) => sessions::run(common, sessions),
         Command::Attribute(attribute) => attribute::run(common, attribute),
+        Command::Diff(diff) => diff::run(common, diff),
         Command::Stats(stats) => stats::run(common, stats),
         Command::Verify(verify) => verify::run(common, verify),
         Command::Generate(generate) => generate::run(common, generate),

@@ -12,9 +12,9 @@ use crate::cli::Ended;
 use crate::cli::args::{self, Common};
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::reading;
 use crate::cli::summary::holdings;
 use crate::cli::text::{Even, bytes, count, table, thousands, visible};
+use crate::cli::{reading, shared};
 
 /// Sources that are listed for people; `--json` lists all.
 const SOURCES_SHOWN: usize = 20;
@@ -49,6 +49,9 @@ struct SourceStats {
 pub fn run(common: &Common, stats: &args::Stats) -> Result<Ended, Failure> {
     let engine = Engine::open_existing(&common.store)?;
     let view = stats.read.view(&engine.resolver());
+    if stats.shared {
+        return shared::run(common, &view);
+    }
     let graph = view.graph();
     let totals = view.totals()?;
     let stats = Stats {

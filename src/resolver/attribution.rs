@@ -201,6 +201,11 @@ impl<'g> AnchorRule<'g> {
         Self { graph, anchor: session, standing, only: None, many: Cow::Borrowed(moments), lookback }
     }
 
+    /// Whom the anchor belongs to.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
     /// The moments, ascending.
     pub fn moments(&self) -> &[Moment] {
         if self.many.is_empty() { self.only.as_slice() } else { &self.many }

@@ -5,6 +5,7 @@
 //! takes for the moment of publishing; long ones (rows, totals) take a [`View`], which later commits leave alone.
 
 mod attribution;
+mod compare;
 mod lookup;
 mod rows;
 mod totals;
@@ -31,6 +32,7 @@ use attribution::Standing;
 use lookup::Lookup;
 
 pub use attribution::Attributed;
+pub use compare::{DiffRow, Logins, Share, SharedRow, Shares};
 pub use lookup::Attributor;
 pub use rows::{EventRow, SessionRow};
 pub use totals::{Attribution, Totals};
@@ -302,6 +304,24 @@ impl View {
             Some(id) => rows::sessions_of(self, id).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Every session whose person differs between two readings, or some of whose events do, sorted by session. The reading of this view
+    /// plays no part in it. Costs a scan of all events, on all cores of the current rayon pool.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn diff(&self, a: Reading, b: Reading) -> Result<Vec<DiffRow>, StoreError> {
+        compare::diff(self, a, b)
+    }
+
+    /// Every session that met more than one customer, and how its events are shared out under each policy, sorted by session; lookback and
+    /// moment are those of the reading. Costs a scan of all events, on all cores of the current rayon pool.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn shared(&self) -> Result<Vec<SharedRow>, StoreError> {
+        compare::shared(self)
     }
 
     /// Counts and digest of everything stored. Costs a scan of all events, on all cores of the current rayon pool.

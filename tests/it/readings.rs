@@ -8,10 +8,10 @@ use std::sync::atomic::AtomicBool;
 use backstitch::engine::Engine;
 use backstitch::export::{self, Attribute, Format};
 use backstitch::model::event::{Activity, EventId};
-use backstitch::model::identity::Value;
+use backstitch::model::identity::{Identity, Value};
 use backstitch::model::policy::{Policy, Reading};
 use backstitch::model::time::Time;
-use backstitch::resolver::{Resolution, Totals, View};
+use backstitch::resolver::{DiffRow, Resolution, Totals, View};
 
 use crate::harness::replayed;
 use crate::oracle::Rules;
@@ -471,6 +471,69 @@ fn without_a_unique_namespace_nobody_is_a_customer_and_policies_change_nothing()
     let view = replayed(&rules, &text(FAMILY)).resolver().view();
     for policy in Policy::ALL {
         assert_eq!(totals(&view.under(back(policy, "1h"))), totals(&view), "{policy}");
+    }
+}
+
+#[test]
+fn a_difference_is_what_changes_hands_from_one_reading_to_the_other() {
+    let view = view(FAMILY, Reading::default());
+    let diff = |a, b| {
+        let rows = view.diff(a, b).expect("a sound store");
+        let named = |person: Option<Identity>| person.map_or("unknown".into(), |person| short(&person.to_string()));
+        let row = |row: DiffRow| {
+            format!("{} {} {} {} {}", row.session, named(row.from), named(row.to), row.events, row.moved)
+        };
+        rows.into_iter().map(row).collect::<Vec<_>>()
+    };
+    let first = Reading::default();
+    assert_eq!(diff(first, by(Policy::DeviceSplit)), ["tablet c:ann c:bob 8 2"]);
+    assert_eq!(diff(first, by(Policy::LastLogin)), ["tablet c:ann c:bob 8 4"]);
+    assert_eq!(diff(first, by(Policy::Strict)), ["tablet c:ann s:tablet 8 4"]);
+    assert_eq!(diff(by(Policy::Strict), by(Policy::DeviceSplit)), ["tablet s:tablet c:bob 8 4"]);
+    assert_eq!(diff(by(Policy::DeviceSplit), by(Policy::LastLogin)), ["tablet c:bob c:bob 8 2"]);
+    assert_eq!(diff(first, first), [""; 0]);
+    // A lookback moves events, and nobody.
+    let moved = ["mail-only c:ann c:ann 2 1", "phone c:ann c:ann 4 2", "tablet c:ann c:ann 8 1"];
+    assert_eq!(diff(first, back(Policy::FirstLogin, "30m")), moved);
+    // What is not known under both is not moved; what is known under one alone is told.
+    let at_eight = Reading { as_of: Some(time("08:00")), ..first };
+    let grown = [
+        "mail-only unknown c:ann 2 0",
+        "nobody unknown s:nobody 1 0",
+        "phone s:phone c:ann 4 1",
+        "tablet s:tablet c:ann 8 1",
+    ];
+    assert_eq!(diff(at_eight, first), grown);
+}
+
+#[test]
+fn a_shared_session_is_shared_out_as_its_events_are_given() {
+    for bounds in [Reading::default(), back(Policy::FirstLogin, "30m")] {
+        for as_of in [None, Some(time("12:00")), Some(time("10:00"))] {
+            let view = view(FAMILY, Reading { as_of, ..bounds });
+            let rows = view.shared().expect("a sound store");
+            if as_of == Some(time("10:00")) {
+                assert_eq!(rows, [], "Bob had not come yet");
+                continue;
+            }
+            let [row] = &rows[..] else { panic!("{rows:?}") };
+            let told = &FAMILY[..if as_of.is_some() { 5 } else { 8 }];
+            let logins: Vec<_> =
+                row.customers.iter().map(|met| (short(&met.customer.to_string()), met.logins)).collect();
+            let each = if as_of.is_some() { 1 } else { 2 };
+            assert_eq!(logins, [("c:ann".to_owned(), each), ("c:bob".to_owned(), each)]);
+            let anonymous = told.len() as u64 - 2 * each;
+            assert_eq!((&*row.session, row.events, row.anonymous), ("tablet", told.len() as u64, anonymous));
+            assert_eq!(row.shares.iter().map(|shares| shares.policy).collect::<Vec<_>>(), Policy::ALL);
+            for shares in &row.shares {
+                let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+                for given in given(&view.under(Reading { policy: shares.policy, ..*view.reading() }), told) {
+                    *expected.entry(given.rsplit(' ').next().expect("a person").to_owned()).or_default() += 1;
+                }
+                let told = shares.people.iter().map(|share| (short(&share.person.to_string()), share.events));
+                assert_eq!(told.collect::<BTreeMap<_, _>>(), expected, "{}", shares.policy);
+            }
+        }
     }
 }
 
