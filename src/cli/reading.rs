@@ -67,11 +67,12 @@ pub fn in_words(reading: &Reading) -> Option<String> {
     (*reading != Reading::default()).then(|| format!("Read under {reading}"))
 }
 
-/// What is said of the bounds of a reading, where every policy is told of: `Read under lookback 30d`.
+/// What is said of the bounds of a reading, where every policy is told of: `Read with lookback 30d`.
 pub fn bounds_in_words(reading: &Reading) -> Option<String> {
-    let words = reading.to_string();
-    let bounds = words.strip_prefix(reading.policy.word())?.strip_prefix(", ")?;
-    Some(format!("Read under {bounds}"))
+    let lookback = reading.lookback.map(|lookback| format!("with lookback {lookback}"));
+    let as_of = reading.as_of.map(|time| format!("as of {time}"));
+    let bounds: Vec<String> = lookback.into_iter().chain(as_of).collect();
+    (!bounds.is_empty()).then(|| format!("Read {}", bounds.join(", ")))
 }
 
 /// Tells, beside results that cannot say it themselves, which reading they are under.
@@ -104,7 +105,7 @@ mod tests {
         let reading = parse("stats --policy device-split --lookback 30d --as-of 2026-11-02T09:00:00+01:00").unwrap();
         assert_eq!(reading.to_string(), "device-split, lookback 30d, as of 2026-11-02T08:00:00.000Z");
         assert_eq!(in_words(&reading), Some(format!("Read under {reading}")));
-        assert_eq!(bounds_in_words(&reading).unwrap(), "Read under lookback 30d, as of 2026-11-02T08:00:00.000Z");
+        assert_eq!(bounds_in_words(&reading).unwrap(), "Read with lookback 30d, as of 2026-11-02T08:00:00.000Z");
         assert_eq!((in_words(&Reading::default()), bounds_in_words(&Reading::default())), (None, None));
     }
 
