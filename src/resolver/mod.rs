@@ -21,14 +21,13 @@ use crate::graph::{Delta, Graph, GraphError};
 use crate::model::event::Activity;
 use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::namespace::{Namespaces, SESSION};
-use crate::model::person::{Kind, Person};
+use crate::model::person::{Kind, Person, Standing};
 use crate::model::policy::{Policy, Reading};
 use crate::model::source::Source;
 use crate::model::time::Time;
 use crate::store::error::StoreError;
 use crate::store::scan::Events;
 
-use attribution::Standing;
 use lookup::Lookup;
 
 pub use attribution::Attributed;
@@ -134,7 +133,7 @@ impl Resolver {
         let view = self.shared.read();
         let id = view.find(namespace, value)?;
         // Nothing is ever read for the default reading, which is that of what was published.
-        let Ok(found) = view.resolution::<Infallible>(id, |id| Ok(Standing::of_group(&view.graph, id)));
+        let Ok(found) = view.resolution::<Infallible>(id, |id| Ok(view.graph.standing(id)));
         Some(found)
     }
 
