@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use backstitch::export::Format;
+use backstitch::model::policy::Policy;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 use crate::cli::examples;
+use crate::cli::reading::{Bounds, ReadAs, policies};
 
 /// Links every session of an event log to its customer, and gives the events before the login to the same person.
 #[derive(Debug, Parser)]
@@ -64,9 +66,12 @@ pub enum Command {
     /// Write a log again, with the person of every event
     #[command(after_help = examples::ATTRIBUTE)]
     Attribute(Attribute),
+    /// List the sessions that two policies tell differently
+    #[command(after_help = examples::DIFF)]
+    Diff(Diff),
     /// Show what the store holds
     #[command(after_help = examples::STATS)]
-    Stats,
+    Stats(Stats),
     /// Work everything out a second time in another way, and compare
     #[command(after_help = examples::VERIFY)]
     Verify(Verify),
@@ -126,6 +131,8 @@ pub struct Resolve {
     pub ids: Vec<String>,
     #[command(flatten)]
     pub naming: Naming,
+    #[command(flatten)]
+    pub read: ReadAs,
 }
 
 /// How an ID is read.
@@ -143,6 +150,8 @@ pub struct Events {
     pub id: String,
     #[command(flatten)]
     pub naming: Naming,
+    #[command(flatten)]
+    pub read: ReadAs,
 }
 
 #[derive(Debug, Args)]
@@ -152,12 +161,14 @@ pub struct Sessions {
     pub customer: Option<String>,
     #[command(flatten)]
     pub rows: Rows,
+    #[command(flatten)]
+    pub read: ReadAs,
 }
 
 /// How rows are written.
 #[derive(Debug, Args)]
 pub struct Rows {
-    /// Write CSV instead of JSON lines
+    /// Write CSV
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
     /// Write to this file, which appears once it is complete
@@ -179,6 +190,28 @@ pub struct Attribute {
     pub logs: Vec<String>,
     #[command(flatten)]
     pub rows: Rows,
+    #[command(flatten)]
+    pub read: ReadAs,
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The two policies, the one in use first: first-login, device-split, last-login or strict
+    #[arg(long, required = true, value_name = "POLICY", value_parser = policies(), hide_possible_values = true)]
+    pub policy: Vec<Policy>,
+    #[command(flatten)]
+    pub bounds: Bounds,
+    #[command(flatten)]
+    pub rows: Rows,
+}
+
+#[derive(Debug, Args)]
+pub struct Stats {
+    /// List the sessions that met more than one customer instead, and how each policy shares out their events
+    #[arg(long, conflicts_with = "policy")]
+    pub shared: bool,
+    #[command(flatten)]
+    pub read: ReadAs,
 }
 
 #[derive(Debug, Args)]

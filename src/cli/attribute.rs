@@ -10,6 +10,7 @@ use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
 use crate::cli::logs::{keep_logs, some_log};
 use crate::cli::output::Output;
+use crate::cli::reading::note;
 use crate::cli::text::{count, thousands};
 
 /// Writes the line of every event with its person.
@@ -19,7 +20,8 @@ pub fn run(common: &Common, attribute: &Attribute) -> Result<Ended, Failure> {
         keep_logs(&attribute.logs, path, "the results")?;
     }
     let engine = Engine::open_existing(&common.store)?;
-    let view = engine.resolver().view();
+    let view = attribute.read.view(&engine.resolver());
+    note(common, view.reading());
     let mut out = Output::to(attribute.rows.output.as_deref())?;
     let mut bar = Bar::new(common);
     let job = export::Attribute {

@@ -16,7 +16,7 @@ use crate::cli::text::{Even, count, table, thousands, visible};
 /// Lists the events of the person that the ID belongs to.
 pub fn run(common: &Common, events: &Events) -> Result<Ended, Failure> {
     let engine = Engine::open_existing(&common.store)?;
-    let view = engine.resolver().view();
+    let view = events.read.view(&engine.resolver());
     let identity = meant(view.graph().namespaces(), &events.id, events.naming.namespace.as_deref(), SESSION);
     let rows = view.events(&identity.namespace, &identity.value)?;
     let mut out = Output::stdout();

@@ -27,19 +27,22 @@ Examples:
   backstitch resolve f49c75a2-6994-41e2-875d-97ec4d19254b
   backstitch resolve ecommerceId:18278 email:ann@example.com
   backstitch resolve --namespace sessionId 'a:b'   a value with a colon in it
-  cut -f1 ids.tsv | backstitch resolve - --json    many at once, an object a line";
+  cut -f1 ids.tsv | backstitch resolve - --json    many at once, an object a line
+  backstitch resolve f49c75a2-6994-41e2-875d-97ec4d19254b --as-of 2026-11-01T10:00:00Z";
 
 pub const EVENTS: &str = "\
 Examples:
   backstitch events ecommerceId:18278          before the login and after it
   backstitch events f49c75a2-6994-41e2-875d-97ec4d19254b
-  backstitch events ecommerceId:18278 --json | jq -r .time";
+  backstitch events ecommerceId:18278 --json | jq -r .time
+  backstitch events ecommerceId:18278 --policy device-split --lookback 30d";
 
 pub const SESSIONS: &str = "\
 Examples:
   backstitch sessions | head                   a JSON object a line, sorted by session
   backstitch sessions --customer 18278         the sessions of one customer
-  backstitch sessions --csv --output sessions.csv";
+  backstitch sessions --csv --output sessions.csv
+  backstitch sessions --policy strict          shared sessions are nobody's";
 
 pub const ATTRIBUTE: &str = "\
 Writes the line of every event, in the log's order, with \"person\" and
@@ -49,13 +52,22 @@ first: the people come from the store.
 Examples:
   backstitch attribute events.ndjson > people.ndjson
   backstitch attribute logs/ --output people.ndjson
-  backstitch attribute events.ndjson.gz --csv | grep retroactive";
+  backstitch attribute events.ndjson.gz --csv | grep retroactive
+  backstitch attribute logs/ --policy last-login --as-of 2026-11-01T00:00:00Z";
 
 pub const STATS: &str = "\
 Examples:
   backstitch stats
   backstitch stats --json | jq .digest         equal facts, equal digest
-  backstitch stats --store people.store";
+  backstitch stats --store people.store
+  backstitch stats --policy device-split       how its events would be shared out
+  backstitch stats --shared                    the devices that several customers use";
+
+pub const DIFF: &str = "\
+Examples:
+  backstitch diff --policy first-login --policy device-split
+  backstitch diff --policy first-login --policy strict --lookback 30d
+  backstitch diff --policy first-login --policy last-login --csv --output moved.csv";
 
 pub const VERIFY: &str = "\
 Reads every block, reduces the links anew from the events, works the people out by

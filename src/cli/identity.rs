@@ -34,7 +34,8 @@ fn written(namespaces: &Namespaces, name: &str) -> String {
 pub fn unknown(graph: &Graph, identity: &Identity) -> String {
     let namespaces = graph.namespaces();
     let all = (0..namespaces.len()).map(|id| NamespaceId(id as u16));
-    let met = all.filter(|&id| graph.identities().get(id, Value::new(&identity.value)).is_some());
+    let known = |id| graph.identities().get(id, Value::new(&identity.value)).is_some_and(|id| graph.is_known(id));
+    let met = all.filter(|&id| known(id));
     let mut met: Vec<String> = met.map(|id| format!("{}:{}", namespaces.display(id), identity.value)).collect();
     met.sort();
     match &met[..] {

@@ -6,6 +6,7 @@
 mod args;
 mod attribute;
 mod bar;
+mod diff;
 mod events;
 mod examples;
 mod failure;
@@ -14,9 +15,11 @@ mod identity;
 mod interrupt;
 mod logs;
 mod output;
+mod reading;
 mod replay;
 mod resolve;
 mod sessions;
+mod shared;
 mod stats;
 mod summary;
 mod text;
@@ -67,7 +70,8 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Events(events) => events::run(common, events),
         Command::Sessions(sessions) => sessions::run(common, sessions),
         Command::Attribute(attribute) => attribute::run(common, attribute),
-        Command::Stats => stats::run(common),
+        Command::Diff(diff) => diff::run(common, diff),
+        Command::Stats(stats) => stats::run(common, stats),
         Command::Verify(verify) => verify::run(common, verify),
         Command::Generate(generate) => generate::run(common, generate),
         Command::Completions { shell } => completions(*shell),

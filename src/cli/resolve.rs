@@ -21,7 +21,7 @@ const GROUP_SHOWN: usize = 20;
 /// Answers for each ID in turn.
 pub fn run(common: &Common, resolve: &Resolve) -> Result<Ended, Failure> {
     let engine = Engine::open_existing(&common.store)?;
-    let view = engine.resolver().view();
+    let view = resolve.read.view(&engine.resolver());
     let mut out = Output::stdout();
     let mut first = true;
     let mut answer = |id: &str| {
@@ -30,8 +30,8 @@ pub fn run(common: &Common, resolve: &Resolve) -> Result<Ended, Failure> {
             return answer_in_json(&view, identity, &mut out);
         }
         let blank_line = if std::mem::take(&mut first) { "" } else { "\n" };
-        let text = match view.resolve(&identity.namespace, &identity.value) {
-            Some(found) => in_words(&found),
+        let text = match view.resolve(&identity.namespace, &identity.value)? {
+            Some(found) => in_words(&found, several(&view, &found)),
             None => format!("{}\n  {}\n", visible(&identity.to_string()), unknown(view.graph(), &identity)),
         };
         out.write(format!("{blank_line}{text}").as_bytes())
@@ -63,16 +63,23 @@ struct Nobody {
 }
 
 fn answer_in_json(view: &View, identity: Identity, out: &mut Output) -> Result<(), Failure> {
-    match view.resolve(&identity.namespace, &identity.value) {
+    match view.resolve(&identity.namespace, &identity.value)? {
         Some(resolution) => out.json(&resolution),
         None => out.json(&Nobody { identity, person: None, kind: None, customer: None, since: None, group: [] }),
     }
 }
 
-/// The answer for people.
-fn in_words(found: &Resolution) -> String {
+/// Whether it is nobody's because there was more than one whose it could be, not because there was none.
+fn several(view: &View, found: &Resolution) -> bool {
+    let id = view.find(&found.identity.namespace, &found.identity.value);
+    found.kind == PersonKind::Anonymous && id.is_some_and(|id| view.graph().owner(id).is_some())
+}
+
+/// The answer for people; `several` tells of a session that it met more than one customer and is therefore nobody's.
+fn in_words(found: &Resolution, several: bool) -> String {
     let kind = match found.kind {
         PersonKind::Customer => "customer",
+        PersonKind::Anonymous if several => "nobody: it met more than one customer",
         PersonKind::Anonymous => "nobody yet: named by the earliest identity of the group",
     };
     let mut rows = vec![["person".to_owned(), format!("{} ({kind})", visible(&found.person.to_string()))]];
@@ -117,7 +124,7 @@ sessionId:150
   group   sessionId:150
           ecommerceId:18278
 ";
-        assert_eq!(in_words(&found), expected);
+        assert_eq!(in_words(&found, false), expected);
     }
 
     #[test]
@@ -131,7 +138,7 @@ sessionId:150
             since: None,
             group,
         };
-        let text = in_words(&found);
+        let text = in_words(&found, false);
         assert!(text.ends_with("\n          sessionId:19\n          and 3 more: --json lists all\n"), "{text}");
     }
 }

@@ -9,12 +9,14 @@ use crate::cli::args::{Common, Sessions};
 use crate::cli::failure::{Failure, tell};
 use crate::cli::identity::{meant, unknown};
 use crate::cli::output::Output;
+use crate::cli::reading::note;
 use crate::cli::text::visible;
 
 /// Writes a row a session.
 pub fn run(common: &Common, sessions: &Sessions) -> Result<Ended, Failure> {
     let engine = Engine::open_existing(&common.store)?;
-    let view = engine.resolver().view();
+    let view = sessions.read.view(&engine.resolver());
+    note(common, view.reading());
     let rows = match &sessions.customer {
         None => view.sessions()?,
         Some(customer) => {

@@ -2,17 +2,19 @@
 
 use backstitch::engine::Engine;
 use backstitch::model::namespace::{NamespaceId, Namespaces};
+use backstitch::model::policy::Reading;
 use backstitch::model::settings::Settings;
 use backstitch::model::source::Source;
 use backstitch::resolver::Totals;
 use serde::Serialize;
 
 use crate::cli::Ended;
-use crate::cli::args::Common;
+use crate::cli::args::{self, Common};
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::summary::holdings;
 use crate::cli::text::{Even, bytes, count, table, thousands, visible};
+use crate::cli::{reading, shared};
 
 /// Sources that are listed for people; `--json` lists all.
 const SOURCES_SHOWN: usize = 20;
@@ -32,6 +34,7 @@ struct Stats {
     levels: Vec<String>,
     settings: Settings,
     sources: Vec<SourceStats>,
+    reading: Reading,
 }
 
 #[derive(Serialize)]
@@ -43,15 +46,18 @@ struct SourceStats {
 }
 
 /// Tells what the store holds.
-pub fn run(common: &Common) -> Result<Ended, Failure> {
+pub fn run(common: &Common, stats: &args::Stats) -> Result<Ended, Failure> {
     let engine = Engine::open_existing(&common.store)?;
-    let view = engine.resolver().view();
+    let view = stats.read.view(&engine.resolver());
+    if stats.shared {
+        return shared::run(common, &view);
+    }
     let graph = view.graph();
     let totals = view.totals()?;
     let stats = Stats {
         events: totals.attribution.events(),
         totals,
-        identities: graph.identities().len() as u64,
+        identities: graph.identities().ids().filter(|&id| graph.is_known(id)).count() as u64,
         links: graph.links().len() as u64,
         refused_links: graph.links().ids().filter(|&link| graph.refused(link)).count() as u64,
         bytes_on_disk: engine.store().backend().bytes_on_disk()?,
@@ -59,6 +65,7 @@ pub fn run(common: &Common) -> Result<Ended, Failure> {
         levels: levels(graph.namespaces()),
         settings: engine.store().settings().clone(),
         sources: view.sources().iter().map(SourceStats::of).collect(),
+        reading: *view.reading(),
     };
     let mut out = Output::stdout();
     if common.json {
@@ -130,8 +137,9 @@ fn in_words(stats: &Stats) -> String {
         let more = thousands((stats.sources.len() - SOURCES_SHOWN) as u64);
         sources.push_str(&format!("  and {more} more: --json lists all\n"));
     }
+    let under = reading::in_words(&stats.reading).map(|words| words + "\n\n").unwrap_or_default();
     format!(
-        "{}\n{}\nRead from {}\n{sources}",
+        "{}\n{under}{}\nRead from {}\n{sources}",
         table([Even::Left, Even::Left], &rows),
         holdings(&stats.totals),
         count(stats.sources.len() as u64, "source"),

@@ -17,7 +17,8 @@ use crate::model::identity::Identity;
 use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::person::Kind;
 use crate::model::settings::Junk;
-use crate::resolver::View;
+use crate::resolver::{Attributor, View};
+use crate::store::error::StoreError;
 
 /// Chunks on their way a thread: enough that no thread waits for the writer, few enough that memory does not follow the log.
 const CHUNKS_PER_THREAD: usize = 2;
@@ -31,11 +32,14 @@ pub enum ExportError {
     /// The rows could not be written.
     #[error("cannot write the rows: {0}: free some space or name another file")]
     Write(#[from] io::Error),
+    /// The logins of shared sessions could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// Which log to write with its people.
 pub struct Attribute<'a> {
-    /// Whom the events belong to.
+    /// Whom the events belong to, and under which reading.
     pub view: &'a View,
     /// What counts as junk: the store's own settings, if its people are to be found again.
     pub junk: &'a Junk,
@@ -64,15 +68,15 @@ pub struct Exported {
 ///
 /// As NDJSON it is the line of the event with `person` and `attribution` added at its end; as CSV a row of
 /// `time`, `session`, `id`, `person`, `attribution`. Decoding runs on the cores of the current rayon pool; memory is
-/// bounded by some chunks for each.
+/// bounded by some chunks for each, and by what an [`Attributor`] holds.
 ///
 /// # Errors
-/// When a source cannot be read or `out` cannot be written.
+/// When a source or the store cannot be read or `out` cannot be written.
 pub fn attribute(job: Attribute<'_>, out: &mut dyn Write) -> Result<Exported, ExportError> {
     let Attribute { view, junk, inputs, format, stop, progress } = job;
     let inputs = expand(inputs)?;
     let bytes_total = inputs.iter().map(Input::file_bytes).sum();
-    let work = Work { view, decoder: Decoder::new(junk), format };
+    let work = Work { attributor: view.attributor()?, decoder: Decoder::new(junk), format };
     let mut exported = Exported::default();
     if format == Format::Csv {
         out.write_all(b"time,session,id,person,attribution\n")?;
@@ -106,8 +110,8 @@ impl Exported {
 }
 
 /// What every chunk is worked with.
-struct Work<'a> {
-    view: &'a View,
+struct Work {
+    attributor: Attributor,
     decoder: Decoder,
     format: Format,
 }
@@ -120,7 +124,7 @@ struct Share {
     rejected: BTreeMap<&'static str, u64>,
 }
 
-impl Work<'_> {
+impl Work {
     /// Works the chunks of a source on all threads, and passes their shares on in the order of the log, each with the bytes
     /// of the file that were read by then.
     fn source(
@@ -161,7 +165,7 @@ impl Work<'_> {
     /// Writes the rows of a chunk. A namespace that the store never met is named only once the chunk was read;
     /// then the chunk is read again, with its name at hand.
     fn share(&self, chunk: &Chunk) -> Share {
-        let mut namespaces = self.view.graph().namespaces().clone();
+        let mut namespaces = self.attributor.view().graph().namespaces().clone();
         loop {
             let named = namespaces.clone();
             let share = self.share_with(chunk, &named, &mut namespaces);
@@ -179,7 +183,7 @@ impl Work<'_> {
         let mut junk = JunkCounts::new();
         self.decoder.chunk(chunk, namespaces, &mut junk, |line| match line.outcome {
             Ok(activity) if activity.identities.iter().all(|(namespace, _)| usize::from(namespace.0) < named.len()) => {
-                let (person, kind) = self.view.attribute(named, &activity);
+                let (person, kind) = self.attributor.attribute(named, &activity);
                 match self.format {
                     Format::Ndjson => push_line(&mut share.rows, line.text, &person, kind),
                     Format::Csv => push_csv(&mut csv, &activity, &person, kind),

@@ -6,4 +6,4 @@ mod attribute;
 mod rows;
 
 pub use attribute::{Attribute, ExportError, Exported, attribute};
-pub use rows::{Format, ndjson, sessions};
+pub use rows::{Format, diff, ndjson, sessions};

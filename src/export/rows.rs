@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::resolver::SessionRow;
+use crate::resolver::{DiffRow, SessionRow};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,12 +37,30 @@ pub fn sessions<'a>(
     format: Format,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    table(["session", "person", "since", "events"], rows, format, out)
+}
+
+/// Writes what two readings tell differently: `session`, `from`, `to` (null or empty where the session is not known yet), `events`, `moved`.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn diff<'a>(rows: impl IntoIterator<Item = &'a DiffRow>, format: Format, out: &mut dyn Write) -> io::Result<()> {
+    table(["session", "from", "to", "events", "moved"], rows, format, out)
+}
+
+/// Writes rows whose fields are `names`.
+fn table<T: Serialize, const N: usize>(
+    names: [&str; N],
+    rows: impl IntoIterator<Item = T>,
+    format: Format,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     if format == Format::Ndjson {
         return ndjson(rows, out);
     }
     let mut csv = csv_to(out);
     // By hand, so that a table without rows has its names too.
-    csv.write_record(["session", "person", "since", "events"])?;
+    csv.write_record(names)?;
     for row in rows {
         csv.serialize(row)?;
     }
@@ -95,5 +113,14 @@ mod tests {
 "#;
         assert_eq!(written(&rows(), Format::Csv), expected);
         assert_eq!(written(&[], Format::Csv), "session,person,since,events\n");
+    }
+
+    #[test]
+    fn differences_as_csv() {
+        let person = Some(Identity { namespace: "ecommerceId".into(), value: "1".into() });
+        let row = DiffRow { session: "s".into(), from: None, to: person, events: 3, moved: 0 };
+        let mut out = Vec::new();
+        diff(&[row], Format::Csv, &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "session,from,to,events,moved\ns,,ecommerceId:1,3,0\n");
     }
 }

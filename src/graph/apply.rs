@@ -16,7 +16,8 @@ use crate::graph::links::{LinkId, Links};
 use crate::graph::{Applied, Delta, Graph, GraphError};
 use crate::model::identity::IdentityId;
 use crate::model::limits::MAX_IDENTITIES;
-use crate::model::link::Seen;
+use crate::model::link::{Seen, Unlink};
+use crate::model::time::Time;
 
 impl Graph {
     /// Adds what `delta` knows. When it does not fit, nothing changes.
@@ -33,21 +34,46 @@ impl Graph {
         let mut applied = Applied::over(before);
         self.facts.identities.append(identities).map_err(GraphError::Known)?;
         self.facts.namespaces = namespaces;
+        self.take_in(&seen, links, &unlinks, &mut applied);
+        Ok(applied)
+    }
+
+    /// The graph of the events up to and including `until`, with the same ids: an identity that was not seen by then is
+    /// there, but not [known](Self::is_known).
+    ///
+    /// The last times and the counts of its links and identities are those of all events still: links alone cannot tell them
+    /// apart. What is unlinked today is so in it too. Costs a copy of the identity table and a sort of the links up to then.
+    pub fn as_of(&self, until: Time) -> Self {
+        let Facts { namespaces, identities, seen, links, .. } = &self.facts;
+        let by_then = identities.ids().zip(seen).filter(|(_, seen)| seen.first <= until);
+        let seen: Vec<(IdentityId, Seen)> = by_then.map(|(id, &seen)| (id, seen)).collect();
+        let mut kept = Links::new();
+        for &link in links.as_slice().iter().filter(|link| link.first <= until) {
+            kept.merge_link(link);
+        }
+        let unlinks = self.unlinked_pairs().map(|(lower, higher)| Unlink { lower, higher, stands: true });
+        let mut graph = Self::new(namespaces.clone());
+        graph.facts.identities = identities.clone();
+        graph.take_in(&seen, kept, &unlinks.collect::<Vec<_>>(), &mut Applied::over(0));
+        graph
+    }
+
+    /// Takes in what a delta says of the identities of the table.
+    fn take_in(&mut self, seen: &[(IdentityId, Seen)], links: Links, unlinks: &[Unlink], applied: &mut Applied) {
         self.facts.seen.resize(self.facts.identities.len(), Seen::NEVER);
         self.facts.touching.grow(self.facts.identities.len());
-        self.see(&seen, &mut applied);
+        self.see(seen, applied);
         // Into an empty graph decisions come first: there is nothing to cut yet.
-        let (first, last) = if self.facts.links.is_empty() { (&unlinks[..], &[][..]) } else { (&[][..], &unlinks[..]) };
-        self.decide(first, &mut applied);
-        let changed = self.merge_links(links, &mut applied);
+        let (first, last) = if self.facts.links.is_empty() { (unlinks, &[][..]) } else { (&[][..], unlinks) };
+        self.decide(first, applied);
+        let changed = self.merge_links(links, applied);
         self.forest.grow(&self.facts);
         // Not before the forest has all identities and the facts all times, of which the earliest is chosen.
         for at in 0..applied.seen.len() {
-            self.rename_by(applied.seen[at].0, &mut applied);
+            self.rename_by(applied.seen[at].0, applied);
         }
-        self.take_all(changed, &mut applied);
-        self.decide(last, &mut applied);
-        Ok(applied)
+        self.take_all(changed, applied);
+        self.decide(last, applied);
     }
 
     /// Takes links that are new, earlier than before, or count again.

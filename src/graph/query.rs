@@ -98,6 +98,18 @@ impl Graph {
         self.facts.touching.all(id, &self.facts.links)
     }
 
+    /// The logins of a session: its links with customers, but for those that are [unlinked](Self::unlinked), in no order that
+    /// means anything.
+    pub fn logins_of(&self, session: IdentityId) -> impl Iterator<Item = (LinkId, &Link)> {
+        self.links_of(session).filter(|&(id, link)| self.is_customer(link.higher) && !self.unlinked(id))
+    }
+
+    /// The login of a session as a customer, if there was one that counts.
+    pub fn login(&self, session: IdentityId, customer: IdentityId) -> Option<&Link> {
+        let link = self.facts.links.find(session, customer)?;
+        (self.is_customer(customer) && !self.unlinked(link)).then(|| &self.facts.links[link])
+    }
+
     /// Whether an identity is a session: of the lowest namespace.
     pub fn is_session(&self, id: IdentityId) -> bool {
         self.facts.identities.namespace(id) == NamespaceId::SESSION

@@ -1,4 +1,4 @@
-//! What are the words? Identities and their levels, events, links, people, times, limits.
+//! What are the words? Identities and their levels, events, links, people, policies, times, limits.
 //!
 //! Floor 0: imports nothing of this crate. No I/O, no clock, no randomness.
 
@@ -10,6 +10,7 @@ pub mod limits;
 pub mod link;
 pub mod namespace;
 pub mod person;
+pub mod policy;
 pub mod settings;
 pub mod source;
 pub mod time;

@@ -1,11 +1,20 @@
-//! The rule that gives an event to a person (policy `first-login`).
+//! The rule that gives an event to a person, under every reading.
+//!
+//! Whatever the policy, the events of one anchor that carry no customer follow a short list of moments, each with the customer
+//! whose the events are from then on (`carried`); those before the first moment are the first one's too (`retroactive`), as far
+//! as the lookback reaches. Where the list is empty, they are nobody's. A policy only says which list that is.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
 
 use crate::graph::Graph;
-use crate::model::event::{Activity, Event};
-use crate::model::identity::{Identity, IdentityId, Value};
-use crate::model::namespace::{NamespaceId, Namespaces};
-use crate::model::person::{Kind, Owner, Person};
+use crate::model::event::Event;
+use crate::model::identity::IdentityId;
+use crate::model::link::Link;
+use crate::model::person::{Kind, Person, Standing};
+use crate::model::policy::{Lookback, Policy, Reading};
 use crate::model::time::Time;
+use crate::store::scan::Group;
 
 /// Whom an event belongs to, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,80 +25,200 @@ pub struct Attributed {
     pub kind: Kind,
 }
 
+/// Where a session stands by a login on it.
+fn by_login(graph: &Graph, session: IdentityId, customer: IdentityId) -> Standing {
+    let since = graph.login(session, customer).map(|link| link.first);
+    Standing { person: Person::Customer(customer), since }
+}
+
+/// From when on the events of an anchor belong to which customer.
+pub type Moment = (Time, IdentityId);
+
+/// What an anchor follows under a reading, as far as links tell.
+enum Course {
+    /// Its group's owner.
+    Group,
+    /// This customer, whose first login on the session was then.
+    Customer(Moment),
+    /// Its logins, which only its events tell.
+    Logins,
+    /// Nobody: it stays apart.
+    Apart,
+}
+
+impl Course {
+    /// Looks at no more than two logins, but under `last-login`, where it is all of them.
+    fn new(graph: &Graph, reading: &Reading, anchor: IdentityId) -> Self {
+        if reading.policy == Policy::FirstLogin || !graph.is_session(anchor) {
+            return Self::Group;
+        }
+        let mut logins = graph.logins_of(anchor).map(|(_, link)| link);
+        let (first, shared) = (logins.next(), logins.next().is_some());
+        match (reading.policy, first) {
+            (_, None) | (Policy::FirstLogin, _) => Self::Group,
+            (Policy::Strict, _) if shared => Self::Apart,
+            (Policy::Strict, _) => Self::Group,
+            (_, Some(login)) if !shared => Self::Customer((login.first, login.higher)),
+            // The last login of each customer is known of all events, not of those up to a moment.
+            (Policy::LastLogin, Some(_)) if reading.as_of.is_none() => match latest(graph, anchor) {
+                Some(login) => Self::Customer((login.first, login.higher)),
+                None => Self::Group,
+            },
+            (Policy::LastLogin | Policy::DeviceSplit, _) => Self::Logins,
+        }
+    }
+}
+
+/// The login of the greatest (time, value) on a session.
+fn latest(graph: &Graph, session: IdentityId) -> Option<&Link> {
+    let logins = graph.logins_of(session).map(|(_, link)| link);
+    logins.max_by(|a, b| a.last.cmp(&b.last).then_with(|| graph.compare(a.higher, b.higher)))
+}
+
+/// Whether a session met more than one customer.
+pub fn is_shared(graph: &Graph, session: IdentityId) -> bool {
+    graph.logins_of(session).take(2).count() == 2
+}
+
+/// Whom a session or another identity belongs to. `logins` is asked only where links do not tell.
+pub fn standing<E>(
+    graph: &Graph,
+    reading: &Reading,
+    id: IdentityId,
+    logins: impl FnOnce() -> Result<Vec<Moment>, E>,
+) -> Result<Standing, E> {
+    Ok(match Course::new(graph, reading, id) {
+        Course::Group => graph.standing(id),
+        Course::Customer((since, customer)) => Standing { person: Person::Customer(customer), since: Some(since) },
+        Course::Apart => Standing { person: Person::Anonymous(id), since: None },
+        Course::Logins => {
+            let customer = match reading.as_of {
+                None => latest(graph, id).map(|login| login.higher),
+                Some(_) => logins()?.last().map(|&(_, customer)| customer),
+            };
+            match customer {
+                Some(customer) => by_login(graph, id, customer),
+                None => graph.standing(id),
+            }
+        }
+    })
+}
+
+/// The logins of a session among its stored events, up to `until`: a moment for each change of customer, in the order of (time, value).
+/// Linear in the events, but for a sort of logins of one time.
+pub fn logins(graph: &Graph, until: Time, group: &Group<'_>) -> Vec<Moment> {
+    let login = |event: Event<'_>| {
+        let customer = *event.companions.last()?;
+        graph.login(group.anchor(), customer).map(|_| (event.time, customer))
+    };
+    let events = group.events().take_while(|event| event.time <= until);
+    let mut moments: Vec<Moment> = events.filter_map(login).collect();
+    moments.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| graph.compare(a.1, b.1)));
+    moments.dedup_by_key(|&mut (_, customer)| customer);
+    moments
+}
+
 /// What the events of one anchor have in common: looked up once, asked for each.
 pub struct AnchorRule<'g> {
     graph: &'g Graph,
     anchor: IdentityId,
-    person: Person,
-    owner: Option<Owner>,
+    standing: Standing,
+    /// The only moment, where there is at most one: nearly always.
+    only: Option<Moment>,
+    /// All moments, where there are several.
+    many: Cow<'g, [Moment]>,
+    lookback: Option<Lookback>,
 }
 
 impl<'g> AnchorRule<'g> {
-    /// The rule for the events of `anchor`. Two O(log n) climbs.
-    pub fn new(graph: &'g Graph, anchor: IdentityId) -> Self {
-        let owner = graph.owner(anchor);
-        let person = match owner {
-            Some(owner) => Person::Customer(owner.customer),
-            None => Person::Anonymous(graph.earliest(anchor)),
+    /// The rule for the events of `anchor`. `logins` (as [`logins`] gives them) is asked only where links do not tell.
+    pub fn new<E>(
+        graph: &'g Graph,
+        reading: &Reading,
+        anchor: IdentityId,
+        logins: impl FnOnce() -> Result<Vec<Moment>, E>,
+    ) -> Result<Self, E> {
+        let lookback = reading.lookback;
+        let rule = |standing, only| Self { graph, anchor, standing, only, many: Cow::Borrowed(&[]), lookback };
+        let by_group = || {
+            let standing = graph.standing(anchor);
+            // A customer is its own from the first.
+            let moment = |customer| (standing.since.unwrap_or(Time::from_micros(i64::MIN)), customer);
+            let only = match standing.person {
+                Person::Customer(customer) => Some(moment(customer)),
+                Person::Anonymous(_) => None,
+            };
+            rule(standing, only)
         };
-        Self { graph, anchor, person, owner }
+        Ok(match Course::new(graph, reading, anchor) {
+            Course::Group => by_group(),
+            Course::Customer((since, customer)) => {
+                rule(Standing { person: Person::Customer(customer), since: Some(since) }, Some((since, customer)))
+            }
+            Course::Apart => rule(Standing { person: Person::Anonymous(anchor), since: None }, None),
+            Course::Logins => {
+                let logins = logins()?;
+                let Some(&(_, customer)) = logins.last() else { return Ok(by_group()) };
+                let standing = by_login(graph, anchor, customer);
+                match reading.policy {
+                    Policy::DeviceSplit => Self { many: Cow::Owned(logins), ..rule(standing, None) },
+                    _ => rule(standing, standing.since.map(|since| (since, customer))),
+                }
+            }
+        })
     }
 
-    /// The person that the anchor belongs to.
-    pub fn person(&self) -> Person {
-        self.person
+    /// The rule for the events of a group at hand.
+    pub fn of_group(graph: &'g Graph, reading: &Reading, group: &Group<'_>) -> Self {
+        let Ok(rule) =
+            Self::new::<Infallible>(graph, reading, group.anchor(), || Ok(logins(graph, reading.until(), group)));
+        rule
     }
 
-    /// The owner of the anchor.
-    pub fn owner(&self) -> Option<Owner> {
-        self.owner
+    /// The rule for the events of a shared session whose moments are known.
+    pub fn of_moments(graph: &'g Graph, reading: &Reading, session: IdentityId, moments: &'g [Moment]) -> Self {
+        let standing = Standing { person: Person::Anonymous(session), since: None };
+        let lookback = reading.lookback;
+        Self { graph, anchor: session, standing, only: None, many: Cow::Borrowed(moments), lookback }
+    }
+
+    /// Whom the anchor belongs to.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// The moments, ascending.
+    pub fn moments(&self) -> &[Moment] {
+        if self.many.is_empty() { self.only.as_slice() } else { &self.many }
     }
 
     /// Whom one of its events belongs to.
     pub fn attribute(&self, event: &Event<'_>) -> Attributed {
-        self.decide(event.time, carried_customer(self.graph, self.anchor, event.companions))
+        match carried_customer(self.graph, self.anchor, event.companions) {
+            Some(customer) => Attributed { person: Person::Customer(customer), kind: Kind::Direct },
+            None => self.without_customer(event.time),
+        }
     }
 
-    fn decide(&self, time: Time, carried: Option<IdentityId>) -> Attributed {
-        if let Some(customer) = carried {
-            return Attributed { person: Person::Customer(customer), kind: Kind::Direct };
+    /// Whom an event at `time` belongs to that carries no customer. O(log moments).
+    pub fn without_customer(&self, time: Time) -> Attributed {
+        let moments = self.moments();
+        let given = |customer, kind| Attributed { person: Person::Customer(customer), kind };
+        match moments.partition_point(|&(from, _)| from <= time).checked_sub(1) {
+            Some(at) => given(moments[at].1, Kind::Carried),
+            None => match moments.first() {
+                None => Attributed { person: self.standing.person, kind: Kind::Anonymous },
+                Some(&(first, _)) if self.lookback.is_some_and(|lookback| lookback.ends_after(time, first)) => {
+                    Attributed { person: Person::Anonymous(self.anchor), kind: Kind::Anonymous }
+                }
+                Some(&(_, customer)) => given(customer, Kind::Retroactive),
+            },
         }
-        let kind = match self.owner {
-            None => Kind::Anonymous,
-            Some(Owner { since: Some(since), .. }) if time < since => Kind::Retroactive,
-            Some(_) => Kind::Carried,
-        };
-        Attributed { person: self.person, kind }
     }
 }
 
 /// The customer that an event carries: the highest of its identities, if that is unique.
-fn carried_customer(graph: &Graph, anchor: IdentityId, companions: &[IdentityId]) -> Option<IdentityId> {
+pub fn carried_customer(graph: &Graph, anchor: IdentityId, companions: &[IdentityId]) -> Option<IdentityId> {
     let customer = |id: &IdentityId| graph.namespaces().is_unique(graph.identities().namespace(*id));
     companions.last().copied().filter(customer).or_else(|| Some(anchor).filter(customer))
-}
-
-/// Whom an activity of a log belongs to, and how. `namespaces` are those it was decoded with.
-pub fn of_activity(graph: &Graph, namespaces: &Namespaces, activity: &Activity<'_>) -> (Identity, Kind) {
-    let written = |(namespace, value): (NamespaceId, Value<'_>)| Identity {
-        namespace: namespaces.display(namespace).to_owned(),
-        value: value.to_string(),
-    };
-    let (lowest, highest) = (activity.identities[0], activity.identities[activity.identities.len() - 1]);
-    if namespaces.is_unique(highest.0) {
-        return (written(highest), Kind::Direct);
-    }
-    let anchor = if lowest.0 == NamespaceId::SESSION { lowest } else { highest };
-    match namespaces
-        .get_in(anchor.0, graph.namespaces())
-        .and_then(|namespace| graph.identities().get(namespace, anchor.1))
-        .filter(|&anchor| graph.is_known(anchor))
-    {
-        Some(anchor) => {
-            let Attributed { person, kind } = AnchorRule::new(graph, anchor).decide(activity.time, None);
-            (graph.identity(person.identity()), kind)
-        }
-        // No stored event carries it: it stays with its own earliest identity, which is its lowest.
-        None => (written(lowest), Kind::Anonymous),
-    }
 }

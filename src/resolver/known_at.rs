@@ -1,6 +1,10 @@
 //! What was known once.
 
+use std::convert::Infallible;
+
 use crate::graph::Graph;
+use crate::model::policy::Reading;
+use crate::model::time::Time;
 use crate::resolver::{Resolution, View};
 use crate::store::scan::Events;
 
@@ -15,9 +19,16 @@ impl KnownAt {
         Self { view: View::new(graph, Events::none(), Vec::new()) }
     }
 
+    /// The same by the events up to `until` alone: what was believed then about an earlier moment. Costs a graph of its own.
+    pub fn as_of(&self, until: Time) -> Self {
+        Self { view: self.view.under(Reading { as_of: Some(until), ..Reading::default() }) }
+    }
+
     /// Who the identity `value` of `namespace` was; `None` when no event carried it yet.
     pub fn resolve(&self, namespace: &str, value: &str) -> Option<Resolution> {
-        self.view.resolve(namespace, value)
+        let id = self.view.find(namespace, value)?;
+        let Ok(found) = self.view.resolution::<Infallible>(id, |id| Ok(self.view.graph().standing(id)));
+        Some(found)
     }
 
     /// The graph of then.

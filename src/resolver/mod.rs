@@ -5,10 +5,13 @@
 //! takes for the moment of publishing; long ones (rows, totals) take a [`View`], which later commits leave alone.
 
 mod attribution;
+mod compare;
 mod known_at;
+mod lookup;
 mod rows;
 mod totals;
 
+use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,14 +22,19 @@ use crate::graph::Graph;
 use crate::model::event::Activity;
 use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::namespace::{Namespaces, SESSION};
-use crate::model::person::Kind;
+use crate::model::person::{Kind, Person, Standing};
+use crate::model::policy::{Policy, Reading};
 use crate::model::source::Source;
 use crate::model::time::Time;
 use crate::store::error::StoreError;
 use crate::store::scan::Events;
 
+use lookup::Lookup;
+
 pub use attribution::Attributed;
+pub use compare::{DiffRow, Logins, Share, SharedRow, Shares};
 pub use known_at::KnownAt;
+pub use lookup::Attributor;
 pub use rows::{EventRow, SessionRow};
 pub use totals::{Attribution, Totals};
 
@@ -44,12 +52,17 @@ pub struct Resolver {
 
 /// Everything that one commit published, unchanged by later ones. Cheap to clone.
 ///
+/// A view has a [`Reading`], the default one unless [`under`](Self::under) gave it another; everything that is asked of the view follows it.
+///
 /// One that is held keeps its graph in memory beside later ones: keep it for a question, not for a day.
 #[derive(Clone)]
 pub struct View {
     graph: Arc<Graph>,
+    /// The graph as of the moment of the reading, where it has one.
+    past: Option<Arc<Graph>>,
     events: Events,
     sources: Arc<Vec<Source>>,
+    reading: Reading,
 }
 
 /// Whether a person is known by name.
@@ -126,7 +139,11 @@ impl Resolver {
 
     /// Who the identity `value` of `namespace` (in any case) is; `None` when no event carries it.
     pub fn resolve(&self, namespace: &str, value: &str) -> Option<Resolution> {
-        self.shared.read().resolve(namespace, value)
+        let view = self.shared.read();
+        let id = view.find(namespace, value)?;
+        // Nothing is ever read for the default reading, which is that of what was published.
+        let Ok(found) = view.resolution::<Infallible>(id, |id| Ok(view.graph.standing(id)));
+        Some(found)
     }
 
     /// The customer that the session belongs to, without the rest of the resolution: the question a service asks per request.
@@ -136,16 +153,41 @@ impl Resolver {
         let owner = view.graph.owner(view.find(SESSION, session)?)?;
         Some(view.graph.identities().value(owner.customer).to_string())
     }
+
+    /// As [`customer_of`](Self::customer_of), by the events up to and including `until`. Memory only, O(log n): no graph is built.
+    pub fn customer_as_of(&self, session: &str, until: Time) -> Option<String> {
+        let view = self.shared.read();
+        let owner = view.graph.owner_as_of(view.find(SESSION, session)?, until)?;
+        Some(view.graph.identities().value(owner.customer).to_string())
+    }
 }
 
 impl View {
     pub(crate) fn new(graph: Graph, events: Events, sources: Vec<Source>) -> Self {
-        Self { graph: Arc::new(graph), events, sources: Arc::new(sources) }
+        let (graph, sources) = (Arc::new(graph), Arc::new(sources));
+        Self { graph, past: None, events, sources, reading: Reading::default() }
     }
 
-    /// The graph of this view.
+    /// The same facts, read another way.
+    ///
+    /// A policy and a lookback cost nothing; a moment costs a graph of its own, built from the links up to then. What is
+    /// asked of the new view takes no account of the reading of this one.
+    pub fn under(&self, reading: Reading) -> Self {
+        let past = match reading.as_of {
+            Some(_) if reading.as_of == self.reading.as_of => self.past.clone(),
+            until => until.map(|until| Arc::new(self.graph.as_of(until))),
+        };
+        Self { past, reading, ..self.clone() }
+    }
+
+    /// How its facts are read.
+    pub fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
+    /// The graph of this view: where the reading has a moment, [as of](Graph::as_of) that one.
     pub fn graph(&self) -> &Graph {
-        &self.graph
+        self.past.as_ref().unwrap_or(&self.graph)
     }
 
     /// The stored events of this view.
@@ -171,37 +213,85 @@ impl View {
     /// The id of an identity; `None` when no event carries it. The value is taken without the white space around it, as in the log.
     pub fn find(&self, namespace: &str, value: &str) -> Option<IdentityId> {
         // A log may hold a name with white space around it, which is another name.
-        let namespaces = self.graph.namespaces();
+        let graph = self.graph();
+        let namespaces = graph.namespaces();
         let namespace = namespaces.get(namespace).or_else(|| namespaces.get(namespace.trim()))?;
-        self.graph.identities().get(namespace, Value::new(value.trim())).filter(|&id| self.graph.is_known(id))
+        graph.identities().get(namespace, Value::new(value.trim())).filter(|&id| graph.is_known(id))
     }
 
-    /// As [`Resolver::resolve`].
-    pub fn resolve(&self, namespace: &str, value: &str) -> Option<Resolution> {
-        let graph = &*self.graph;
-        let id = self.find(namespace, value)?;
-        let owner = graph.owner(id);
-        let mut group: Vec<IdentityId> = graph.members(id).collect();
+    /// Who the identity `value` of `namespace` (in any case) is; `None` when no event (of the reading) carries it. Its group are all identities
+    /// that belong to the same person.
+    ///
+    /// Memory only, as [`Resolver::resolve`], unless the policy is `device-split` or `last-login` *and* the reading has a moment: then
+    /// the events of the shared sessions of its person are read.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn resolve(&self, namespace: &str, value: &str) -> Result<Option<Resolution>, StoreError> {
+        let mut lookup = Lookup::new(self);
+        self.find(namespace, value).map(|id| self.resolution(id, |id| lookup.standing(id))).transpose()
+    }
+
+    fn resolution<E>(
+        &self,
+        id: IdentityId,
+        mut standing: impl FnMut(IdentityId) -> Result<Standing, E>,
+    ) -> Result<Resolution, E> {
+        let graph = self.graph();
+        let Standing { person, since } = standing(id)?;
+        let mut group = rows::held_by(self, person);
+        // Under the default policy the group is the person, and nobody need be asked.
+        if self.reading.policy != Policy::FirstLogin {
+            let mut kept = Vec::with_capacity(group.len());
+            for member in group {
+                if standing(member)?.person == person {
+                    kept.push(member);
+                }
+            }
+            group = kept;
+        }
         group.sort_by(|&a, &b| graph.compare(a, b));
-        Some(Resolution {
+        let (kind, customer) = match person {
+            Person::Customer(customer) => (PersonKind::Customer, Some(customer)),
+            Person::Anonymous(_) => (PersonKind::Anonymous, None),
+        };
+        Ok(Resolution {
             identity: graph.identity(id),
-            person: graph.identity(graph.person(id).identity()),
-            kind: if owner.is_some() { PersonKind::Customer } else { PersonKind::Anonymous },
-            customer: owner.map(|owner| graph.identities().value(owner.customer).to_string()),
-            since: owner.and_then(|owner| owner.since),
+            person: graph.identity(person.identity()),
+            kind,
+            customer: customer.map(|customer| graph.identities().value(customer).to_string()),
+            since,
             group: group.into_iter().map(|member| graph.identity(member)).collect(),
         })
     }
 
     /// Whom an activity belongs to, and how; `namespaces` are those it was decoded with. It need not be stored:
-    /// where no event carries its anchor, it stays with its lowest identity, anonymous.
+    /// where no event carries its anchor, it stays with its lowest identity, anonymous. An activity after the moment of the
+    /// reading is told by what was known then.
     ///
-    /// Memory only: a hash look-up and two O(log n) climbs.
-    pub fn attribute(&self, namespaces: &Namespaces, activity: &Activity<'_>) -> (Identity, Kind) {
-        attribution::of_activity(&self.graph, namespaces, activity)
+    /// A hash look-up and two O(log n) climbs; the events of a shared session are read where the policy follows its logins.
+    /// For many activities, ask an [`attributor`](Self::attributor).
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn attribute(&self, namespaces: &Namespaces, activity: &Activity<'_>) -> Result<(Identity, Kind), StoreError> {
+        lookup::of_activity(self, namespaces, activity, |anchor| Lookup::new(self).rule(anchor))
     }
 
-    /// The events of a person in time order; which person, an identity of it tells. `None` when no event carries the identity.
+    /// What attributes a whole log. Where the policy is `device-split` or `last-login` it costs a look at every session, and
+    /// (but for `last-login` without a moment) a read of the events of those that met several customers, on all cores of the current rayon pool.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn attributor(&self) -> Result<Attributor, StoreError> {
+        Attributor::new(self.clone())
+    }
+
+    /// The events of a person in time order; which person, an identity of it tells: the one that [`resolve`](Self::resolve) names.
+    /// `None` when no event carries the identity.
+    ///
+    /// An event that a lookback leaves with its anchor belongs to nobody whom `resolve` names, unless the policy is
+    /// `strict` and the session was shared; it is counted in [`totals`](Self::totals), and listed by nothing here.
     ///
     /// Costs a read and a decoding of each block that holds an anchor of the person, and the memory of the rows.
     ///
@@ -209,7 +299,7 @@ impl View {
     /// When the store cannot be read or a block is damaged.
     pub fn events(&self, namespace: &str, value: &str) -> Result<Option<Vec<EventRow>>, StoreError> {
         match self.find(namespace, value) {
-            Some(id) => rows::events(self, self.graph.person(id)).map(Some),
+            Some(id) => rows::events(self, Lookup::new(self).standing(id)?.person).map(Some),
             None => Ok(None),
         }
     }
@@ -232,6 +322,24 @@ impl View {
             Some(id) => rows::sessions_of(self, id).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Every session whose person differs between two readings, or some of whose events do, sorted by session. The reading of this view
+    /// plays no part in it. Costs a scan of all events, on all cores of the current rayon pool.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn diff(&self, a: Reading, b: Reading) -> Result<Vec<DiffRow>, StoreError> {
+        compare::diff(self, a, b)
+    }
+
+    /// Every session that met more than one customer, and how its events are shared out under each policy, sorted by session; lookback and
+    /// moment are those of the reading. Costs a scan of all events, on all cores of the current rayon pool.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn shared(&self) -> Result<Vec<SharedRow>, StoreError> {
+        compare::shared(self)
     }
 
     /// Counts and digest of everything stored. Costs a scan of all events, on all cores of the current rayon pool.

@@ -1,16 +1,21 @@
 //! Rows: sessions with their person, and the events of a person.
 
+use std::convert::Infallible;
+
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::graph::Graph;
 use crate::model::event::in_level_order;
 use crate::model::identity::{Identity, IdentityId};
-use crate::model::person::{Kind, Person};
+use crate::model::person::{Kind, Person, Standing};
+use crate::model::policy::{Policy, Reading};
 use crate::model::time::Time;
 use crate::resolver::View;
-use crate::resolver::attribution::AnchorRule;
+use crate::resolver::attribution::{AnchorRule, logins, standing};
+use crate::resolver::lookup::Lookup;
 use crate::store::error::StoreError;
+use crate::store::scan::Group;
 
 /// A session and whom it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,58 +54,77 @@ pub struct EventRow {
 
 /// A row a session of the store, sorted by session.
 pub fn sessions(view: &View) -> Result<Vec<SessionRow>, StoreError> {
-    let counts: Vec<Vec<(IdentityId, u64)>> = view
+    let (graph, reading) = (view.graph(), view.reading());
+    let counted: Vec<Vec<(IdentityId, u64, Standing)>> = view
         .pieces()
         .into_par_iter()
         .map(|piece| {
-            let mut counts = Vec::new();
-            let mut scan = view.events.scan(piece);
+            let mut counted = Vec::new();
+            let mut scan = view.stored_events().scan(piece);
             while let Some(group) = scan.next()? {
-                if view.graph.is_session(group.anchor()) {
-                    counts.push((group.anchor(), group.len() as u64));
+                let session = group.anchor();
+                // As of a moment, a session may not have come yet.
+                if graph.is_session(session) && graph.is_known(session) {
+                    let until = reading.until();
+                    let Ok(standing) =
+                        standing::<Infallible>(graph, reading, session, || Ok(logins(graph, until, &group)));
+                    counted.push((session, count(reading, &group), standing));
                 }
             }
-            Ok(counts)
+            Ok(counted)
         })
         .collect::<Result<_, StoreError>>()?;
+    let counted = counted.into_par_iter().flatten_iter();
     let mut rows: Vec<SessionRow> =
-        counts.into_par_iter().flatten_iter().map(|(session, events)| row(&view.graph, session, events)).collect();
+        counted.map(|(session, events, standing)| row(graph, session, events, standing)).collect();
     rows.par_sort_unstable_by(|a, b| a.session.cmp(&b.session));
     Ok(rows)
 }
 
-/// The sessions in the group of `id`, sorted by session.
+/// The sessions of the person of `id`, sorted by session.
 pub fn sessions_of(view: &View, id: IdentityId) -> Result<Vec<SessionRow>, StoreError> {
-    let mut sessions: Vec<IdentityId> = view.graph.members(id).filter(|&id| view.graph.is_session(id)).collect();
-    sessions.sort_unstable();
-    let mut cursor = view.events.cursor();
-    let mut rows = Vec::with_capacity(sessions.len());
-    for session in sessions {
-        let events = cursor.group(session)?.len() as u64;
-        rows.push(row(&view.graph, session, events));
+    let graph = view.graph();
+    let mut lookup = Lookup::new(view);
+    let person = lookup.standing(id)?.person;
+    let mut cursor = view.stored_events().cursor();
+    let mut rows = Vec::new();
+    for session in held_by(view, person).into_iter().filter(|&id| graph.is_session(id)) {
+        let standing = lookup.standing(session)?;
+        if standing.person == person {
+            let events = count(view.reading(), &cursor.group(session)?);
+            rows.push(row(graph, session, events, standing));
+        }
     }
     rows.sort_unstable_by(|a, b| a.session.cmp(&b.session));
     Ok(rows)
 }
 
-fn row(graph: &Graph, session: IdentityId, events: u64) -> SessionRow {
-    let rule = AnchorRule::new(graph, session);
+/// How many events of a group count.
+fn count(reading: &Reading, group: &Group<'_>) -> u64 {
+    match reading.as_of {
+        None => group.len() as u64,
+        Some(until) => group.events().take_while(|event| event.time <= until).count() as u64,
+    }
+}
+
+fn row(graph: &Graph, session: IdentityId, events: u64, standing: Standing) -> SessionRow {
     SessionRow {
         session: graph.identities().value(session).to_string(),
-        person: graph.identity(rule.person().identity()),
-        since: rule.owner().and_then(|owner| owner.since),
+        person: graph.identity(standing.person.identity()),
+        since: standing.since,
         events,
     }
 }
 
 /// The events that belong to `person`, in time order (then by id, then by identities).
 pub fn events(view: &View, person: Person) -> Result<Vec<EventRow>, StoreError> {
-    let graph = &*view.graph;
+    let (graph, until) = (view.graph(), view.reading().until());
     let mut rows = Vec::new();
-    let mut cursor = view.events.cursor();
-    for anchor in anchors_of(graph, person) {
-        let (rule, is_session) = (AnchorRule::new(graph, anchor), graph.is_session(anchor));
-        for event in cursor.group(anchor)?.events() {
+    let mut cursor = view.stored_events().cursor();
+    for anchor in anchors_of(view, person) {
+        let group = cursor.group(anchor)?;
+        let (rule, is_session) = (AnchorRule::of_group(graph, view.reading(), &group), graph.is_session(anchor));
+        for event in group.events().take_while(|event| event.time <= until) {
             let attributed = rule.attribute(&event);
             if attributed.person != person {
                 continue;
@@ -111,7 +135,7 @@ pub fn events(view: &View, person: Person) -> Result<Vec<EventRow>, StoreError> 
                 attribution: attributed.kind,
                 id: event.id.written(),
                 identities: in_level_order(anchor, is_session, event.companions).map(|id| graph.identity(id)).collect(),
-                sources: event.sources.iter().map(|source| view.sources[source.0 as usize].name.clone()).collect(),
+                sources: event.sources.iter().map(|source| view.sources()[source.0 as usize].name.clone()).collect(),
             });
         }
     }
@@ -126,12 +150,29 @@ fn written(row: &EventRow) -> impl Iterator<Item = (&str, &str)> {
     row.identities.iter().map(|identity| (&*identity.namespace, &*identity.value))
 }
 
-/// Every anchor that may hold an event of `person`, ascending: the members of the group, and whatever was
+/// Every identity that may belong to `person`, ascending by id: the members of the group and, where a policy takes sessions
+/// out of their groups, those that met the customer.
+pub fn held_by(view: &View, person: Person) -> Vec<IdentityId> {
+    let graph = view.graph();
+    let mut all: Vec<IdentityId> = match person {
+        // A session that stays apart from its group's customer has nobody beside it.
+        Person::Anonymous(id) if graph.owner(id).is_some() => vec![id],
+        Person::Anonymous(id) | Person::Customer(id) => graph.members(id).collect(),
+    };
+    if let (Person::Customer(customer), Policy::DeviceSplit | Policy::LastLogin) = (person, view.reading().policy) {
+        all.extend(graph.links_of(customer).map(|(_, link)| link.lower));
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Every anchor that may hold an event of `person`, ascending: whatever may be the person's, and whatever was
 /// seen together with the customer (a shared device keeps that customer's events under a session of another group).
-fn anchors_of(graph: &Graph, person: Person) -> Vec<IdentityId> {
-    let mut anchors: Vec<IdentityId> = graph.members(person.identity()).collect();
+fn anchors_of(view: &View, person: Person) -> Vec<IdentityId> {
+    let mut anchors = held_by(view, person);
     if let Person::Customer(customer) = person {
-        anchors.extend(graph.links_of(customer).map(|(_, link)| link.lower));
+        anchors.extend(view.graph().links_of(customer).map(|(_, link)| link.lower));
     }
     anchors.sort_unstable();
     anchors.dedup();

@@ -3,13 +3,13 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::graph::Graph;
 use crate::model::digest::{Digest, EventHash, IdentityHash};
 use crate::model::event::in_level_order;
 use crate::model::identity::IdentityId;
-use crate::model::person::Kind;
+use crate::model::person::{Kind, Person};
 use crate::resolver::View;
-use crate::resolver::attribution::AnchorRule;
+use crate::resolver::attribution::{AnchorRule, is_shared};
+use crate::resolver::lookup::Lookup;
 use crate::store::error::StoreError;
 
 /// Identities that one task of the tally takes: some ten thousand hashes, well above the cost of handing out a task.
@@ -96,12 +96,13 @@ type Hashes<'h> = &'h [IdentityHash];
 
 /// Counts everything, in parallel pieces that add up.
 pub fn tally(view: &View) -> Result<Totals, StoreError> {
-    let count = view.graph.identities().len() as u32;
-    let hashes: Vec<IdentityHash> = (0..count).into_par_iter().map(|id| view.graph.hash(IdentityId(id))).collect();
+    let graph = view.graph();
+    let count = graph.identities().len() as u32;
+    let hashes: Vec<IdentityHash> = (0..count).into_par_iter().map(|id| graph.hash(IdentityId(id))).collect();
     let identities = (0..hashes.len().div_ceil(IDENTITIES_A_TASK))
         .into_par_iter()
-        .map(|task| tally_identities(&view.graph, &hashes, task * IDENTITIES_A_TASK))
-        .reduce(Totals::default, Totals::merge);
+        .map(|task| tally_identities(view, &hashes, task * IDENTITIES_A_TASK))
+        .try_reduce(Totals::default, |a, b| Ok(a.merge(b)))?;
     let events = view
         .pieces()
         .into_par_iter()
@@ -110,32 +111,33 @@ pub fn tally(view: &View) -> Result<Totals, StoreError> {
     Ok(identities.merge(events))
 }
 
-fn tally_identities(graph: &Graph, hashes: Hashes<'_>, from: usize) -> Totals {
+fn tally_identities(view: &View, hashes: Hashes<'_>, from: usize) -> Result<Totals, StoreError> {
+    let graph = view.graph();
     let mut totals = Totals::default();
+    let mut lookup = Lookup::new(view);
     let to = hashes.len().min(from + IDENTITIES_A_TASK);
-    for id in (from..to).map(|index| IdentityId(index as u32)).filter(|&id| graph.is_known(id)) {
-        let rule = AnchorRule::new(graph, id);
-        totals.digest.add_identity(hashes[id.index()], hashes[rule.person().identity().index()]);
+    let ids = (from..to).map(|index| IdentityId(index as u32));
+    for id in ids.filter(|&id| graph.is_known(id)) {
+        let person = lookup.standing(id)?.person;
+        totals.digest.add_identity(hashes[id.index()], hashes[person.identity().index()]);
         totals.customers += u64::from(graph.is_customer(id));
         if graph.is_session(id) {
             totals.sessions += 1;
-            totals.linked_sessions += u64::from(rule.owner().is_some());
-            let customers =
-                graph.links_of(id).filter(|(at, link)| graph.is_customer(link.higher) && !graph.unlinked(*at));
-            totals.shared_sessions += u64::from(customers.take(2).count() == 2);
+            totals.linked_sessions += u64::from(matches!(person, Person::Customer(_)));
+            totals.shared_sessions += u64::from(is_shared(graph, id));
         }
     }
-    totals
+    Ok(totals)
 }
 
 fn tally_events(view: &View, hashes: Hashes<'_>, anchors: std::ops::Range<u32>) -> Result<Totals, StoreError> {
-    let graph = &*view.graph;
+    let (graph, reading, until) = (view.graph(), view.reading(), view.reading().until());
     let mut totals = Totals::default();
-    let mut scan = view.events.scan(anchors);
+    let mut scan = view.stored_events().scan(anchors);
     while let Some(group) = scan.next()? {
         let anchor = group.anchor();
-        let (rule, is_session) = (AnchorRule::new(graph, anchor), graph.is_session(anchor));
-        for event in group.events() {
+        let (rule, is_session) = (AnchorRule::of_group(graph, reading, &group), graph.is_session(anchor));
+        for event in group.events().take_while(|event| event.time <= until) {
             let attributed = rule.attribute(&event);
             totals.attribution.count(attributed.kind);
             let identities = in_level_order(anchor, is_session, event.companions).map(|id| hashes[id.index()]);

@@ -14,6 +14,7 @@ mod laws; // any order, files, batches, threads, repeats, restarts: one result, 
 mod nasty; // logs as nobody should write them
 mod oracle; // what is true, worked out naively from the design: the judge of all below
 mod oracle_checks; // the judge judged: true figures, worked examples, a second formulation
+mod readings; // the same facts under every policy, lookback and moment
 mod real; // where the real log lies
 mod real_data; // the real log through the engine
 mod sizes; // devices of a whole town, customers with a thousand devices, sessions cut at ties

@@ -1,0 +1,230 @@
+//! How stored facts are read: the policy, the lookback, the moment.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::{Span, SpanRelativeTo};
+use serde::{Serialize, Serializer};
+
+use crate::model::time::Time;
+
+/// Which login an event without a customer follows. Facts are the same under all four.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// The owner of the anchor's group: the customer it was first connected with.
+    #[default]
+    FirstLogin,
+    /// The last login on the session at or before the event; where there is none, the first one after it.
+    DeviceSplit,
+    /// The session's latest login.
+    LastLogin,
+    /// As `first-login`, but a session that met two customers gives its anonymous events to neither.
+    Strict,
+}
+
+impl Policy {
+    /// All of them, the default first.
+    pub const ALL: [Self; 4] = [Self::FirstLogin, Self::DeviceSplit, Self::LastLogin, Self::Strict];
+
+    /// The word for it, as it is typed and printed.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::FirstLogin => "first-login",
+            Self::DeviceSplit => "device-split",
+            Self::LastLogin => "last-login",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// Why a text is no [`Policy`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no policy: it is one of first-login, device-split, last-login, strict")]
+pub struct NoPolicy(String);
+
+impl FromStr for Policy {
+    type Err = NoPolicy;
+
+    fn from_str(text: &str) -> Result<Self, NoPolicy> {
+        Self::ALL.into_iter().find(|policy| policy.word() == text).ok_or_else(|| NoPolicy(text.to_owned()))
+    }
+}
+
+/// How far back a retroactive attribution reaches: a positive duration, in microseconds. Exactly so far back still counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Lookback(i64);
+
+impl Lookback {
+    /// A lookback of so many microseconds; `None` unless that is positive.
+    pub const fn from_micros(micros: i64) -> Option<Self> {
+        if micros > 0 { Some(Self(micros)) } else { None }
+    }
+
+    /// Its length in microseconds.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whether an event at `time` lies too far before `moment` to be reached from there.
+    pub fn ends_after(self, time: Time, moment: Time) -> bool {
+        time.as_micros() < moment.as_micros().saturating_sub(self.0)
+    }
+}
+
+/// Why a text is no [`Lookback`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no lookback: write a duration above nothing, such as 30d, 12h, 90m, 45s or 2w (a day is 24 hours)")]
+pub struct NoLookback(String);
+
+/// Reads `30d`, `12h`, `90m`, `45s`, `2w` and sums of them such as `1d12h`; a day is 24 hours. What is finer than a microsecond is cut.
+impl FromStr for Lookback {
+    type Err = NoLookback;
+
+    fn from_str(text: &str) -> Result<Self, NoLookback> {
+        let span: Option<Span> = text.parse().ok();
+        span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
+            .and_then(|duration| i64::try_from(duration.as_micros()).ok())
+            .and_then(Self::from_micros)
+            .ok_or_else(|| NoLookback(text.to_owned()))
+    }
+}
+
+/// Microseconds of each unit that is written, from the largest.
+const UNITS: [(i64, &str); 6] =
+    [(86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s"), (1_000, "ms"), (1, "us")];
+
+/// As it is read: `30d`, `1h30m`.
+impl fmt::Display for Lookback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut left = self.0;
+        for (micros, unit) in UNITS {
+            if left >= micros {
+                write!(f, "{}{unit}", left / micros)?;
+                left %= micros;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Lookback {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+/// One way to read the stored facts. The default is what is said where nothing else is asked for: `first-login`, everything stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+pub struct Reading {
+    /// Which login an event without a customer follows.
+    pub policy: Policy,
+    /// How far back a retroactive attribution reaches; without one, to the first event. What lies further back stays with its anchor, anonymous.
+    /// Of events alone: whom a session or another identity belongs to does not hang on it.
+    pub lookback: Option<Lookback>,
+    /// What is said of the events up to and including this moment, as if there were no others; without one, of all.
+    #[serde(serialize_with = "moment_in_writing")]
+    pub as_of: Option<Time>,
+}
+
+impl Reading {
+    /// The last moment whose events count.
+    pub fn until(&self) -> Time {
+        self.as_of.unwrap_or(Time::from_micros(i64::MAX))
+    }
+}
+
+fn moment_in_writing<S: Serializer>(time: &Option<Time>, to: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => to.collect_str(time),
+        None => to.serialize_none(),
+    }
+}
+
+impl From<Policy> for Reading {
+    fn from(policy: Policy) -> Self {
+        Self { policy, ..Self::default() }
+    }
+}
+
+/// In words: `device-split, lookback 30d, as of 2026-11-02T09:00:00.000Z`.
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.policy)?;
+        if let Some(lookback) = self.lookback {
+            write!(f, ", lookback {lookback}")?;
+        }
+        if let Some(time) = self.as_of {
+            write!(f, ", as of {time}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    #[test]
+    fn policies_are_read_as_they_are_written() {
+        for policy in Policy::ALL {
+            assert_eq!(policy.word().parse(), Ok(policy));
+            assert_eq!(serde_json::to_value(policy).unwrap(), policy.word());
+        }
+        let error = "firstlogin".parse::<Policy>().unwrap_err().to_string();
+        for policy in Policy::ALL {
+            assert!(error.contains(policy.word()), "{error}");
+        }
+    }
+
+    #[test]
+    fn lookbacks_are_read_and_written() {
+        let hours = [("30d", 720), ("12h", 12), ("2w", 336), ("1d12h", 36), ("1d 12h", 36), ("P1D", 24)];
+        for (text, hours) in hours {
+            assert_eq!(text.parse(), Ok(Lookback(hours * HOUR)), "{text}");
+        }
+        assert_eq!("90m".parse(), Ok(Lookback(HOUR / 2 * 3)));
+        assert_eq!("45s".parse(), Ok(Lookback(45_000_000)));
+        let written = [720 * HOUR, HOUR / 2 * 3, 45_000_000, 1_001_001, HOUR * 24 + 1].map(Lookback);
+        let texts = written.map(|lookback| lookback.to_string());
+        assert_eq!(texts, ["30d", "1h30m", "45s", "1s1ms1us", "1d1us"]);
+        for (lookback, text) in written.into_iter().zip(texts) {
+            assert_eq!(text.parse(), Ok(lookback), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_lookback() {
+        for text in ["", "30", "d", "0s", "-1d", "1d ago", "1y", "1mo", "999999999999d", "1ns"] {
+            assert_eq!(text.parse::<Lookback>(), Err(NoLookback(text.to_owned())), "{text}");
+        }
+        assert_eq!((Lookback::from_micros(0), Lookback::from_micros(-1)), (None, None));
+    }
+
+    #[test]
+    fn a_lookback_reaches_exactly_so_far() {
+        let hour = Lookback(HOUR);
+        let reached = |micros: i64| !hour.ends_after(Time::from_micros(micros), Time::from_micros(HOUR));
+        assert_eq!([reached(-1), reached(0), reached(1)], [false, true, true]);
+        let earliest = Time::from_micros(i64::MIN);
+        assert!(!hour.ends_after(earliest, earliest), "there is no earlier time to fall to");
+    }
+
+    #[test]
+    fn a_reading_in_words() {
+        assert_eq!(Reading::default().to_string(), "first-login");
+        let reading =
+            Reading { policy: Policy::Strict, lookback: Some(Lookback(HOUR)), as_of: Some(Time::from_micros(0)) };
+        assert_eq!(reading.to_string(), "strict, lookback 1h, as of 1970-01-01T00:00:00.000Z");
+        let json = serde_json::to_string(&reading).unwrap();
+        assert_eq!(json, r#"{"policy":"strict","lookback":"1h","as_of":"1970-01-01T00:00:00.000Z"}"#);
+    }
+}
