@@ -9,6 +9,7 @@
 
 mod apply;
 mod dirty;
+pub mod explain;
 mod facts;
 mod forest;
 pub mod interner;

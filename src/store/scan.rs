@@ -29,6 +29,11 @@ impl fmt::Debug for Events {
 }
 
 impl Events {
+    /// What the store is called in messages: its directory.
+    pub fn store(&self) -> String {
+        self.backend.name().to_string()
+    }
+
     /// How many events its runs hold. An event that several commits delivered (from several sources) counts
     /// once for each until a merge makes it one.
     pub fn rows(&self) -> u64 {
