@@ -105,17 +105,14 @@ impl Graph {
         if refused.len() > 1 {
             return Some(WhyNot::Through(self.way(a, &refused, b)));
         }
-        let [from, to] = if self.is_lighter(self.links_at(ends[0]), self.links_at(ends[1])) {
-            ends
-        } else {
-            [ends[1], ends[0]]
-        };
+        let [from, to] =
+            if self.is_lighter(self.links_at(ends[0]), self.links_at(ends[1])) { ends } else { [ends[1], ends[0]] };
         let ties = self.links_at(from).filter(|&link| leads_to(from, link) == Some(to)).collect();
         Some(WhyNot::Refused { refusals: self.earliest_refusals(ties), way: self.way(a, &refused, b) })
     }
 
     /// Whether a link counts as evidence, for or against. The one place that says so: every stored link does.
-    fn counts(&self, link: LinkId) -> bool {
+    pub fn counts(&self, link: LinkId) -> bool {
         debug_assert!(link.index() < self.facts.links.len());
         true
     }

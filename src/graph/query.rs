@@ -77,6 +77,11 @@ impl Graph {
         self.facts.touching.all(id, &self.facts.links)
     }
 
+    /// The links in which an identity is the lower end, likewise.
+    pub fn links_above(&self, id: IdentityId) -> impl Iterator<Item = (LinkId, &Link)> {
+        self.facts.touching.above(id).map(|link| (link, &self.facts.links[link]))
+    }
+
     /// All customers, in the order of meeting. O(identities).
     pub fn customers(&self) -> impl Iterator<Item = IdentityId> {
         self.facts.identities.ids().filter(|&id| self.forest.is_customer(id))
