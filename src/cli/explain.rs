@@ -33,8 +33,7 @@ pub fn run(common: &Common, explain: &Explain) -> Result<Ended, Failure> {
         }
         format @ (Telling::Dot | Telling::Svg) => {
             let known: Vec<_> = asked.iter().filter_map(|id| view.find(&id.namespace, &id.value)).collect();
-            let title = answer.title(&view, &asked).replace('\n', " ");
-            let picture = Picture::new(view.graph(), &known, title.trim());
+            let picture = Picture::new(view.graph(), &known, answer.title(&view, &asked));
             let text = if format == Telling::Dot { picture.dot() } else { picture.svg() };
             out.write(text.as_bytes())?;
         }
@@ -200,7 +199,7 @@ fn one_or_two(found: &PairExplanation) -> String {
                 ties => format!("{} links tie them, and all were refused.", thousands(ties as u64)),
             };
             let own = |party: &Party| if party.identity == party.person { String::new() } else { whose(party) };
-            format!("{first} and {second} are not one person. {why}\n{}{}", own(a), own(b))
+            format!("{first} and {second} are not one person.\n{why}\n{}{}", own(a), own(b))
         }
     }
 }

@@ -23,10 +23,8 @@ impl Picture {
         let of_node = |_: &Lines<'_>, (_, node): (NodeIndex, &&Node)| self.of_node(node);
         let config = [Config::GraphContentOnly, Config::NodeNoLabel, Config::EdgeNoLabel];
         let content = Dot::with_attr_getters(&graph, &config, &of_line, &of_node);
-        let title = match self.left_out_in_words() {
-            Some(left_out) => format!("{}\n({left_out})", plain(&self.title)),
-            None => plain(&self.title).into_owned(),
-        };
+        let title: Vec<String> = self.title.lines().map(str::to_owned).chain(self.left_out_in_words()).collect();
+        let title = title.join("\n");
         format!(
             "graph backstitch {{\n    graph [ label={} labelloc=t rankdir=LR ranksep=2 nodesep=0.2 fontname=\"sans-serif\" ]\n    \
              node [ shape=box style=\"filled,rounded\" fontname=\"monospace\" fontsize=11 ]\n    \

@@ -17,8 +17,9 @@ const ORDER_SWEEPS: usize = 24;
 /// Sweeps for the heights.
 const HEIGHT_SWEEPS: usize = 12;
 
-/// How much more a line of the chain pulls at its ends than others do: it comes out nearly straight.
-const CHAIN_PULL: f64 = 12.0;
+/// How much more a line of the chain pulls at its ends than others do. More than all others together, so that it comes out
+/// nearly straight, also where it ends at a customer of two hundred sessions.
+const CHAIN_PULL: f64 = 1_000_000.0;
 
 /// What is to be laid out.
 #[derive(Debug, Clone, Copy)]
@@ -75,10 +76,16 @@ pub fn lay_out(plan: Plan<'_>) -> Layout {
     let mut heights = heights(&cells, &rows);
     let top = heights.iter().copied().fold(f64::INFINITY, f64::min);
     heights.iter_mut().for_each(|height| *height -= top);
+    let height = heights.iter().copied().fold(0.0, f64::max);
+    // Upside down it is as good, and the chain belongs to the top.
+    let chain = plan.lines.iter().filter(|line| line.2).flat_map(|line| [line.0, line.1]);
+    if chain.map(|node| 2.0 * heights[node] - height).sum::<f64>() > 0.0 {
+        heights.iter_mut().for_each(|at| *at = height - *at);
+    }
     Layout {
         nodes: heights[..plan.nodes.len()].to_vec(),
         bends: bends.into_iter().map(|passed| passed.into_iter().map(|bend| heights[bend]).collect()).collect(),
-        height: heights.iter().copied().fold(0.0, f64::max),
+        height,
     }
 }
 
@@ -180,7 +187,7 @@ fn heights(cells: &[Cell], rows: &[Vec<usize>]) -> Vec<f64> {
     for sweep in 0..HEIGHT_SWEEPS {
         for step in 0..rows.len() {
             let row = &rows[if sweep % 2 == 0 { step } else { rows.len() - 1 - step }];
-            let wishes: Vec<f64> = row.iter().map(|&cell| wish(&cells[cell], heights[cell], &heights)).collect();
+            let wishes: Vec<(f64, f64)> = row.iter().map(|&cell| wish(&cells[cell], heights[cell], &heights)).collect();
             let placed = apart(&wishes, &offsets(cells, row));
             row.iter().zip(placed).for_each(|(&cell, height)| heights[cell] = height);
         }
@@ -188,14 +195,14 @@ fn heights(cells: &[Cell], rows: &[Vec<usize>]) -> Vec<f64> {
     heights
 }
 
-/// Where a cell would be, were it alone in its column: as high as its neighbours on average.
-fn wish(cell: &Cell, own: f64, heights: &[f64]) -> f64 {
+/// Where a cell would be, were it alone in its column: as high as its neighbours on average. And how much it insists.
+fn wish(cell: &Cell, own: f64, heights: &[f64]) -> (f64, f64) {
     let beside = || cell.beside.iter().flatten();
     let pull: f64 = beside().map(|&(_, pull)| pull).sum();
     if pull == 0.0 {
-        return own;
+        return (own, 1.0);
     }
-    beside().map(|&(other, pull)| pull * heights[other]).sum::<f64>() / pull
+    (beside().map(|&(other, pull)| pull * heights[other]).sum::<f64>() / pull, pull)
 }
 
 /// How far each cell of a column is below the first, when they stand as near as they may.
@@ -215,22 +222,23 @@ fn offsets(cells: &[Cell], row: &[usize]) -> Vec<f64> {
     offsets
 }
 
-/// The places nearest to the wishes (by least squares) that keep the order and the gaps: runs of cells that would
-/// overlap are put at the mean of their wishes.
-fn apart(wishes: &[f64], offsets: &[f64]) -> Vec<f64> {
-    let mut runs: Vec<(f64, usize)> = Vec::new();
-    for (wish, offset) in wishes.iter().zip(offsets) {
-        let mut run = (wish - offset, 1);
-        while let Some(&(sum, count)) = runs.last() {
-            if sum / count as f64 <= run.0 / run.1 as f64 {
+/// The places nearest to the wishes (by least squares, each with its weight) that keep the order and the gaps: runs of cells
+/// that would overlap are put at the mean of their wishes.
+fn apart(wishes: &[(f64, f64)], offsets: &[f64]) -> Vec<f64> {
+    // Weighted sum, weight and length of each run.
+    let mut runs: Vec<(f64, f64, usize)> = Vec::new();
+    for (&(wish, weight), offset) in wishes.iter().zip(offsets) {
+        let mut run = (weight * (wish - offset), weight, 1);
+        while let Some(&(sum, weight, count)) = runs.last() {
+            if sum / weight <= run.0 / run.1 {
                 break;
             }
-            run = (run.0 + sum, run.1 + count);
+            run = (run.0 + sum, run.1 + weight, run.2 + count);
             runs.pop();
         }
         runs.push(run);
     }
-    let starts = runs.into_iter().flat_map(|(sum, count)| std::iter::repeat_n(sum / count as f64, count));
+    let starts = runs.into_iter().flat_map(|(sum, weight, count)| std::iter::repeat_n(sum / weight, count));
     starts.zip(offsets).map(|(start, offset)| start + offset).collect()
 }
 
@@ -264,6 +272,15 @@ mod tests {
     }
 
     #[test]
+    fn the_chain_is_straight_and_at_the_top() {
+        let nodes: Vec<usize> = (0..41).map(|node| usize::from(node == 40)).collect();
+        let lines: Vec<_> = (0..40).map(|session| (session, 40, session == 37)).collect();
+        let layout = lay_out(plan(2, &nodes, &lines));
+        assert!((layout.nodes[37] - layout.nodes[40]).abs() < 1.0, "{layout:?}");
+        assert!(layout.nodes[40] < 4.0 * ROW, "{layout:?}");
+    }
+
+    #[test]
     fn a_line_over_a_column_passes_beside_its_identities() {
         let layout = lay_out(plan(3, &[0, 1, 2], &[(0, 1, false), (1, 2, false), (0, 2, false)]));
         assert_eq!(layout.bends.iter().map(Vec::len).collect::<Vec<_>>(), [0, 0, 1]);
@@ -282,7 +299,8 @@ mod tests {
 
     #[test]
     fn wishes_are_kept_where_there_is_room() {
-        assert_eq!(apart(&[0.0, 100.0], &[0.0, 36.0]), [0.0, 100.0]);
-        assert_eq!(apart(&[10.0, 10.0, 10.0], &[0.0, 36.0, 72.0]), [-26.0, 10.0, 46.0]);
+        assert_eq!(apart(&[(0.0, 1.0), (100.0, 1.0)], &[0.0, 36.0]), [0.0, 100.0]);
+        assert_eq!(apart(&[(10.0, 1.0); 3], &[0.0, 36.0, 72.0]), [-26.0, 10.0, 46.0]);
+        assert_eq!(apart(&[(0.0, 3.0), (0.0, 1.0)], &[0.0, 40.0]), [-10.0, 30.0]);
     }
 }

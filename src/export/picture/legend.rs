@@ -13,7 +13,7 @@ const ROW: f64 = 24.0;
 /// Width of what stands before a text.
 const SWATCH: f64 = 30.0;
 /// About how wide a sign of the text is.
-const SIGN: f64 = 6.7;
+const SIGN: f64 = 7.2;
 /// Between two entries.
 const SPACE: f64 = 22.0;
 
@@ -78,13 +78,18 @@ fn lines(picture: &Picture) -> Vec<(Swatch, String)> {
     const GREY: &str = "#5b6675";
     let asked = picture.nodes.iter().any(|node| node.asked);
     let broken = any(true, true);
+    // Of the dashed ones the thick one tells for both.
     let chain = if broken { "the way between the two" } else { "the chain of evidence" };
     let entries = [
         (asked, Swatch::Asked, "asked for"),
         (any(true, false), Swatch::Line("chain", GREY), chain),
         (any(false, false), Swatch::Line("link", GREY), "seen in one event"),
-        (broken, Swatch::Line("chain refused", REFUSED), "refused link on that way"),
-        (any(false, true), Swatch::Line("link refused", REFUSED), "refused: it would merge two customers"),
+        (broken, Swatch::Line("chain refused", REFUSED), "refused link: it would merge two customers"),
+        (
+            any(false, true) && !broken,
+            Swatch::Line("link refused", REFUSED),
+            "refused link: it would merge two customers",
+        ),
     ];
     entries.into_iter().filter(|entry| entry.0).map(|(_, swatch, text)| (swatch, text.to_owned())).collect()
 }

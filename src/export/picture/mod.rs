@@ -24,8 +24,9 @@ pub const MAX_DRAWN: usize = 240;
 /// It holds at most [`MAX_DRAWN`] identities and the links among them; [`svg`](Self::svg) and [`dot`](Self::dot) write it.
 #[derive(Debug, Clone)]
 pub struct Picture {
+    /// Its first line says the most.
     title: String,
-    /// By level, then by person, then by first sight.
+    /// By level, then by person, the chain first, then by first sight.
     nodes: Vec<Node>,
     links: Vec<Line>,
     /// Those of the asked identities first.

@@ -12,7 +12,7 @@ use crate::model::identity::IdentityId;
 use crate::model::link::Link;
 
 impl Picture {
-    /// The picture of `asked` (one identity, or two to compare) under a title.
+    /// The picture of `asked` (one identity, or two to compare) under a title, whose first line is written larger.
     ///
     /// Of one identity it shows the chain to the one that names its person; of two the chain between them or, where they
     /// are not one person, the way with the fewest refused links. Drawn are the groups that these go through, and the
@@ -27,10 +27,13 @@ impl Picture {
         let place: HashMap<IdentityId, usize> = people.iter().enumerate().map(|(at, &id)| (id, at)).collect();
         let person = |id: IdentityId| place[&graph.person(id).identity()];
         let level = |id: IdentityId| graph.identities().namespace(id);
+        let ends = chain.iter().map(|&link| graph.links()[link]).flat_map(|link| [link.lower, link.higher]);
+        let on_chain: HashSet<IdentityId> = ends.chain(asked.iter().copied()).collect();
         drawn.sort_by(|&a, &b| {
             let seen = || graph.seen(a).first.cmp(&graph.seen(b).first).then_with(|| graph.compare(a, b));
             let levels = graph.namespaces().cmp(level(a), level(b));
-            levels.then_with(|| person(a).cmp(&person(b))).then_with(seen)
+            let first = |id: IdentityId| (person(id), !on_chain.contains(&id));
+            levels.then_with(|| first(a).cmp(&first(b))).then_with(seen)
         });
         let mut columns = 0;
         let mut nodes: Vec<Node> = Vec::with_capacity(drawn.len());

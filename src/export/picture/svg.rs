@@ -24,13 +24,15 @@ const VALUE_SIGN: f64 = 7.23;
 const NAMESPACE_SIGN: f64 = 6.03;
 
 /// Between two columns: room for a moment on a line, and more where a column is high, lest lines become steep.
-const GAP: f64 = 190.0;
+const GAP: f64 = 230.0;
 const MOST_GAP: f64 = 420.0;
 const GAP_PER_HEIGHT: f64 = 0.11;
 
-/// Height of a line of the title, and about how wide its signs are.
-const TITLE_LINE: f64 = 23.0;
-const TITLE_SIGN: f64 = 8.4;
+/// Height of a line of the title, and about how wide its signs are; of what stands below it.
+const TITLE_LINE: f64 = 22.0;
+const TITLE_SIGN: f64 = 9.2;
+const NOTE_LINE: f64 = 18.0;
+const NOTE_SIGN: f64 = 6.8;
 
 /// The label of a line: its height, and the width of a sign.
 const LABEL: f64 = 17.0;
@@ -41,7 +43,7 @@ pub(super) const REFUSED: &str = "#c81e4a";
 
 const STYLE: &str = "\
 text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;fill:#1f2733}
-.title{font-size:16px;font-weight:600}
+.title{font-size:15px;font-weight:600}
 .id{font-family:ui-monospace,Menlo,'DejaVu Sans Mono',Consolas,monospace;font-size:12px}
 .ns{font-family:ui-monospace,Menlo,'DejaVu Sans Mono',Consolas,monospace;font-size:10px;opacity:.72}
 .at{font-family:ui-monospace,Menlo,'DejaVu Sans Mono',Consolas,monospace;font-size:10px}
@@ -49,7 +51,7 @@ text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-se
 .note{font-size:12px;fill:#5b6675}
 .link{fill:none;stroke-width:1.4;stroke-opacity:.6}
 .chain{fill:none;stroke-width:4;stroke-linecap:round}
-.refused{stroke-dasharray:5 4;stroke-opacity:.85}
+.refused{stroke-dasharray:5 4;stroke-opacity:.75}
 .chain.refused{stroke-dasharray:9 8;stroke-opacity:1}
 ";
 
@@ -69,9 +71,8 @@ impl Picture {
         let lines: Vec<(usize, usize, bool)> =
             self.links.iter().map(|line| (line.lower, line.higher, line.chain)).collect();
         let layout = lay_out(Plan { columns: self.columns, nodes: &columns, lines: &lines });
-        let (frame, title) = self.frame(&layout);
         let mut body = String::new();
-        self.draw_title(&title, &mut body);
+        let frame = self.frame(&layout, &mut body);
         // What matters most lies on top.
         for (chain, refused) in [(false, false), (false, true), (true, false), (true, true)] {
             let drawn = self.links.iter().zip(&layout.bends);
@@ -87,7 +88,7 @@ impl Picture {
         }
         let bottom = frame.top + if self.nodes.is_empty() { 0.0 } else { layout.height + BOX / 2.0 };
         let height = legend::draw(self, frame.width, bottom, &mut body) + MARGIN;
-        let (width, label) = (number(frame.width), xml(&self.title));
+        let (width, label) = (number(frame.width), xml(self.title.lines().next().unwrap_or_default()));
         let height = number(height);
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
@@ -96,8 +97,8 @@ impl Picture {
         )
     }
 
-    /// Where the columns stand, and the title in lines that fit above them.
-    fn frame(&self, layout: &Layout) -> (Frame, Vec<String>) {
+    /// Where the columns stand, below the title, which is drawn.
+    fn frame(&self, layout: &Layout, out: &mut String) -> Frame {
         let mut widths = vec![0.0_f64; self.columns];
         for node in &self.nodes {
             widths[node.column] = widths[node.column].max(node.width());
@@ -111,16 +112,22 @@ impl Picture {
             edges.push((left, left + width));
             left += width + gap;
         }
-        let title = wrapped(&plain(&self.title), ((width - 2.0 * MARGIN) / TITLE_SIGN) as usize);
-        let top = MARGIN + TITLE_LINE * title.len() as f64 + BOX / 2.0 + 14.0;
-        (Frame { edges, top, width }, title)
+        Frame { edges, top: self.draw_title(width, out) + BOX / 2.0 + 18.0, width }
     }
 
-    fn draw_title(&self, lines: &[String], out: &mut String) {
-        for (at, line) in lines.iter().enumerate() {
-            let y = number(MARGIN + 12.0 + TITLE_LINE * at as f64);
-            put(out, format_args!("<text class=\"title\" x=\"{MARGIN}\" y=\"{y}\">{}</text>\n", xml(line)));
+    /// The first line of the title is larger than the others. Returns where it ends.
+    fn draw_title(&self, width: f64, out: &mut String) -> f64 {
+        let mut y = MARGIN - 6.0;
+        for (at, line) in self.title.lines().enumerate() {
+            let (class, height, sign) =
+                if at == 0 { ("title", TITLE_LINE, TITLE_SIGN) } else { ("note", NOTE_LINE, NOTE_SIGN) };
+            for text in wrapped(&plain(line), ((width - 2.0 * MARGIN) / sign) as usize) {
+                y += height;
+                let y = number(y);
+                put(out, format_args!("<text class=\"{class}\" x=\"{MARGIN}\" y=\"{y}\">{}</text>\n", xml(&text)));
+            }
         }
+        y
     }
 
     fn draw_line(&self, line: &Line, way: &[[f64; 4]], out: &mut String) {
@@ -149,18 +156,20 @@ impl Picture {
         let [x0, y0, x1, y1] = way[way.len() / 2];
         let text = moment(line.first);
         let (x, y) = ((x0 + x1) / 2.0, (y0 + y1) / 2.0);
-        let width = LABEL_SIGN * columns(&text) as f64 + 12.0;
+        let length = width(&text, LABEL_SIGN);
+        let width = length + 12.0;
         let colour = if line.refused { REFUSED.to_owned() } else { self.colours(&self.nodes[line.lower]).strong };
         put(
             out,
             format_args!(
                 "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{LABEL}\" rx=\"5\" fill=\"#ffffff\" stroke=\"{colour}\" \
-                 stroke-opacity=\".55\"/><text class=\"at\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n",
+                 stroke-opacity=\".55\"/><text class=\"at\" x=\"{}\" y=\"{}\" textLength=\"{}\" lengthAdjust=\"spacingAndGlyphs\">{}</text>\n",
                 number(x - width / 2.0),
                 number(y - LABEL / 2.0),
                 number(width),
-                number(x),
+                number(x - length / 2.0),
                 number(y + 3.5),
+                number(length),
                 xml(&text)
             ),
         );
@@ -187,19 +196,23 @@ impl Picture {
             frame(out, 4.0, "#ffffff", "2.2");
         }
         frame(out, 0.0, fill, "1.2");
-        let namespace = plain(&node.identity.namespace).into_owned();
-        let (x, y) = (left + PADDING, number(y + 4.2));
-        let after = number(x + NAMESPACE_SIGN * columns(&namespace) as f64 + SPACE);
-        put(
-            out,
-            format_args!(
-                "<text class=\"ns\" x=\"{}\" y=\"{y}\" style=\"fill:{text}\">{}</text>\
-                 <text class=\"id\" x=\"{after}\" y=\"{y}\" style=\"fill:{text}\">{}</text></g>\n",
-                number(x),
-                xml(&namespace),
-                xml(&short(&node.identity.value)),
-            ),
-        );
+        let (x, y) = (left + PADDING, y + 4.2);
+        let namespace = plain(&node.identity.namespace);
+        let (value, after) = (short(&node.identity.value), width(&namespace, NAMESPACE_SIGN) + SPACE);
+        for (class, x, sign, written) in
+            [("ns", x, NAMESPACE_SIGN, &*namespace), ("id", x + after, VALUE_SIGN, &*value)]
+        {
+            let (x, y, length) = (number(x), number(y), number(width(written, sign)));
+            put(
+                out,
+                format_args!(
+                    "<text class=\"{class}\" x=\"{x}\" y=\"{y}\" style=\"fill:{text}\" textLength=\"{length}\" \
+                     lengthAdjust=\"spacingAndGlyphs\">{}</text>",
+                    xml(written)
+                ),
+            );
+        }
+        out.push_str("</g>\n");
     }
 
     fn colours(&self, node: &Node) -> Colours {
@@ -224,13 +237,18 @@ impl Frame {
 
 impl Node {
     fn width(&self) -> f64 {
-        let namespace = NAMESPACE_SIGN * columns(&plain(&self.identity.namespace)) as f64;
-        2.0 * PADDING + namespace + SPACE + VALUE_SIGN * columns(&short(&self.identity.value)) as f64
+        let namespace = width(&plain(&self.identity.namespace), NAMESPACE_SIGN);
+        2.0 * PADDING + namespace + SPACE + width(&short(&self.identity.value), VALUE_SIGN)
     }
 }
 
+/// How wide a monospaced text is. It is written into the picture too, so that a viewer without such a font keeps to it.
+fn width(text: &str, sign: f64) -> f64 {
+    sign * columns(text) as f64
+}
+
 /// A text in lines of about so many signs.
-pub(super) fn wrapped(text: &str, signs: usize) -> Vec<String> {
+fn wrapped(text: &str, signs: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
