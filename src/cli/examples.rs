@@ -30,6 +30,18 @@ Examples:
   cut -f1 ids.tsv | backstitch resolve - --json    many at once, an object a line
   backstitch resolve f49c75a2-6994-41e2-875d-97ec4d19254b --as-of 2026-11-01T10:00:00Z";
 
+pub const EXPLAIN: &str = "\
+The shortest chain of evidence comes first: pairs of identities that were seen in one
+event, when, how often, and the event that shows it. A link between two customers is
+refused; what stood in its way is told.
+
+Examples:
+  backstitch explain f49c75a2-6994-41e2-875d-97ec4d19254b
+  backstitch explain ecommerceId:18278 email:ann@example.com    one person, or not?
+  backstitch explain ecommerceId:18278 --format svg -o ann.svg
+  backstitch explain ecommerceId:18278 --format dot | dot -Tpdf > ann.pdf
+  backstitch explain ecommerceId:18278 --json | jq .chain";
+
 pub const EVENTS: &str = "\
 Examples:
   backstitch events ecommerceId:18278          before the login and after it

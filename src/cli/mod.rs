@@ -9,6 +9,7 @@ mod bar;
 mod diff;
 mod events;
 mod examples;
+mod explain;
 mod failure;
 mod generate;
 mod identity;
@@ -67,6 +68,7 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
     match &arguments.command {
         Command::Replay(replay) => replay::run(common, replay),
         Command::Resolve(resolve) => resolve::run(common, resolve),
+        Command::Explain(explain) => explain::run(common, explain),
         Command::Events(events) => events::run(common, events),
         Command::Sessions(sessions) => sessions::run(common, sessions),
         Command::Attribute(attribute) => attribute::run(common, attribute),

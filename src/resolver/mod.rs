@@ -6,6 +6,7 @@
 
 mod attribution;
 mod compare;
+mod explain;
 mod known_at;
 mod lookup;
 mod rows;
@@ -33,6 +34,7 @@ use lookup::Lookup;
 
 pub use attribution::Attributed;
 pub use compare::{DiffRow, Logins, Share, SharedRow, Shares};
+pub use explain::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
 pub use known_at::KnownAt;
 pub use lookup::Attributor;
 pub use rows::{EventRow, SessionRow};
@@ -340,6 +342,27 @@ impl View {
     /// When the store cannot be read or a block is damaged.
     pub fn shared(&self) -> Result<Vec<SharedRow>, StoreError> {
         compare::shared(self)
+    }
+
+    /// Why an identity belongs to its person: the links between it and the identity that names the person, each with the event
+    /// that bears witness to it, and the refused links that touch it. `None` when no event carries the identity.
+    ///
+    /// Linear in the links of the group, at worst, and a read of the events of each anchor that holds a witness.
+    ///
+    /// # Errors
+    /// When the store cannot be read, a block is damaged, or a witness is not there.
+    pub fn explain(&self, namespace: &str, value: &str) -> Result<Option<Explanation>, StoreError> {
+        self.find(namespace, value).map(|id| explain::one(self, id)).transpose()
+    }
+
+    /// Why two identities are one person, or why not; `None` when either is carried by no event. Costs as [`explain`](Self::explain)
+    /// does, in the groups of both and, where no link ties these, in those that lead from one to the other.
+    ///
+    /// # Errors
+    /// When the store cannot be read, a block is damaged, or a witness is not there.
+    pub fn explain_pair(&self, a: &Identity, b: &Identity) -> Result<Option<PairExplanation>, StoreError> {
+        let find = |identity: &Identity| self.find(&identity.namespace, &identity.value);
+        find(a).zip(find(b)).map(|(a, b)| explain::pair(self, a, b)).transpose()
     }
 
     /// Counts and digest of everything stored. Costs a scan of all events, on all cores of the current rayon pool.

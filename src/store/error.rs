@@ -119,6 +119,16 @@ pub enum StoreError {
         /// The last one.
         last: Sequence,
     },
+    /// The event that a link was first seen in is not among the events.
+    #[error(
+        "store {store}: no stored event bears witness to the link {link}; `backstitch verify --repair` rebuilds the links from the events"
+    )]
+    Unwitnessed {
+        /// The store's directory.
+        store: String,
+        /// The two ends of the link.
+        link: String,
+    },
     /// The commit contradicts itself or the store; nothing was written.
     #[error("commit refused, nothing was written: {0}")]
     Invalid(String),

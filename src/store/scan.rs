@@ -34,6 +34,11 @@ impl Events {
         Self { backend: Arc::new(MemoryBackend::default()), runs: Vec::new() }
     }
 
+    /// What the store is called in messages: its directory.
+    pub fn store(&self) -> String {
+        self.backend.name().to_string()
+    }
+
     /// How many events its runs hold. An event that several commits delivered (from several sources) counts
     /// once for each until a merge makes it one.
     pub fn rows(&self) -> u64 {

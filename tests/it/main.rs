@@ -5,6 +5,8 @@ mod cli_golden; // what the command prints, its exit codes, pipes and odd files
 mod crash; // processes that are killed or interrupted, and run again
 mod damage; // stores whose blocks went bad
 mod docs; // what the README and docs/format.md say, held against the program
+mod explain; // why two are one person or not, worked out by hand; the pictures
+mod explain_laws; // every link that explain names is the oracle's, every chain connects
 mod faults; // a disk that fails at every write of a replay in turn
 mod floors; // rules that prose cannot hold
 mod harness; // the one place that knows how the engine is called
