@@ -9,6 +9,7 @@ use std::hint::black_box;
 use backstitch::ingest::chunk::{CHUNK_BYTES, Chunk};
 use backstitch::ingest::decode::Decoder;
 use backstitch::ingest::junk::JunkCounts;
+use backstitch::ingest::layout::Layout;
 use backstitch::model::namespace::{Levels, Namespaces};
 use backstitch::model::settings::Junk;
 use backstitch::model::time::Time;
@@ -128,7 +129,7 @@ fn decode(c: &mut Criterion) {
         });
     });
     group.bench_function("Decoder::chunk", |b| {
-        let decoder = Decoder::new(&Junk::default());
+        let decoder = Decoder::new(&Junk::default(), &Layout::default());
         let mut namespaces = Namespaces::new(Levels::default());
         let mut junk = JunkCounts::new();
         b.iter(|| {

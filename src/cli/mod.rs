@@ -6,6 +6,7 @@
 mod args;
 mod attribute;
 mod bar;
+mod config;
 mod events;
 mod examples;
 mod failure;
@@ -17,6 +18,7 @@ mod output;
 mod replay;
 mod resolve;
 mod sessions;
+mod settings;
 mod stats;
 mod summary;
 mod text;

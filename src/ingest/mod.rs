@@ -13,6 +13,7 @@ pub mod error;
 mod fields;
 pub mod inputs;
 pub mod junk;
+pub mod layout;
 mod marks;
 pub mod position;
 pub mod reader;

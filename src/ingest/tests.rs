@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::{Decoded, Decoder};
 use crate::ingest::junk::JunkCounts;
+use crate::ingest::layout::Layout;
 use crate::ingest::reject::Reason;
 use crate::ingest::scan::MAX_DEPTH;
 use crate::model::event::EventId;
@@ -46,7 +47,7 @@ fn decode(chunk: &Chunk, junk: &mut JunkCounts) -> (Vec<(u64, Vec<u8>, Outcome)>
     let mut namespaces = Namespaces::new(Levels::default());
     let mut lines = Vec::new();
     let mut found = Vec::new();
-    let decoded = Decoder::new(&Junk::default()).chunk(chunk, &mut namespaces, junk, |line| {
+    let decoded = Decoder::new(&Junk::default(), &Layout::default()).chunk(chunk, &mut namespaces, junk, |line| {
         let outcome = line.outcome.map(|activity| {
             let identities: Vec<_> = activity.identities.iter().map(|(id, value)| (*id, value.to_string())).collect();
             (activity.time, id_text(activity.id), identities)
@@ -102,9 +103,14 @@ fn half_a_surrogate_pair_matters_where_its_text_is_needed() {
     assert_eq!(titled(r"\ud83"), Outcome::Reject(Reason::Malformed), "no escape at all");
     let line = r#"{"timestamp":0,"user":{"identities":{"a":"b\n","x":"y\t\udead"}}}"#;
     let (mut namespaces, mut told) = (Namespaces::new(Levels::default()), String::new());
-    Decoder::new(&Junk::default()).chunk(&whole(line.as_bytes()), &mut namespaces, &mut JunkCounts::new(), |line| {
-        told = line.outcome.unwrap_err().to_string();
-    });
+    Decoder::new(&Junk::default(), &Layout::default()).chunk(
+        &whole(line.as_bytes()),
+        &mut namespaces,
+        &mut JunkCounts::new(),
+        |line| {
+            told = line.outcome.unwrap_err().to_string();
+        },
+    );
     let place = line.find(r"\udead").unwrap() + 1;
     let expected = format!(
         "malformed: a time, an id or an identity holds half of a surrogate pair, which is no text (at byte {place})"

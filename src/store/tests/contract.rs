@@ -53,7 +53,8 @@ fn a_store_keeps_its_settings() {
         let mut settings = Settings::default();
         settings.junk.extra = (0..5_000).map(|n| format!("junk-{n}")).collect();
         drop(open(Some(&settings)).unwrap());
-        let other = Settings { levels: Levels { between: vec!["email".into()], unique: true }, ..Settings::default() };
+        let other =
+            Settings { levels: Levels { between: vec!["email".into()], ..Levels::default() }, ..Settings::default() };
         let text = match open(Some(&other)) {
             Err(error @ StoreError::Settings { .. }) => error.to_string(),
             other => panic!("{other:?}"),
