@@ -297,10 +297,12 @@ fn trim(text: &str) -> &str {
 #[cold]
 fn unusable(layout: &Layout, fields: &Fields, kept: usize) -> Reject {
     let reject = |detail: &dyn std::fmt::Display| Reject::new(Reason::NoIdentity, detail);
-    let place = layout.identities_place();
+    let paths = layout.identity_paths();
+    let hold = if paths.len() == 1 { "holds" } else { "hold" };
+    let paths = paths.join(" and ");
     match fields.identities.len() {
-        0 => reject(&format_args!("{place} holds no text or number")),
-        _ if kept == 0 => reject(&format_args!("every value of {place} is junk")),
+        0 => reject(&format_args!("{paths} {hold} no text or number")),
+        _ if kept == 0 => reject(&format_args!("every value of {paths} is junk")),
         _ => reject(&format_args!(
             "it has {kept} identities, and none is taken of more than {MAX_IDENTITIES_PER_EVENT}: so many are a mistake upstream"
         )),

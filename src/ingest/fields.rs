@@ -89,6 +89,8 @@ impl Fields {
     #[inline(never)]
     pub fn read_by(&mut self, tree: &Tree, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
         self.escaped = false;
+        // There may be none in the tree, but what the single fields held for the last line is among them.
+        self.identities.clear();
         self.forget(tree, 0);
         self.node(tree, 0, 1, text, scanner)?;
         if self.escaped {

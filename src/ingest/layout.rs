@@ -46,14 +46,11 @@ impl Layout {
         self.tree.as_deref()?.timestamp.as_deref()
     }
 
-    /// Where identities stand, for a reader.
-    pub(super) fn identities_place(&self) -> String {
-        let Some(tree) = self.tree.as_deref() else { return IDENTITIES.to_owned() };
-        match (&tree.identities, tree.names.is_empty()) {
-            (Some(path), true) => path.clone(),
-            (Some(path), false) => format!("{path} and the fields of namespaces"),
-            (None, _) => "the fields of namespaces".to_owned(),
-        }
+    /// The paths where identities stand, for a reader.
+    pub(super) fn identity_paths(&self) -> Vec<&str> {
+        self.tree
+            .as_deref()
+            .map_or_else(|| vec![IDENTITIES], |tree| tree.identities.iter().map(String::as_str).collect())
     }
 }
 
@@ -155,6 +152,7 @@ impl LayoutBuilder {
                 return refuse("this namespace is named twice (case does not count): leave one out".to_owned());
             }
             tree.names.push(namespace.clone());
+            tree.identities.push(path.clone());
             tree.plant(&field(), path, Target::Single(place))?;
         }
         match &self.timestamp {
@@ -168,7 +166,7 @@ impl LayoutBuilder {
         if self.identities.is_some() || self.namespaces.is_empty() {
             let path = self.identities.unwrap_or_else(|| IDENTITIES.to_owned());
             tree.plant(&Field::Identities, &path, Target::Identities)?;
-            tree.identities = Some(path);
+            tree.identities.push(path);
         }
         tree.timestamp = self.timestamp;
         Ok(Layout { tree: Some(Arc::new(tree)) })
@@ -196,8 +194,8 @@ pub(super) struct Tree {
     pub names: Vec<String>,
     /// The path of the time where it was told; else an activity's two names.
     pub timestamp: Option<String>,
-    /// The path of the object with identities, where there is one.
-    pub identities: Option<String>,
+    /// The paths of identities: of single fields, then of the object.
+    pub identities: Vec<String>,
 }
 
 /// A key of a node.
@@ -211,7 +209,7 @@ struct Branch {
 
 impl Default for Tree {
     fn default() -> Self {
-        Self { nodes: vec![Vec::new()], names: Vec::new(), timestamp: None, identities: None }
+        Self { nodes: vec![Vec::new()], names: Vec::new(), timestamp: None, identities: Vec::new() }
     }
 }
 
@@ -342,10 +340,9 @@ mod tests {
     #[test]
     fn identities_are_looked_for_unless_single_fields_are_all() {
         let identities = |builder: LayoutBuilder| builder.build().unwrap().tree.unwrap().identities.clone();
-        let some = |path: &str| Some(path.to_owned());
-        assert_eq!(identities(Layout::builder().timestamp("at")), some("user.identities"));
-        assert_eq!(identities(Layout::builder().namespace("email", "mail")), None);
-        assert_eq!(identities(Layout::builder().namespace("email", "mail").identities("ids")), some("ids"));
+        assert_eq!(identities(Layout::builder().timestamp("at")), ["user.identities"]);
+        assert_eq!(identities(Layout::builder().namespace("email", "mail")), ["mail"]);
+        assert_eq!(identities(Layout::builder().namespace("email", "mail").identities("ids")), ["mail", "ids"]);
     }
 
     #[test]

@@ -22,6 +22,8 @@ mod scan;
 mod stamp;
 
 #[cfg(test)]
+mod layout_tests;
+#[cfg(test)]
 mod reader_tests;
 #[cfg(test)]
 mod tests;
