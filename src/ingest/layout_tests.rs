@@ -184,7 +184,7 @@ fn object(members: &[(&str, Option<String>)], noise: &str, seed: usize) -> Strin
     texts.push(format!("\"noise\":{noise}"));
     let turn = seed % texts.len();
     texts.rotate_left(turn);
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         texts.reverse();
     }
     format!("{{{}}}", texts.join(" ,"))
