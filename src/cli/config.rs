@@ -57,7 +57,7 @@ struct File {
 
 /// Its table `fields`.
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 struct Paths {
     timestamp: Option<Spanned<String>>,
     id: Option<Spanned<String>>,
@@ -204,6 +204,17 @@ email = 'context.a\.b.email'
     }
 
     #[test]
+    fn the_example_of_the_help_is_a_configuration() {
+        let help = crate::cli::examples::REPLAY.lines().map(str::trim);
+        let example: Vec<&str> =
+            help.skip_while(|line| !line.starts_with("unique")).take_while(|line| !line.is_empty()).collect();
+        let config = told(&example.join("\n")).unwrap();
+        let layout = Layout::builder().timestamp("sentAt").namespace("sessionId", "anonymousId");
+        assert_eq!(config.layout, layout.namespace("customerNumber", "userId").build().unwrap());
+        assert_eq!(config.asked.over(&Settings::default()).levels.between, ["email"]);
+    }
+
+    #[test]
     fn what_is_wrong_is_told_with_its_line() {
         for (text, line, why) in [
             ("uniqe = 1", 1, "unknown field `uniqe`, expected one of `unique`"),
@@ -214,6 +225,7 @@ email = 'context.a\.b.email'
             ("builtin_junk = \"yes\"", 1, "expected a boolean"),
             ("unique = \"a", 1, ""),
             ("unique = 'a'\nunique = 'b'", 2, "duplicate key"),
+            ("fields = 1", 1, "expected a table"),
             ("[fields]\ntime = 'x'", 2, "unknown field `time`"),
             ("[fields]\ntimestamp = ' '", 2, "fields.timestamp: the path is blank"),
             ("[fields]\nid = 'at'\ntimestamp = 'at'", 2, "fields.id: \"at\" clashes with timestamp"),
