@@ -132,7 +132,9 @@ impl LayoutBuilder {
     /// # Errors
     /// When a path is blank, misspelled or too deep, a name can be no namespace, a namespace is named twice, or two fields
     /// lie in one place or one inside the other.
-    pub fn build(self) -> Result<Layout, LayoutError> {
+    pub fn build(mut self) -> Result<Layout, LayoutError> {
+        // The order in which they were told says nothing: equal paths, equal layouts.
+        self.namespaces.sort();
         let activity = self.timestamp.is_none()
             && self.id.as_deref().is_none_or(|path| path == "id")
             && self.identities.as_deref().is_none_or(|path| path == IDENTITIES)
@@ -338,6 +340,12 @@ mod tests {
     }
 
     #[test]
+    fn the_order_of_telling_says_nothing() {
+        let one = Layout::builder().namespace("a", "x").namespace("b", "y").id("z").build();
+        assert_eq!(one, Layout::builder().id("z").namespace("b", "y").namespace("a", "x").build());
+    }
+
+    #[test]
     fn identities_are_looked_for_unless_single_fields_are_all() {
         let identities = |builder: LayoutBuilder| builder.build().unwrap().tree.unwrap().identities.clone();
         assert_eq!(identities(Layout::builder().timestamp("at")), ["user.identities"]);
@@ -353,7 +361,7 @@ mod tests {
         assert!(told(build().namespace("a:b", "x")).contains("no colon"));
         assert!(
             told(build().namespace("Email", "a").namespace("EMAIL", "b"))
-                .starts_with("namespaces.EMAIL: this namespace is")
+                .starts_with("namespaces.Email: this namespace is")
         );
         for clash in [
             build().timestamp("at").id("at"),

@@ -121,7 +121,7 @@ fn a_reject_names_the_fields_of_the_layout() {
     assert!(told(&both(), r#"{"time":"soon"}"#).starts_with("time is no RFC 3339 text"));
     assert_eq!(
         told(&single(), r#"{"meta":{"at":1}}"#),
-        r"anonymousId and context.tr\.aits.email and userId hold no text or number"
+        r"userId and context.tr\.aits.email and anonymousId hold no text or number"
     );
     let ids = Layout::builder().timestamp("at").identities("ids").build().unwrap();
     assert_eq!(told(&ids, r#"{"at":1}"#), "ids holds no text or number");
