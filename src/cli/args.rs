@@ -35,6 +35,17 @@ pub struct Common {
         value_hint = ValueHint::DirPath
     )]
     pub store: PathBuf,
+    /// A configuration: levels, junk and where the lines of a log say what [default: ./backstitch.toml, where there is one]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "BACKSTITCH_CONFIG",
+        hide_env_values = true,
+        help_heading = EVERYWHERE,
+        value_hint = ValueHint::FilePath
+    )]
+    pub config: Option<PathBuf>,
     /// Print results as JSON, for programs
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
@@ -110,7 +121,10 @@ pub struct Replay {
     /// read again after a kill; more take less time
     #[arg(long, value_name = "N", default_value_t = backstitch::engine::BATCH_EVENTS)]
     pub batch_events: usize,
-    /// Namespaces between sessionId and ecommerceId, lowest first
+    /// The unique namespace, of which a person has at most one identity [default: ecommerceId]
+    #[arg(long, value_name = "NAMESPACE", conflicts_with = "no_unique", help_heading = NEW_STORE)]
+    pub unique: Option<String>,
+    /// Namespaces between sessionId and the unique one, lowest first
     #[arg(long, value_name = "NAMESPACES", value_delimiter = ',', help_heading = NEW_STORE)]
     pub between: Vec<String>,
     /// Let every link join, customers included (no namespace is unique)
@@ -316,6 +330,7 @@ mod tests {
             "backstitch explain a --format svg --json",
             "backstitch replay a --threads 0",
             "backstitch replay a --threads 1025",
+            "backstitch replay a --unique x --no-unique",
             "backstitch generate --sessions -1",
         ] {
             assert!(parse(line).is_err(), "{line}");

@@ -15,12 +15,22 @@ A log holds one JSON object a line. What was replayed before is not read again,
 unless it grew: then only the new part is. Ctrl-C stops at a commit, and the same
 command goes on from there.
 
+Lines of another shape are read by a configuration, ./backstitch.toml or --config:
+  unique = \"customerNumber\"     # false for none; default ecommerceId
+  between = [\"email\"]           # also: junk = [\"n/k\"], builtin_junk = false
+  [fields]                      # paths: a dot steps into an object, \\. is a dot
+  timestamp = \"sentAt\"          # also: id, identities
+  [fields.namespaces]           # single fields that are identities
+  sessionId = \"anonymousId\"
+  customerNumber = \"userId\"
+
 Examples:
   backstitch replay events.ndjson.gz             one file
   backstitch replay logs/ 'archive/2026-*.zst'   a folder, and what a pattern finds
   zcat part-*.gz | backstitch replay -           standard input
   backstitch replay logs/ --rejects bad.ndjson --strict
-  backstitch replay logs/ --between email,deviceid --store people.store";
+  backstitch replay logs/ --between email,deviceid --store people.store
+  backstitch replay logs/ --config segment.toml";
 
 pub const RESOLVE: &str = "\
 Examples:

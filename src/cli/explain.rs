@@ -1,6 +1,5 @@
 //! `explain`: why does it belong to this person, and why are two one person or not?
 
-use backstitch::engine::Engine;
 use backstitch::export::picture::Picture;
 use backstitch::model::identity::Identity;
 use backstitch::model::namespace::SESSION;
@@ -12,11 +11,12 @@ use crate::cli::args::{Common, Explain, Telling};
 use crate::cli::failure::Failure;
 use crate::cli::identity::{meant, unknown};
 use crate::cli::output::Output;
+use crate::cli::settings;
 use crate::cli::text::{count, thousands, visible};
 
 /// Explains one identity, or two.
 pub fn run(common: &Common, explain: &Explain) -> Result<Ended, Failure> {
-    let engine = Engine::open_existing(&common.store)?;
+    let engine = settings::open(common)?;
     let view = engine.resolver().view();
     let meant = |id: &str| meant(view.graph().namespaces(), id, explain.naming.namespace.as_deref(), SESSION);
     let asked: Vec<Identity> = std::iter::once(&explain.id).chain(&explain.other).map(|id| meant(id)).collect();

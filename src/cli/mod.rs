@@ -6,6 +6,7 @@
 mod args;
 mod attribute;
 mod bar;
+mod config;
 mod diff;
 mod events;
 mod examples;
@@ -20,6 +21,7 @@ mod reading;
 mod replay;
 mod resolve;
 mod sessions;
+mod settings;
 mod shared;
 mod stats;
 mod summary;

@@ -169,6 +169,7 @@ mod tests {
     use crate::engine::share::Share;
     use crate::ingest::chunk::Chunk;
     use crate::ingest::decode::Decoder;
+    use crate::ingest::layout::Layout;
     use crate::model::namespace::Namespaces;
     use crate::model::settings::Settings;
     use crate::store::backend::MemoryBackend;
@@ -181,7 +182,7 @@ mod tests {
         let empty = Graph::new(Namespaces::new(settings.levels.clone()));
         let batch = || {
             let mut share = Share::new(empty.namespaces().clone());
-            share.decode(&Decoder::new(&settings.junk), &chunk, false);
+            share.decode(&Decoder::new(&settings.junk, &Layout::default()), &chunk, false);
             let mut batch = Batch::new(&empty, Room::new());
             batch.absorb(&empty, &share, SourceId(0)).unwrap();
             batch

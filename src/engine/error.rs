@@ -54,6 +54,11 @@ impl Error {
         }
     }
 
+    /// Whether there is no store yet.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.0, Cause::Store(StoreError::Missing(_)))
+    }
+
     /// Whether the store is damaged, so that a repair may help.
     pub fn is_damage(&self) -> bool {
         matches!(self.0, Cause::Store(StoreError::Damaged(_)))

@@ -21,6 +21,7 @@ use crate::engine::summary::{Progress, Summary};
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::inputs;
+use crate::ingest::layout::Layout;
 use crate::model::namespace::Namespaces;
 use crate::resolver::Resolver;
 
@@ -40,6 +41,8 @@ const CHUNKS_UNDER_WAY: usize = 64;
 pub struct Replay<'a> {
     /// Files, folders, globs, `-` for standard input.
     pub inputs: Vec<String>,
+    /// Where the lines of the inputs say what.
+    pub layout: Layout,
     /// Whether to read again what was read before. Events that are stored already stay as they are.
     pub force: bool,
     /// Threads to decode and settle with; all cores when `None`.
@@ -60,6 +63,7 @@ impl<'a> Replay<'a> {
     pub fn of<S: Into<String>>(inputs: impl IntoIterator<Item = S>) -> Self {
         Self {
             inputs: inputs.into_iter().map(Into::into).collect(),
+            layout: Layout::default(),
             force: false,
             threads: None,
             batch_events: BATCH_EVENTS,
@@ -84,7 +88,7 @@ enum Report<'e> {
 pub(crate) fn run(committer: Committer<'_>, mut replay: Replay<'_>) -> Result<Summary, Error> {
     let start = Instant::now();
     let pool = pool(replay.threads)?;
-    let decoder = Decoder::new(&committer.store.settings().junk);
+    let decoder = Decoder::new(&committer.store.settings().junk, &replay.layout);
     let resolver = committer.resolver;
     let mut pipeline = Pipeline::new(resolver, &mut replay, pool.current_num_threads())?;
     let wanted = pipeline.rejects.are_wanted();

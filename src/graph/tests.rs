@@ -9,7 +9,7 @@ use crate::graph::{Delta, Graph, GraphError};
 use crate::model::digest::EventHash;
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Seen, Unlink, Witness};
-use crate::model::namespace::{Levels, Namespaces};
+use crate::model::namespace::{ECOMMERCE, Levels, Namespaces};
 use crate::model::person::Person;
 use crate::model::time::Time;
 
@@ -17,7 +17,7 @@ use crate::model::time::Time;
 const TIMES: std::ops::Range<i64> = 0..9;
 
 fn levels(unique: bool) -> Namespaces {
-    Namespaces::new(Levels { between: Vec::new(), unique })
+    Namespaces::new(Levels { between: Vec::new(), unique: unique.then(|| ECOMMERCE.to_owned()) })
 }
 
 /// What `events` add to `graph`, as an engine would say it.

@@ -5,6 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::model::history::Sequence;
+use crate::model::namespace::LevelsError;
 use crate::model::settings::Settings;
 use crate::store::block::{BlockKey, Kind};
 
@@ -69,8 +70,8 @@ pub enum StoreError {
     Foreign(String),
     /// The store was made with other settings.
     #[error(
-        "store {store} was made with the settings {}, not with {}; name those, or none at all, or replay into a new directory",
-        json(.stored), json(.asked)
+        "store {store} was made with other settings: {}; name the same, or none at all, or replay into a new directory",
+        differences(.stored, .asked)
     )]
     Settings {
         /// The store's directory.
@@ -80,6 +81,9 @@ pub enum StoreError {
         /// The settings that it was opened with.
         asked: Box<Settings>,
     },
+    /// No store can have such levels.
+    #[error("no store can have such levels: {0}")]
+    Levels(#[from] LevelsError),
     /// A later version wrote it.
     #[error("store {store}: {what} is unknown to this version; use the version that wrote the store, or a later one")]
     Version {
@@ -134,6 +138,6 @@ pub enum StoreError {
     Invalid(String),
 }
 
-fn json(settings: &Settings) -> String {
-    serde_json::to_string(settings).unwrap_or_default()
+fn differences(stored: &Settings, asked: &Settings) -> String {
+    stored.differences(asked).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

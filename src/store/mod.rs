@@ -138,6 +138,10 @@ impl Store {
     }
 
     fn open_as(path: &Path, settings: Option<&Settings>, mode: Mode) -> Result<Self, StoreError> {
+        if let Some(settings) = settings {
+            // Before a folder is made for it.
+            settings.levels.check()?;
+        }
         let place = SledBackend::place(path)?;
         let name = path.display().to_string();
         match (place, settings) {
@@ -223,6 +227,7 @@ impl Store {
         let Some(settings) = settings else {
             return Err(StoreError::Missing(backend.name()));
         };
+        settings.levels.check()?;
         let mut next = Manifest { generation: 1, next_run: SETTINGS_RUN + 1, ..Manifest::default() };
         let mut bytes = Vec::new();
         codec::encode(settings, &mut bytes).map_err(StoreError::Invalid)?;

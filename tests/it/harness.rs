@@ -8,7 +8,8 @@ use std::sync::atomic::AtomicBool;
 
 use backstitch::engine::{Engine, Replay, Summary};
 use backstitch::export::{self, Attribute, Format};
-use backstitch::model::namespace::Levels;
+use backstitch::ingest::layout::Layout;
+use backstitch::model::namespace::{ECOMMERCE, Levels};
 use backstitch::model::settings::{Junk, Settings};
 use serde_json::{Value, json};
 
@@ -31,7 +32,7 @@ impl Default for Manner {
 
 pub fn settings(rules: &Rules) -> Settings {
     Settings {
-        levels: Levels { between: rules.between.clone(), unique: rules.unique },
+        levels: Levels { between: rules.between.clone(), unique: rules.unique.then(|| ECOMMERCE.to_owned()) },
         junk: Junk { builtin: rules.builtin_junk, extra: rules.extra_junk.clone() },
     }
 }
@@ -175,6 +176,7 @@ pub fn attribute(engine: &Engine, file: &Path) -> Vec<Value> {
     let job = Attribute {
         view: &engine.resolver().view(),
         junk: &engine.store().settings().junk,
+        layout: &Layout::default(),
         inputs: &[file.to_str().expect("a path in UTF-8").to_owned()],
         format: Format::Ndjson,
         stop: &AtomicBool::new(false),

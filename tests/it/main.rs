@@ -2,6 +2,7 @@
 
 mod busy; // many chunks behind a slow commit, and questions while commits go on
 mod cli_golden; // what the command prints, its exit codes, pipes and odd files
+mod config; // logs of another shape and stores of other levels, by configuration
 mod crash; // processes that are killed or interrupted, and run again
 mod damage; // stores whose blocks went bad
 mod docs; // what the README and docs/format.md say, held against the program
