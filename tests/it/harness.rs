@@ -12,7 +12,7 @@ use backstitch::model::namespace::Levels;
 use backstitch::model::settings::{Junk, Settings};
 use serde_json::{Value, json};
 
-use crate::oracle::{Answer, Id, KINDS, Rules, Verdict, rfc3339};
+use crate::oracle::{Answer, Belief, Id, KINDS, Rules, Verdict, rfc3339};
 
 /// How a replay is run, where the answer must not depend on it.
 #[derive(Debug, Clone, Copy)]
@@ -100,20 +100,20 @@ pub fn totals(engine: &Engine) -> ([u64; 8], String) {
 }
 
 /// The same of the oracle.
-pub fn expected_totals(verdict: &Verdict) -> ([u64; 8], String) {
-    let [direct, retroactive, carried, anonymous] = verdict.attribution;
+pub fn expected_totals(belief: &Belief) -> ([u64; 8], String) {
+    let [direct, retroactive, carried, anonymous] = belief.attribution;
     (
         [
             direct,
             retroactive,
             carried,
             anonymous,
-            verdict.sessions,
-            verdict.customers,
-            verdict.linked_sessions,
-            verdict.shared_sessions,
+            belief.sessions,
+            belief.customers,
+            belief.linked_sessions,
+            belief.shared_sessions,
         ],
-        verdict.digest.clone(),
+        belief.digest.clone(),
     )
 }
 
@@ -143,8 +143,8 @@ pub fn sessions(engine: &Engine) -> Vec<Value> {
     rows.into_iter().map(|row| serde_json::to_value(row).expect("serialisable")).collect()
 }
 
-pub fn expected_sessions(verdict: &Verdict) -> Vec<Value> {
-    let rows = verdict.rows.iter();
+pub fn expected_sessions(belief: &Belief) -> Vec<Value> {
+    let rows = belief.rows.iter();
     rows.map(|row| json!({"session": row.session, "person": row.person, "since": row.since, "events": row.events}))
         .collect()
 }
@@ -162,8 +162,8 @@ pub fn events(engine: &Engine, namespace: &str, value: &str) -> Option<Vec<(Stri
     told.is_sorted_by_key(|(micros, ..)| *micros).then_some(events)
 }
 
-pub fn expected_events(verdict: &Verdict, person: &Id) -> Option<Vec<(String, String)>> {
-    let told = verdict.events_of(person).into_iter().map(|(event, kind)| (rfc3339(event.time), kind.to_owned()));
+pub fn expected_events(belief: &Belief, person: &Id) -> Option<Vec<(String, String)>> {
+    let told = belief.events_of(person).into_iter().map(|(event, kind)| (rfc3339(event.time), kind.to_owned()));
     let mut told: Vec<_> = told.collect();
     told.sort();
     Some(told)
@@ -201,15 +201,15 @@ pub fn expected_attribute<S: AsRef<str>>(verdict: &Verdict, source: usize, lines
 }
 
 /// Asserts that the engine says of everything what the oracle says.
-pub fn assert_agrees(engine: &Engine, verdict: &Verdict) {
-    assert_eq!(totals(engine).0, expected_totals(verdict).0, "{KINDS:?}, sessions, customers, linked, shared");
-    for (id, answer) in &verdict.identities {
+pub fn assert_agrees(engine: &Engine, belief: &Belief) {
+    assert_eq!(totals(engine).0, expected_totals(belief).0, "{KINDS:?}, sessions, customers, linked, shared");
+    for (id, answer) in &belief.identities {
         assert_eq!(resolve(engine, &id.namespace, &id.value), expected_resolve(id, answer));
         let person = &answer.person;
-        assert_eq!(events(engine, &id.namespace, &id.value), expected_events(verdict, person), "events of {id}");
+        assert_eq!(events(engine, &id.namespace, &id.value), expected_events(belief, person), "events of {id}");
     }
-    assert_eq!(sessions(engine), expected_sessions(verdict));
-    assert_eq!(totals(engine).1, verdict.digest, "all the rest agrees: the digest's bytes");
+    assert_eq!(sessions(engine), expected_sessions(belief));
+    assert_eq!(totals(engine).1, belief.digest, "all the rest agrees: the digest's bytes");
     let second = engine.verify().expect("a readable store");
     assert!(second.is_sound(), "{:?} {:?}", second.damaged, second.differences);
 }

@@ -143,7 +143,7 @@ proptest! {
                 Act::Restart => {
                     drop(engine);
                     engine = Engine::open(&store, None).expect("the store that was closed");
-                    prop_assert_eq!(totals(&engine).1, so_far(rules, &files).digest, "after a restart");
+                    prop_assert_eq!(&totals(&engine).1, &so_far(rules, &files).digest, "after a restart");
                 }
             }
         }

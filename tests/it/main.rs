@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 
+mod acts; // what is done to a store over its life, at random
 mod busy; // many chunks behind a slow commit, and questions while commits go on
 mod cli_golden; // what the command prints, its exit codes, pipes and odd files
 mod crash; // processes that are killed or interrupted, and run again
@@ -15,6 +16,7 @@ mod nasty; // logs as nobody should write them
 mod oracle; // what is true, worked out naively from the design: the judge of all below
 mod oracle_checks; // the judge judged: true figures, worked examples, a second formulation
 mod readings; // the same facts under every policy, lookback and moment
+mod oracle_history; // likewise of its policies, moments, undoing and changes
 mod real; // where the real log lies
 mod real_data; // the real log through the engine
 mod sizes; // devices of a whole town, customers with a thousand devices, sessions cut at ties
