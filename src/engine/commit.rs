@@ -71,8 +71,7 @@ impl Committer<'_> {
         })?;
         drop(view);
         let (namespaces, identities) = (batch.namespaces.clone(), std::mem::take(&mut batch.identities));
-        let delta =
-            Delta { namespaces, identities, seen: settled.seen, links: settled.links, unlinks: Vec::new() };
+        let delta = Delta { namespaces, identities, seen: settled.seen, links: settled.links, unlinks: Vec::new() };
         if let Err(error) = self.resolver.publish(delta, self.store.events(), sources) {
             // The store is a commit ahead of the graph: whatever was settled over that graph would be wrong in it.
             self.store.poison(&error.to_string());

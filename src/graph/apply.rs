@@ -206,7 +206,7 @@ fn take(due: Due, facts: &Facts, forest: &mut Forest, dirty: &mut Dirty, applied
 
 /// Of two groups that are to be one, that which takes the other's name. Nobody in the other stands differently afterwards.
 fn renamed(a: IdentityId, b: IdentityId, facts: &Facts, forest: &Forest) -> IdentityId {
-    let a_stays = forest.is_customer(a)
-        || !forest.is_customer(b) && facts.is_earlier(forest.earliest(a), forest.earliest(b));
+    let a_stays =
+        forest.is_customer(a) || !forest.is_customer(b) && facts.is_earlier(forest.earliest(a), forest.earliest(b));
     if a_stays { b } else { a }
 }

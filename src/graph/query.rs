@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::graph::{Graph, applied};
 use crate::graph::links::LinkId;
+use crate::graph::{Graph, applied};
 use crate::model::digest::IdentityHash;
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::link::Link;

@@ -12,10 +12,11 @@ use backstitch::model::namespace::Levels;
 use backstitch::model::policy::{self, Lookback};
 use backstitch::model::settings::{Junk, Settings};
 use backstitch::model::time::Time;
-use backstitch::resolver::{SessionRow, View};
+use backstitch::resolver::View;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::oracle::{Answer, Belief, Id, KINDS, Policy, Reading, Rules, Verdict, rfc3339};
+use crate::oracle::{Answer, Belief, Id, KINDS, Reading, Rules, Verdict, rfc3339};
 
 /// How a replay is run, where the answer must not depend on it.
 #[derive(Debug, Clone, Copy)]
@@ -85,17 +86,26 @@ pub fn junk(summary: &Summary) -> BTreeMap<String, u64> {
 
 /// The last commit, read in some way.
 pub fn under(engine: &Engine, reading: Reading) -> View {
-    let Reading { policy, lookback, as_of } = reading;
-    engine.resolver().view().under(policy::Reading {
-        policy: match policy {
-            Policy::FirstLogin => policy::Policy::FirstLogin,
-            Policy::DeviceSplit => policy::Policy::DeviceSplit,
-            Policy::LastLogin => policy::Policy::LastLogin,
-            Policy::Strict => policy::Policy::Strict,
-        },
+    engine.resolver().view().under(in_its_words(reading))
+}
+
+/// A reading in the engine's words; a policy by the word for it.
+fn in_its_words(Reading { policy, lookback, as_of }: Reading) -> policy::Reading {
+    policy::Reading {
+        policy: policy.word().parse().expect("a policy"),
         lookback: lookback.map(|micros| Lookback::from_micros(micros).expect("more than nothing")),
         as_of: as_of.map(Time::from_micros),
-    })
+    }
+}
+
+/// The lines of `diff --json`.
+pub fn diff(engine: &Engine, a: Reading, b: Reading) -> Vec<Value> {
+    rows(engine.resolver().view().diff(in_its_words(a), in_its_words(b)).expect("a sound store"))
+}
+
+/// The lines of `stats --shared --json`.
+pub fn shared(view: &View) -> Vec<Value> {
+    rows(view.shared().expect("a sound store"))
 }
 
 /// The figures of a whole store, in one list: attribution by kind, sessions, customers, linked, shared; and the digest.
@@ -172,7 +182,7 @@ pub fn sessions_in(view: &View) -> Vec<Value> {
     rows(view.sessions().expect("a sound store"))
 }
 
-fn rows(rows: Vec<SessionRow>) -> Vec<Value> {
+fn rows<R: Serialize>(rows: Vec<R>) -> Vec<Value> {
     rows.into_iter().map(|row| serde_json::to_value(row).expect("serialisable")).collect()
 }
 

@@ -6,11 +6,12 @@ use serde_json::Value;
 
 use crate::acts::{as_of, law, reading};
 use crate::harness::{
-    Manner, Packing, append, assert_attributed, assert_view_agrees, attribute_in, events_in, expected_attribute_under,
-    in_memory, replay, replayed, resolve, resolve_in, sessions_in, text, totals_in, under,
+    Manner, Packing, append, assert_attributed, assert_view_agrees, attribute_in, diff, events_in,
+    expected_attribute_under, in_memory, replay, replayed, resolve, resolve_in, sessions_in, shared, text, totals_in,
+    under,
 };
 use crate::history::history;
-use crate::oracle::{Belief, Id, Life, Outcome, Policy, Reading, Rules, Verdict, judge};
+use crate::oracle::{self, Belief, Id, Life, Outcome, Policy, Reading, Rules, Verdict, differences, judge};
 
 fn judged(rules: &Rules, lines: &[String]) -> Verdict {
     judge(rules, &[(String::new(), lines.to_vec())])
@@ -32,7 +33,7 @@ fn under_every_reading_the_engine_says_what_the_oracle_says() {
             let verdict = judged(&history.rules, &history.lines);
             let mut life = Life::default();
             life.deliver("log", verdict.events.keys().cloned());
-            for reading in readings {
+            for &reading in &readings {
                 let (view, belief) = (under(&engine, reading), life.belief(reading));
                 assert_view_agrees(&view, &belief);
                 for id in verdict.identities.keys().filter(|id| !belief.identities.contains_key(id)) {
@@ -41,6 +42,9 @@ fn under_every_reading_the_engine_says_what_the_oracle_says() {
                 let written = attribute_in(&view, &engine.store().settings().junk, &file);
                 assert_attributed(written, expected_attribute_under(&verdict, 0, &history.lines, &belief));
                 assert_short_answers(&engine.resolver(), &verdict, &life, reading);
+                let told = differences(&life.belief(readings[0]), &belief);
+                assert_eq!(diff(&engine, readings[0], reading), told, "{:?} and {reading:?}", readings[0]);
+                assert_eq!(shared(&view), oracle::shared(&life, reading), "{reading:?}");
             }
         },
     );

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use crate::acts::{Act, Course, course, law, reading};
 use crate::history::history;
-use crate::oracle::{Belief, Cause, Event, Id, Life, Outcome, Policy, Reading, Rules, changes, judge};
+use crate::oracle::{
+    Belief, Cause, Event, Id, Life, Outcome, Policy, Reading, Rules, changes, differences, judge, shared,
+};
 use crate::oracle_checks::lines;
 
 const SECOND: i64 = 1_000_000;
@@ -240,6 +242,40 @@ fn an_id_takes_all_its_events_with_it() {
     life.deliver("b", events_of(&Rules::default(), &log));
     life.retract_id("7");
     assert_eq!(life.events().filter_map(Event::id).collect::<Vec<_>>(), ["07", "77"]);
+}
+
+#[test]
+fn two_policies_side_by_side() {
+    let mut phone = life(&[&PHONE]);
+    let told = |phone: &Life, a, b| differences(&phone.belief(under(a)), &phone.belief(under(b)));
+    let expected =
+        json!({"session": "s", "from": "ecommerceId:anna", "to": "ecommerceId:ben", "events": 6, "moved": 2});
+    assert_eq!(told(&phone, Policy::FirstLogin, Policy::DeviceSplit), [expected]);
+    let expected = json!({"session": "s", "from": "ecommerceId:ben", "to": "sessionId:s", "events": 6, "moved": 4});
+    assert_eq!(told(&phone, Policy::LastLogin, Policy::Strict), [expected]);
+    let person = |who, events| json!({"person": who, "events": events});
+    let (anna, ben) = ("ecommerceId:anna", "ecommerceId:ben");
+    let expected = json!({"session": "s", "events": 6, "anonymous": 4,
+        "customers": [{"customer": anna, "logins": 1}, {"customer": ben, "logins": 1}], "shares": [
+        {"policy": "first-login", "people": [person(anna, 5), person(ben, 1)]},
+        {"policy": "device-split", "people": [person(anna, 3), person(ben, 3)]},
+        {"policy": "last-login", "people": [person(anna, 1), person(ben, 5)]},
+        {"policy": "strict", "people": [person("sessionId:s", 4), person(anna, 1), person(ben, 1)]},
+    ]});
+    assert_eq!(shared(&phone, Reading::default()), [expected]);
+    phone.unlink("s", "anna");
+    assert!(shared(&phone, Reading::default()).is_empty());
+    assert!(told(&phone, Policy::FirstLogin, Policy::LastLogin).is_empty());
+}
+
+#[test]
+fn two_moments_side_by_side() {
+    let phone = life(&[&PHONE]);
+    let at = |second| phone.belief(Reading { as_of: Some(second * SECOND), ..Reading::default() });
+    let expected = json!({"session": "s", "from": null, "to": "sessionId:s", "events": 1, "moved": 0});
+    assert_eq!(differences(&at(0), &at(1)), [expected]);
+    let expected = json!({"session": "s", "from": "sessionId:s", "to": "ecommerceId:anna", "events": 3, "moved": 1});
+    assert_eq!(differences(&at(1), &at(3)), [expected], "the login itself was not known before");
 }
 
 /// Session, person before and after, how many moved from when to when, and what its cause must be.

@@ -64,7 +64,10 @@ fn link(key: (u32, u32), row: (i64, i64, u64)) -> Link {
 
 pub(crate) fn seen_rows(seen: &BTreeMap<u32, (i64, i64)>) -> Vec<(IdentityId, Seen)> {
     let row = |(&id, &(first, last)): (&u32, &(i64, i64))| {
-        (IdentityId(id), Seen { first: Time::from_micros(first), last: Time::from_micros(last), events: 3 * u64::from(id) })
+        (
+            IdentityId(id),
+            Seen { first: Time::from_micros(first), last: Time::from_micros(last), events: 3 * u64::from(id) },
+        )
     };
     seen.iter().map(row).collect()
 }

@@ -24,6 +24,15 @@ pub enum Policy {
 
 impl Policy {
     pub const ALL: [Self; 4] = [Self::FirstLogin, Self::DeviceSplit, Self::LastLogin, Self::Strict];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::FirstLogin => "first-login",
+            Self::DeviceSplit => "device-split",
+            Self::LastLogin => "last-login",
+            Self::Strict => "strict",
+        }
+    }
 }
 
 /// How the facts are read.

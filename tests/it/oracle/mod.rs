@@ -2,13 +2,14 @@
 //!
 //! It shares no code with the crate: it decodes with serde_json, keeps sets and vectors of labels, sorts all links by
 //! key and joins them one after the other, and hashes by its own account of the digest's bytes. It is slow (every join
-//! walks all identities) and meant to be read in one go: this page, and the four below it.
+//! walks all identities) and meant to be read in one go: this page, and the five below it.
 //!
 //! What it can miss: where the design is understood wrongly by whoever wrote both; faults of jiff, XXH3 and serde_json,
 //! which both sides use (moments are read by jiff here too); everything about how an answer is stored, cached, printed
 //! or shared by threads; the limits on numbers of namespaces and identities; links' witnesses.
 
 mod belief; // a set of events: whose they are
+mod compare; // two ways to read: what they tell differently
 mod decode; // a line: an event, or why none
 mod feed; // a commit: what it changes, session by session
 mod life; // a store: deliveries, and what is undone
@@ -20,6 +21,7 @@ use std::ops::Deref;
 use xxhash_rust::xxh3::xxh3_128;
 
 pub use belief::{Answer, Belief, KINDS, Link, Policy, Reading, SessionRow};
+pub use compare::{differences, shared};
 use decode::decode;
 pub use feed::{Cause, changes};
 pub use life::Life;
