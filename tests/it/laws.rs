@@ -7,11 +7,12 @@ use backstitch::engine::Engine;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use crate::acts::law;
 use crate::harness::{
     Manner, Packing, append, assert_agrees, attribute, counts, expected_attribute, in_memory, junk, reasons, replay,
     settings, text, totals,
 };
-use crate::history::{cases, history};
+use crate::history::history;
 use crate::oracle::{Outcome, Rules, Verdict, judge};
 
 /// What is done to a store, in order.
@@ -103,25 +104,22 @@ fn step(rules: &Rules, engine: &mut Engine, files: &mut [File], which: &[usize],
     assert_eq!(totals(engine).1, after.digest, "after {which:?}, {manner:?}");
 }
 
-proptest! {
-    #![proptest_config(cases(48))]
-
-    /// A store on disk through growing files, repeats and restarts; its digest is compared after every step,
-    /// everything it says at the end.
-    #[test]
-    fn a_store_in_its_life(
-        history in history(60),
-        packings in prop::collection::vec(select(vec![Packing::Plain, Packing::Plain, Packing::Gzip, Packing::Zstd]), 1..4),
-        acts in prop::collection::vec(act(), 1..20),
-        last in manner(),
-    ) {
+/// A store on disk through growing files, repeats and restarts; its digest is compared after every step, everything it
+/// says at the end.
+#[test]
+fn a_store_in_its_life() {
+    let packing = select(vec![Packing::Plain, Packing::Plain, Packing::Gzip, Packing::Zstd]);
+    let packings = prop::collection::vec(packing, 1..4);
+    let acts = prop::collection::vec(act(), 1..20);
+    law("a store in its life", 48, (history(60), packings, acts, manner()), |(history, packings, acts, last)| {
         let folder = tempfile::tempdir().expect("a folder");
         let store = folder.path().join("store");
         let rules = &history.rules;
-        let mut files: Vec<File> = packings.iter().enumerate().map(|(at, &packing)| {
+        let file = |(at, &packing): (usize, &Packing)| {
             let path = folder.path().join(format!("{at}.log"));
             File { path, packing, lines: Vec::new(), terminated: true, read: 0 }
-        }).collect();
+        };
+        let mut files: Vec<File> = packings.iter().enumerate().map(file).collect();
         let mut engine = Engine::open(&store, Some(&settings(rules))).expect("a new store");
         let mut rest = history.lines.as_slice();
         for act in acts {
@@ -143,7 +141,7 @@ proptest! {
                 Act::Restart => {
                     drop(engine);
                     engine = Engine::open(&store, None).expect("the store that was closed");
-                    prop_assert_eq!(totals(&engine).1, so_far(rules, &files).digest, "after a restart");
+                    assert_eq!(totals(&engine).1, so_far(rules, &files).digest, "after a restart");
                 }
             }
         }
@@ -153,14 +151,12 @@ proptest! {
         assert_agrees(&engine, &so_far(rules, &files));
         drop(engine);
         assert_agrees(&Engine::open(&store, None).expect("the store that was closed"), &so_far(rules, &files));
-    }
+    });
 }
 
-proptest! {
-    #![proptest_config(cases(192))]
-
-    #[test]
-    fn everything_the_engine_says_is_what_the_oracle_says(history in history(60), manner in manner()) {
+#[test]
+fn everything_the_engine_says_is_what_the_oracle_says() {
+    law("everything is the oracle's", 192, (history(60), manner()), |(history, manner)| {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("log");
         append(&file, &text(&history.lines), Packing::Plain);
@@ -168,33 +164,35 @@ proptest! {
         let mut engine = in_memory(&history.rules);
         replay(&mut engine, std::slice::from_ref(&file), manner);
         assert_agrees(&engine, &verdict);
-        prop_assert_eq!(attribute(&engine, &file), expected_attribute(&verdict, 0, &history.lines));
-    }
+        assert_eq!(attribute(&engine, &file), expected_attribute(&verdict, 0, &history.lines));
+    });
+}
 
-    #[test]
-    fn order_files_batches_and_threads_are_nothing_to_the_digest(
-        (history, shuffled) in history(60).prop_flat_map(|history| {
-            let lines = Just(history.lines.clone()).prop_shuffle();
-            (Just(history), lines)
-        }),
-        cuts in prop::collection::vec(any::<Index>(), 0..4),
-        manner in manner(),
-    ) {
+#[test]
+fn order_files_batches_and_threads_are_nothing_to_the_digest() {
+    let shuffled = history(60).prop_flat_map(|history| {
+        let lines = Just(history.lines.clone()).prop_shuffle();
+        (Just(history), lines)
+    });
+    let cuts = prop::collection::vec(any::<Index>(), 0..4);
+    law("order, files, batches, threads are nothing", 192, (shuffled, cuts, manner()), |(shuffled, cuts, manner)| {
+        let (history, shuffled) = shuffled;
         let folder = tempfile::tempdir().expect("a folder");
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(shuffled.len() + 1)).collect();
         cuts.extend([0, shuffled.len()]);
         cuts.sort_unstable();
-        let files: Vec<PathBuf> = cuts.windows(2).enumerate().map(|(at, cut)| {
+        let piece = |(at, cut): (usize, &[usize])| {
             let file = folder.path().join(at.to_string());
             append(&file, &text(&shuffled[cut[0]..cut[1]]), Packing::Plain);
             file
-        }).collect();
+        };
+        let files: Vec<PathBuf> = cuts.windows(2).enumerate().map(piece).collect();
         let mut engine = in_memory(&history.rules);
         replay(&mut engine, &files, manner);
         let verdict = judge(&history.rules, &[(String::new(), history.lines)]);
-        prop_assert_eq!(totals(&engine).1, verdict.digest.clone());
+        assert_eq!(totals(&engine).1, verdict.digest);
         let again = replay(&mut engine, &files, Manner { force: true, ..manner });
-        prop_assert_eq!(counts(&again)[1], 0, "nothing is new the second time");
+        assert_eq!(counts(&again)[1], 0, "nothing is new the second time");
         assert_agrees(&engine, &verdict);
-    }
+    });
 }

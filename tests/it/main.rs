@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 
+mod acts; // what is done to a store over its life, at random
 mod busy; // many chunks behind a slow commit, and questions while commits go on
 mod cli_golden; // what the command prints, its exit codes, pipes and odd files
 mod config; // logs of another shape and stores of other levels, by configuration
@@ -14,9 +15,11 @@ mod harness; // the one place that knows how the engine is called
 mod history; // random logs in which everything collides
 mod journeys; // journeys as people make them, worked out by hand
 mod laws; // any order, files, batches, threads, repeats, restarts: one result, the oracle's
+mod laws_readings; // every policy, lookback and moment: the oracle's, and that of the log cut short
 mod nasty; // logs as nobody should write them
 mod oracle; // what is true, worked out naively from the design: the judge of all below
 mod oracle_checks; // the judge judged: true figures, worked examples, a second formulation
+mod oracle_history; // likewise of its policies, moments, undoing and changes
 mod readings; // the same facts under every policy, lookback and moment
 mod real; // where the real log lies
 mod real_data; // the real log through the engine

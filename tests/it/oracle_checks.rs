@@ -17,7 +17,7 @@ fn verdict_under(rules: &Rules, lines: &[&str]) -> Verdict {
 }
 
 /// `at(5, "sessionId:s ecommerceId:c")`
-fn at(seconds: i64, identities: &str) -> String {
+pub fn at(seconds: i64, identities: &str) -> String {
     let pairs: Vec<String> = identities
         .split(' ')
         .map(|identity| {
@@ -38,7 +38,7 @@ fn kinds(verdict: &Verdict) -> Vec<(i64, String, &'static str)> {
     verdict.events.iter().map(|(event, (who, kind))| (event.time / 1_000_000, who.to_string(), *kind)).collect()
 }
 
-fn lines(log: &[(i64, &str)]) -> Vec<String> {
+pub fn lines(log: &[(i64, &str)]) -> Vec<String> {
     log.iter().map(|(seconds, identities)| at(*seconds, identities)).collect()
 }
 
@@ -318,8 +318,8 @@ proptest! {
         let rest = shuffled.split_off(at.index(shuffled.len() + 1));
         let again = judge(&history.rules, &[("a".to_owned(), shuffled), ("b".to_owned(), rest)]);
         prop_assert_eq!(&all.digest, &again.digest);
-        prop_assert_eq!(all.counts, again.counts);
-        prop_assert_eq!(all.identities, again.identities);
+        prop_assert_eq!(&all.counts, &again.counts);
+        prop_assert_eq!(&all.identities, &again.identities);
     }
 }
 

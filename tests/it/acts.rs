@@ -1,0 +1,159 @@
+//! What is done to a store over its life, and the ways to read it: drawn at random.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::test_runner::{TestCaseError, TestError, TestRunner};
+
+use crate::history::{History, cases, history};
+use crate::oracle::{Event, Policy, Reading, Rules, judge};
+
+/// Tries a law on random cases, and says on how many it held: also of a test that passes, whose output is not shown.
+pub fn law<S: Strategy>(name: &str, few: u32, over: S, holds: impl Fn(S::Value)) {
+    let tried = AtomicU64::new(0);
+    let outcome = TestRunner::new(cases(few)).run(&over, |case| {
+        holds(case);
+        tried.fetch_add(1, Ordering::Relaxed);
+        Ok::<(), TestCaseError>(())
+    });
+    match outcome {
+        Ok(()) => {
+            let count = tried.into_inner();
+            writeln!(std::io::stderr(), "law: {name}: held over {count} histories").expect("a standard error");
+        }
+        Err(TestError::Fail(why, least)) => panic!("{name}: {why}\nleast case: {least:#?}"),
+        Err(TestError::Abort(why)) => panic!("{name}: {why}"),
+    }
+}
+
+/// A way to read, over the moments that histories have: at them, and a microsecond beside.
+pub fn reading() -> impl Strategy<Value = Reading> {
+    let lookback = select(vec![1, 999, 1_000, 1_000_000, 1_001_000, 2_000_000, 4_000_000]);
+    let lookback = prop::option::weighted(0.5, lookback);
+    (select(Policy::ALL.to_vec()), lookback, prop::option::weighted(0.5, as_of()))
+        .prop_map(|(policy, lookback, as_of)| Reading { policy, lookback, as_of })
+}
+
+/// A moment between the first event and the last, or a little beside.
+pub fn as_of() -> impl Strategy<Value = i64> {
+    (-3_000i64..5_000, select(vec![0i64, 1])).prop_flat_map(|(millis, few)| {
+        let whole = millis.div_euclid(1000) * 1000;
+        select(vec![(whole + few) * 1000, (whole + few) * 1000 - 1, (whole + few) * 1000 + 1, millis * 1000])
+    })
+}
+
+/// What is done to a store. Pieces are named by their place in the course's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Some pieces are replayed together; those read before only by force.
+    Replay { pieces: Vec<usize>, batch_events: usize, force: bool },
+    /// The link of a session and a customer counts as never seen; perhaps they never met.
+    Unlink(String, String),
+    /// It counts again.
+    Relink(String, String),
+    /// A piece that was replayed is taken back.
+    RetractSource(usize),
+    /// The events of an id are taken back; perhaps there are none.
+    RetractEvent(String),
+    /// The process ends and another begins.
+    Restart,
+}
+
+/// A log cut into pieces that overlap, each a source, and what is done with them.
+#[derive(Debug, Clone)]
+pub struct Course {
+    pub rules: Rules,
+    pub pieces: Vec<Vec<String>>,
+    pub acts: Vec<Act>,
+}
+
+/// A course over a history of up to `lines` lines, of up to `acts` acts.
+pub fn course(lines: usize, acts: usize) -> impl Strategy<Value = Course> {
+    let cuts = prop::collection::vec((any::<Index>(), 1..24usize), 1..10);
+    (history(lines), cuts, prop::collection::vec(wish(), 1..acts)).prop_map(|(history, cuts, wishes)| {
+        let all = &history.lines;
+        let pieces: Vec<Vec<String>> = cuts
+            .iter()
+            .map(|(from, length)| {
+                let from = from.index(all.len() + 1);
+                all[from..(from + length).min(all.len())].to_vec()
+            })
+            .collect();
+        Course { acts: acts_of(&history, pieces.len(), &wishes), pieces, rules: history.rules }
+    })
+}
+
+/// An act before it is known what there is to act on.
+#[derive(Debug, Clone)]
+enum Wish {
+    Replay(Vec<Index>, usize, bool),
+    Unlink(Index),
+    Relink(Index),
+    RetractSource(Index),
+    RetractEvent(Index),
+    Restart,
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let pieces = prop::collection::vec(any::<Index>(), 1..4);
+    prop_oneof![
+        8 => (pieces, select(vec![1, 3, 1_000_000]), prop::bool::weighted(0.3))
+            .prop_map(|(pieces, batch_events, force)| Wish::Replay(pieces, batch_events, force)),
+        4 => any::<Index>().prop_map(Wish::Unlink),
+        3 => any::<Index>().prop_map(Wish::Relink),
+        2 => any::<Index>().prop_map(Wish::RetractSource),
+        1 => any::<Index>().prop_map(Wish::RetractEvent),
+        1 => Just(Wish::Restart),
+    ]
+}
+
+/// Makes the wishes come true: unlinks mostly pairs that meet somewhere in the history, links again what was unlinked, and
+/// takes back what was replayed. A wish for which there is nothing comes to nothing.
+fn acts_of(history: &History, pieces: usize, wishes: &[Wish]) -> Vec<Act> {
+    let judged = judge(&history.rules, &[(String::new(), history.lines.clone())]);
+    let logins = judged.links.iter().filter(|link| link.lower.is_session() && link.higher.is_customer());
+    let pair = |session: &str, customer: &str| (session.to_owned(), customer.to_owned());
+    let mut pairs: Vec<_> = logins.map(|link| pair(&link.lower.value, &link.higher.value)).collect();
+    pairs.extend([pair("sess-1", "cust-1"), pair("sess-1", "nobody"), pair("nowhere", "cust-1")]);
+    let mut ids: Vec<&str> = judged.events.keys().filter_map(Event::id).collect();
+    ids.push("of no event");
+    let mut unlinked = Vec::new();
+    let mut replayed = BTreeSet::new();
+    let act = |wish: &Wish| match wish {
+        Wish::Replay(which, batch_events, force) => {
+            let mut together: Vec<usize> = Vec::new();
+            for at in which.iter().map(|at| at.index(pieces)) {
+                if !together.contains(&at) {
+                    together.push(at);
+                }
+            }
+            replayed.extend(&together);
+            Some(Act::Replay { pieces: together, batch_events: *batch_events, force: *force })
+        }
+        // A store without a unique namespace has no customers to part from.
+        Wish::Unlink(_) | Wish::Relink(_) if !history.rules.unique => None,
+        Wish::Unlink(at) => {
+            let (session, customer) = at.get(&pairs).clone();
+            unlinked.push((session.clone(), customer.clone()));
+            Some(Act::Unlink(session, customer))
+        }
+        Wish::Relink(_) if unlinked.is_empty() => None,
+        Wish::Relink(at) => {
+            let (session, customer) = unlinked.swap_remove(at.index(unlinked.len()));
+            Some(Act::Relink(session, customer))
+        }
+        Wish::RetractSource(_) if replayed.is_empty() => None,
+        Wish::RetractSource(at) => {
+            let nth = at.index(replayed.len());
+            let piece = *replayed.iter().nth(nth).expect("one of them");
+            replayed.remove(&piece);
+            Some(Act::RetractSource(piece))
+        }
+        Wish::RetractEvent(at) => Some(Act::RetractEvent((*at.get(&ids)).to_owned())),
+        Wish::Restart => Some(Act::Restart),
+    };
+    wishes.iter().filter_map(act).collect()
+}
