@@ -226,7 +226,7 @@ pub(crate) fn changes(seed: u32, count: u32) -> Vec<Change> {
     let one = |n: u32| Change {
         session: id(n),
         events: u64::from(n % 300),
-        since: (n % 3 == 0).then(|| time(n)),
+        since: n.is_multiple_of(3).then(|| time(n)),
         from: (n % 4 != 0).then(|| id(n / 2)),
         to: (n % 7 != 0).then(|| if n % 5 == 0 { id(n / 2) } else { id(n / 3) }),
         moved: (n % 6 == 1).then(|| Moved { events: u64::from(n), first: time(n), last: time(n + 9) }),
