@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use backstitch::export::Format;
 use backstitch::model::policy::Policy;
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use crate::cli::examples;
@@ -35,6 +35,17 @@ pub struct Common {
         value_hint = ValueHint::DirPath
     )]
     pub store: PathBuf,
+    /// A configuration: levels, junk and where the lines of a log say what [default: ./backstitch.toml, where there is one]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "BACKSTITCH_CONFIG",
+        hide_env_values = true,
+        help_heading = EVERYWHERE,
+        value_hint = ValueHint::FilePath
+    )]
+    pub config: Option<PathBuf>,
     /// Print results as JSON, for programs
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
@@ -57,6 +68,9 @@ pub enum Command {
     /// Say who a session (or any other identity) is
     #[command(after_help = examples::RESOLVE)]
     Resolve(Resolve),
+    /// Say why an identity belongs to its person, or why two are one person or not
+    #[command(after_help = examples::EXPLAIN)]
+    Explain(Explain),
     /// List the events of a person in time order
     #[command(after_help = examples::EVENTS)]
     Events(Events),
@@ -107,7 +121,10 @@ pub struct Replay {
     /// read again after a kill; more take less time
     #[arg(long, value_name = "N", default_value_t = backstitch::engine::BATCH_EVENTS)]
     pub batch_events: usize,
-    /// Namespaces between sessionId and ecommerceId, lowest first
+    /// The unique namespace, of which a person has at most one identity [default: ecommerceId]
+    #[arg(long, value_name = "NAMESPACE", conflicts_with = "no_unique", help_heading = NEW_STORE)]
+    pub unique: Option<String>,
+    /// Namespaces between sessionId and the unique one, lowest first
     #[arg(long, value_name = "NAMESPACES", value_delimiter = ',', help_heading = NEW_STORE)]
     pub between: Vec<String>,
     /// Let every link join, customers included (no namespace is unique)
@@ -141,6 +158,37 @@ pub struct Naming {
     /// The namespace of the ID, which is then taken as it stands, colons included
     #[arg(long, value_name = "NAME")]
     pub namespace: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A session ID, or `namespace:value` for another identity
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// A second one: why are the two one person, or why not?
+    #[arg(value_name = "ID2")]
+    pub other: Option<String>,
+    #[command(flatten)]
+    pub naming: Naming,
+    /// How it is told: in words, for programs, for Graphviz, or as a picture
+    #[arg(long, value_name = "FORMAT", default_value = "text", conflicts_with = "json")]
+    pub format: Telling,
+    /// Write to this file, which appears once it is complete
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+}
+
+/// How an explanation is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Telling {
+    /// Words
+    Text,
+    /// A JSON object
+    Json,
+    /// The language of Graphviz
+    Dot,
+    /// A picture that needs no other program
+    Svg,
 }
 
 #[derive(Debug, Args)]
@@ -277,8 +325,12 @@ mod tests {
             "backstitch",
             "backstitch resolve",
             "backstitch sessions --csv --json",
+            "backstitch explain",
+            "backstitch explain a b c",
+            "backstitch explain a --format svg --json",
             "backstitch replay a --threads 0",
             "backstitch replay a --threads 1025",
+            "backstitch replay a --unique x --no-unique",
             "backstitch generate --sessions -1",
         ] {
             assert!(parse(line).is_err(), "{line}");

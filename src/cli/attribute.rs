@@ -1,16 +1,17 @@
 //! `attribute`: a log with its people written in.
 
-use backstitch::engine::Engine;
 use backstitch::export::{self, Exported};
 
 use crate::cli::Ended;
 use crate::cli::args::{Attribute, Common};
 use crate::cli::bar::Bar;
+use crate::cli::config::Config;
 use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
 use crate::cli::logs::{keep_logs, some_log};
 use crate::cli::output::Output;
 use crate::cli::reading::note;
+use crate::cli::settings::open_by;
 use crate::cli::text::{count, thousands};
 
 /// Writes the line of every event with its person.
@@ -19,7 +20,8 @@ pub fn run(common: &Common, attribute: &Attribute) -> Result<Ended, Failure> {
     if let Some(path) = &attribute.rows.output {
         keep_logs(&attribute.logs, path, "the results")?;
     }
-    let engine = Engine::open_existing(&common.store)?;
+    let config = Config::load(common)?;
+    let engine = open_by(common, &config)?;
     let view = attribute.read.view(&engine.resolver());
     note(common, view.reading());
     let mut out = Output::to(attribute.rows.output.as_deref())?;
@@ -27,6 +29,7 @@ pub fn run(common: &Common, attribute: &Attribute) -> Result<Ended, Failure> {
     let job = export::Attribute {
         view: &view,
         junk: &engine.store().settings().junk,
+        layout: &config.layout,
         inputs: &attribute.logs,
         format: attribute.rows.format(),
         stop: interrupt::stop(),

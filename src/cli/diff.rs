@@ -1,6 +1,5 @@
 //! `diff`: what would another policy change?
 
-use backstitch::engine::Engine;
 use backstitch::export::{self, Format};
 use backstitch::model::identity::Identity;
 use backstitch::model::policy::Reading;
@@ -10,6 +9,7 @@ use crate::cli::Ended;
 use crate::cli::args::{Common, Diff};
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::settings;
 use crate::cli::text::{Even, count, table, thousands, visible};
 
 /// Lists the sessions that two policies tell differently.
@@ -21,7 +21,7 @@ pub fn run(common: &Common, diff: &Diff) -> Result<Ended, Failure> {
     };
     let reading = |policy| Reading { policy, lookback: diff.bounds.lookback, as_of: None };
     let (a, b) = (reading(a), reading(b));
-    let engine = Engine::open_existing(&common.store)?;
+    let engine = settings::open(common)?;
     let rows = engine.resolver().view().diff(a, b)?;
     let mut out = Output::to(diff.rows.output.as_deref())?;
     match diff.rows.format() {

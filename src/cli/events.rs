@@ -1,6 +1,5 @@
 //! `events`: what did this person do, and how do we know?
 
-use backstitch::engine::Engine;
 use backstitch::model::identity::Identity;
 use backstitch::model::namespace::SESSION;
 use backstitch::model::person::Kind;
@@ -11,11 +10,12 @@ use crate::cli::args::{Common, Events};
 use crate::cli::failure::Failure;
 use crate::cli::identity::{meant, unknown};
 use crate::cli::output::Output;
+use crate::cli::settings;
 use crate::cli::text::{Even, count, table, thousands, visible};
 
 /// Lists the events of the person that the ID belongs to.
 pub fn run(common: &Common, events: &Events) -> Result<Ended, Failure> {
-    let engine = Engine::open_existing(&common.store)?;
+    let engine = settings::open(common)?;
     let view = events.read.view(&engine.resolver());
     let identity = meant(view.graph().namespaces(), &events.id, events.naming.namespace.as_deref(), SESSION);
     let rows = view.events(&identity.namespace, &identity.value)?;

@@ -15,12 +15,22 @@ A log holds one JSON object a line. What was replayed before is not read again,
 unless it grew: then only the new part is. Ctrl-C stops at a commit, and the same
 command goes on from there.
 
+Lines of another shape are read by a configuration, ./backstitch.toml or --config:
+  unique = \"customerNumber\"     # false for none; default ecommerceId
+  between = [\"email\"]           # also: junk = [\"n/k\"], builtin_junk = false
+  [fields]                      # paths: a dot steps into an object, \\. is a dot
+  timestamp = \"sentAt\"          # also: id, identities
+  [fields.namespaces]           # single fields that are identities
+  sessionId = \"anonymousId\"
+  customerNumber = \"userId\"
+
 Examples:
   backstitch replay events.ndjson.gz             one file
   backstitch replay logs/ 'archive/2026-*.zst'   a folder, and what a pattern finds
   zcat part-*.gz | backstitch replay -           standard input
   backstitch replay logs/ --rejects bad.ndjson --strict
-  backstitch replay logs/ --between email,deviceid --store people.store";
+  backstitch replay logs/ --between email,deviceid --store people.store
+  backstitch replay logs/ --config segment.toml";
 
 pub const RESOLVE: &str = "\
 Examples:
@@ -29,6 +39,18 @@ Examples:
   backstitch resolve --namespace sessionId 'a:b'   a value with a colon in it
   cut -f1 ids.tsv | backstitch resolve - --json    many at once, an object a line
   backstitch resolve f49c75a2-6994-41e2-875d-97ec4d19254b --as-of 2026-11-01T10:00:00Z";
+
+pub const EXPLAIN: &str = "\
+The shortest chain of evidence comes first: pairs of identities that were seen in one
+event, when, how often, and the event that shows it. A link between two customers is
+refused; what stood in its way is told.
+
+Examples:
+  backstitch explain f49c75a2-6994-41e2-875d-97ec4d19254b
+  backstitch explain ecommerceId:18278 email:ann@example.com    one person, or not?
+  backstitch explain ecommerceId:18278 --format svg -o ann.svg
+  backstitch explain ecommerceId:18278 --format dot | dot -Tpdf > ann.pdf
+  backstitch explain ecommerceId:18278 --json | jq .chain";
 
 pub const EVENTS: &str = "\
 Examples:

@@ -2,7 +2,7 @@
 
 use backstitch::graph::Graph;
 use backstitch::model::identity::{Identity, Value};
-use backstitch::model::namespace::{ECOMMERCE, NamespaceId, Namespaces, SESSION};
+use backstitch::model::namespace::{ECOMMERCE, NamespaceId, Namespaces};
 
 use crate::cli::text::visible;
 
@@ -13,7 +13,7 @@ const UNKNOWN: &str = "unknown: no event carries it";
 /// the part before the first colon is a namespace the store knows; else one of `otherwise`.
 pub fn meant(namespaces: &Namespaces, id: &str, namespace: Option<&str>, otherwise: &str) -> Identity {
     let named = |namespace: &str, value: &str| Identity {
-        namespace: written(namespaces, namespace.trim()),
+        namespace: namespaces.written(namespace.trim()),
         value: value.trim().to_owned(),
     };
     match (namespace, id.split_once(':')) {
@@ -23,11 +23,9 @@ pub fn meant(namespaces: &Namespaces, id: &str, namespace: Option<&str>, otherwi
     }
 }
 
-/// The namespace as users read it, whether the store knows it or not.
-fn written(namespaces: &Namespaces, name: &str) -> String {
-    let known = namespaces.get(name).map(|id| namespaces.display(id));
-    let wired = [SESSION, ECOMMERCE].into_iter().find(|wired| wired.eq_ignore_ascii_case(name));
-    known.or(wired).map_or_else(|| name.to_ascii_lowercase(), str::to_owned)
+/// The namespace of customers: the unique one or, in a store without, the one that would be it by default.
+pub fn unique_name(namespaces: &Namespaces) -> &str {
+    namespaces.unique().map_or(ECOMMERCE, |unique| namespaces.display(unique))
 }
 
 /// What is said of an identity that the store does not know: whoever left out a namespace is told of those that have the value.
@@ -46,7 +44,7 @@ pub fn unknown(graph: &Graph, identity: &Identity) -> String {
 
 #[cfg(test)]
 mod tests {
-    use backstitch::model::namespace::Levels;
+    use backstitch::model::namespace::{Levels, SESSION};
 
     use super::*;
 

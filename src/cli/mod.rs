@@ -6,9 +6,11 @@
 mod args;
 mod attribute;
 mod bar;
+mod config;
 mod diff;
 mod events;
 mod examples;
+mod explain;
 mod failure;
 mod generate;
 mod identity;
@@ -19,6 +21,7 @@ mod reading;
 mod replay;
 mod resolve;
 mod sessions;
+mod settings;
 mod shared;
 mod stats;
 mod summary;
@@ -67,6 +70,7 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
     match &arguments.command {
         Command::Replay(replay) => replay::run(common, replay),
         Command::Resolve(resolve) => resolve::run(common, resolve),
+        Command::Explain(explain) => explain::run(common, explain),
         Command::Events(events) => events::run(common, events),
         Command::Sessions(sessions) => sessions::run(common, sessions),
         Command::Attribute(attribute) => attribute::run(common, attribute),

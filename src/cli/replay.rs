@@ -4,24 +4,25 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
-use backstitch::engine::{Engine, Progress, Summary};
+use backstitch::engine::{Progress, Summary};
 use backstitch::ingest::inputs;
-use backstitch::model::namespace::Levels;
-use backstitch::model::settings::{Junk, Settings};
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, Replay};
 use crate::cli::bar::Bar;
+use crate::cli::config::Config;
 use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
 use crate::cli::logs::{keep_logs, some_log};
 use crate::cli::output::Output;
+use crate::cli::settings::open_or_make;
 use crate::cli::summary::{Report, in_words, next_steps, no_event_at_all};
-use crate::cli::text::{count, shell_word, visible};
+use crate::cli::text::count;
 
 /// Replays the logs, and tells what came of it.
 pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
     some_log(&replay.logs)?;
+    let config = Config::load(common)?;
     // A log that does not exist shall not leave a store behind.
     inputs::expand(&replay.logs)?;
     if let Some(path) = &replay.rejects {
@@ -30,9 +31,10 @@ pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
     let mut rejects = replay.rejects.as_deref().map(|path| open_rejects(path, replay.force)).transpose()?;
     // Before the store is opened, which may take a while: Ctrl-C then ends at a commit, not in the middle.
     let stop = interrupt::stop();
-    let mut engine = open(&common.store, replay)?;
+    let mut engine = open_or_make(&common.store, &config.asked.with_flags(replay))?;
     let mut bar = Bar::new(common);
     let summary = engine.replay(backstitch::engine::Replay {
+        layout: config.layout,
         force: replay.force,
         threads: replay.threads,
         batch_events: replay.batch_events,
@@ -49,7 +51,7 @@ pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
     } else {
         out.write(in_words(&summary).as_bytes())?;
         if !common.quiet && !summary.stopped {
-            out.write(next_steps(&summary, common, replay).as_bytes())?;
+            out.write(next_steps(&summary, common, replay, engine.store().settings()).as_bytes())?;
         }
     }
     out.finish()?;
@@ -92,46 +94,6 @@ fn open_rejects(path: &Path, anew: bool) -> Result<File, Failure> {
     how.create(true).open(path).map_err(|error| Failure::of_new_file("rejected lines", path, &error))
 }
 
-/// Opens the store, made when missing. One that exists keeps its settings, and need not be told them again.
-fn open(path: &Path, replay: &Replay) -> Result<Engine, Failure> {
-    let settings = settings(replay);
-    let told = settings != Settings::default();
-    Engine::open(path, told.then_some(&settings)).map_err(|error| match error.other_settings() {
-        Some((stored, asked)) => Failure::Failed(format!(
-            "the store {} was made with {}, not with {}: give the same, or none of them (a store keeps its own), or name a \
-             new store (`--store`)",
-            path.display(),
-            flags(stored),
-            flags(asked),
-        )),
-        None => error.into(),
-    })
-}
-
-/// Settings as they are typed.
-fn flags(settings: &Settings) -> String {
-    let Settings { levels, junk } = settings;
-    let mut flags = Vec::new();
-    if !levels.between.is_empty() {
-        flags.push(format!("--between {}", shell_word(&levels.between.join(","))));
-    }
-    flags.extend((!levels.unique).then(|| "--no-unique".to_owned()));
-    flags.extend((!junk.builtin).then(|| "--keep-junk".to_owned()));
-    flags.extend(junk.extra.iter().map(|value| format!("--junk {}", shell_word(value))));
-    match &flags[..] {
-        [] => "the default settings".to_owned(),
-        flags => format!("`{}`", visible(&flags.join(" "))),
-    }
-}
-
-fn settings(replay: &Replay) -> Settings {
-    let between = replay.between.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
-    let mut extra: Vec<String> = replay.junk.iter().map(|value| value.trim().to_lowercase()).collect();
-    extra.sort();
-    extra.dedup();
-    Settings { levels: Levels { between, unique: !replay.no_unique }, junk: Junk { builtin: !replay.keep_junk, extra } }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,17 +107,6 @@ mod tests {
         assert_eq!(ended(&summary, true, None), Ended::Rejected);
         summary.stopped = true;
         assert_eq!(ended(&summary, true, None), Ended::Unwell);
-    }
-
-    #[test]
-    fn settings_as_they_are_typed() {
-        assert_eq!(flags(&Settings::default()), "the default settings");
-        let extra = vec!["it's".to_owned(), "none".to_owned()];
-        let all = Settings {
-            levels: Levels { between: vec!["email".into(), "deviceid".into()], unique: false },
-            junk: Junk { builtin: false, extra },
-        };
-        assert_eq!(flags(&all), r"`--between email,deviceid --no-unique --keep-junk --junk 'it'\''s' --junk none`");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::io::BufRead;
 
-use backstitch::engine::Engine;
 use backstitch::model::identity::Identity;
 use backstitch::model::namespace::SESSION;
 use backstitch::resolver::{PersonKind, Resolution, View};
@@ -13,6 +12,7 @@ use crate::cli::args::{Common, Resolve};
 use crate::cli::failure::Failure;
 use crate::cli::identity::{meant, unknown};
 use crate::cli::output::Output;
+use crate::cli::settings;
 use crate::cli::text::{Even, table, thousands, visible};
 
 /// Identities of a group that are listed for people; `--json` lists all.
@@ -20,7 +20,7 @@ const GROUP_SHOWN: usize = 20;
 
 /// Answers for each ID in turn.
 pub fn run(common: &Common, resolve: &Resolve) -> Result<Ended, Failure> {
-    let engine = Engine::open_existing(&common.store)?;
+    let engine = settings::open(common)?;
     let view = resolve.read.view(&engine.resolver());
     let mut out = Output::stdout();
     let mut first = true;

@@ -1,26 +1,25 @@
 //! `sessions`: who is who?
 
-use backstitch::engine::Engine;
 use backstitch::export;
-use backstitch::model::namespace::ECOMMERCE;
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, Sessions};
 use crate::cli::failure::{Failure, tell};
-use crate::cli::identity::{meant, unknown};
+use crate::cli::identity::{meant, unique_name, unknown};
 use crate::cli::output::Output;
 use crate::cli::reading::note;
+use crate::cli::settings;
 use crate::cli::text::visible;
 
 /// Writes a row a session.
 pub fn run(common: &Common, sessions: &Sessions) -> Result<Ended, Failure> {
-    let engine = Engine::open_existing(&common.store)?;
+    let engine = settings::open(common)?;
     let view = sessions.read.view(&engine.resolver());
     note(common, view.reading());
     let rows = match &sessions.customer {
         None => view.sessions()?,
         Some(customer) => {
-            let identity = meant(view.graph().namespaces(), customer, None, ECOMMERCE);
+            let identity = meant(view.graph().namespaces(), customer, None, unique_name(view.graph().namespaces()));
             let rows = view.sessions_of(&identity.namespace, &identity.value)?;
             if rows.is_none() && !common.quiet {
                 tell(&format!("{} is {}", visible(&identity.to_string()), unknown(view.graph(), &identity)));

@@ -1,6 +1,5 @@
 //! `stats`: what does the store hold?
 
-use backstitch::engine::Engine;
 use backstitch::model::namespace::{NamespaceId, Namespaces};
 use backstitch::model::policy::Reading;
 use backstitch::model::settings::Settings;
@@ -12,6 +11,7 @@ use crate::cli::Ended;
 use crate::cli::args::{self, Common};
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::settings;
 use crate::cli::summary::holdings;
 use crate::cli::text::{Even, bytes, count, table, thousands, visible};
 use crate::cli::{reading, shared};
@@ -47,7 +47,7 @@ struct SourceStats {
 
 /// Tells what the store holds.
 pub fn run(common: &Common, stats: &args::Stats) -> Result<Ended, Failure> {
-    let engine = Engine::open_existing(&common.store)?;
+    let engine = settings::open(common)?;
     let view = stats.read.view(&engine.resolver());
     if stats.shared {
         return shared::run(common, &view);
@@ -119,7 +119,7 @@ fn in_words(stats: &Stats) -> String {
         1 => ", 1 of them refused (it would merge two customers)".to_owned(),
         refused => format!(", {} of them refused (they would merge two customers)", thousands(refused)),
     };
-    let unique = if stats.settings.levels.unique { " (unique)" } else { "" };
+    let unique = if stats.settings.levels.unique.is_some() { " (unique)" } else { "" };
     let mut junk = vec![if stats.settings.junk.builtin { "the built-in list" } else { "nothing" }];
     junk.extend(stats.settings.junk.extra.iter().map(String::as_str));
     let rows = [

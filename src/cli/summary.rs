@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use backstitch::engine::{EventCounts, SourceCounts, Summary};
 use backstitch::ingest::reject::Reason;
+use backstitch::model::namespace::ECOMMERCE;
 use backstitch::model::person::Kind;
+use backstitch::model::settings::Settings;
 use backstitch::resolver::Totals;
 use serde::Serialize;
 
@@ -170,11 +172,14 @@ fn looks_like(first: &str) -> Option<&'static str> {
 }
 
 /// What to try next.
-pub fn next_steps(summary: &Summary, common: &Common, replay: &Replay) -> String {
-    let store = match common.store.to_str() {
+pub fn next_steps(summary: &Summary, common: &Common, replay: &Replay, settings: &Settings) -> String {
+    let mut store = match common.store.to_str() {
         Some(DEFAULT_STORE) => String::new(),
         _ => format!(" --store {}", shell_word(&common.store.to_string_lossy())),
     };
+    if let Some(config) = &common.config {
+        store.push_str(&format!(" --config {}", shell_word(&config.to_string_lossy())));
+    }
     let mut steps = Vec::new();
     let mut step = |why: &str, command: String| steps.push([why.to_owned(), command]);
     if summary.events.rejected > 0 && replay.rejects.is_none() {
@@ -186,7 +191,8 @@ pub fn next_steps(summary: &Summary, common: &Common, replay: &Replay) -> String
         step("who is who", format!("backstitch sessions{store} --csv | head"));
     }
     if summary.totals.customers > 0 {
-        step("what a customer did", format!("backstitch events{store} ecommerceId:ID"));
+        let customer = format!("{}:ID", settings.levels.unique.as_deref().unwrap_or(ECOMMERCE));
+        step("what a customer did", format!("backstitch events{store} {}", shell_word(&customer)));
     }
     step("a second opinion", format!("backstitch verify{store}"));
     format!("\nNext\n{}", table([Even::Left, Even::Left], &steps))

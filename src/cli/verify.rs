@@ -1,12 +1,13 @@
 //! `verify`: is the answer right? A second opinion.
 
-use backstitch::engine::{Engine, Repaired, Verification};
+use backstitch::engine::{Repaired, Verification};
 use serde::Serialize;
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, Verify};
 use crate::cli::failure::{Failure, tell};
 use crate::cli::output::Output;
+use crate::cli::settings;
 use crate::cli::text::{count, thousands, visible};
 
 /// A verification as it is printed for programs.
@@ -21,8 +22,8 @@ struct Report<'a> {
 /// Verifies the store, repaired before where that was asked for.
 pub fn run(common: &Common, verify: &Verify) -> Result<Ended, Failure> {
     let (engine, repaired) = match verify.repair {
-        true => Engine::repair(&common.store).map(|(engine, repaired)| (engine, Some(repaired)))?,
-        false => (Engine::open_existing(&common.store)?, None),
+        true => settings::repair(common).map(|(engine, repaired)| (engine, Some(repaired)))?,
+        false => (settings::open(common)?, None),
     };
     let found = engine.verify()?;
     if let Some(Repaired { lost_events: lost @ 1.. }) = repaired {

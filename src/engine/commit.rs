@@ -1,9 +1,12 @@
-//! The commit of a batch: settled, durable, published, in this order.
+//! A commit: worked out on a draft of the graph, durable, published, in this order.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::engine::batch::{Batch, Room};
+use crate::engine::changes::{candidates, overwritten, records};
+use crate::engine::draft::{Draft, Drafts};
 use crate::engine::error::{Cause, Error};
+use crate::engine::people;
 use crate::engine::settle::{Settled, settle};
 use crate::graph::{Delta, Graph};
 use crate::model::identity::{IdentityId, Value};
@@ -11,6 +14,7 @@ use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
 use crate::resolver::Resolver;
+use crate::store::events::EventBlock;
 use crate::store::{Commit, Store};
 
 /// What may write: there is one of it, which goes to the thread that commits and comes back.
@@ -19,6 +23,8 @@ pub struct Committer<'e> {
     pub store: &'e mut Store,
     /// Who is told of them afterwards.
     pub resolver: &'e Resolver,
+    /// What they are worked out on.
+    pub drafts: &'e mut Drafts,
 }
 
 /// What a commit added.
@@ -31,53 +37,104 @@ pub struct Committed {
     pub room: Room,
 }
 
+/// What a commit is to add beside what follows from it.
+#[derive(Default)]
+pub struct Addition {
+    /// Events, encoded.
+    pub events: Vec<EventBlock>,
+    /// Sources that are new or were read further.
+    pub read: Vec<(SourceId, Source)>,
+}
+
 impl Committer<'_> {
     /// Commits a batch: without an error it is durable and published. After one it is not published, and where it may be
     /// durable all the same the store takes no further commit until it is opened again.
     pub fn commit(&mut self, batch: Batch, pool: &rayon::ThreadPool) -> Result<Committed, Error> {
         // A panic would leave the replay waiting for the end of this commit for good.
-        catch_unwind(AssertUnwindSafe(|| self.in_stages(batch, pool))).unwrap_or_else(|_| {
+        catch_unwind(AssertUnwindSafe(|| pool.install(|| self.in_stages(batch)))).unwrap_or_else(|_| {
             self.store.poison("it broke off");
+            self.restore(None);
             Err(Cause::Thread.into())
         })
     }
 
-    fn in_stages(&mut self, mut batch: Batch, pool: &rayon::ThreadPool) -> Result<Committed, Error> {
-        let settled = pool.install(|| {
+    fn in_stages(&mut self, mut batch: Batch) -> Result<Committed, Error> {
+        let (settled, positions_moved) = {
             let view = self.resolver.read();
-            settle(&mut batch, view.graph(), view.stored_events())
-        })?;
-        self.make_durable(batch, settled)
-    }
-
-    fn make_durable(&mut self, mut batch: Batch, mut settled: Settled) -> Result<Committed, Error> {
-        let (accepted, duplicate) = (settled.accepted, settled.duplicate);
-        let view = self.resolver.read();
-        merge_seen(&mut settled.seen);
-        let mut sources = view.sources().to_vec();
-        let positions_moved = put_sources(&mut sources, &batch);
-        if settled.blocks.is_empty() && !positions_moved {
-            return Ok(Committed { accepted, duplicate, room: batch.into_room() });
-        }
-        let identities: Vec<(NamespaceId, Value<'_>)> =
-            batch.identities.ids().map(|id| (batch.identities.namespace(id), batch.identities.value(id))).collect();
-        self.store.commit(Commit {
-            namespaces: batch.namespaces.names(),
-            identities,
-            seen: &seen_in_all(view.graph(), &batch, &settled.seen),
-            links: &links_in_all(view.graph(), settled.links.as_slice()),
-            events: settled.blocks,
-            sources: &read_of(&batch),
-        })?;
-        drop(view);
-        let (namespaces, identities) = (batch.namespaces.clone(), std::mem::take(&mut batch.identities));
-        let delta = Delta { namespaces, identities, seen: settled.seen, links: settled.links, unlinks: Vec::new() };
-        if let Err(error) = self.resolver.publish(delta, self.store.events(), sources) {
-            // The store is a commit ahead of the graph: whatever was settled over that graph would be wrong in it.
-            self.store.poison(&error.to_string());
-            return Err(error.into());
+            let settled = settle(&mut batch, view.graph(), view.stored_events())?;
+            (settled, batch.sources.iter().any(|(id, source)| view.sources().get(id.0 as usize) != Some(source)))
+        };
+        let Settled { accepted, duplicate, blocks, links, mut seen } = settled;
+        if !blocks.is_empty() || positions_moved {
+            merge_seen(&mut seen);
+            let (namespaces, identities) = (batch.namespaces.clone(), std::mem::take(&mut batch.identities));
+            let delta = Delta { namespaces, identities, seen, links, unlinks: Vec::new() };
+            let read = batch.sources.iter().map(|(&id, source)| (id, source.clone())).collect();
+            self.add(delta, Addition { events: blocks, read })?;
         }
         Ok(Committed { accepted, duplicate, room: batch.into_room() })
+    }
+
+    /// Makes a delta, and what it adds to the store beside the graph, durable; then publishes it. Its `seen` is sorted by identity.
+    /// Returns how many records it adds to the change feed.
+    pub fn add(&mut self, delta: Delta, addition: Addition) -> Result<u64, Error> {
+        let mut sources = self.resolver.read().sources().to_vec();
+        put_sources(&mut sources, &addition.read);
+        let mut draft = self.drafts.begin(self.resolver)?;
+        let kept = Drafts::keep(&draft, &delta);
+        match self.make_durable(&mut draft.graph, delta, addition) {
+            Ok(changes) => {
+                self.drafts.publish(self.resolver, draft, kept, self.store.events(), sources);
+                Ok(changes)
+            }
+            Err(error) => {
+                self.restore(Some(draft));
+                Err(error)
+            }
+        }
+    }
+
+    fn make_durable(&mut self, graph: &mut Graph, delta: Delta, addition: Addition) -> Result<u64, Error> {
+        let (touched, unlinks) = (delta.seen.clone(), delta.unlinks.clone());
+        let met: Vec<(IdentityId, IdentityId)> =
+            delta.links.as_slice().iter().map(|link| (link.lower, link.higher)).collect();
+        let applied = graph.apply(delta)?;
+        let candidates = candidates(graph, &applied, &touched);
+        let changes = records(graph, &candidates, &self.store.events())?;
+        let identities: Vec<(NamespaceId, Value<'_>)> = (applied.identities as u32..graph.identities().len() as u32)
+            .map(IdentityId)
+            .map(|id| (graph.identities().namespace(id), graph.identities().value(id)))
+            .collect();
+        let seen: Vec<(IdentityId, Seen)> = touched.iter().map(|&(id, _)| (id, graph.seen(id))).collect();
+        let links: Vec<Link> =
+            met.iter().filter_map(|&(lower, higher)| graph.links().get(lower, higher)).copied().collect();
+        self.store.commit(Commit {
+            namespaces: graph.namespaces().names(),
+            identities,
+            seen: &seen,
+            links: &links,
+            events: addition.events,
+            sources: &addition.read,
+            changes: &changes,
+            overwritten: overwritten(applied, unlinks),
+        })?;
+        Ok(changes.len() as u64)
+    }
+
+    /// Puts back what a commit that failed has changed before anybody can read it. Where that was the only graph it is read
+    /// again from the store, as of the last commit; where not even that can be done, it stays as it is: what it knows is true,
+    /// if not durable.
+    fn restore(&mut self, draft: Option<Draft>) {
+        if draft.as_ref().is_some_and(|draft| !draft.is_taken()) {
+            return;
+        }
+        let sources = self.resolver.read().sources().to_vec();
+        match (people::graph(self.store), draft) {
+            (Ok(graph), _) | (Err(_), Some(Draft { graph, .. })) => {
+                self.resolver.publish(graph, self.store.events(), sources);
+            }
+            (Err(_), None) => {}
+        }
     }
 }
 
@@ -93,46 +150,15 @@ fn merge_seen(seen: &mut Vec<(IdentityId, Seen)>) {
     });
 }
 
-/// The sources of a batch, as a commit takes them.
-fn read_of(batch: &Batch) -> Vec<(SourceId, Source)> {
-    batch.sources.iter().map(|(&id, source)| (id, source.clone())).collect()
-}
-
-/// Puts the batch's positions among the known sources; says whether anything changed.
-fn put_sources(sources: &mut Vec<Source>, batch: &Batch) -> bool {
-    let mut changed = false;
-    for (id, source) in &batch.sources {
+/// Puts positions among the known sources.
+fn put_sources(sources: &mut Vec<Source>, read: &[(SourceId, Source)]) {
+    for (id, source) in read {
         // Ids are given in the order in which sources are opened, and batches are committed in it: a new one is the next.
         match sources.get_mut(id.0 as usize) {
-            Some(known) if known == source => continue,
             Some(known) => known.clone_from(source),
             None => sources.push(source.clone()),
         }
-        changed = true;
     }
-    changed
-}
-
-/// When the identities of a batch were seen in all, the stored events included.
-fn seen_in_all(graph: &Graph, batch: &Batch, added: &[(IdentityId, Seen)]) -> Vec<(IdentityId, Seen)> {
-    let in_all = |&(id, mut seen): &(IdentityId, Seen)| {
-        if batch.is_old(id) {
-            seen.merge(graph.seen(id));
-        }
-        (id, seen)
-    };
-    added.iter().map(in_all).collect()
-}
-
-/// The links of a batch in all, the stored events included.
-fn links_in_all(graph: &Graph, added: &[Link]) -> Vec<Link> {
-    let in_all = |&(mut link): &Link| {
-        if let Some(known) = graph.links().get(link.lower, link.higher) {
-            link.merge(known);
-        }
-        link
-    };
-    added.iter().map(in_all).collect()
 }
 
 #[cfg(test)]
@@ -143,20 +169,20 @@ mod tests {
     use crate::engine::share::Share;
     use crate::ingest::chunk::Chunk;
     use crate::ingest::decode::Decoder;
+    use crate::ingest::layout::Layout;
     use crate::model::namespace::Namespaces;
     use crate::model::settings::Settings;
     use crate::store::backend::MemoryBackend;
-    use crate::store::error::StoreError;
 
     #[test]
-    fn a_graph_that_falls_behind_its_store_takes_no_further_commit() {
+    fn what_the_graph_cannot_take_is_not_made_durable() {
         let settings = Settings::default();
         let bytes = br#"{"timestamp":1,"user":{"identities":{"sessionId":"s"}}}"#.to_vec();
         let chunk = Chunk { end: bytes.len() as u64, bytes, start: 0, unterminated: false, overlong: None };
         let empty = Graph::new(Namespaces::new(settings.levels.clone()));
         let batch = || {
             let mut share = Share::new(empty.namespaces().clone());
-            share.decode(&Decoder::new(&settings.junk), &chunk, false);
+            share.decode(&Decoder::new(&settings.junk, &Layout::default()), &chunk, false);
             let mut batch = Batch::new(&empty, Room::new());
             batch.absorb(&empty, &share, SourceId(0)).unwrap();
             batch
@@ -168,10 +194,13 @@ mod tests {
         let mut store = Store::with_backend(Arc::new(MemoryBackend::default()), Some(&settings)).unwrap();
         let resolver = Resolver::new(ahead, store.events(), Vec::new());
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        let mut committer = Committer { store: &mut store, resolver: &resolver };
-        let mut error = || committer.commit(batch(), &pool).err().expect("it cannot be published").0;
-        assert!(matches!(error(), Cause::Graph(_)), "durable, but not published");
-        assert!(matches!(error(), Cause::Store(StoreError::Poisoned { .. })), "and nothing on top of it");
-        assert_eq!(resolver.view().stored_events().rows(), 0);
+        for is_read in [true, false] {
+            let _reader = is_read.then(|| resolver.clone());
+            let mut drafts = Drafts::default();
+            let mut committer = Committer { store: &mut store, resolver: &resolver, drafts: &mut drafts };
+            let error = committer.commit(batch(), &pool).err().expect("the graph holds it already").0;
+            assert!(matches!(error, Cause::Graph(_)), "{error}");
+            assert_eq!((store.generation(), store.events().rows()), (1, 0), "nothing is durable");
+        }
     }
 }

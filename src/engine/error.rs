@@ -30,6 +30,12 @@ pub(crate) enum Cause {
     TooManyIdentities { limit: usize },
     #[error("the log names more than {limit} namespaces: do values stand in it where names belong?")]
     TooManyNamespaces { limit: usize },
+    #[error("no namespace of this store is unique, so it knows no customers, and every link joins")]
+    NoUnique,
+    #[error("that can be no {namespace}: it is blank, or longer than {} bytes", crate::model::limits::MAX_VALUE_BYTES)]
+    Value { namespace: String },
+    #[error("{name} is no source of this store, whose sources are: {known}")]
+    UnknownSource { name: String, known: String },
     #[error("a thread broke off: this is a defect; the store holds the last whole commit and is sound")]
     Thread,
 }
@@ -46,6 +52,11 @@ impl Error {
             Cause::Store(StoreError::Settings { stored, asked, .. }) => Some((stored, asked)),
             _ => None,
         }
+    }
+
+    /// Whether there is no store yet.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.0, Cause::Store(StoreError::Missing(_)))
     }
 
     /// Whether the store is damaged, so that a repair may help.

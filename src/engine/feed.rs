@@ -128,7 +128,10 @@ impl Feed {
             position.bytes = bytes;
             position.lines = reading.lines;
         }
-        batch.read(reading.id, Source { name: reading.name.clone(), position: reading.position.clone() });
+        batch.read(
+            reading.id,
+            Source { name: reading.name.clone(), position: reading.position.clone(), retracted: false },
+        );
     }
 
     /// Notes that a source was absorbed to its end.
@@ -137,7 +140,10 @@ impl Feed {
         if let Some(position) = &mut reading.position {
             position.complete = position.bytes >= reading.end && !reading.failed;
         }
-        batch.read(reading.id, Source { name: reading.name.clone(), position: reading.position.clone() });
+        batch.read(
+            reading.id,
+            Source { name: reading.name.clone(), position: reading.position.clone(), retracted: false },
+        );
     }
 
     /// Bytes of the files, as they lie on the disk, that were read or passed over.

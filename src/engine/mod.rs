@@ -1,11 +1,14 @@
 //! How does a batch become durable? Replay and verification.
 
 mod batch;
+mod changes;
 mod commit;
 mod derive;
+mod draft;
 mod error;
 mod feed;
 mod people;
+mod records;
 mod rejects;
 mod repair;
 mod replay;
@@ -14,21 +17,27 @@ mod sets;
 mod settle;
 mod share;
 mod summary;
+mod undo;
 mod verify;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::engine::commit::Committer;
+use crate::engine::draft::Drafts;
+use crate::model::history::Sequence;
 use crate::model::settings::Settings;
-use crate::resolver::Resolver;
+use crate::resolver::{KnownAt, Resolver};
 use crate::store::Store;
 use crate::store::backend::{Backend, MemoryBackend};
 use crate::store::error::StoreError;
 
 pub use error::Error;
+pub use records::{Record, Records};
 pub use repair::Repaired;
 pub use replay::{BATCH_EVENTS, Replay};
 pub use summary::{EventCounts, Progress, SourceCounts, Summary};
+pub use undo::{Retract, Undone};
 pub use verify::Verification;
 
 /// A store that is open for replay, and the people in it. There is one a store, in one process at a time; its [`Resolver`]s are many.
@@ -37,6 +46,7 @@ pub use verify::Verification;
 pub struct Engine {
     store: Store,
     resolver: Resolver,
+    drafts: Drafts,
 }
 
 impl Engine {
@@ -103,7 +113,7 @@ impl Engine {
 
     fn over(store: Store) -> Result<Self, Error> {
         let resolver = people::load(&store)?;
-        Ok(Self { store, resolver })
+        Ok(Self { store, resolver, drafts: Drafts::default() })
     }
 
     /// Replays logs into the store. What it has read is durable when it returns, whether to the end or stopped;
@@ -114,7 +124,76 @@ impl Engine {
     /// When an input does not exist or the store cannot be written. A source that cannot be read to its end does not end
     /// the replay: [`Summary::failed`] names it.
     pub fn replay(&mut self, replay: Replay<'_>) -> Result<Summary, Error> {
-        replay::run(&mut self.store, &self.resolver, replay)
+        replay::run(self.committer(), replay)
+    }
+
+    /// Lets the link of a session and a customer count as never seen, also where events to come carry both; those events
+    /// themselves stay with their customer. Neither need be known yet. It may be [taken back](Self::relink).
+    ///
+    /// Durable when it returns. Costs what the two groups of the link cost to be built anew.
+    ///
+    /// # Errors
+    /// When no namespace is unique, a value can be no identity, or the store cannot be written.
+    pub fn unlink(&mut self, session: &str, customer: &str) -> Result<Undone, Error> {
+        self.committer().unlink(session, customer, true)
+    }
+
+    /// Takes an [`unlink`](Self::unlink) back: everything is as if it had never been.
+    ///
+    /// # Errors
+    /// As [`unlink`](Self::unlink).
+    pub fn relink(&mut self, session: &str, customer: &str) -> Result<Undone, Error> {
+        self.committer().unlink(session, customer, false)
+    }
+
+    /// Takes events back: the store then answers as one that never saw them. Nothing keeps them from being replayed again.
+    ///
+    /// Durable when it returns. Costs a read of all events, twice, a write of the runs that held them and of all links, and the
+    /// memory of a second graph.
+    ///
+    /// # Errors
+    /// When the source is unknown, or the store cannot be read or written.
+    pub fn retract(&mut self, what: Retract<'_>) -> Result<Undone, Error> {
+        self.committer().retract(what)
+    }
+
+    /// The number of the last record of the change feed; 0 before the first.
+    pub fn sequence(&self) -> Sequence {
+        self.store.sequence()
+    }
+
+    /// The records of the change feed after `since`, the oldest first. Whoever keeps the number of the last one applied gets
+    /// each exactly once, and applying them all to the rows of [`View::sessions`](crate::resolver::View::sessions) as they were
+    /// gives them as they are.
+    ///
+    /// Costs a read of the blocks that hold the records.
+    ///
+    /// # Errors
+    /// When some of them were trimmed, or `since` is not reached yet, or the store cannot be read.
+    pub fn changes(&self, since: Sequence) -> Result<Records<'_>, Error> {
+        Ok(Records::new(self.store.changes(since)?, self.resolver.view()))
+    }
+
+    /// Forgets the records of the change feed up to `sequence`, and with them what was [known](Self::known_at) before it.
+    ///
+    /// # Errors
+    /// When `sequence` is not reached yet, or the store cannot be written.
+    pub fn trim(&mut self, sequence: Sequence) -> Result<(), Error> {
+        Ok(self.store.trim(sequence)?)
+    }
+
+    /// What the store had published after the commit that wrote the record `sequence` of the change feed (0: before the first).
+    ///
+    /// Costs a read of all identities and links, as an opening does, and of what was overwritten since.
+    ///
+    /// # Errors
+    /// When that was trimmed, or is not reached yet, or the store cannot be read.
+    pub fn known_at(&self, sequence: Sequence) -> Result<KnownAt, Error> {
+        Ok(KnownAt::new(people::graph_known_at(&self.store, sequence)?))
+    }
+
+    fn committer(&mut self) -> Committer<'_> {
+        Committer { store: &mut self.store, resolver: &self.resolver, drafts: &mut self.drafts }
     }
 
     /// A handle that answers questions, in any thread, while replays go on.

@@ -4,6 +4,7 @@ use crate::engine::error::Error;
 use crate::graph::interner::Interner;
 use crate::graph::links::Links;
 use crate::graph::{Delta, Graph};
+use crate::model::history::Sequence;
 use crate::model::namespace::Namespaces;
 use crate::resolver::Resolver;
 use crate::store::Store;
@@ -11,20 +12,43 @@ use crate::store::load::Loaded;
 
 /// Loads everything but the events. Costs a read of all identities and links, and a sort of the links.
 pub fn load(store: &Store) -> Result<Resolver, Error> {
+    let (identities, loaded) = read(store)?;
+    let sources = loaded.sources.clone();
+    Ok(Resolver::new(build(store, identities, &loaded)?, store.events(), sources))
+}
+
+/// The graph alone, as of the last commit.
+pub fn graph(store: &Store) -> Result<Graph, Error> {
+    let (identities, loaded) = read(store)?;
+    build(store, identities, &loaded)
+}
+
+/// The graph as the store published it after the commit that wrote the record `sequence` of the change feed.
+pub fn graph_known_at(store: &Store, sequence: Sequence) -> Result<Graph, Error> {
+    let (identities, mut loaded) = read(store)?;
+    store.go_back(sequence, &mut loaded)?;
+    build(store, identities, &loaded)
+}
+
+fn read(store: &Store) -> Result<(Interner, Loaded), Error> {
     let mut identities = Interner::new();
     let loaded = store.load(|namespace, value| {
         identities.intern(namespace, value);
     })?;
+    Ok((identities, loaded))
+}
+
+fn build(store: &Store, identities: Interner, loaded: &Loaded) -> Result<Graph, Error> {
     let mut links = Links::new();
     links.reserve(loaded.links.len());
     for &link in &loaded.links {
         links.merge_link(link);
     }
     let seen = identities.ids().zip(loaded.seen.iter().copied()).collect();
-    let namespaces = namespaces(store, &loaded);
+    let namespaces = namespaces(store, loaded);
     let mut graph = Graph::new(namespaces.clone());
-    graph.apply(Delta { namespaces, identities, seen, links, unlinks: Vec::new() })?;
-    Ok(Resolver::new(graph, store.events(), loaded.sources))
+    graph.apply(Delta { namespaces, identities, seen, links, unlinks: loaded.unlinks.clone() })?;
+    Ok(graph)
 }
 
 /// Loads the identities alone, as people without links: what a repair begins with.

@@ -21,9 +21,9 @@ use crate::engine::summary::{Progress, Summary};
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::inputs;
+use crate::ingest::layout::Layout;
 use crate::model::namespace::Namespaces;
 use crate::resolver::Resolver;
-use crate::store::Store;
 
 /// Events of a batch. A commit costs two fsyncs and leaves blocks that a later one must merge, so batches are large;
 /// a row takes up to 120 bytes on its way (gathered, grouped, and those gathered meanwhile), so they are not larger:
@@ -41,6 +41,8 @@ const CHUNKS_UNDER_WAY: usize = 64;
 pub struct Replay<'a> {
     /// Files, folders, globs, `-` for standard input.
     pub inputs: Vec<String>,
+    /// Where the lines of the inputs say what.
+    pub layout: Layout,
     /// Whether to read again what was read before. Events that are stored already stay as they are.
     pub force: bool,
     /// Threads to decode and settle with; all cores when `None`.
@@ -61,6 +63,7 @@ impl<'a> Replay<'a> {
     pub fn of<S: Into<String>>(inputs: impl IntoIterator<Item = S>) -> Self {
         Self {
             inputs: inputs.into_iter().map(Into::into).collect(),
+            layout: Layout::default(),
             force: false,
             threads: None,
             batch_events: BATCH_EVENTS,
@@ -82,17 +85,18 @@ enum Report<'e> {
 /// Replays a log into the store.
 ///
 /// An error ends the loop; what is being decoded or committed by then ends by itself, and is waited for.
-pub(crate) fn run(store: &mut Store, resolver: &Resolver, mut replay: Replay<'_>) -> Result<Summary, Error> {
+pub(crate) fn run(committer: Committer<'_>, mut replay: Replay<'_>) -> Result<Summary, Error> {
     let start = Instant::now();
     let pool = pool(replay.threads)?;
-    let decoder = Decoder::new(&store.settings().junk);
+    let decoder = Decoder::new(&committer.store.settings().junk, &replay.layout);
+    let resolver = committer.resolver;
     let mut pipeline = Pipeline::new(resolver, &mut replay, pool.current_num_threads())?;
     let wanted = pipeline.rejects.are_wanted();
     let (send, receive) = mpsc::channel();
     std::thread::scope(|commits| {
         pool.in_place_scope(|decodes| -> Result<(), Error> {
             // Here while no commit is under way.
-            let mut committer = Some(Committer { store, resolver });
+            let mut committer = Some(committer);
             loop {
                 // 1. Read chunks and hand them out.
                 let stopped = replay.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));

@@ -112,7 +112,8 @@ fn compare_people(graph: &Graph, found: &mut Verification) {
 /// The identity that names the person of each identity, and since when it is a customer's.
 fn people_by_spanning_forest(graph: &Graph) -> Vec<(IdentityId, Option<Time>)> {
     let count = graph.identities().len();
-    let mut links: Vec<&Link> = graph.links().as_slice().iter().collect();
+    let counts = graph.links().ids().filter(|&id| !graph.unlinked(id));
+    let mut links: Vec<&Link> = counts.map(|id| &graph.links()[id]).collect();
     links.sort_by(|a, b| {
         let ends = |x, y| graph.compare(x, y);
         a.first.cmp(&b.first).then_with(|| ends(a.higher, b.higher)).then_with(|| ends(a.lower, b.lower))

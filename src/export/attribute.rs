@@ -11,6 +11,7 @@ use crate::ingest::decode::Decoder;
 use crate::ingest::error::IngestError;
 use crate::ingest::inputs::{Input, expand};
 use crate::ingest::junk::JunkCounts;
+use crate::ingest::layout::Layout;
 use crate::ingest::reader::{self, Reader};
 use crate::model::event::Activity;
 use crate::model::identity::Identity;
@@ -43,6 +44,8 @@ pub struct Attribute<'a> {
     pub view: &'a View,
     /// What counts as junk: the store's own settings, if its people are to be found again.
     pub junk: &'a Junk,
+    /// Where the lines say what: as they were replayed.
+    pub layout: &'a Layout,
     /// The sources, as [`expand`] reads them.
     pub inputs: &'a [String],
     /// How the rows are written.
@@ -73,10 +76,10 @@ pub struct Exported {
 /// # Errors
 /// When a source or the store cannot be read or `out` cannot be written.
 pub fn attribute(job: Attribute<'_>, out: &mut dyn Write) -> Result<Exported, ExportError> {
-    let Attribute { view, junk, inputs, format, stop, progress } = job;
+    let Attribute { view, junk, layout, inputs, format, stop, progress } = job;
     let inputs = expand(inputs)?;
     let bytes_total = inputs.iter().map(Input::file_bytes).sum();
-    let work = Work { attributor: view.attributor()?, decoder: Decoder::new(junk), format };
+    let work = Work { attributor: view.attributor()?, decoder: Decoder::new(junk, layout), format };
     let mut exported = Exported::default();
     if format == Format::Csv {
         out.write_all(b"time,session,id,person,attribution\n")?;

@@ -1,8 +1,9 @@
-//! How does the answer leave? Rows to NDJSON and CSV, and a log with its people written in.
+//! How does the answer leave? Rows to NDJSON and CSV, a log with its people written in, and pictures.
 //!
 //! Floor 3. Writes to any [`std::io::Write`]; files, names and renaming are the caller's business.
 
 mod attribute;
+pub mod picture;
 mod rows;
 
 pub use attribute::{Attribute, ExportError, Exported, attribute};

@@ -41,13 +41,12 @@ impl Graph {
     /// The graph of the events up to and including `until`, with the same ids: an identity that was not seen by then is
     /// there, but not [known](Self::is_known).
     ///
-    /// `last` and `count` of its links, and `events` of its identities, are those of all events still: links alone cannot tell
-    /// them apart. What is unlinked today is so in it too. Costs a copy of the identity table and a sort of the links up to then.
+    /// The last times and the counts of its links and identities are those of all events still: links alone cannot tell them
+    /// apart. What is unlinked today is so in it too. Costs a copy of the identity table and a sort of the links up to then.
     pub fn as_of(&self, until: Time) -> Self {
         let Facts { namespaces, identities, seen, links, .. } = &self.facts;
         let by_then = identities.ids().zip(seen).filter(|(_, seen)| seen.first <= until);
-        let seen: Vec<(IdentityId, Seen)> =
-            by_then.map(|(id, seen)| (id, Seen { last: seen.last.min(until), ..*seen })).collect();
+        let seen: Vec<(IdentityId, Seen)> = by_then.map(|(id, &seen)| (id, seen)).collect();
         let mut kept = Links::new();
         for &link in links.as_slice().iter().filter(|link| link.first <= until) {
             kept.merge_link(link);

@@ -10,6 +10,7 @@
 mod applied;
 mod apply;
 mod dirty;
+pub mod explain;
 mod facts;
 mod forest;
 pub mod interner;

@@ -110,6 +110,11 @@ impl Graph {
         (self.is_customer(customer) && !self.unlinked(link)).then(|| &self.facts.links[link])
     }
 
+    /// The links in which an identity is the lower end, likewise.
+    pub fn links_above(&self, id: IdentityId) -> impl Iterator<Item = (LinkId, &Link)> {
+        self.facts.touching.above(id).map(|link| (link, &self.facts.links[link]))
+    }
+
     /// Whether an identity is a session: of the lowest namespace.
     pub fn is_session(&self, id: IdentityId) -> bool {
         self.facts.identities.namespace(id) == NamespaceId::SESSION

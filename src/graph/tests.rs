@@ -9,7 +9,7 @@ use crate::graph::{Delta, Graph, GraphError};
 use crate::model::digest::EventHash;
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Seen, Unlink, Witness};
-use crate::model::namespace::{Levels, Namespaces};
+use crate::model::namespace::{ECOMMERCE, Levels, Namespaces};
 use crate::model::person::Person;
 use crate::model::time::Time;
 
@@ -17,7 +17,7 @@ use crate::model::time::Time;
 const TIMES: std::ops::Range<i64> = 0..9;
 
 fn levels(unique: bool) -> Namespaces {
-    Namespaces::new(Levels { between: Vec::new(), unique })
+    Namespaces::new(Levels { between: Vec::new(), unique: unique.then(|| ECOMMERCE.to_owned()) })
 }
 
 /// What `events` add to `graph`, as an engine would say it.
@@ -109,6 +109,45 @@ fn agree_as_of(graph: &Graph, events: &[Happening], unique: bool) {
     }
 }
 
+/// A graph as of any time is that of the events up to then, and knows nobody else.
+fn agree_in_the_past(unlinked: &[(Name, Name)], graph: &Graph, events: &[Happening], unique: bool) {
+    for until in TIMES.start - 1..TIMES.end {
+        let past = graph.as_of(Time::from_micros(until));
+        past.forest.check(&past.facts);
+        let then: Vec<Happening> = events.iter().filter(|event| event.time <= until).cloned().collect();
+        let truth = Reference::without(unlinked, &then, unique, i64::MAX);
+        let ids: Vec<IdentityId> = truth.names.iter().map(|name| id(graph, name)).collect();
+        for id in past.identities().ids() {
+            assert_eq!(past.identity(id), graph.identity(id), "ids stay");
+            assert_eq!(past.is_known(id), ids.contains(&id), "{} as of {until}", graph.identity(id));
+        }
+        for (place, &id) in ids.iter().enumerate() {
+            let mut members: Vec<IdentityId> = past.members(id).collect();
+            members.sort_by(|&a, &b| past.compare(a, b));
+            assert_eq!(members, truth.group(place).into_iter().map(|at| ids[at]).collect::<Vec<_>>());
+            let owner = past.owner(id).map(|owner| (owner.customer, owner.since));
+            assert_eq!(owner, truth.owner(place).map(|(at, since)| (ids[at], since.map(Time::from_micros))));
+            assert_eq!(past.earliest(id), ids[truth.earliest(place)]);
+            if !past.is_session(id) {
+                continue;
+            }
+            let mut logins: Vec<_> =
+                past.logins_of(id).map(|(_, link)| (link.higher, link.first.as_micros())).collect();
+            logins.sort_by(|a, b| past.compare(a.0, b.0));
+            let met =
+                truth.links.iter().filter(|&(&(low, high), _)| low == place && truth.customer(high) == Some(high));
+            let counts = |&(&(low, high), _): &(&(usize, usize), _)| {
+                !unlinked.contains(&(truth.names[low].clone(), truth.names[high].clone()))
+            };
+            let expected: Vec<_> = met.filter(counts).map(|(&(_, high), &(first, ..))| (ids[high], first)).collect();
+            assert_eq!(logins, expected, "logins of {:?} as of {until}", truth.names[place]);
+            for &(customer, _) in &expected {
+                assert!(past.login(id, customer).is_some());
+            }
+        }
+    }
+}
+
 /// Applies `delta`, and holds what is said of the change against the graph before.
 fn note_and_apply(graph: &mut Graph, delta: Delta) {
     let before = graph.clone();
@@ -173,6 +212,7 @@ proptest! {
             agree(&graph, &events, unique);
         }
         agree_as_of(&graph, &events, unique);
+        agree_in_the_past(&[], &graph, &events, unique);
     }
 
     #[test]
@@ -213,6 +253,7 @@ proptest! {
             note_and_apply(&mut graph, delta);
             agree_without(&unlinked, &graph, &events, unique);
         }
+        agree_in_the_past(&unlinked, &graph, &events, unique);
         for pair in std::mem::take(&mut unlinked) {
             let unlink = Unlink { lower: id(&graph, &pair.0), higher: id(&graph, &pair.1), stands: false };
             let delta = Delta { unlinks: vec![unlink], ..Delta::new(graph.namespaces().clone()) };

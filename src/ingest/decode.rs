@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::ingest::chunk::Chunk;
 use crate::ingest::fields::Fields;
 use crate::ingest::junk::{JunkCounts, JunkList, NO_NAMESPACE};
+use crate::ingest::layout::Layout;
 use crate::ingest::marks::Marks;
 use crate::ingest::reject::{Quoted, Reason, Reject};
 use crate::ingest::scan::{Fault, Scanner, Token};
@@ -28,6 +29,7 @@ const MAX_SPELLINGS: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Decoder {
     junk: JunkList,
+    layout: Layout,
 }
 
 /// A line that is no blank one, and what became of it.
@@ -52,9 +54,9 @@ pub struct Decoded {
 }
 
 impl Decoder {
-    /// A decoder that takes the values that `junk` names for no identities.
-    pub fn new(junk: &Junk) -> Self {
-        Self { junk: JunkList::new(junk) }
+    /// A decoder of lines of this layout that takes the values that `junk` names for no identities.
+    pub fn new(junk: &Junk, layout: &Layout) -> Self {
+        Self { junk: JunkList::new(junk), layout: layout.clone() }
     }
 
     /// Decodes every line of `chunk`: `each` is called once for each line that is not blank, in order. New namespaces are
@@ -75,7 +77,7 @@ impl Decoder {
             decoder: self,
             namespaces,
             junk,
-            fields: Fields::new(),
+            fields: self.layout.tree.as_deref().map_or_else(Fields::new, Fields::of),
             marks: Marks::default(),
             spellings: SmallVec::new(),
             number: 0,
@@ -151,7 +153,10 @@ impl Lines<'_> {
                 continue;
             }
             let first = scanner.at;
-            let mut read = fields.read(text, &mut scanner);
+            let mut read = match &self.decoder.layout.tree {
+                None => fields.read(text, &mut scanner),
+                Some(tree) => fields.read_by(tree, text, &mut scanner),
+            };
             let last = scanner.at;
             if read.is_ok() && scanner.white() != b'\n' {
                 read = Err(Fault::After);
@@ -220,7 +225,7 @@ impl Lines<'_> {
     /// The activity whose fields were read from `line`, which is a part of `text`.
     #[inline(always)]
     fn activity<'a>(&mut self, text: &'a str, line: &str, fields: &'a Fields) -> Result<Activity<'a>, Reject> {
-        let time = moment(text, fields)?;
+        let time = moment(&self.decoder.layout, text, fields)?;
         let identities = self.identities(text, fields)?;
         let id = event_id(text, fields).unwrap_or_else(|| EventId::Line(xxh3_128(line.as_bytes())));
         Ok(Activity { time, id, identities })
@@ -247,7 +252,7 @@ impl Lines<'_> {
             }
         }
         if kept.is_empty() || kept.len() > MAX_IDENTITIES_PER_EVENT {
-            return Err(unusable(fields, kept.len()));
+            return Err(unusable(&self.decoder.layout, fields, kept.len()));
         }
         if kept.len() > 1 {
             kept.sort_unstable_by(|a, b| self.namespaces.cmp(a.0, b.0));
@@ -290,11 +295,14 @@ fn trim(text: &str) -> &str {
 }
 
 #[cold]
-fn unusable(fields: &Fields, kept: usize) -> Reject {
+fn unusable(layout: &Layout, fields: &Fields, kept: usize) -> Reject {
     let reject = |detail: &dyn std::fmt::Display| Reject::new(Reason::NoIdentity, detail);
+    let paths = layout.identity_paths();
+    let hold = if paths.len() == 1 { "holds" } else { "hold" };
+    let paths = paths.join(" and ");
     match fields.identities.len() {
-        0 => reject(&"user.identities holds no text or number"),
-        _ if kept == 0 => reject(&"every value of user.identities is junk"),
+        0 => reject(&format_args!("{paths} {hold} no text or number")),
+        _ if kept == 0 => reject(&format_args!("every value of {paths} is junk")),
         _ => reject(&format_args!(
             "it has {kept} identities, and none is taken of more than {MAX_IDENTITIES_PER_EVENT}: so many are a mistake upstream"
         )),
@@ -302,10 +310,10 @@ fn unusable(fields: &Fields, kept: usize) -> Reject {
 }
 
 #[inline(always)]
-fn moment(text: &str, fields: &Fields) -> Result<Time, Reject> {
-    let (name, token) = match fields.timestamp {
-        Token::Absent => ("time", fields.time),
-        token => ("timestamp", token),
+fn moment(layout: &Layout, text: &str, fields: &Fields) -> Result<Time, Reject> {
+    let (first, token) = match fields.timestamp {
+        Token::Absent => (false, fields.time),
+        token => (true, token),
     };
     let (time, seen) = match token {
         Token::Text(span) => {
@@ -317,13 +325,25 @@ fn moment(text: &str, fields: &Fields) -> Result<Time, Reject> {
             (seen.parse().ok().and_then(Time::from_millis), seen)
         }
         Token::Other => (None, "neither"),
-        Token::Absent => return Err(Reject::new(Reason::NoTimestamp, "there is neither timestamp nor time")),
+        Token::Absent => return Err(no_moment(layout)),
     };
-    time.ok_or_else(|| unreadable(name, seen))
+    time.ok_or_else(|| unreadable(layout, first, seen))
 }
 
 #[cold]
-fn unreadable(name: &str, seen: &str) -> Reject {
+fn no_moment(layout: &Layout) -> Reject {
+    Reject::new(
+        Reason::NoTimestamp,
+        match layout.timestamp_path() {
+            None => "there is neither timestamp nor time".to_owned(),
+            Some(path) => format!("there is no {path}"),
+        },
+    )
+}
+
+#[cold]
+fn unreadable(layout: &Layout, first: bool, seen: &str) -> Reject {
+    let name = if first { layout.timestamp_path().unwrap_or("timestamp") } else { "time" };
     let detail = format_args!("{name} is no RFC 3339 text and no whole number of milliseconds: {}", Quoted(seen));
     Reject::new(Reason::NoTimestamp, detail)
 }

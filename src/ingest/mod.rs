@@ -13,6 +13,7 @@ pub mod error;
 mod fields;
 pub mod inputs;
 pub mod junk;
+pub mod layout;
 mod marks;
 pub mod position;
 pub mod reader;
@@ -20,6 +21,8 @@ pub mod reject;
 mod scan;
 mod stamp;
 
+#[cfg(test)]
+mod layout_tests;
 #[cfg(test)]
 mod reader_tests;
 #[cfg(test)]

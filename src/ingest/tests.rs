@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::{Decoded, Decoder};
 use crate::ingest::junk::JunkCounts;
+use crate::ingest::layout::Layout;
 use crate::ingest::reject::Reason;
 use crate::ingest::scan::MAX_DEPTH;
 use crate::model::event::EventId;
@@ -23,7 +24,7 @@ use crate::model::time::Time;
 
 /// What became of a line: its time, id and identities as text, or the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     Event { time: Time, id: String, identities: Vec<(String, String)> },
     Reject(Reason),
 }
@@ -36,17 +37,21 @@ fn id_text(id: EventId<'_>) -> String {
     }
 }
 
-fn whole(bytes: &[u8]) -> Chunk {
+pub(super) fn whole(bytes: &[u8]) -> Chunk {
     let (bytes, end) = (bytes.to_vec(), bytes.len() as u64);
     let unterminated = !bytes.is_empty() && !bytes.ends_with(b"\n");
     Chunk { bytes, start: 0, end, unterminated, overlong: None }
 }
 
 fn decode(chunk: &Chunk, junk: &mut JunkCounts) -> (Vec<(u64, Vec<u8>, Outcome)>, Decoded) {
+    decode_as(&Layout::default(), chunk, junk)
+}
+
+fn decode_as(layout: &Layout, chunk: &Chunk, junk: &mut JunkCounts) -> (Vec<(u64, Vec<u8>, Outcome)>, Decoded) {
     let mut namespaces = Namespaces::new(Levels::default());
     let mut lines = Vec::new();
     let mut found = Vec::new();
-    let decoded = Decoder::new(&Junk::default()).chunk(chunk, &mut namespaces, junk, |line| {
+    let decoded = Decoder::new(&Junk::default(), layout).chunk(chunk, &mut namespaces, junk, |line| {
         let outcome = line.outcome.map(|activity| {
             let identities: Vec<_> = activity.identities.iter().map(|(id, value)| (*id, value.to_string())).collect();
             (activity.time, id_text(activity.id), identities)
@@ -67,7 +72,12 @@ fn decode(chunk: &Chunk, junk: &mut JunkCounts) -> (Vec<(u64, Vec<u8>, Outcome)>
 }
 
 fn one(line: &str) -> Outcome {
-    let (mut lines, _) = decode(&whole(line.as_bytes()), &mut JunkCounts::new());
+    one_as(&Layout::default(), line)
+}
+
+/// What becomes of a line of this layout.
+pub(super) fn one_as(layout: &Layout, line: &str) -> Outcome {
+    let (mut lines, _) = decode_as(layout, &whole(line.as_bytes()), &mut JunkCounts::new());
     assert_eq!(lines.len(), 1, "{line}");
     lines.remove(0).2
 }
@@ -76,7 +86,7 @@ fn event(identities: &str) -> Outcome {
     one(&format!(r#"{{"timestamp":0,"id":1,"user":{{"identities":{identities}}}}}"#))
 }
 
-fn named(pairs: &[(&str, &str)]) -> Outcome {
+pub(super) fn named(pairs: &[(&str, &str)]) -> Outcome {
     let identities = pairs.iter().map(|&(name, value)| (name.to_string(), value.to_string())).collect();
     Outcome::Event { time: Time::from_micros(0), id: "1".into(), identities }
 }
@@ -102,9 +112,14 @@ fn half_a_surrogate_pair_matters_where_its_text_is_needed() {
     assert_eq!(titled(r"\ud83"), Outcome::Reject(Reason::Malformed), "no escape at all");
     let line = r#"{"timestamp":0,"user":{"identities":{"a":"b\n","x":"y\t\udead"}}}"#;
     let (mut namespaces, mut told) = (Namespaces::new(Levels::default()), String::new());
-    Decoder::new(&Junk::default()).chunk(&whole(line.as_bytes()), &mut namespaces, &mut JunkCounts::new(), |line| {
-        told = line.outcome.unwrap_err().to_string();
-    });
+    Decoder::new(&Junk::default(), &Layout::default()).chunk(
+        &whole(line.as_bytes()),
+        &mut namespaces,
+        &mut JunkCounts::new(),
+        |line| {
+            told = line.outcome.unwrap_err().to_string();
+        },
+    );
     let place = line.find(r"\udead").unwrap() + 1;
     let expected = format!(
         "malformed: a time, an id or an identity holds half of a surrogate pair, which is no text (at byte {place})"
@@ -358,7 +373,7 @@ fn expected(json: &Json, line: &str) -> Outcome {
 }
 
 /// JSON text in many spellings.
-fn json_text() -> impl Strategy<Value = String> {
+pub(super) fn json_text() -> impl Strategy<Value = String> {
     let text = prop_oneof![
         "[a-z0-9 é😀]{0,20}",
         Just(r"\u0041\ud83d\ude00".to_string()),
@@ -436,7 +451,7 @@ fn json_leafless() -> impl Strategy<Value = String> {
 }
 
 /// Bytes that a mutation puts in: those that mean something in JSON, and some that may not be there.
-const MEANINGFUL: &[u8] = b"{}[]:,\"\\ut/0123456789.eE+-nrfals \t\r\x00\x1F\x7F\x80\xC3\xA9\xFF";
+pub(super) const MEANINGFUL: &[u8] = b"{}[]:,\"\\ut/0123456789.eE+-nrfals \t\r\x00\x1F\x7F\x80\xC3\xA9\xFF";
 
 /// Whether a number in the text is spelled as the library would write it, so that the oracle knows its text.
 fn numbers_are_plain(json: &Json) -> bool {

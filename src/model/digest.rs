@@ -77,6 +77,13 @@ impl IdentityHash {
     }
 }
 
+/// 32 hex digits.
+impl fmt::Display for EventHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
 impl EventHash {
     /// Hashes an event with the hashes of its identities in level order.
     pub fn new(time: Time, id: EventId<'_>, identities: impl IntoIterator<Item = IdentityHash>) -> Self {

@@ -4,6 +4,7 @@
 
 pub mod digest;
 pub mod event;
+pub mod history;
 pub mod identity;
 pub mod limits;
 pub mod link;

@@ -1,6 +1,7 @@
 //! Namespaces and their levels.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,7 @@ use crate::model::limits::{MAX_NAMESPACE_BYTES, MAX_NAMESPACES};
 
 /// The lowest namespace, as the wire spells it.
 pub const SESSION: &str = "sessionId";
-/// The highest and only unique namespace of a store, as the wire spells it, unless the store was made without one.
+/// The unique namespace of a store, as the wire spells it, unless the store was made with another or without one.
 pub const ECOMMERCE: &str = "ecommerceId";
 
 /// A namespace of one store: its place in that store's [`Namespaces`].
@@ -24,17 +25,140 @@ impl NamespaceId {
 /// Which namespaces a store ranks, from low to high. A store remembers its levels and keeps them for life.
 ///
 /// `sessionId` is always the lowest. What is named nowhere lies above `between` and below the unique one, by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Two are equal when they differ in the case of names alone.
+#[derive(Debug, Clone, Eq, Serialize, Deserialize)]
 pub struct Levels {
-    /// Lower-case names between the session and the unique namespace, ascending.
+    /// Names between the session and the unique namespace, ascending.
     pub between: Vec<String>,
-    /// Whether `ecommerceId` is unique (a person has at most one). Without it every link joins.
-    pub unique: bool,
+    /// The unique namespace, of which a person has at most one identity, spelled as users are to read it. Without one
+    /// every link joins.
+    #[serde(with = "stored_unique")]
+    pub unique: Option<String>,
 }
 
 impl Default for Levels {
     fn default() -> Self {
-        Self { between: Vec::new(), unique: true }
+        Self { between: Vec::new(), unique: Some(ECOMMERCE.to_owned()) }
+    }
+}
+
+impl PartialEq for Levels {
+    fn eq(&self, other: &Self) -> bool {
+        let lower = |name: &String| name.to_ascii_lowercase();
+        self.between.iter().map(lower).eq(other.between.iter().map(lower))
+            && self.unique.as_ref().map(lower) == other.unique.as_ref().map(lower)
+    }
+}
+
+/// Why a name can be no namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameFault {
+    /// It is blank.
+    Blank,
+    /// It holds a colon, which ends the namespace where an identity is written.
+    Colon,
+    /// It is longer than [`MAX_NAMESPACE_BYTES`].
+    Long,
+}
+
+impl fmt::Display for NameFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blank => f.write_str("the name of a namespace is blank"),
+            Self::Colon => f.write_str("the name of a namespace holds no colon"),
+            Self::Long => write!(f, "the name of a namespace has at most {MAX_NAMESPACE_BYTES} bytes"),
+        }
+    }
+}
+
+/// Why `name` can be no namespace, if it cannot.
+pub fn name_fault(name: &str) -> Option<NameFault> {
+    if name.trim().is_empty() {
+        return Some(NameFault::Blank);
+    }
+    if name.contains(':') {
+        return Some(NameFault::Colon);
+    }
+    (name.len() > MAX_NAMESPACE_BYTES).then_some(NameFault::Long)
+}
+
+/// Why no store can have these levels.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {why}")]
+pub struct LevelsError {
+    /// The setting to be mended: `unique` or `between`.
+    pub setting: &'static str,
+    /// What is wrong with it, and the remedy.
+    pub why: String,
+}
+
+impl Levels {
+    /// Checks that each name can be a namespace and stands on one level only.
+    ///
+    /// # Errors
+    /// When a name is blank, too long or has a colon, is that of the session, or is named twice.
+    pub fn check(&self) -> Result<(), LevelsError> {
+        let all =
+            self.between.iter().map(|name| ("between", name)).chain(self.unique.iter().map(|name| ("unique", name)));
+        let mut known: Vec<(&str, &str)> = Vec::new();
+        for (setting, name) in all {
+            let refuse = |why: String| Err(LevelsError { setting, why });
+            if let Some(fault) = name_fault(name) {
+                return refuse(format!("{name:?} can be no namespace: {fault}"));
+            }
+            if name.eq_ignore_ascii_case(SESSION) {
+                return refuse(format!("{name:?} is the lowest level of every store: name another namespace"));
+            }
+            match known.iter().find(|(_, other)| other.eq_ignore_ascii_case(name)) {
+                Some(("between", _)) if setting == "unique" => {
+                    return refuse(format!(
+                        "{name:?} is among the levels below it, too (between): leave it out there, or name another \
+                         namespace"
+                    ));
+                }
+                Some(_) => return refuse(format!("{name:?} is named twice: leave one out")),
+                None => known.push((setting, name)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The unique namespace as a store keeps it: 0 for none, 1 for `ecommerceId` as it is, 2 before any other name. So the byte
+/// of a store whose program knew no other name, and wrote a boolean, reads on. In writing for people it is the name, or null.
+mod stored_unique {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::ECOMMERCE;
+
+    #[derive(Serialize, Deserialize)]
+    enum Stored {
+        None,
+        Ecommerce,
+        Named(String),
+    }
+
+    pub fn serialize<S: Serializer>(unique: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
+        if to.is_human_readable() {
+            return unique.serialize(to);
+        }
+        let stored = match unique.as_deref() {
+            None => Stored::None,
+            Some(ECOMMERCE) => Stored::Ecommerce,
+            Some(name) => Stored::Named(name.to_owned()),
+        };
+        stored.serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+        if from.is_human_readable() {
+            return Option::deserialize(from);
+        }
+        Ok(match Stored::deserialize(from)? {
+            Stored::None => None,
+            Stored::Ecommerce => Some(ECOMMERCE.to_owned()),
+            Stored::Named(name) => Some(name),
+        })
     }
 }
 
@@ -62,13 +186,12 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
-    /// The namespaces of an empty store: the session and, unless switched off, the unique one.
+    /// The namespaces of an empty store: the session and, unless switched off, the unique one. No store is made with levels
+    /// that [`Levels::check`] refuses; here they are taken as they come.
     pub fn new(levels: Levels) -> Self {
-        let unique = levels.unique.then_some(NamespaceId(1));
         let mut names = vec![SESSION.to_ascii_lowercase()];
-        if unique.is_some() {
-            names.push(ECOMMERCE.to_ascii_lowercase());
-        }
+        names.extend(levels.unique.as_deref().map(str::to_ascii_lowercase));
+        let unique = levels.unique.is_some().then_some(NamespaceId(1));
         let mut this = Self { levels, names, ranks: Vec::new(), unique, overflowed: false };
         this.rank_all();
         this
@@ -91,7 +214,7 @@ impl Namespaces {
         if let Some(id) = self.get(name) {
             return Some(id);
         }
-        if name.trim().is_empty() || name.contains(':') || name.len() > MAX_NAMESPACE_BYTES {
+        if name_fault(name).is_some() {
             return None;
         }
         if self.names.len() >= MAX_NAMESPACES {
@@ -133,10 +256,22 @@ impl Namespaces {
         &self.names
     }
 
-    /// The name as it is written to users: `sessionId`, `ecommerceId`, else in lower case.
+    /// The name as it is written to users: `sessionId`, the unique one as the store was made with it, `ecommerceId`, else in
+    /// lower case.
     pub fn display(&self, id: NamespaceId) -> &str {
         let name = &self.names[usize::from(id.0)];
-        [SESSION, ECOMMERCE].into_iter().find(|known| known.eq_ignore_ascii_case(name)).unwrap_or(name)
+        self.spelled(name).unwrap_or(name)
+    }
+
+    /// The name as users read it, whether the store has met it or not.
+    pub fn written(&self, name: &str) -> String {
+        self.spelled(name).map_or_else(|| name.to_ascii_lowercase(), str::to_owned)
+    }
+
+    /// One of the names that have a spelling of their own.
+    fn spelled(&self, name: &str) -> Option<&str> {
+        let mut own = [Some(SESSION), self.levels.unique.as_deref(), Some(ECOMMERCE)].into_iter().flatten();
+        own.find(|known| known.eq_ignore_ascii_case(name))
     }
 
     /// The unique namespace, if the store has one.
@@ -184,7 +319,7 @@ mod tests {
 
     #[test]
     fn levels_are_session_configured_by_name_unique() {
-        let mut all = Namespaces::new(Levels { between: vec!["phone".into(), "email".into()], unique: true });
+        let mut all = Namespaces::new(Levels { between: vec!["phone".into(), "email".into()], ..Levels::default() });
         let mut ids: Vec<_> = ["zeta", "ECommerceID", "Email", "alpha", "phone", "SESSIONID"]
             .iter()
             .map(|name| all.intern(name).unwrap())
@@ -196,10 +331,20 @@ mod tests {
 
     #[test]
     fn without_a_unique_namespace_ecommerce_is_one_by_name() {
-        let mut all = Namespaces::new(Levels { between: vec![], unique: false });
+        let mut all = Namespaces::new(Levels { between: vec![], unique: None });
         let (shop, zip) = (all.intern("ecommerceid").unwrap(), all.intern("zip").unwrap());
         assert_eq!(all.cmp(shop, zip), Ordering::Less);
         assert!(!all.is_unique(shop));
+    }
+
+    #[test]
+    fn the_unique_namespace_is_written_as_the_store_was_made_with_it() {
+        let mut all = Namespaces::new(Levels { unique: Some("customerNumber".into()), ..Levels::default() });
+        let ids = ["CUSTOMERNUMBER", "sessionid", "ECOMMERCEID", "Email"].map(|name| all.intern(name).unwrap());
+        assert_eq!(ids.map(|id| all.display(id)), ["customerNumber", "sessionId", "ecommerceId", "email"]);
+        assert_eq!(ids.map(|id| all.is_unique(id)), [true, false, false, false]);
+        assert_eq!(all.cmp(ids[2], ids[0]), Ordering::Less);
+        assert_eq!(["customernumber", "PHONE"].map(|name| all.written(name)), ["customerNumber", "phone"]);
     }
 
     #[test]
@@ -213,5 +358,45 @@ mod tests {
         }
         assert_eq!((all.intern("a:b"), all.overflowed()), (None, false));
         assert_eq!((all.intern("one more"), all.overflowed()), (None, true));
+    }
+
+    fn levels(between: &[&str], unique: Option<&str>) -> Levels {
+        Levels { between: between.iter().map(|&name| name.to_owned()).collect(), unique: unique.map(str::to_owned) }
+    }
+
+    #[test]
+    fn equal_but_for_the_case() {
+        assert_eq!(levels(&["Email"], Some("userId")), levels(&["email"], Some("USERID")));
+        assert_ne!(levels(&[], Some("userId")), levels(&[], None));
+        assert_ne!(levels(&["a", "b"], None), levels(&["b", "a"], None));
+        assert_ne!(levels(&["a"], None), levels(&["a", "b"], None));
+    }
+
+    #[test]
+    fn each_name_stands_on_one_level() {
+        let refused = |between: &[&str], unique: Option<&str>| levels(between, unique).check().unwrap_err().to_string();
+        assert_eq!(levels(&["email", "deviceid"], Some("customerNumber")).check(), Ok(()));
+        assert_eq!(levels(&["ecommerceId"], None).check(), Ok(()));
+        let long = "n".repeat(MAX_NAMESPACE_BYTES + 1);
+        for (unique, why) in [
+            (" ", "the name of a namespace is blank"),
+            ("a:b", "the name of a namespace holds no colon"),
+            (long.as_str(), "has at most 64 bytes"),
+            ("SESSIONID", "is the lowest level of every store"),
+            ("EMAIL", "is among the levels below it, too (between)"),
+        ] {
+            let told = refused(&["email"], Some(unique));
+            assert!(told.starts_with("unique: ") && told.contains(why), "{told}");
+        }
+        for (between, why) in [
+            ("", "is blank"),
+            ("a:b", "no colon"),
+            (long.as_str(), "at most 64"),
+            ("sessionId", "the lowest level"),
+            ("phone", "named twice"),
+        ] {
+            let told = refused(&["Phone", between], None);
+            assert!(told.starts_with("between: ") && told.contains(why), "{told}");
+        }
     }
 }

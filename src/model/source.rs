@@ -44,6 +44,8 @@ pub struct Source {
     pub name: String,
     /// How far it was read; `None` for standard input, which has no position.
     pub position: Option<Position>,
+    /// Whether its events were taken back: it counts as never read, and keeps its place alone.
+    pub retracted: bool,
 }
 
 /// The file that says that its folder is a store. It is told by its content, since a log may have any name; and it is here

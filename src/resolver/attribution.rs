@@ -11,7 +11,7 @@ use crate::graph::Graph;
 use crate::model::event::Event;
 use crate::model::identity::IdentityId;
 use crate::model::link::Link;
-use crate::model::person::{Kind, Owner, Person};
+use crate::model::person::{Kind, Person, Standing};
 use crate::model::policy::{Lookback, Policy, Reading};
 use crate::model::time::Time;
 use crate::store::scan::Group;
@@ -25,29 +25,10 @@ pub struct Attributed {
     pub kind: Kind,
 }
 
-/// Whom an identity belongs to, and since when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// The person.
-    pub person: Person,
-    /// The moment that first connected it to its customer; none for the customer itself and for nobody yet.
-    pub since: Option<Time>,
-}
-
-impl Standing {
-    /// The one that the group gives. Two O(log n) climbs.
-    pub fn of_group(graph: &Graph, id: IdentityId) -> Self {
-        match graph.owner(id) {
-            Some(Owner { customer, since }) => Self { person: Person::Customer(customer), since },
-            None => Self { person: Person::Anonymous(graph.earliest(id)), since: None },
-        }
-    }
-
-    /// That of a session, given by a login as `customer`.
-    fn of_login(graph: &Graph, session: IdentityId, customer: IdentityId) -> Self {
-        let since = graph.login(session, customer).map(|link| link.first);
-        Self { person: Person::Customer(customer), since }
-    }
+/// Where a session stands by a login on it.
+fn by_login(graph: &Graph, session: IdentityId, customer: IdentityId) -> Standing {
+    let since = graph.login(session, customer).map(|link| link.first);
+    Standing { person: Person::Customer(customer), since }
 }
 
 /// From when on the events of an anchor belong to which customer.
@@ -107,7 +88,7 @@ pub fn standing<E>(
     logins: impl FnOnce() -> Result<Vec<Moment>, E>,
 ) -> Result<Standing, E> {
     Ok(match Course::new(graph, reading, id) {
-        Course::Group => Standing::of_group(graph, id),
+        Course::Group => graph.standing(id),
         Course::Customer((since, customer)) => Standing { person: Person::Customer(customer), since: Some(since) },
         Course::Apart => Standing { person: Person::Anonymous(id), since: None },
         Course::Logins => {
@@ -116,8 +97,8 @@ pub fn standing<E>(
                 Some(_) => logins()?.last().map(|&(_, customer)| customer),
             };
             match customer {
-                Some(customer) => Standing::of_login(graph, id, customer),
-                None => Standing::of_group(graph, id),
+                Some(customer) => by_login(graph, id, customer),
+                None => graph.standing(id),
             }
         }
     })
@@ -160,7 +141,7 @@ impl<'g> AnchorRule<'g> {
         let lookback = reading.lookback;
         let rule = |standing, only| Self { graph, anchor, standing, only, many: Cow::Borrowed(&[]), lookback };
         let by_group = || {
-            let standing = Standing::of_group(graph, anchor);
+            let standing = graph.standing(anchor);
             // A customer is its own from the first.
             let moment = |customer| (standing.since.unwrap_or(Time::from_micros(i64::MIN)), customer);
             let only = match standing.person {
@@ -178,7 +159,7 @@ impl<'g> AnchorRule<'g> {
             Course::Logins => {
                 let logins = logins()?;
                 let Some(&(_, customer)) = logins.last() else { return Ok(by_group()) };
-                let standing = Standing::of_login(graph, anchor, customer);
+                let standing = by_login(graph, anchor, customer);
                 match reading.policy {
                     Policy::DeviceSplit => Self { many: Cow::Owned(logins), ..rule(standing, None) },
                     _ => rule(standing, standing.since.map(|since| (since, customer))),

@@ -6,10 +6,10 @@ use rayon::prelude::*;
 use crate::model::event::Activity;
 use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::namespace::{NamespaceId, Namespaces};
-use crate::model::person::Kind;
+use crate::model::person::{Kind, Standing};
 use crate::model::policy::Policy;
 use crate::resolver::View;
-use crate::resolver::attribution::{self, AnchorRule, Attributed, Moment, Standing, is_shared};
+use crate::resolver::attribution::{self, AnchorRule, Attributed, Moment, is_shared};
 use crate::store::error::StoreError;
 use crate::store::scan::Cursor;
 

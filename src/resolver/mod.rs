@@ -6,6 +6,8 @@
 
 mod attribution;
 mod compare;
+mod explain;
+mod known_at;
 mod lookup;
 mod rows;
 mod totals;
@@ -17,22 +19,23 @@ use std::sync::Arc;
 use parking_lot::{RwLock, RwLockReadGuard};
 use serde::Serialize;
 
-use crate::graph::{Delta, Graph, GraphError};
+use crate::graph::Graph;
 use crate::model::event::Activity;
 use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::namespace::{Namespaces, SESSION};
-use crate::model::person::{Kind, Person};
+use crate::model::person::{Kind, Person, Standing};
 use crate::model::policy::{Policy, Reading};
 use crate::model::source::Source;
 use crate::model::time::Time;
 use crate::store::error::StoreError;
 use crate::store::scan::Events;
 
-use attribution::Standing;
 use lookup::Lookup;
 
 pub use attribution::Attributed;
 pub use compare::{DiffRow, Logins, Share, SharedRow, Shares};
+pub use explain::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
+pub use known_at::KnownAt;
 pub use lookup::Attributor;
 pub use rows::{EventRow, SessionRow};
 pub use totals::{Attribution, Totals};
@@ -53,7 +56,7 @@ pub struct Resolver {
 ///
 /// A view has a [`Reading`], the default one unless [`under`](Self::under) gave it another; everything that is asked of the view follows it.
 ///
-/// While one is held, the next commit copies the graph before it changes it: keep it for a question, not for a day.
+/// One that is held keeps its graph in memory beside later ones: keep it for a question, not for a day.
 #[derive(Clone)]
 pub struct View {
     graph: Arc<Graph>,
@@ -97,20 +100,27 @@ pub struct Resolution {
 impl Resolver {
     /// A resolver over a first view; the engine publishes the next ones.
     pub(crate) fn new(graph: Graph, events: Events, sources: Vec<Source>) -> Self {
-        let (graph, sources) = (Arc::new(graph), Arc::new(sources));
-        let view = View { graph, past: None, events, sources, reading: Reading::default() };
-        Self { shared: Arc::new(RwLock::new(view)) }
+        Self { shared: Arc::new(RwLock::new(View::new(graph, events, sources))) }
     }
 
-    /// Makes a durable commit visible, all of it at once.
-    ///
-    /// Costs what the delta costs; only while a [`View`] of the last commit is held elsewhere is the graph copied first.
-    pub(crate) fn publish(&self, delta: Delta, events: Events, sources: Vec<Source>) -> Result<(), GraphError> {
+    /// Makes a durable commit visible, all of it at once, and gives the graph before it back where no [`View`] holds it.
+    /// Readers wait for no longer than it takes to exchange three pointers.
+    pub(crate) fn publish(&self, graph: Graph, events: Events, sources: Vec<Source>) -> Option<Graph> {
         let mut view = self.shared.write();
-        Arc::make_mut(&mut view.graph).apply(delta)?;
-        view.events = events;
-        view.sources = Arc::new(sources);
-        Ok(())
+        let old = std::mem::replace(&mut *view, View::new(graph, events, sources));
+        drop(view);
+        Arc::into_inner(old.graph)
+    }
+
+    /// Takes the graph out, where nobody else can read it, until the next [`publish`](Self::publish).
+    pub(crate) fn take_unread(&self) -> Option<Graph> {
+        if Arc::strong_count(&self.shared) > 1 {
+            return None;
+        }
+        let mut view = self.shared.write();
+        let nothing = Graph::new(view.graph.namespaces().clone());
+        let graph = Arc::get_mut(&mut view.graph)?;
+        Some(std::mem::replace(graph, nothing))
     }
 
     /// The last view, kept from changing while the guard lives: for short questions of the engine.
@@ -134,7 +144,7 @@ impl Resolver {
         let view = self.shared.read();
         let id = view.find(namespace, value)?;
         // Nothing is ever read for the default reading, which is that of what was published.
-        let Ok(found) = view.resolution::<Infallible>(id, |id| Ok(Standing::of_group(&view.graph, id)));
+        let Ok(found) = view.resolution::<Infallible>(id, |id| Ok(view.graph.standing(id)));
         Some(found)
     }
 
@@ -155,6 +165,11 @@ impl Resolver {
 }
 
 impl View {
+    pub(crate) fn new(graph: Graph, events: Events, sources: Vec<Source>) -> Self {
+        let (graph, sources) = (Arc::new(graph), Arc::new(sources));
+        Self { graph, past: None, events, sources, reading: Reading::default() }
+    }
+
     /// The same facts, read another way.
     ///
     /// A policy and a lookback cost nothing; a moment costs a graph of its own, built from the links up to then. What is
@@ -180,6 +195,11 @@ impl View {
     /// The stored events of this view.
     pub fn stored_events(&self) -> &Events {
         &self.events
+    }
+
+    /// The same people over other events.
+    pub(crate) fn over(&self, events: Events) -> View {
+        View { events, ..self.clone() }
     }
 
     /// Ranges of anchors that together hold all events, for the threads of the current rayon pool to scan.
@@ -322,6 +342,27 @@ impl View {
     /// When the store cannot be read or a block is damaged.
     pub fn shared(&self) -> Result<Vec<SharedRow>, StoreError> {
         compare::shared(self)
+    }
+
+    /// Why an identity belongs to its person: the links between it and the identity that names the person, each with the event
+    /// that bears witness to it, and the refused links that touch it. `None` when no event carries the identity.
+    ///
+    /// Linear in the links of the group, at worst, and a read of the events of each anchor that holds a witness.
+    ///
+    /// # Errors
+    /// When the store cannot be read, a block is damaged, or a witness is not there.
+    pub fn explain(&self, namespace: &str, value: &str) -> Result<Option<Explanation>, StoreError> {
+        self.find(namespace, value).map(|id| explain::one(self, id)).transpose()
+    }
+
+    /// Why two identities are one person, or why not; `None` when either is carried by no event. Costs as [`explain`](Self::explain)
+    /// does, in the groups of both and, where no link ties these, in those that lead from one to the other.
+    ///
+    /// # Errors
+    /// When the store cannot be read, a block is damaged, or a witness is not there.
+    pub fn explain_pair(&self, a: &Identity, b: &Identity) -> Result<Option<PairExplanation>, StoreError> {
+        let find = |identity: &Identity| self.find(&identity.namespace, &identity.value);
+        find(a).zip(find(b)).map(|(a, b)| explain::pair(self, a, b)).transpose()
     }
 
     /// Counts and digest of everything stored. Costs a scan of all events, on all cores of the current rayon pool.

@@ -11,7 +11,7 @@ use std::fmt;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// What the store is written as. A store with a higher number is refused.
-pub(crate) const FORMAT: u8 = 1;
+pub(crate) const FORMAT: u8 = 2;
 
 /// Bytes of a block to aim at. A leaf of sled holds up to 17 values, and one of more than a quarter of a segment
 /// (128 KiB) becomes a file of its own, which sled neither syncs nor counts against its cache: reading 400 MB in
@@ -47,11 +47,17 @@ pub enum Kind {
     Events = 7,
     /// Which anchors each events block of a run holds.
     Directory = 8,
+    /// The change feed, by number.
+    Changes = 9,
+    /// What commits overwrote, by generation.
+    History = 10,
+    /// Pairs whose link counts as never seen, by (lower, higher).
+    Unlinks = 11,
 }
 
 impl Kind {
     /// All kinds.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Manifest,
         Self::Settings,
         Self::Identities,
@@ -60,6 +66,9 @@ impl Kind {
         Self::Sources,
         Self::Events,
         Self::Directory,
+        Self::Changes,
+        Self::History,
+        Self::Unlinks,
     ];
 
     /// The kind of that number; `None` when a later version made it up.
@@ -77,6 +86,9 @@ impl Kind {
             Self::Sources => "sources",
             Self::Events => "events",
             Self::Directory => "directory",
+            Self::Changes => "changes",
+            Self::History => "history",
+            Self::Unlinks => "unlinks",
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Merging runs, so that there are never many and what is superseded does not pile up.
 
 use crate::model::identity::IdentityId;
-use crate::model::link::{Link, Seen};
+use crate::model::link::{Link, Seen, Unlink};
 use crate::model::source::{Source, SourceId};
 use crate::store::backend::Backend;
 use crate::store::block::Kind;
 use crate::store::directory::{EventRun, GroupWriter};
 use crate::store::error::StoreError;
+use crate::store::history::{Numbered, Past};
 use crate::store::identities::{self, IdentityWriter};
 use crate::store::manifest::RunEntry;
 use crate::store::scan::Events;
@@ -25,7 +26,7 @@ const ROWS_PER_LIVE_ROW: u64 = 2;
 
 /// How many of the newest runs to merge. Neighbours only, for a later run overrides an earlier one.
 pub(crate) fn due(kind: Kind, runs: &[RunEntry], live: u64) -> usize {
-    let is_table = matches!(kind, Kind::Seen | Kind::Links | Kind::Sources);
+    let is_table = matches!(kind, Kind::Seen | Kind::Links | Kind::Sources | Kind::Unlinks);
     let rows: u64 = runs.iter().map(|run| run.rows).sum();
     if is_table && runs.len() > 1 && rows > live.saturating_mul(ROWS_PER_LIVE_ROW) {
         return runs.len();
@@ -58,6 +59,9 @@ pub(crate) fn merge(
         Kind::Seen => merge_table::<(IdentityId, Seen)>(backend, runs, number, generation),
         Kind::Links => merge_table::<Link>(backend, runs, number, generation),
         Kind::Sources => merge_table::<(SourceId, Source)>(backend, runs, number, generation),
+        Kind::Changes => merge_table::<Numbered>(backend, runs, number, generation),
+        Kind::History => merge_table::<Past>(backend, runs, number, generation),
+        Kind::Unlinks => merge_table::<Unlink>(backend, runs, number, generation),
         _ => {
             let mut writer = IdentityWriter::new(backend, number, generation);
             for run in runs {

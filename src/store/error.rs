@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::model::history::Sequence;
+use crate::model::namespace::LevelsError;
 use crate::model::settings::Settings;
 use crate::store::block::{BlockKey, Kind};
 
@@ -37,7 +39,8 @@ impl fmt::Display for Damage {
         let remedy = match self.block.kind {
             Kind::Seen | Kind::Links | Kind::Directory => "`backstitch verify --repair` rebuilds it from the events",
             Kind::Events => "`backstitch verify --repair` drops it, then replay the logs",
-            Kind::Identities | Kind::Sources | Kind::Settings | Kind::Manifest => {
+            Kind::Changes | Kind::History => "`backstitch verify --repair` begins the change feed anew",
+            Kind::Identities | Kind::Sources | Kind::Settings | Kind::Manifest | Kind::Unlinks => {
                 "delete the directory and replay the logs"
             }
         };
@@ -67,8 +70,8 @@ pub enum StoreError {
     Foreign(String),
     /// The store was made with other settings.
     #[error(
-        "store {store} was made with the settings {}, not with {}; name those, or none at all, or replay into a new directory",
-        json(.stored), json(.asked)
+        "store {store} was made with other settings: {}; name the same, or none at all, or replay into a new directory",
+        differences(.stored, .asked)
     )]
     Settings {
         /// The store's directory.
@@ -78,6 +81,9 @@ pub enum StoreError {
         /// The settings that it was opened with.
         asked: Box<Settings>,
     },
+    /// No store can have such levels.
+    #[error("no store can have such levels: {0}")]
+    Levels(#[from] LevelsError),
     /// A later version wrote it.
     #[error("store {store}: {what} is unknown to this version; use the version that wrote the store, or a later one")]
     Version {
@@ -94,11 +100,44 @@ pub enum StoreError {
         /// The earlier failure.
         why: String,
     },
+    /// Records of the change feed were trimmed.
+    #[error(
+        "store {store}: the changes after {asked} are not kept any more, those up to {trimmed} were trimmed; export the \
+         sessions anew and go on from the sequence that `backstitch stats` shows"
+    )]
+    Trimmed {
+        /// The store's directory.
+        store: String,
+        /// The number that was asked for.
+        asked: Sequence,
+        /// The last one that was trimmed.
+        trimmed: Sequence,
+    },
+    /// A number that no record of the change feed has yet.
+    #[error("store {store}: there is no change {asked} yet, the last one is {last}; was the store made anew?")]
+    Ahead {
+        /// The store's directory.
+        store: String,
+        /// The number that was asked for.
+        asked: Sequence,
+        /// The last one.
+        last: Sequence,
+    },
+    /// The event that a link was first seen in is not among the events.
+    #[error(
+        "store {store}: no stored event bears witness to the link {link}; `backstitch verify --repair` rebuilds the links from the events"
+    )]
+    Unwitnessed {
+        /// The store's directory.
+        store: String,
+        /// The two ends of the link.
+        link: String,
+    },
     /// The commit contradicts itself or the store; nothing was written.
     #[error("commit refused, nothing was written: {0}")]
     Invalid(String),
 }
 
-fn json(settings: &Settings) -> String {
-    serde_json::to_string(settings).unwrap_or_default()
+fn differences(stored: &Settings, asked: &Settings) -> String {
+    stored.differences(asked).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

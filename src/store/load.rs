@@ -1,7 +1,7 @@
 //! Reading back what a store holds beside its events.
 
 use crate::model::identity::{IdentityId, Value};
-use crate::model::link::{Link, Seen};
+use crate::model::link::{Link, Seen, Unlink};
 use crate::model::namespace::NamespaceId;
 use crate::model::settings::Settings;
 use crate::model::source::{Source, SourceId};
@@ -26,6 +26,8 @@ pub struct Loaded {
     pub links: Vec<Link>,
     /// Sources by id.
     pub sources: Vec<Source>,
+    /// Pairs whose link counts as never seen.
+    pub unlinks: Vec<Unlink>,
 }
 
 pub(crate) fn settings(backend: &dyn Backend, manifest: &Manifest) -> Result<Settings, StoreError> {
@@ -80,10 +82,11 @@ impl Store {
             return Err(run::damaged(&*self.backend, last, "it does not fit the manifest"));
         }
         let sources = self.rows::<(SourceId, Source), _>(self.manifest.sources, |row| (u64::from(row.0.0), row.1))?;
-        Ok(Loaded { namespaces: self.manifest.namespaces.clone(), sources, ..Loaded::default() })
+        let unlinks = self.table::<Unlink>().collect()?.into_iter().filter(|unlink| unlink.stands).collect();
+        Ok(Loaded { namespaces: self.manifest.namespaces.clone(), sources, unlinks, ..Loaded::default() })
     }
 
-    fn table<R: Row>(&self) -> Table<'_, R> {
+    pub(super) fn table<R: Row>(&self) -> Table<'_, R> {
         Table::new(&*self.backend, self.manifest.of(R::KIND).copied())
     }
 

@@ -53,6 +53,10 @@ pub(crate) struct Manifest {
     pub identities: u64,
     /// Sources in all.
     pub sources: u64,
+    /// The number of the last record of the change feed.
+    pub sequence: u64,
+    /// The number of the last one that was trimmed.
+    pub trimmed: u64,
     /// Lower-case names by id.
     pub namespaces: Vec<String>,
     /// The runs, of each kind the oldest first.

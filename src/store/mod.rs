@@ -26,10 +26,12 @@ mod directory;
 pub mod error;
 pub mod events;
 pub mod fault;
+pub mod history;
 mod identities;
 pub mod load;
 mod manifest;
 pub mod repair;
+pub mod retract;
 mod rows;
 mod run;
 pub mod scan;
@@ -42,6 +44,7 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::model::history::{Change, Overwritten};
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
@@ -63,6 +66,18 @@ use crate::store::table::{Row, TableWriter};
 /// The run of the settings: the first of every store.
 const SETTINGS_RUN: u32 = 0;
 
+/// Kinds of which every commit may add a run.
+const KINDS_MERGED: [Kind; 8] = [
+    Kind::Identities,
+    Kind::Seen,
+    Kind::Links,
+    Kind::Sources,
+    Kind::Changes,
+    Kind::History,
+    Kind::Unlinks,
+    Kind::Events,
+];
+
 /// What one commit adds.
 #[derive(Debug, Default)]
 pub struct Commit<'a> {
@@ -78,6 +93,10 @@ pub struct Commit<'a> {
     pub events: Vec<EventBlock>,
     /// Sources that are new (ids follow on) or were read further.
     pub sources: &'a [(SourceId, Source)],
+    /// Records of the change feed, in order.
+    pub changes: &'a [Change],
+    /// What it overwrites, decisions included.
+    pub overwritten: Overwritten,
 }
 
 /// A store of facts.
@@ -119,6 +138,10 @@ impl Store {
     }
 
     fn open_as(path: &Path, settings: Option<&Settings>, mode: Mode) -> Result<Self, StoreError> {
+        if let Some(settings) = settings {
+            // Before a folder is made for it.
+            settings.levels.check()?;
+        }
         let place = SledBackend::place(path)?;
         let name = path.display().to_string();
         match (place, settings) {
@@ -204,6 +227,7 @@ impl Store {
         let Some(settings) = settings else {
             return Err(StoreError::Missing(backend.name()));
         };
+        settings.levels.check()?;
         let mut next = Manifest { generation: 1, next_run: SETTINGS_RUN + 1, ..Manifest::default() };
         let mut bytes = Vec::new();
         codec::encode(settings, &mut bytes).map_err(StoreError::Invalid)?;
@@ -248,7 +272,7 @@ impl Store {
     /// the store: whether the commit counts is known when it is opened again, and it counts as a whole or not at all.
     pub fn commit(&mut self, commit: Commit<'_>) -> Result<u64, StoreError> {
         self.check_poison()?;
-        let Commit { namespaces, identities, seen, links, events, sources } = &commit;
+        let Commit { namespaces, identities, seen, links, events, sources, changes: _, overwritten } = &commit;
         let unchanged = namespaces.is_empty() || **namespaces == self.manifest.namespaces;
         if unchanged
             && identities.is_empty()
@@ -256,6 +280,7 @@ impl Store {
             && links.is_empty()
             && events.is_empty()
             && sources.is_empty()
+            && overwritten.unlinks.is_empty()
         {
             return Ok(self.manifest.generation);
         }
@@ -338,6 +363,9 @@ impl Store {
         self.write_table(&mut next, seen)?;
         self.write_table(&mut next, links)?;
         self.write_table(&mut next, sources)?;
+        self.write_changes(&mut next, commit.changes)?;
+        self.write_past(&mut next, &commit.overwritten)?;
+        self.write_table(&mut next, sorted(&commit.overwritten.unlinks)?)?;
         let mut writer = EventRunWriter::new(&*self.backend, take_number(&mut next), next.generation);
         for block in commit.events {
             writer.push(block)?;
@@ -365,7 +393,7 @@ impl Store {
 
     /// Merges what has become many. Works on what the last commit left, so that its blocks are written once.
     fn compact(&self, next: &mut Manifest, events: &mut Vec<Arc<EventRun>>) -> Result<(), StoreError> {
-        for kind in [Kind::Identities, Kind::Seen, Kind::Links, Kind::Sources, Kind::Events] {
+        for kind in KINDS_MERGED {
             let runs: Vec<RunEntry> = next.of(kind).copied().collect();
             let live = match kind {
                 Kind::Seen => next.identities,

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::model::identity::IdentityId;
-use crate::model::link::{Link, Seen};
+use crate::model::link::{Link, Seen, Unlink};
 use crate::model::source::{Source, SourceId};
 use crate::store::backend::Backend;
 use crate::store::block::{self, BlockKey, Kind};
 use crate::store::directory::{self, DirectorySlot, EventRun, EventRunWriter};
 use crate::store::error::{BackendError, Damage, StoreError};
+use crate::store::history::{Numbered, Past};
 use crate::store::manifest::{self, RunEntry};
 use crate::store::rows::Rows;
 use crate::store::{Store, identities, load, retire, run, sorted, table, take_number};
@@ -69,6 +70,9 @@ impl Store {
                     Kind::Seen => table::read_block::<(IdentityId, Seen)>(backend, entry, index).map(drop),
                     Kind::Links => table::read_block::<Link>(backend, entry, index).map(drop),
                     Kind::Sources => table::read_block::<(SourceId, Source)>(backend, entry, index).map(drop),
+                    Kind::Changes => table::read_block::<Numbered>(backend, entry, index).map(drop),
+                    Kind::History => table::read_block::<Past>(backend, entry, index).map(drop),
+                    Kind::Unlinks => table::read_block::<Unlink>(backend, entry, index).map(drop),
                     Kind::Events => read_events(backend, entry, index, &mut rows),
                     Kind::Manifest | Kind::Directory => Ok(()),
                 };
@@ -144,7 +148,8 @@ impl Store {
         Ok(lost)
     }
 
-    /// Replaces everything that follows from the events, durably: `seen` of every identity, and all links.
+    /// Replaces everything that follows from the events, durably: `seen` of every identity, and all links. The change feed begins
+    /// anew: what was lost was never told in it.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
@@ -159,6 +164,7 @@ impl Store {
         let done = self
             .write_table(&mut next, seen)
             .and_then(|()| self.write_table(&mut next, links))
+            .and_then(|()| self.restart_feed(&mut next))
             .and_then(|()| self.publish(next));
         self.poison_on_error(done)?;
         self.delete_retired();
@@ -167,7 +173,7 @@ impl Store {
 }
 
 /// Whether a run follows from the events.
-fn is_derived(run: &RunEntry) -> bool {
+pub(super) fn is_derived(run: &RunEntry) -> bool {
     run.kind == Kind::Seen as u8 || run.kind == Kind::Links as u8
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::model::event::Event;
 use crate::model::identity::IdentityId;
-use crate::store::backend::Backend;
+use crate::store::backend::{Backend, MemoryBackend};
 use crate::store::block::{BlockKey, Kind};
 use crate::store::directory::EventRun;
 use crate::store::error::StoreError;
@@ -29,6 +29,16 @@ impl fmt::Debug for Events {
 }
 
 impl Events {
+    /// None at all.
+    pub fn none() -> Self {
+        Self { backend: Arc::new(MemoryBackend::default()), runs: Vec::new() }
+    }
+
+    /// What the store is called in messages: its directory.
+    pub fn store(&self) -> String {
+        self.backend.name().to_string()
+    }
+
     /// How many events its runs hold. An event that several commits delivered (from several sources) counts
     /// once for each until a merge makes it one.
     pub fn rows(&self) -> u64 {

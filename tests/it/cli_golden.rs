@@ -12,6 +12,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::config::CONFIG;
 use crate::harness::expected_attribute;
 use crate::oracle::{Rules, judge};
 
@@ -148,7 +149,21 @@ const SCENARIOS: &[(&str, &[&str])] = &[
             "resolve ecommerceId:dan --json",
             "replay journeys.ndjson --between email,deviceid",
             "replay journeys.ndjson --keep-junk --junk none --junk it's",
+            "replay journeys.ndjson --unique customerNumber --quiet --store named.store",
             "replay journeys.ndjson --between email,deviceid --store other.store --json",
+        ],
+    ),
+    (
+        "config",
+        &[
+            "replay segment.ndjson --rejects bad.ndjson",
+            "resolve dev-1",
+            "sessions --customer ivy",
+            "attribute segment.ndjson --csv",
+            "stats --json",
+            "stats --config other.toml",
+            "replay journeys.ndjson --config wrong.toml",
+            "replay journeys.ndjson --config missing.toml",
         ],
     ),
     ("generate", &["generate --sessions 1 --seed 3", "generate --sessions 0"]),
@@ -202,6 +217,15 @@ fn oddities(folder: &Path) {
     gzip.write_all(DAY.as_bytes()).expect("in memory");
     let whole = gzip.finish().expect("in memory");
     fs::write(folder.join("cut.gz"), &whole[..whole.len() - 9]).expect("written");
+}
+
+/// Three configurations: one that fits, one of other levels, one with a slip.
+fn configurations(folder: &Path) {
+    let other = CONFIG.replace("customerNumber", "ecommerceId");
+    let wrong = CONFIG.replace("timestamp", "time");
+    for (name, text) in [("backstitch.toml", CONFIG), ("other.toml", &other), ("wrong.toml", &wrong)] {
+        fs::write(folder.join(name), text).expect("written");
+    }
 }
 
 fn backstitch(folder: &Path, arguments: &[&str]) -> Command {
@@ -296,8 +320,10 @@ fn what_is_printed_is_what_is_kept() {
     let mut faults = Vec::new();
     for (name, commands) in SCENARIOS {
         let folder = workplace();
-        if *name == "odd_files" {
-            oddities(folder.path());
+        match *name {
+            "odd_files" => oddities(folder.path()),
+            "config" => configurations(folder.path()),
+            _ => {}
         }
         let told = told(folder.path(), commands);
         if bless {

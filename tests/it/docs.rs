@@ -9,6 +9,7 @@ use backstitch::engine::{Engine, Replay};
 use backstitch::ingest::chunk::Chunk;
 use backstitch::ingest::decode::Decoder;
 use backstitch::ingest::junk::JunkCounts;
+use backstitch::ingest::layout::Layout;
 use backstitch::ingest::reject::Reason;
 use backstitch::model::digest::{Digest, EventHash, IdentityHash};
 use backstitch::model::event::EventId;
@@ -174,9 +175,14 @@ fn reasons_and_junk_of_the_readme_are_those_of_the_decoder() {
             let chunk = Chunk { bytes: line.into_bytes(), start: 0, end, unterminated: false, overlong: None };
             let mut namespaces = Namespaces::new(Levels::default());
             let mut outcome = None;
-            Decoder::new(&Junk::default()).chunk(&chunk, &mut namespaces, &mut JunkCounts::new(), |line| {
-                outcome = Some(line.outcome.err().map(|reject| reject.reason));
-            });
+            Decoder::new(&Junk::default(), &Layout::default()).chunk(
+                &chunk,
+                &mut namespaces,
+                &mut JunkCounts::new(),
+                |line| {
+                    outcome = Some(line.outcome.err().map(|reject| reject.reason));
+                },
+            );
             assert_eq!(outcome, Some(Some(Reason::NoIdentity)), "{spelling}");
         }
     }

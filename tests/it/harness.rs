@@ -6,9 +6,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use backstitch::engine::{Engine, Replay, Summary};
+use backstitch::engine::{Engine, Replay, Retract, Summary};
 use backstitch::export::{self, Attribute, Format};
-use backstitch::model::namespace::Levels;
+use backstitch::ingest::layout::Layout;
+use backstitch::model::history::Sequence;
+use backstitch::model::namespace::{ECOMMERCE, Levels};
 use backstitch::model::policy::{self, Lookback};
 use backstitch::model::settings::{Junk, Settings};
 use backstitch::model::time::Time;
@@ -35,7 +37,7 @@ impl Default for Manner {
 
 pub fn settings(rules: &Rules) -> Settings {
     Settings {
-        levels: Levels { between: rules.between.clone(), unique: rules.unique },
+        levels: Levels { between: rules.between.clone(), unique: rules.unique.then(|| ECOMMERCE.to_owned()) },
         junk: Junk { builtin: rules.builtin_junk, extra: rules.extra_junk.clone() },
     }
 }
@@ -226,6 +228,7 @@ pub fn attribute_in(view: &View, junk: &Junk, file: &Path) -> Vec<Value> {
     let job = Attribute {
         view,
         junk,
+        layout: &Layout::default(),
         inputs: &[file.to_str().expect("a path in UTF-8").to_owned()],
         format: Format::Ndjson,
         stop: &AtomicBool::new(false),
@@ -294,6 +297,55 @@ pub fn assert_view_agrees(view: &View, belief: &Belief) {
     }
     assert_eq!(sessions_in(view), all_rows);
     assert_eq!(totals_in(view).1, belief.digest, "all the rest agrees: the digest's bytes");
+}
+
+/// Unlinks a pair, whether or not they ever met.
+pub fn unlink(engine: &mut Engine, session: &str, customer: &str) {
+    engine.unlink(session, customer).expect("a store that can be written");
+}
+
+/// Links it again.
+pub fn relink(engine: &mut Engine, session: &str, customer: &str) {
+    engine.relink(session, customer).expect("a store that can be written");
+}
+
+/// Takes a file back.
+pub fn retract_source(engine: &mut Engine, file: &Path) {
+    engine.retract(Retract::Source(file.to_str().expect("a path in UTF-8"))).expect("a file that was replayed");
+}
+
+/// Takes the events of an id back, if there are any.
+pub fn retract_event(engine: &mut Engine, id: &str) {
+    engine.retract(Retract::Event(id)).expect("a store that can be written");
+}
+
+/// The lines of `changes --since`.
+pub fn records(engine: &Engine, since: u64) -> Vec<Value> {
+    let records = engine.changes(Sequence(since)).expect("nothing was trimmed");
+    records.map(|record| serde_json::to_value(record.expect("a sound store")).expect("serialisable")).collect()
+}
+
+/// The number of the last record.
+pub fn sequence(engine: &Engine) -> u64 {
+    engine.sequence().0
+}
+
+/// `sessions --json` as it is printed.
+pub fn printed_sessions(engine: &Engine) -> String {
+    let rows = engine.resolver().view().sessions().expect("a sound store");
+    rows.iter().map(|row| serde_json::to_string(row).expect("serialisable") + "\n").collect()
+}
+
+/// `resolve --known-at N --as-of T`, for one N.
+pub fn known_at(engine: &Engine, sequence: u64) -> impl Fn(&str, &str, Option<i64>) -> Value {
+    let known = engine.known_at(Sequence(sequence)).expect("nothing was trimmed");
+    move |namespace, value, as_of| {
+        let found = match as_of {
+            Some(until) => known.as_of(Time::from_micros(until)).resolve(namespace, value),
+            None => known.resolve(namespace, value),
+        };
+        serde_json::to_value(found).expect("serialisable")
+    }
 }
 
 /// How a file lies on the disk.

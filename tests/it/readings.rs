@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use backstitch::engine::Engine;
 use backstitch::export::{self, Attribute, Format};
+use backstitch::ingest::layout::Layout;
 use backstitch::model::event::{Activity, EventId};
 use backstitch::model::identity::{Identity, Value};
 use backstitch::model::policy::{Policy, Reading};
@@ -16,7 +17,7 @@ use backstitch::resolver::{DiffRow, Resolution, Totals, View};
 use crate::harness::replayed;
 use crate::oracle::Rules;
 
-/// An event: when on a day (`HH:MM`), and its identities (`s:` a session, `e:` an e-mail, `c:` a customer).
+/// An event: when on a day (`HH:MM`), and its identities (`s:` a session, `d:` a device, `e:` an e-mail, `c:` a customer).
 type Told = (&'static str, &'static str);
 
 /// A tablet on which Ann and Bob take turns, Ann's phone, a mail that both sessions carry, and a browser of nobody's.
@@ -48,6 +49,7 @@ fn time(clock: &str) -> Time {
 fn id(short: &str) -> (&'static str, &str) {
     match short.split_once(':') {
         Some(("s", value)) => ("sessionId", value),
+        Some(("d", value)) => ("deviceid", value),
         Some(("e", value)) => ("email", value),
         Some(("c", value)) => ("ecommerceId", value),
         _ => panic!("no identity: {short}"),
@@ -81,7 +83,11 @@ fn back(policy: Policy, lookback: &str) -> Reading {
 }
 
 fn short(identity: &str) -> String {
-    identity.replace("sessionId:", "s:").replace("ecommerceId:", "c:").replace("email:", "e:")
+    identity
+        .replace("sessionId:", "s:")
+        .replace("ecommerceId:", "c:")
+        .replace("email:", "e:")
+        .replace("deviceid:", "d:")
 }
 
 fn totals(view: &View) -> Totals {
@@ -114,6 +120,7 @@ fn given(view: &View, told: &[Told]) -> Vec<String> {
     let job = Attribute {
         view,
         junk: &Default::default(),
+        layout: &Layout::default(),
         inputs: &[file.to_str().expect("a path in UTF-8").to_owned()],
         format: Format::Ndjson,
         stop: &AtomicBool::new(false),
@@ -429,6 +436,10 @@ fn before_it_was_seen_an_identity_is_unknown() {
     // A line after the moment is told by what was known then; one of an anchor that had not come stays with it.
     let after = [("15:00", "s:tablet"), ("20:00", "s:nobody")];
     assert_eq!(given(&view, &after), ["15:00 carried c:ann", "20:00 anonymous s:nobody"]);
+    // Without a session it stays with its lowest identity, as a line does whose identities no event ever carried.
+    let told = &[("08:00", "s:1"), ("20:00", "d:pad e:later")];
+    let at_nine = self::view(told, Reading { as_of: Some(time("09:00")), ..Reading::default() });
+    assert_eq!(given(&at_nine, &told[1..]), ["20:00 anonymous d:pad"]);
 }
 
 #[test]

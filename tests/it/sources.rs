@@ -186,13 +186,8 @@ fn a_store_keeps_the_settings_it_was_made_with() {
         let other = run(folder.path(), &["replay", "log", "--store", store, "--between", "zeta"], b"");
         let reason = String::from_utf8_lossy(&other.stderr).into_owned();
         assert_eq!(other.status.code(), Some(1), "{store}");
-        let own = match store {
-            "junk" => "--junk n/k",
-            "kept" => "--keep-junk",
-            "joined" => "--no-unique",
-            _ => "--between email,deviceid",
-        };
-        let both = format!("made with `{own}`, not with `--between zeta`");
+        let own = if store == "levels" { r#"["email", "deviceid"]"# } else { "[]" };
+        let both = format!(r#"made with between = {own}, but --between asks for ["zeta"]"#);
         assert!(reason.contains(&both), "both are named: {reason}");
         assert!(other.stdout.is_empty() && reason.lines().count() == 1, "{reason}");
     }

@@ -8,8 +8,9 @@ use super::{Id, Model, Step, step};
 use crate::model::identity::IdentityId;
 use crate::model::link::Link;
 use crate::model::namespace::Levels;
-use crate::model::settings::Settings;
+use crate::model::settings::{Junk, Settings};
 use crate::store::backend::{Backend, MemoryBackend};
+use crate::store::codec;
 use crate::store::error::StoreError;
 use crate::store::fault::FaultyBackend;
 use crate::store::{Commit, Store};
@@ -47,13 +48,32 @@ fn what_is_committed_is_read_again() {
 }
 
 #[test]
+fn settings_written_before_a_unique_namespace_had_a_name_read_on() {
+    for (unique, name) in [(true, Some("ecommerceId".to_owned())), (false, None)] {
+        let mut bytes = Vec::new();
+        codec::encode(&((vec!["email"], unique), (true, vec!["n/k"])), &mut bytes).unwrap();
+        let junk = Junk { builtin: true, extra: vec!["n/k".into()] };
+        let settings = Settings { levels: Levels { between: vec!["email".into()], unique: name }, junk };
+        assert_eq!(codec::decode::<Settings>(&bytes), Ok(settings.clone()));
+        let mut again = Vec::new();
+        codec::encode(&settings, &mut again).unwrap();
+        assert_eq!(again, bytes);
+    }
+    let named = Settings { levels: Levels { between: vec![], unique: Some("userId".into()) }, ..Settings::default() };
+    let mut bytes = Vec::new();
+    codec::encode(&named, &mut bytes).unwrap();
+    assert_eq!(codec::decode::<Settings>(&bytes).unwrap().levels.unique.as_deref(), Some("userId"), "as it is spelled");
+}
+
+#[test]
 fn a_store_keeps_its_settings() {
     everywhere(|open| {
         assert!(matches!(open(None), Err(StoreError::Missing(_))));
         let mut settings = Settings::default();
         settings.junk.extra = (0..5_000).map(|n| format!("junk-{n}")).collect();
         drop(open(Some(&settings)).unwrap());
-        let other = Settings { levels: Levels { between: vec!["email".into()], unique: true }, ..Settings::default() };
+        let other =
+            Settings { levels: Levels { between: vec!["email".into()], ..Levels::default() }, ..Settings::default() };
         let text = match open(Some(&other)) {
             Err(error @ StoreError::Settings { .. }) => error.to_string(),
             other => panic!("{other:?}"),

@@ -3,14 +3,16 @@
 mod contract;
 mod crash;
 mod damage;
+mod history;
 mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::digest::EventHash;
 use crate::model::event::{Event, EventId};
+use crate::model::history::{Cause, Change, Moved, Overwritten};
 use crate::model::identity::{IdentityId, Value};
-use crate::model::link::{Link, Seen, Witness};
+use crate::model::link::{Link, Seen, Unlink, Witness};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
 use crate::model::time::Time;
@@ -38,6 +40,8 @@ pub(crate) struct Model {
     pub links: BTreeMap<(u32, u32), (i64, i64, u64)>,
     pub sources: Vec<String>,
     pub events: BTreeMap<(u32, Key), BTreeSet<u32>>,
+    pub changes: Vec<Change>,
+    pub unlinked: BTreeSet<(u32, u32)>,
 }
 
 /// A commit, owned.
@@ -48,6 +52,9 @@ pub(crate) struct Step {
     pub links: BTreeMap<(u32, u32), (i64, i64, u64)>,
     pub source: Option<String>,
     pub events: BTreeMap<(u32, Key), BTreeSet<u32>>,
+    pub changes: Vec<Change>,
+    /// Pairs whose decision turns.
+    pub turned: BTreeSet<(u32, u32)>,
 }
 
 fn link(key: (u32, u32), row: (i64, i64, u64)) -> Link {
@@ -99,13 +106,36 @@ impl Step {
         let after = before.clone().with(self);
         let identities: Vec<_> =
             self.identities.iter().map(|(namespace, text)| (NamespaceId(*namespace), Value::new(text))).collect();
-        let source =
-            |name: &String| (SourceId(before.sources.len() as u32), Source { name: name.clone(), position: None });
+        let source = |name: &String| {
+            (SourceId(before.sources.len() as u32), Source { name: name.clone(), position: None, retracted: false })
+        };
         let sources: Vec<_> = self.source.iter().map(source).collect();
         let (seen, links) = (seen_rows(&self.seen), link_rows(&self.links));
         let namespaces = &after.namespaces;
-        let events = self.encode()?;
-        store.commit(Commit { namespaces, identities, seen: &seen, links: &links, events, sources: &sources })
+        let (events, changes) = (self.encode()?, &self.changes);
+        let overwritten = self.overwritten(before);
+        let (seen, links, sources) = (&seen, &links, &sources);
+        store.commit(Commit { namespaces, identities, seen, links, events, sources, changes, overwritten })
+    }
+
+    /// What the step overwrites of `before`.
+    fn overwritten(&self, before: &Model) -> Overwritten {
+        let mut all = Overwritten::default();
+        for (id, now) in &self.seen {
+            let first = before.seen.get(id).filter(|was| was.0 != now.0 && was.0 <= was.1);
+            all.seen.extend(first.map(|was| (IdentityId(*id), Some(Time::from_micros(was.0)))));
+        }
+        for (key, now) in &self.links {
+            let was = before.links.get(key).map(|was| was.0);
+            if was != Some(now.0) {
+                all.links.push((IdentityId(key.0), IdentityId(key.1), was.map(Time::from_micros)));
+            }
+        }
+        for &(lower, higher) in &self.turned {
+            let stands = !before.unlinked.contains(&(lower, higher));
+            all.unlinks.push(Unlink { lower: IdentityId(lower), higher: IdentityId(higher), stands });
+        }
+        all
     }
 }
 
@@ -117,6 +147,12 @@ impl Model {
         self.seen.extend(&step.seen);
         self.links.extend(&step.links);
         self.sources.extend(step.source.clone());
+        self.changes.extend(&step.changes);
+        for pair in &step.turned {
+            if !self.unlinked.remove(pair) {
+                self.unlinked.insert(*pair);
+            }
+        }
         for (key, sources) in &step.events {
             self.events.entry(key.clone()).or_default().extend(sources);
         }
@@ -134,7 +170,15 @@ impl Model {
             assert_eq!(*row, link(key, value));
             links.insert(key, value);
         }
+        let mut changes = Vec::new();
+        let mut feed = store.changes(store.trimmed())?;
+        while let Some((sequence, change)) = feed.next()? {
+            assert_eq!(sequence.0, store.trimmed().0 + changes.len() as u64 + 1, "numbered one after the other");
+            changes.push(change);
+        }
         Ok(Self {
+            changes,
+            unlinked: loaded.unlinks.iter().map(|unlink| (unlink.lower.0, unlink.higher.0)).collect(),
             namespaces: loaded.namespaces.clone(),
             identities,
             seen: (0..).zip(seen).collect(),
@@ -175,6 +219,22 @@ pub(crate) fn events_of(store: &Store) -> Result<BTreeMap<(u32, Key), BTreeSet<u
     Ok(found)
 }
 
+/// Records of the feed, of every shape.
+pub(crate) fn changes(seed: u32, count: u32) -> Vec<Change> {
+    let id = |n: u32| IdentityId(n % 97);
+    let time = |n: u32| Time::from_micros(i64::from(n) * 1_000_003 - 5_000_000);
+    let one = |n: u32| Change {
+        session: id(n),
+        events: u64::from(n % 300),
+        since: (n % 3 == 0).then(|| time(n)),
+        from: (n % 4 != 0).then(|| id(n / 2)),
+        to: (n % 7 != 0).then(|| if n % 5 == 0 { id(n / 2) } else { id(n / 3) }),
+        moved: (n % 6 == 1).then(|| Moved { events: u64::from(n), first: time(n), last: time(n + 9) }),
+        cause: (n % 8 == 1).then(|| Cause { lower: id(n), higher: id(n + 5), event: EventHash(u128::from(n) << 77) }),
+    };
+    (seed * count..(seed + 1) * count).map(one).collect()
+}
+
 /// A step that adds a few of everything, and touches what `before` holds; different for each `seed`.
 pub(crate) fn step(before: &Model, seed: u32) -> Step {
     let at = before.identities.len() as u32;
@@ -185,6 +245,8 @@ pub(crate) fn step(before: &Model, seed: u32) -> Step {
         step.identities.push(((n % 2) as u16, text));
         step.seen.insert(at + n, (time(n), time(n + 1)));
     }
+    step.changes = changes(seed, 11);
+    step.turned = BTreeSet::from([(0, 1), (seed, 3)]);
     step.seen.insert(0, (time(0).min(0), time(9)));
     step.links.insert((at, at + 1), (time(0), time(1), 1));
     step.links.insert((0, 1), (0, time(2), u64::from(seed) + 2));

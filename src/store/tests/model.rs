@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Id, Model, Step};
+use super::{Id, Model, Step, changes};
 use crate::model::settings::Settings;
 use crate::store::Store;
 use crate::store::backend::MemoryBackend;
@@ -50,6 +50,8 @@ proptest! {
                 links: BTreeMap::from([((at, 0), (extremes[0], extremes[3], u64::MAX)), ((0, 7), (1, 2, u64::from(at)))]),
                 source: None,
                 events: events.into_iter().collect(),
+                changes: changes(at, 700 * (at % 3)),
+                turned: BTreeSet::from([(at % 4, 1)]),
             };
             step.commit(&mut store, &model).unwrap();
             model = model.with(&step);

@@ -1,0 +1,242 @@
+//! `backstitch.toml`: what a log's lines look like and what a store is made with, told once instead of in flags.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+use backstitch::ingest::layout::{Field, Layout, LayoutError};
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use crate::cli::args::Common;
+use crate::cli::failure::Failure;
+use crate::cli::settings::{Asked, Told};
+use crate::cli::text::visible;
+
+/// The file that is read where it lies in the working directory and none is named.
+const DEFAULT_FILE: &str = "backstitch.toml";
+
+/// What a configuration says; where there is none, nothing.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// What it names of a store's settings.
+    pub asked: Asked,
+    /// Where the lines of a log say what.
+    pub layout: Layout,
+}
+
+impl Config {
+    /// The one that was named, or that lies in the working directory.
+    pub fn load(common: &Common) -> Result<Self, Failure> {
+        let named = common.config.as_deref();
+        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+        match std::fs::read_to_string(path) {
+            Ok(text) => read(path, &text).map_err(Failure::Usage),
+            Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(Failure::Usage(format!(
+                "cannot read the configuration {}: {error}: mend it, or name another (`--config`)",
+                path.display()
+            ))),
+        }
+    }
+}
+
+/// The file as it is written.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    unique: Option<Spanned<Unique>>,
+    between: Option<Spanned<Vec<String>>>,
+    junk: Option<Spanned<Vec<String>>>,
+    builtin_junk: Option<Spanned<bool>>,
+    fields: Paths,
+}
+
+/// Its table `fields`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+struct Paths {
+    timestamp: Option<Spanned<String>>,
+    id: Option<Spanned<String>>,
+    identities: Option<Spanned<String>>,
+    namespaces: BTreeMap<String, Spanned<String>>,
+}
+
+/// The unique namespace: a name, or `false`.
+struct Unique(Option<String>);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct NameOrFalse;
+
+        impl Visitor<'_> for NameOrFalse {
+            type Value = Unique;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a namespace, or false for none")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Unique, E> {
+                Ok(Unique(Some(name.to_owned())))
+            }
+
+            fn visit_bool<E: Error>(self, unique: bool) -> Result<Unique, E> {
+                if unique { Err(E::invalid_value(Unexpected::Bool(true), &self)) } else { Ok(Unique(None)) }
+            }
+        }
+
+        from.deserialize_any(NameOrFalse)
+    }
+}
+
+/// A place in a file.
+struct Place<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Place<'_> {
+    /// `backstitch.toml:3`: the line where `span` begins.
+    fn of(&self, span: Option<Range<usize>>) -> String {
+        let path = self.path.display();
+        // What is missing altogether has no place.
+        let Some(before) = span.and_then(|span| self.text.get(..span.start)) else { return path.to_string() };
+        format!("{path}:{}", before.matches('\n').count() + 1)
+    }
+
+    fn told<T, U>(&self, value: Option<Spanned<T>>, make: impl FnOnce(T) -> U) -> Option<Told<U>> {
+        let by = self.of(Some(value.as_ref()?.span()));
+        Some(Told { value: make(value?.into_inner()), by })
+    }
+}
+
+/// Reads the text of a configuration.
+fn read(path: &Path, text: &str) -> Result<Config, String> {
+    let place = Place { path, text };
+    let file: File = toml::from_str(text).map_err(|error| {
+        let what = error.message().trim_end().replace('\n', " ");
+        format!("{}: {}: mend the line, or name another file (`--config`)", place.of(error.span()), visible(&what))
+    })?;
+    let layout = layout(&file.fields).map_err(|error| {
+        format!("{}: fields.{}", place.of(span_of(&file.fields, &error.field)), visible(&error.to_string()))
+    })?;
+    let asked = Asked {
+        unique: place.told(file.unique, |Unique(name)| name.map(|name| name.trim().to_owned())),
+        between: place.told(file.between, |names| Asked::levels(&names)),
+        junk: place.told(file.junk, |values| Asked::values(&values)),
+        builtin_junk: place.told(file.builtin_junk, |builtin| builtin),
+    };
+    Ok(Config { asked, layout })
+}
+
+fn layout(paths: &Paths) -> Result<Layout, LayoutError> {
+    let mut layout = Layout::builder();
+    if let Some(path) = &paths.timestamp {
+        layout = layout.timestamp(path.get_ref());
+    }
+    if let Some(path) = &paths.id {
+        layout = layout.id(path.get_ref());
+    }
+    if let Some(path) = &paths.identities {
+        layout = layout.identities(path.get_ref());
+    }
+    for (name, path) in &paths.namespaces {
+        layout = layout.namespace(name.trim(), path.get_ref());
+    }
+    layout.build()
+}
+
+/// Where a field is told.
+fn span_of(paths: &Paths, field: &Field) -> Option<Range<usize>> {
+    let path = match field {
+        Field::Timestamp => paths.timestamp.as_ref(),
+        Field::Id => paths.id.as_ref(),
+        Field::Identities => paths.identities.as_ref(),
+        Field::Namespace(name) => paths.namespaces.iter().find(|(known, _)| known.trim() == name).map(|(_, path)| path),
+    };
+    path.map(Spanned::span)
+}
+
+#[cfg(test)]
+mod tests {
+    use backstitch::model::settings::Settings;
+
+    use super::*;
+
+    fn told(text: &str) -> Result<Config, String> {
+        read(Path::new("b.toml"), text)
+    }
+
+    #[test]
+    fn an_empty_file_says_nothing() {
+        let config = told("# nothing\n[fields]\n").unwrap();
+        assert_eq!(config.layout, Layout::default());
+        assert_eq!(config.asked.over(&Settings::default()), Settings::default());
+    }
+
+    #[test]
+    fn every_key_is_heard() {
+        let text = r#"
+unique = " customerNumber "
+between = ["DeviceID", "email"]
+junk = ["N/K", "n/k", "x"]
+builtin_junk = false
+[fields]
+timestamp = "sent_at"
+id = "messageId"
+identities = "user.identities"
+[fields.namespaces]
+sessionId = "anonymousId"
+email = 'context.a\.b.email'
+"#;
+        let config = told(text).unwrap();
+        let layout = Layout::builder().timestamp("sent_at").id("messageId").identities("user.identities");
+        let layout = layout.namespace("email", r"context.a\.b.email").namespace("sessionId", "anonymousId");
+        assert_eq!(config.layout, layout.build().unwrap());
+        let settings = config.asked.over(&Settings::default());
+        assert_eq!(settings.levels.unique.as_deref(), Some("customerNumber"));
+        assert_eq!(settings.levels.between, ["deviceid", "email"]);
+        assert_eq!((settings.junk.builtin, &settings.junk.extra[..]), (false, &["n/k".to_owned(), "x".to_owned()][..]));
+        assert_eq!(told("unique = false").unwrap().asked.over(&Settings::default()).levels.unique, None);
+    }
+
+    #[test]
+    fn the_example_of_the_help_is_a_configuration() {
+        let help = crate::cli::examples::REPLAY.lines().map(str::trim);
+        let example: Vec<&str> =
+            help.skip_while(|line| !line.starts_with("unique")).take_while(|line| !line.is_empty()).collect();
+        let config = told(&example.join("\n")).unwrap();
+        let layout = Layout::builder().timestamp("sentAt").namespace("sessionId", "anonymousId");
+        assert_eq!(config.layout, layout.namespace("customerNumber", "userId").build().unwrap());
+        assert_eq!(config.asked.over(&Settings::default()).levels.between, ["email"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        for (text, line, why) in [
+            ("uniqe = 1", 1, "unknown field `uniqe`, expected one of `unique`"),
+            ("\nunique = true", 2, "the name of a namespace, or false for none"),
+            ("unique = 7", 1, "expected the name of a namespace"),
+            ("\n\nbetween = \"email\"", 3, "expected a sequence"),
+            ("junk = [1]", 1, "expected a string"),
+            ("builtin_junk = \"yes\"", 1, "expected a boolean"),
+            ("unique = \"a", 1, ""),
+            ("unique = 'a'\nunique = 'b'", 2, "duplicate key"),
+            ("fields = 1", 1, "expected a table"),
+            ("[fields]\ntime = 'x'", 2, "unknown field `time`"),
+            ("[fields]\ntimestamp = ' '", 2, "fields.timestamp: the path is blank"),
+            ("[fields]\nid = 'at'\ntimestamp = 'at'", 2, "fields.id: \"at\" clashes with timestamp"),
+            ("[fields.namespaces]\nemail = 'a..b'", 2, "fields.namespaces.email: \"a..b\" has an empty name"),
+            ("[fields.namespaces]\n'a:b' = 'x'", 2, "no colon"),
+            ("[fields.namespaces]\nemail = 'x'\nEmail = 'y'", 2, "named twice"),
+            ("[fields.namespaces]\nemail = ['x']", 2, "expected a string"),
+        ] {
+            let error = told(text).unwrap_err();
+            assert!(error.starts_with(&format!("b.toml:{line}: ")) && error.contains(why), "{text}: {error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+}

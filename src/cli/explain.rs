@@ -1,0 +1,258 @@
+//! `explain`: why does it belong to this person, and why are two one person or not?
+
+use backstitch::export::picture::Picture;
+use backstitch::model::identity::Identity;
+use backstitch::model::namespace::SESSION;
+use backstitch::resolver::{Evidence, Explanation, OwnerRow, PairExplanation, Party, PersonKind, View};
+use serde::Serialize;
+
+use crate::cli::Ended;
+use crate::cli::args::{Common, Explain, Telling};
+use crate::cli::failure::Failure;
+use crate::cli::identity::{meant, unknown};
+use crate::cli::output::Output;
+use crate::cli::settings;
+use crate::cli::text::{count, thousands, visible};
+
+/// Explains one identity, or two.
+pub fn run(common: &Common, explain: &Explain) -> Result<Ended, Failure> {
+    let engine = settings::open(common)?;
+    let view = engine.resolver().view();
+    let meant = |id: &str| meant(view.graph().namespaces(), id, explain.naming.namespace.as_deref(), SESSION);
+    let asked: Vec<Identity> = std::iter::once(&explain.id).chain(&explain.other).map(|id| meant(id)).collect();
+    let answer = match &asked[..] {
+        [a, b] => Answer::Pair(view.explain_pair(a, b)?),
+        _ => Answer::One(view.explain(&asked[0].namespace, &asked[0].value)?),
+    };
+    let mut out = Output::to(explain.output.as_deref())?;
+    match if common.json { Telling::Json } else { explain.format } {
+        Telling::Json => answer.in_json(&view, &asked, &mut out)?,
+        Telling::Text => {
+            let text = format!("{}{}", answer.title(&view, &asked), answer.in_words());
+            out.write(text.as_bytes())?;
+        }
+        format @ (Telling::Dot | Telling::Svg) => {
+            let known: Vec<_> = asked.iter().filter_map(|id| view.find(&id.namespace, &id.value)).collect();
+            let picture = Picture::new(view.graph(), &known, answer.title(&view, &asked));
+            let text = if format == Telling::Dot { picture.dot() } else { picture.svg() };
+            out.write(text.as_bytes())?;
+        }
+    }
+    out.finish()
+}
+
+/// What was found; nothing where an identity is unknown.
+enum Answer {
+    One(Option<Explanation>),
+    Pair(Option<PairExplanation>),
+}
+
+/// The answer for an identity that no event carries: the same names, nobody behind them.
+#[derive(Serialize)]
+struct Nobody<'a> {
+    identity: &'a Identity,
+    person: Option<String>,
+    kind: Option<PersonKind>,
+    since: Option<String>,
+    chain: [Evidence; 0],
+    decisive: Option<[Evidence; 0]>,
+    refused: [Evidence; 0],
+    more_refused: usize,
+}
+
+/// The answer for two of which an identity is unknown.
+#[derive(Serialize)]
+struct NoPair<'a> {
+    a: Stranger<'a>,
+    b: Stranger<'a>,
+    same: Option<bool>,
+    connected: Option<String>,
+    chain: [Evidence; 0],
+    decisive: Option<[Evidence; 0]>,
+    refused: [Evidence; 0],
+    more_refused: usize,
+    way: [Evidence; 0],
+}
+
+/// An identity that is known or not.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Stranger<'a> {
+    Known(Party),
+    Unknown { identity: &'a Identity, person: Option<String>, kind: Option<PersonKind>, since: Option<String> },
+}
+
+impl<'a> Stranger<'a> {
+    fn new(view: &View, identity: &'a Identity) -> Result<Self, Failure> {
+        Ok(match view.explain(&identity.namespace, &identity.value)? {
+            Some(found) => Self::Known(found.party),
+            None => Self::Unknown { identity, person: None, kind: None, since: None },
+        })
+    }
+}
+
+impl Answer {
+    fn in_json(&self, view: &View, asked: &[Identity], out: &mut Output) -> Result<(), Failure> {
+        match self {
+            Self::One(Some(found)) => out.json(found),
+            Self::Pair(Some(found)) => out.json(found),
+            Self::One(None) => out.json(&Nobody {
+                identity: &asked[0],
+                person: None,
+                kind: None,
+                since: None,
+                chain: [],
+                decisive: None,
+                refused: [],
+                more_refused: 0,
+            }),
+            Self::Pair(None) => out.json(&NoPair {
+                a: Stranger::new(view, &asked[0])?,
+                b: Stranger::new(view, &asked[1])?,
+                same: None,
+                connected: None,
+                chain: [],
+                decisive: None,
+                refused: [],
+                more_refused: 0,
+                way: [],
+            }),
+        }
+    }
+
+    /// The answer in a sentence or two, each a line.
+    fn title(&self, view: &View, asked: &[Identity]) -> String {
+        let unknown = || {
+            let all = asked.iter().filter(|identity| view.find(&identity.namespace, &identity.value).is_none());
+            all.map(|identity| format!("{} is {}.\n", name(identity), unknown(view.graph(), identity)))
+                .collect::<String>()
+        };
+        match self {
+            Self::One(Some(found)) => whose(&found.party),
+            Self::Pair(Some(found)) => one_or_two(found),
+            Self::One(None) | Self::Pair(None) => unknown(),
+        }
+    }
+
+    /// Everything after the title.
+    fn in_words(&self) -> String {
+        let mut text = String::new();
+        match self {
+            Self::One(Some(found)) => {
+                evidence(&found.chain, found.decisive.as_deref(), &mut text);
+                refusals("Refused links of it", &found.refused, found.more_refused, &mut text);
+            }
+            Self::Pair(Some(found)) => {
+                evidence(&found.chain, found.decisive.as_deref(), &mut text);
+                refusals("Refused links between them", &found.refused, found.more_refused, &mut text);
+                if found.refused.is_empty() {
+                    list("The way with the fewest refused links", &found.way, &mut text);
+                }
+            }
+            Self::One(None) | Self::Pair(None) => {}
+        }
+        text
+    }
+}
+
+/// To whom an identity belongs.
+fn whose(party: &Party) -> String {
+    let Party { kind, since, .. } = party;
+    let (identity, person) = (name(&party.identity), name(&party.person));
+    match (kind, since) {
+        (PersonKind::Customer, Some(since)) => format!("{identity} belongs to {person} since {since}.\n"),
+        (PersonKind::Customer, None) => format!("{identity} is a customer.\n"),
+        (PersonKind::Anonymous, _) if identity == person => {
+            format!("{identity} is nobody yet, and the earliest identity of its group.\n")
+        }
+        (PersonKind::Anonymous, _) => {
+            format!("{identity} is nobody yet. The earliest identity of its group is {person}.\n")
+        }
+    }
+}
+
+/// Whether two identities are one person.
+fn one_or_two(found: &PairExplanation) -> String {
+    let (a, b) = (&found.a, &found.b);
+    let (first, second) = (name(&a.identity), name(&b.identity));
+    let person = match a.kind {
+        PersonKind::Customer => format!("one person, {}", name(&a.person)),
+        PersonKind::Anonymous => "one person, nobody yet".to_owned(),
+    };
+    match (found.same, found.connected) {
+        (true, Some(connected)) => {
+            format!("{first} and {second} are {person}, connected since {connected}.\n")
+        }
+        (true, None) => format!("{first} is the same identity twice.\n{}", whose(a)),
+        (false, _) => {
+            let ties = found.refused.len() + found.more_refused;
+            let why = match ties {
+                0 if found.way.is_empty() => "No chain of links ties them.".to_owned(),
+                0 => {
+                    let refused = found.way.iter().filter(|link| link.obstacle.is_some()).count();
+                    format!(
+                        "No link ties them; a way leads through others, over {} refused links.",
+                        thousands(refused as u64)
+                    )
+                }
+                1 => "1 link ties them, and it was refused.".to_owned(),
+                ties => format!("{} links tie them, and all were refused.", thousands(ties as u64)),
+            };
+            let own = |party: &Party| if party.identity == party.person { String::new() } else { whose(party) };
+            format!("{first} and {second} are not one person.\n{why}\n{}{}", own(a), own(b))
+        }
+    }
+}
+
+/// The chain of evidence, and the decisive one where it differs.
+fn evidence(chain: &[Evidence], decisive: Option<&[Evidence]>, text: &mut String) {
+    list("The chain of evidence", chain, text);
+    if let Some(decisive) = decisive {
+        list("The chain that connected them first", decisive, text);
+    }
+}
+
+fn refusals(heading: &str, refused: &[Evidence], more: usize, text: &mut String) {
+    list(heading, refused, text);
+    if more > 0 {
+        text.push_str(&format!("  and {} more\n", thousands(more as u64)));
+    }
+}
+
+/// Links under a heading; nothing where there are none.
+fn list(heading: &str, links: &[Evidence], text: &mut String) {
+    if links.is_empty() {
+        return;
+    }
+    text.push_str(&format!("\n{heading}\n"));
+    for link in links {
+        let Evidence { first, last, witness, obstacle, .. } = link;
+        let (lower, higher) = (name(&link.lower), name(&link.higher));
+        let span = if first == last { format!("at {first}") } else { format!("from {first} to {last}") };
+        let event = match &witness.id {
+            Some(id) => format!("event {}", visible(id)),
+            None => format!("the event with the hash {}", witness.hash),
+        };
+        text.push_str(&format!("  {lower} and {higher}\n    seen in {} {span}\n", count(link.count, "event")));
+        text.push_str(&format!("    first in {event} of {}\n", visible(&witness.sources.join(", "))));
+        if let Some(obstacle) = obstacle {
+            text.push_str("    refused, because a person has one customer at most\n");
+            for (end, owner) in [(&lower, &obstacle.lower), (&higher, &obstacle.higher)] {
+                text.push_str(&format!("    {}\n", owned(end, owner)));
+            }
+        }
+    }
+}
+
+/// What stood in the way at one end of a refused link.
+fn owned(end: &str, owner: &OwnerRow) -> String {
+    match owner.since {
+        Some(since) => format!("{end} was {}'s since {since}", name(&owner.customer)),
+        None => format!("{end} is a customer"),
+    }
+}
+
+/// An identity in full, fit for a terminal.
+fn name(identity: &Identity) -> String {
+    visible(&identity.to_string()).into_owned()
+}

@@ -1,0 +1,109 @@
+//! The change feed as it is read: in full writing.
+
+use serde::Serialize;
+
+use crate::engine::error::Error;
+use crate::model::digest::EventHash;
+use crate::model::history::{Change, Sequence};
+use crate::model::identity::{Identity, IdentityId};
+use crate::model::time::Time;
+use crate::resolver::View;
+use crate::store::history::Changes;
+
+/// A record of the change feed: a session whose row in `sessions` a commit changed, and its new row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Record {
+    /// Its number: from 1, one after the other.
+    pub sequence: Sequence,
+    /// The session ID.
+    pub session: String,
+    /// How many events carry it now; 0 where it is gone.
+    pub events: u64,
+    /// The moment that first connected it to its customer, as it is now.
+    #[serde(serialize_with = "in_writing")]
+    pub since: Option<Time>,
+    /// The identity that named its person before; none where the session is new.
+    #[serde(serialize_with = "in_writing")]
+    pub from: Option<Identity>,
+    /// The identity that names its person now; none where the session is gone: its events were retracted.
+    #[serde(serialize_with = "in_writing")]
+    pub to: Option<Identity>,
+    /// How many events that were stored before, and still are, went from one person to the other.
+    pub moved: u64,
+    /// The time of the first of them.
+    #[serde(serialize_with = "in_writing")]
+    pub first: Option<Time>,
+    /// The time of the last of them.
+    #[serde(serialize_with = "in_writing")]
+    pub last: Option<Time>,
+    /// The link that made its person or its moment what they are, lower end first; none where nobody else is involved.
+    #[serde(serialize_with = "link_in_writing")]
+    pub link: Option<[Identity; 2]>,
+    /// The event that bears witness to that link, by its hash.
+    #[serde(serialize_with = "in_writing")]
+    pub event: Option<EventHash>,
+}
+
+/// Records of the change feed, in the order of their numbers. Read block by block.
+pub struct Records<'e> {
+    changes: Changes<'e>,
+    view: View,
+    /// Whether a block could not be read.
+    failed: bool,
+}
+
+impl<'e> Records<'e> {
+    pub(crate) fn new(changes: Changes<'e>, view: View) -> Self {
+        Self { changes, view, failed: false }
+    }
+
+    fn record(&self, sequence: Sequence, change: &Change) -> Record {
+        let graph = self.view.graph();
+        let identity = |id: IdentityId| graph.identity(id);
+        Record {
+            sequence,
+            session: graph.identities().value(change.session).to_string(),
+            events: change.events,
+            since: change.since,
+            from: change.from.map(identity),
+            to: change.to.map(identity),
+            moved: change.moved.map_or(0, |moved| moved.events),
+            first: change.moved.map(|moved| moved.first),
+            last: change.moved.map(|moved| moved.last),
+            link: change.cause.map(|cause| [identity(cause.lower), identity(cause.higher)]),
+            event: change.cause.map(|cause| cause.event),
+        }
+    }
+}
+
+impl Iterator for Records<'_> {
+    type Item = Result<Record, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        match self.changes.next() {
+            Ok(Some((sequence, change))) => Some(Ok(self.record(sequence, &change))),
+            Ok(None) => None,
+            Err(error) => {
+                self.failed = true;
+                Some(Err(error.into()))
+            }
+        }
+    }
+}
+
+fn in_writing<T: std::fmt::Display, S: serde::Serializer>(what: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+    match what {
+        Some(what) => to.collect_str(what),
+        None => to.serialize_none(),
+    }
+}
+
+fn link_in_writing<S: serde::Serializer>(link: &Option<[Identity; 2]>, to: S) -> Result<S::Ok, S::Error> {
+    match link {
+        Some(ends) => to.collect_seq(ends.iter().map(ToString::to_string)),
+        None => to.serialize_none(),
+    }
+}

@@ -1,0 +1,160 @@
+//! What is drawn: the identities nearest to the asked ones, and the links among them.
+
+use std::cmp::Ordering;
+
+use hashbrown::{HashMap, HashSet};
+
+use crate::export::picture::{Line, MAX_DRAWN, Node, Picture, Somebody};
+use crate::graph::Graph;
+use crate::graph::explain::WhyNot;
+use crate::graph::links::LinkId;
+use crate::model::identity::IdentityId;
+use crate::model::link::Link;
+
+impl Picture {
+    /// The picture of `asked` (one identity, or two to compare) under a title, whose first line is written larger.
+    ///
+    /// Of one identity it shows the chain to the one that names its person; of two the chain between them or, where they
+    /// are not one person, the way with the fewest refused links. Drawn are the groups that these go through, and the
+    /// far ends of the refused links that touch them.
+    ///
+    /// Linear in the links of those groups, but for sorting the identities that are equally near.
+    pub fn new(graph: &Graph, asked: &[IdentityId], title: impl Into<String>) -> Self {
+        let chain = chain(graph, asked);
+        let near = Near::new(graph, asked, &chain);
+        let mut drawn = near.drawn.clone();
+        let people = near.people();
+        let place: HashMap<IdentityId, usize> = people.iter().enumerate().map(|(at, &id)| (id, at)).collect();
+        let person = |id: IdentityId| place[&graph.person(id).identity()];
+        let level = |id: IdentityId| graph.identities().namespace(id);
+        let ends = chain.iter().map(|&link| graph.links()[link]).flat_map(|link| [link.lower, link.higher]);
+        let on_chain: HashSet<IdentityId> = ends.chain(asked.iter().copied()).collect();
+        drawn.sort_by(|&a, &b| {
+            let seen = || graph.seen(a).first.cmp(&graph.seen(b).first).then_with(|| graph.compare(a, b));
+            let levels = graph.namespaces().cmp(level(a), level(b));
+            let first = |id: IdentityId| (person(id), !on_chain.contains(&id));
+            levels.then_with(|| first(a).cmp(&first(b))).then_with(seen)
+        });
+        let mut columns = 0;
+        let mut nodes: Vec<Node> = Vec::with_capacity(drawn.len());
+        for (at, &id) in drawn.iter().enumerate() {
+            columns += usize::from(at == 0 || level(drawn[at - 1]) != level(id));
+            nodes.push(Node {
+                identity: graph.identity(id),
+                column: columns - 1,
+                person: person(id),
+                asked: asked.contains(&id),
+                customer: graph.is_customer(id),
+                seen: graph.seen(id),
+            });
+        }
+        let somebody = |&id: &IdentityId| Somebody { identity: graph.identity(id), customer: graph.is_customer(id) };
+        Self {
+            title: title.into(),
+            people: people.iter().map(somebody).collect(),
+            links: lines(graph, &drawn, &chain),
+            nodes,
+            columns,
+            left_out: near.left_out,
+        }
+    }
+}
+
+/// The chain to emphasise.
+fn chain(graph: &Graph, asked: &[IdentityId]) -> Vec<LinkId> {
+    let (a, b) = match *asked {
+        [] => return Vec::new(),
+        [a] => (a, graph.person(a).identity()),
+        [a, b, ..] => (a, b),
+    };
+    match graph.why_not(a, b) {
+        None => graph.chain(a, b).unwrap_or_default(),
+        Some(WhyNot::Refused { way, .. } | WhyNot::Through(way)) => way,
+        Some(WhyNot::Strangers) => Vec::new(),
+    }
+}
+
+/// The links among those that are drawn, by their ends.
+fn lines(graph: &Graph, drawn: &[IdentityId], chain: &[LinkId]) -> Vec<Line> {
+    let place: HashMap<IdentityId, usize> = drawn.iter().enumerate().map(|(at, &id)| (id, at)).collect();
+    let chain: HashSet<LinkId> = chain.iter().copied().collect();
+    let mut lines = Vec::new();
+    for (&id, &lower) in &place {
+        for (link, &Link { higher, first, last, count, .. }) in graph.links_above(id) {
+            if let Some(&higher) = place.get(&higher).filter(|_| graph.counts(link)) {
+                let (refused, chain) = (graph.refused(link), chain.contains(&link));
+                lines.push(Line { lower, higher, first, last, count, refused, chain });
+            }
+        }
+    }
+    lines.sort_unstable_by_key(|line| (line.lower, line.higher));
+    lines
+}
+
+/// What is near to the asked identities.
+struct Near<'g> {
+    graph: &'g Graph,
+    /// The nearest: the asked ones and the chain, then what is fewest links away; of equally near ones those that the earliest
+    /// links lead to.
+    drawn: Vec<IdentityId>,
+    left_out: usize,
+}
+
+impl<'g> Near<'g> {
+    fn new(graph: &'g Graph, asked: &[IdentityId], chain: &[LinkId]) -> Self {
+        let ends = chain.iter().map(|&link| graph.links()[link]).flat_map(|link| [link.lower, link.higher]);
+        let mut first: Vec<IdentityId> = Vec::new();
+        // A chain may be longer than a picture is large: then what is near to its two ends is drawn.
+        for id in asked.iter().copied().chain(ends) {
+            if first.len() < MAX_DRAWN && !first.contains(&id) {
+                first.push(id);
+            }
+        }
+        let shown: HashSet<IdentityId> = first.iter().map(|&id| graph.person(id).identity()).collect();
+        let mut near = Self { graph, drawn: first, left_out: 0 };
+        near.spread(asked, &shown);
+        near
+    }
+
+    /// Goes on from the asked identities, a level of links at a time, through the groups of the people `shown`.
+    fn spread(&mut self, asked: &[IdentityId], shown: &HashSet<IdentityId>) {
+        let graph = self.graph;
+        let mut met: HashSet<IdentityId> = asked.iter().copied().collect();
+        let certain: HashSet<IdentityId> = self.drawn.iter().copied().collect();
+        let mut level: Vec<IdentityId> = asked.to_vec();
+        while !level.is_empty() {
+            let mut next: HashMap<IdentityId, LinkId> = HashMap::new();
+            let inside = level.iter().filter(|&&id| shown.contains(&graph.person(id).identity()));
+            for (link, &Link { lower, higher, .. }) in inside.flat_map(|&id| graph.links_of(id)) {
+                for end in [lower, higher] {
+                    if !met.contains(&end) && graph.counts(link) {
+                        let known = next.entry(end).or_insert(link);
+                        if graph.compare_links(link, *known) == Ordering::Less {
+                            *known = link;
+                        }
+                    }
+                }
+            }
+            let mut nearest: Vec<(LinkId, IdentityId)> = next.into_iter().map(|(id, link)| (link, id)).collect();
+            nearest.sort_unstable_by(|a, b| graph.compare_links(a.0, b.0));
+            level = nearest.into_iter().map(|(_, id)| id).collect();
+            met.extend(&level);
+            for id in &level {
+                if certain.contains(id) {
+                    continue;
+                }
+                if self.drawn.len() < MAX_DRAWN {
+                    self.drawn.push(*id);
+                } else {
+                    self.left_out += 1;
+                }
+            }
+        }
+    }
+
+    /// The people of those that are drawn, the nearest first.
+    fn people(&self) -> Vec<IdentityId> {
+        let mut met = HashSet::new();
+        self.drawn.iter().map(|&id| self.graph.person(id).identity()).filter(|&person| met.insert(person)).collect()
+    }
+}

@@ -1,0 +1,379 @@
+//! Where a line says what: the fields of an activity, or of another log's lines.
+//!
+//! A layout decides how lines are read, not what facts mean, so no store remembers it: logs of several layouts may be
+//! replayed into one store.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::model::namespace::name_fault;
+
+/// Names within each other that a path may have. The lines of no log in use nest a tenth as deep, and reading descends once a name.
+pub const MAX_PATH_NAMES: usize = 64;
+
+/// The path of the identities unless told otherwise.
+const IDENTITIES: &str = "user.identities";
+
+/// Where the fields of a line lie. Default: those of an activity. Cheap to clone.
+///
+/// ```
+/// use backstitch::ingest::layout::Layout;
+///
+/// let segment = Layout::builder()
+///     .timestamp("sentAt")
+///     .id("messageId")
+///     .namespace("sessionId", "anonymousId")
+///     .namespace("ecommerceId", "userId")
+///     .namespace("email", "context.traits.email")
+///     .build()?;
+/// # assert_ne!(segment, Layout::default());
+/// # Ok::<(), backstitch::ingest::layout::LayoutError>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// None for an activity, which has a reader of its own.
+    pub(super) tree: Option<Arc<Tree>>,
+}
+
+impl Layout {
+    /// A layout to be told where it differs from that of an activity.
+    pub fn builder() -> LayoutBuilder {
+        LayoutBuilder::default()
+    }
+
+    /// The path of the time, where it is another than an activity's.
+    pub(super) fn timestamp_path(&self) -> Option<&str> {
+        self.tree.as_deref()?.timestamp.as_deref()
+    }
+
+    /// The paths where identities stand, for a reader.
+    pub(super) fn identity_paths(&self) -> Vec<&str> {
+        self.tree
+            .as_deref()
+            .map_or_else(|| vec![IDENTITIES], |tree| tree.identities.iter().map(String::as_str).collect())
+    }
+}
+
+/// A field that a layout gives a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Field {
+    /// When it happened.
+    Timestamp,
+    /// The `id` of the event.
+    Id,
+    /// The object that maps namespaces to values.
+    Identities,
+    /// A single field that is an identity of this namespace.
+    Namespace(String),
+}
+
+/// As a configuration names it: `timestamp`, `namespaces.email`.
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timestamp => f.write_str("timestamp"),
+            Self::Id => f.write_str("id"),
+            Self::Identities => f.write_str("identities"),
+            Self::Namespace(name) => write!(f, "namespaces.{name}"),
+        }
+    }
+}
+
+/// Why no lines can be read by a layout.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {why}")]
+pub struct LayoutError {
+    /// The field to be mended.
+    pub field: Field,
+    /// What is wrong with it, and the remedy.
+    pub why: String,
+}
+
+/// The paths of a layout, as they are told. A path is names joined by dots, each a step into an object; `\.` is a dot in a name
+/// and `\\` a backslash. Names are compared as they stand, case included.
+///
+/// What is not told is where an activity has it: `timestamp`, else `time`; `id`; `user.identities`. But where
+/// [single fields](LayoutBuilder::namespace) are told and [`identities`](LayoutBuilder::identities) is not, they are all.
+#[derive(Debug, Clone, Default)]
+pub struct LayoutBuilder {
+    timestamp: Option<String>,
+    id: Option<String>,
+    identities: Option<String>,
+    namespaces: Vec<(String, String)>,
+}
+
+impl LayoutBuilder {
+    /// The path of the time, for which there is no second name then.
+    pub fn timestamp(mut self, path: impl Into<String>) -> Self {
+        self.timestamp = Some(path.into());
+        self
+    }
+
+    /// The path of the event's id.
+    pub fn id(mut self, path: impl Into<String>) -> Self {
+        self.id = Some(path.into());
+        self
+    }
+
+    /// The path of the object that maps namespaces to values.
+    pub fn identities(mut self, path: impl Into<String>) -> Self {
+        self.identities = Some(path.into());
+        self
+    }
+
+    /// The path of a single text or number that is an identity of `namespace`.
+    pub fn namespace(mut self, namespace: impl Into<String>, path: impl Into<String>) -> Self {
+        self.namespaces.push((namespace.into(), path.into()));
+        self
+    }
+
+    /// The layout.
+    ///
+    /// # Errors
+    /// When a path is blank, misspelled or too deep, a name can be no namespace, a namespace is named twice, or two fields
+    /// lie in one place or one inside the other.
+    pub fn build(mut self) -> Result<Layout, LayoutError> {
+        // The order in which they were told says nothing: equal paths, equal layouts.
+        self.namespaces.sort();
+        let activity = self.timestamp.is_none()
+            && self.id.as_deref().is_none_or(|path| path == "id")
+            && self.identities.as_deref().is_none_or(|path| path == IDENTITIES)
+            && self.namespaces.is_empty();
+        if activity {
+            return Ok(Layout::default());
+        }
+        let mut tree = Tree::default();
+        // Told ones first: a clash is then blamed on what was told, not on what was left as it is.
+        for (place, (namespace, path)) in self.namespaces.iter().enumerate() {
+            let field = || Field::Namespace(namespace.clone());
+            let refuse = |why: String| Err(LayoutError { field: field(), why });
+            if let Some(fault) = name_fault(namespace) {
+                return refuse(format!("{fault}: name another namespace"));
+            }
+            if self.namespaces[..place].iter().any(|(other, _)| other.eq_ignore_ascii_case(namespace)) {
+                return refuse("this namespace is named twice (case does not count): leave one out".to_owned());
+            }
+            tree.names.push(namespace.clone());
+            tree.identities.push(path.clone());
+            tree.plant(&field(), path, Target::Single(place))?;
+        }
+        match &self.timestamp {
+            Some(path) => tree.plant(&Field::Timestamp, path, Target::Timestamp)?,
+            None => {
+                tree.plant(&Field::Timestamp, "timestamp", Target::Timestamp)?;
+                tree.plant(&Field::Timestamp, "time", Target::Time)?;
+            }
+        }
+        tree.plant(&Field::Id, self.id.as_deref().unwrap_or("id"), Target::Id)?;
+        if self.identities.is_some() || self.namespaces.is_empty() {
+            let path = self.identities.unwrap_or_else(|| IDENTITIES.to_owned());
+            tree.plant(&Field::Identities, &path, Target::Identities)?;
+            tree.identities.push(path);
+        }
+        tree.timestamp = self.timestamp;
+        Ok(Layout { tree: Some(Arc::new(tree)) })
+    }
+}
+
+/// What a key leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    Timestamp,
+    Time,
+    Id,
+    Identities,
+    /// A single field, by its place among the names of the tree.
+    Single(usize),
+    /// An object with more of them: a node of the tree.
+    Inside(usize),
+}
+
+/// The keys that are looked for, object by object. The root is the first node.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Tree {
+    nodes: Vec<Vec<Branch>>,
+    /// Namespaces of the single fields.
+    pub names: Vec<String>,
+    /// The path of the time where it was told; else an activity's two names.
+    pub timestamp: Option<String>,
+    /// The paths of identities: of single fields, then of the object.
+    pub identities: Vec<String>,
+}
+
+/// A key of a node.
+#[derive(Debug, PartialEq, Eq)]
+struct Branch {
+    key: String,
+    target: Target,
+    /// The field that was first planted on it or below, for a clash.
+    field: Field,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self { nodes: vec![Vec::new()], names: Vec::new(), timestamp: None, identities: Vec::new() }
+    }
+}
+
+impl Tree {
+    /// What `key` of a node leads to.
+    #[inline]
+    pub fn target(&self, node: usize, key: &[u8]) -> Option<Target> {
+        self.nodes[node].iter().find(|branch| branch.key.as_bytes() == key).map(|branch| branch.target)
+    }
+
+    /// What the keys of a node lead to.
+    pub fn targets(&self, node: usize) -> impl Iterator<Item = Target> {
+        self.nodes[node].iter().map(|branch| branch.target)
+    }
+
+    fn plant(&mut self, field: &Field, path: &str, target: Target) -> Result<(), LayoutError> {
+        let refuse = |why: String| Err(LayoutError { field: field.clone(), why });
+        let names = match names(path) {
+            Ok(names) => names,
+            Err(why) => return refuse(why),
+        };
+        let mut node = 0;
+        for (place, key) in names.iter().enumerate() {
+            let last = place + 1 == names.len();
+            let known = self.nodes[node].iter().find(|branch| branch.key == *key);
+            match known {
+                Some(Branch { target: Target::Inside(next), .. }) if !last => node = *next,
+                Some(branch) => {
+                    return refuse(format!(
+                        "{path:?} clashes with {}: two fields lie neither in one place nor one inside the other; change one \
+                         of the two",
+                        branch.field
+                    ));
+                }
+                None => {
+                    let next = self.nodes.len();
+                    let target = if last { target } else { Target::Inside(next) };
+                    self.nodes[node].push(Branch { key: key.clone(), target, field: field.clone() });
+                    if !last {
+                        self.nodes.push(Vec::new());
+                        node = next;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names of a path.
+fn names(path: &str) -> Result<Vec<String>, String> {
+    if path.trim().is_empty() {
+        return Err("the path is blank: name a key of the line".to_owned());
+    }
+    let mut names = vec![String::new()];
+    let mut signs = path.chars();
+    while let Some(sign) = signs.next() {
+        let plain = match (sign, signs.as_str().chars().next()) {
+            ('.', _) => {
+                names.push(String::new());
+                continue;
+            }
+            ('\\', Some(itself @ ('.' | '\\'))) => {
+                signs.next();
+                itself
+            }
+            ('\\', _) => {
+                return Err(format!(
+                    r"{path:?} has a lone backslash: write \. for a dot in a name, \\ for a backslash"
+                ));
+            }
+            _ => sign,
+        };
+        if let Some(name) = names.last_mut() {
+            name.push(plain);
+        }
+    }
+    if names.iter().any(String::is_empty) {
+        return Err(format!(
+            r"{path:?} has an empty name in it: one dot stands between two names, \. is a dot in a name"
+        ));
+    }
+    if names.len() > MAX_PATH_NAMES {
+        return Err(format!("the path has {} names, at most {MAX_PATH_NAMES} are followed", names.len()));
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(builder: LayoutBuilder) -> String {
+        builder.build().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_path_is_names_joined_by_dots() {
+        assert_eq!(names("a.b c.é").unwrap(), ["a", "b c", "é"]);
+        assert_eq!(names(r"a\.b.c\\.d").unwrap(), ["a.b", r"c\", "d"]);
+        assert_eq!(names(&vec!["x"; MAX_PATH_NAMES].join(".")).unwrap().len(), MAX_PATH_NAMES);
+        for (path, why) in [
+            ("", "blank"),
+            (" \t", "blank"),
+            (".", "empty name"),
+            ("a..b", "empty name"),
+            (".a", "empty name"),
+            ("a.", "empty name"),
+            ("a\\", "lone backslash"),
+            (r"a\n", "lone backslash"),
+            (&vec!["x"; MAX_PATH_NAMES + 1].join("."), "at most 64"),
+        ] {
+            let told = names(path).unwrap_err();
+            assert!(told.contains(why), "{path}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_else_is_an_activity() {
+        let same = Layout::builder().id("id").identities("user.identities");
+        assert_eq!(same.build().unwrap(), Layout::default());
+        assert_eq!(Layout::builder().build().unwrap(), Layout::default());
+        // No second name for the time then.
+        assert_ne!(Layout::builder().timestamp("timestamp").build().unwrap(), Layout::default());
+        assert_ne!(Layout::builder().namespace("email", "email").build().unwrap(), Layout::default());
+    }
+
+    #[test]
+    fn the_order_of_telling_says_nothing() {
+        let one = Layout::builder().namespace("a", "x").namespace("b", "y").id("z").build();
+        assert_eq!(one, Layout::builder().id("z").namespace("b", "y").namespace("a", "x").build());
+    }
+
+    #[test]
+    fn identities_are_looked_for_unless_single_fields_are_all() {
+        let identities = |builder: LayoutBuilder| builder.build().unwrap().tree.unwrap().identities.clone();
+        assert_eq!(identities(Layout::builder().timestamp("at")), ["user.identities"]);
+        assert_eq!(identities(Layout::builder().namespace("email", "mail")), ["mail"]);
+        assert_eq!(identities(Layout::builder().namespace("email", "mail").identities("ids")), ["mail", "ids"]);
+    }
+
+    #[test]
+    fn fields_that_cannot_be_told_apart_are_refused() {
+        let build = Layout::builder;
+        assert!(told(build().timestamp(" ")).starts_with("timestamp: the path is blank"));
+        assert!(told(build().namespace("email", "a..b")).starts_with("namespaces.email: \"a..b\" has an empty name"));
+        assert!(told(build().namespace("a:b", "x")).contains("no colon"));
+        assert!(
+            told(build().namespace("Email", "a").namespace("EMAIL", "b"))
+                .starts_with("namespaces.Email: this namespace is")
+        );
+        for clash in [
+            build().timestamp("at").id("at"),
+            build().timestamp("at").id("at.x"),
+            build().timestamp("at.x").id("at"),
+            build().identities("user").id("user.id"),
+            build().namespace("email", "id"),
+            build().namespace("email", "time"),
+            build().id("user.identities.id"),
+        ] {
+            assert!(told(clash.clone()).contains("clashes with"), "{clash:?}");
+        }
+        assert!(build().timestamp("at.x").id("at.y").namespace("email", "at.z.x").build().is_ok());
+    }
+}

@@ -1,0 +1,252 @@
+//! Why an identity belongs to its person, and why two are one person or not: links with the events that bear witness to them.
+
+use hashbrown::HashMap;
+use serde::Serialize;
+
+use crate::graph::Graph;
+use crate::graph::explain::{Refusal, Refusals, WhyNot};
+use crate::graph::links::LinkId;
+use crate::model::digest::EventHash;
+use crate::model::event::{Event, in_level_order};
+use crate::model::identity::{Identity, IdentityId};
+use crate::model::link::Link;
+use crate::model::person::Owner;
+use crate::model::time::Time;
+use crate::resolver::{PersonKind, View};
+use crate::store::error::StoreError;
+
+/// Why an identity belongs to its person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The identity that was asked for, and its person.
+    #[serde(flatten)]
+    pub party: Party,
+    /// The shortest chain of links from the identity to the one that names its person; empty where that is the same.
+    pub chain: Vec<Evidence>,
+    /// The chain whose latest link is the moment that first connected the two; none where it is `chain`.
+    pub decisive: Option<Vec<Evidence>>,
+    /// The earliest of the refused links that touch the identity, in order of their keys.
+    pub refused: Vec<Evidence>,
+    /// How many more of them there are.
+    pub more_refused: usize,
+}
+
+/// Why two identities are one person, or why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PairExplanation {
+    /// The first.
+    pub a: Party,
+    /// The second.
+    pub b: Party,
+    /// Whether they are one person.
+    pub same: bool,
+    /// The moment that first connected the two, where they are one person; none for an identity and itself.
+    #[serde(serialize_with = "crate::resolver::time_in_writing")]
+    pub connected: Option<Time>,
+    /// The shortest chain of links from the first to the second, where they are one person.
+    pub chain: Vec<Evidence>,
+    /// The chain whose latest link is the moment that first connected the two; none where it is `chain`.
+    pub decisive: Option<Vec<Evidence>>,
+    /// The earliest of the refused links between the groups of the two, in order of their keys.
+    pub refused: Vec<Evidence>,
+    /// How many more of them there are.
+    pub more_refused: usize,
+    /// Where they are not one person: the way from the first to the second that has the fewest refused links. Empty where
+    /// no chain of links ties them.
+    pub way: Vec<Evidence>,
+}
+
+/// An identity and its person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Party {
+    /// The identity.
+    pub identity: Identity,
+    /// The identity that names the person: the customer or, for nobody yet, the group's earliest identity.
+    #[serde(serialize_with = "crate::resolver::in_writing")]
+    pub person: Identity,
+    /// Whether the person is a customer.
+    pub kind: PersonKind,
+    /// The moment that first connected the identity to the customer; none for the customer itself and for nobody yet.
+    #[serde(serialize_with = "crate::resolver::time_in_writing")]
+    pub since: Option<Time>,
+}
+
+/// A link, with the event that bears witness to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// The end of the lower level.
+    #[serde(serialize_with = "crate::resolver::in_writing")]
+    pub lower: Identity,
+    /// The end of the higher level.
+    #[serde(serialize_with = "crate::resolver::in_writing")]
+    pub higher: Identity,
+    /// The first co-occurrence.
+    #[serde(serialize_with = "crate::resolver::moment_in_writing")]
+    pub first: Time,
+    /// The last co-occurrence.
+    #[serde(serialize_with = "crate::resolver::moment_in_writing")]
+    pub last: Time,
+    /// How many events carried both.
+    pub count: u64,
+    /// The event of the first co-occurrence; of several at that time, the one with the smallest hash.
+    pub witness: WitnessRow,
+    /// What stood in its way, where it was refused.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// The event that bears witness to a link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WitnessRow {
+    /// When it happened.
+    #[serde(serialize_with = "crate::resolver::moment_in_writing")]
+    pub time: Time,
+    /// Its `id`; none where the line had none.
+    pub id: Option<String>,
+    /// Its hash: 32 hexadecimal digits.
+    pub hash: String,
+    /// The sources that delivered it.
+    pub sources: Vec<String>,
+}
+
+/// What stood in the way of a refused link: both ends had an owner at its moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Obstacle {
+    /// Whose the lower end was.
+    pub lower: OwnerRow,
+    /// Whose the higher end was.
+    pub higher: OwnerRow,
+}
+
+/// A customer, and since when something is theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OwnerRow {
+    /// The customer.
+    #[serde(serialize_with = "crate::resolver::in_writing")]
+    pub customer: Identity,
+    /// Since when; none for the customer itself.
+    #[serde(serialize_with = "crate::resolver::time_in_writing")]
+    pub since: Option<Time>,
+}
+
+/// Why `id` belongs to its person.
+pub fn one(view: &View, id: IdentityId) -> Result<Explanation, StoreError> {
+    let graph = view.graph();
+    let (chain, decisive) = chains(graph, id, graph.person(id).identity());
+    let Refusals { first, more } = graph.refusals_of(id);
+    let refused: Vec<LinkId> = first.iter().map(|refusal| refusal.link).collect();
+    let told = Told::new(view, [&chain, &decisive, &refused])?;
+    Ok(Explanation {
+        party: party(graph, id),
+        decisive: (decisive != chain).then(|| told.all(&decisive)),
+        chain: told.all(&chain),
+        refused: told.all(&refused),
+        more_refused: more,
+    })
+}
+
+/// Why `a` and `b` are one person, or why not.
+pub fn pair(view: &View, a: IdentityId, b: IdentityId) -> Result<PairExplanation, StoreError> {
+    let graph = view.graph();
+    let (chain, decisive) = chains(graph, a, b);
+    let (Refusals { first, more }, way) = match graph.why_not(a, b) {
+        None | Some(WhyNot::Strangers) => Default::default(),
+        Some(WhyNot::Through(way)) => (Refusals::default(), way),
+        Some(WhyNot::Refused { refusals, way }) => (refusals, way),
+    };
+    let refused: Vec<LinkId> = first.iter().map(|refusal| refusal.link).collect();
+    let told = Told::new(view, [&chain, &decisive, &refused, &way])?;
+    Ok(PairExplanation {
+        a: party(graph, a),
+        b: party(graph, b),
+        same: graph.connected(a, b),
+        connected: graph.connected_by(a, b).map(|link| graph.links()[link].first),
+        decisive: (decisive != chain).then(|| told.all(&decisive)),
+        chain: told.all(&chain),
+        refused: told.all(&refused),
+        more_refused: more,
+        way: told.all(&way),
+    })
+}
+
+/// The shortest chain and the decisive one; none between two groups.
+fn chains(graph: &Graph, a: IdentityId, b: IdentityId) -> (Vec<LinkId>, Vec<LinkId>) {
+    (graph.chain(a, b).unwrap_or_default(), graph.decisive_chain(a, b).unwrap_or_default())
+}
+
+fn party(graph: &Graph, id: IdentityId) -> Party {
+    let owner = graph.owner(id);
+    Party {
+        identity: graph.identity(id),
+        person: graph.identity(graph.person(id).identity()),
+        kind: if owner.is_some() { PersonKind::Customer } else { PersonKind::Anonymous },
+        since: owner.and_then(|owner| owner.since),
+    }
+}
+
+/// The links of an answer, told in full.
+struct Told(HashMap<LinkId, Evidence>);
+
+impl Told {
+    /// Finds the witness of every link: a read for each anchor that holds any.
+    fn new<const N: usize>(view: &View, links: [&[LinkId]; N]) -> Result<Self, StoreError> {
+        let graph = view.graph();
+        let mut links = links.concat();
+        let place = |&link: &LinkId| (graph.links()[link].witness.anchor, link);
+        links.sort_unstable_by_key(place);
+        links.dedup();
+        let mut told = HashMap::with_capacity(links.len());
+        let mut cursor = view.stored_events().cursor();
+        for links in links.chunk_by(|a, b| place(a).0 == place(b).0) {
+            let anchor = place(&links[0]).0;
+            let mut wanted: HashMap<Time, Vec<LinkId>> = HashMap::new();
+            for &link in links {
+                wanted.entry(graph.links()[link].first).or_default().push(link);
+            }
+            for event in cursor.group(anchor)?.events() {
+                let Some(wanted) = wanted.get(&event.time) else { continue };
+                let hash = hash(graph, anchor, &event);
+                for &link in wanted.iter().filter(|&&link| graph.links()[link].witness.event == hash) {
+                    told.insert(link, evidence(view, link, hash, &event));
+                }
+            }
+            if let Some(&link) = links.iter().find(|&link| !told.contains_key(link)) {
+                let Link { lower, higher, .. } = graph.links()[link];
+                return Err(StoreError::Unwitnessed {
+                    store: view.stored_events().store(),
+                    link: format!("{} - {}", graph.identity(lower), graph.identity(higher)),
+                });
+            }
+        }
+        Ok(Self(told))
+    }
+
+    fn all(&self, links: &[LinkId]) -> Vec<Evidence> {
+        links.iter().map(|link| self.0[link].clone()).collect()
+    }
+}
+
+fn hash(graph: &Graph, anchor: IdentityId, event: &Event<'_>) -> EventHash {
+    let identities = in_level_order(anchor, graph.is_session(anchor), event.companions);
+    EventHash::new(event.time, event.id, identities.map(|id| graph.hash(id)))
+}
+
+fn evidence(view: &View, link: LinkId, hash: EventHash, event: &Event<'_>) -> Evidence {
+    let graph = view.graph();
+    let Link { lower, higher, first, last, count, .. } = graph.links()[link];
+    let owner = |Owner { customer, since }| OwnerRow { customer: graph.identity(customer), since };
+    let obstacle = |Refusal { lower, higher, .. }| Obstacle { lower: owner(lower), higher: owner(higher) };
+    Evidence {
+        lower: graph.identity(lower),
+        higher: graph.identity(higher),
+        first,
+        last,
+        count,
+        witness: WitnessRow {
+            time: event.time,
+            id: event.id.written(),
+            hash: format!("{:032x}", hash.0),
+            sources: event.sources.iter().map(|source| view.sources[source.0 as usize].name.clone()).collect(),
+        },
+        obstacle: graph.refusal(link).map(obstacle),
+    }
+}
