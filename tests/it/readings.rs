@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicBool;
 
 use backstitch::engine::Engine;
 use backstitch::export::{self, Attribute, Format};
-use backstitch::ingest::layout::Layout;
 use backstitch::model::event::{Activity, EventId};
 use backstitch::model::identity::{Identity, Value};
 use backstitch::model::policy::{Policy, Reading};
@@ -120,7 +119,7 @@ fn given(view: &View, told: &[Told]) -> Vec<String> {
     let job = Attribute {
         view,
         junk: &Default::default(),
-        layout: &Layout::default(),
+        layout: &backstitch::ingest::layout::Layout::default(),
         inputs: &[file.to_str().expect("a path in UTF-8").to_owned()],
         format: Format::Ndjson,
         stop: &AtomicBool::new(false),
