@@ -325,6 +325,15 @@ pub fn records(engine: &Engine, since: u64) -> Vec<Value> {
     records.map(|record| serde_json::to_value(record.expect("a sound store")).expect("serialisable")).collect()
 }
 
+/// Forgets the records up to a number; asserts that what came before is refused from then on, and what was known then too.
+pub fn trim(engine: &mut Engine, upto: u64) {
+    engine.trim(Sequence(upto)).expect("a store that can be written");
+    if let Some(before) = upto.checked_sub(1).map(Sequence) {
+        assert!(engine.changes(before).is_err(), "the records after {before} are not whole any more");
+        assert!(engine.known_at(before).is_err(), "what was known at {before} is forgotten");
+    }
+}
+
 /// The number of the last record.
 pub fn sequence(engine: &Engine) -> u64 {
     engine.sequence().0

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use proptest::sample::Index;
 use serde_json::Value;
 
 use crate::acts::{Act, course, law, reading};
 use crate::harness::{
     assert_agrees, assert_view_agrees, expected_resolve, expected_totals, known_at, printed_sessions, records,
-    sequence, totals, under,
+    sequence, totals, trim, under,
 };
 use crate::oracle::{Id, Life, Reading};
 use crate::side_by_side::{Commit, Pair, Table};
@@ -32,7 +33,7 @@ fn assert_records(records: &[Value], since: u64, commits: &[Commit]) {
 
 #[test]
 fn the_feed_applied_to_the_old_rows_gives_the_new() {
-    law("the feed gives the new rows", 128, course(60, 14), |course| {
+    law("the feed gives the new rows", 128, (course(60, 14), any::<Index>()), |(course, forgotten)| {
         let mut pair = Pair::new(&course);
         let mut table = Table::default();
         let mut since = 0;
@@ -45,9 +46,15 @@ fn the_feed_applied_to_the_old_rows_gives_the_new() {
             since += records.len() as u64;
             assert_eq!(sequence(&pair.engine), since);
         }
+        let all = records(&pair.engine, 0);
         let mut again = Table::default();
-        crate::harness::records(&pair.engine, 0).iter().for_each(|record| again.apply(record));
+        all.iter().for_each(|record| again.apply(record));
         assert_eq!(again, table, "all of it at once");
+        let upto = forgotten.index(all.len() + 1);
+        trim(&mut pair.engine, upto as u64);
+        pair.act(&Act::Restart);
+        assert_eq!(records(&pair.engine, upto as u64), all[upto..], "the rest, after a trim");
+        assert_eq!(sequence(&pair.engine), since, "numbers go on");
     });
 }
 
