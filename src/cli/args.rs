@@ -83,6 +83,15 @@ pub enum Command {
     /// List the sessions that two policies tell differently
     #[command(after_help = examples::DIFF)]
     Diff(Diff),
+    /// List what each commit changed: the change feed, a record for every session whose row differs
+    #[command(after_help = examples::CHANGES)]
+    Changes(Changes),
+    /// Let a session and a customer count as never seen together
+    #[command(after_help = examples::UNLINK)]
+    Unlink(Unlink),
+    /// Take a source or an event back, as if it had never been replayed
+    #[command(after_help = examples::RETRACT)]
+    Retract(Retract),
     /// Show what the store holds
     #[command(after_help = examples::STATS)]
     Stats(Stats),
@@ -150,6 +159,9 @@ pub struct Resolve {
     pub naming: Naming,
     #[command(flatten)]
     pub read: ReadAs,
+    /// Answer from what the store had published after the commit with this change, a number of the change feed
+    #[arg(long, value_name = "SEQUENCE", conflicts_with_all = ["policy", "lookback"])]
+    pub known_at: Option<u64>,
 }
 
 /// How an ID is read.
@@ -260,6 +272,46 @@ pub struct Stats {
     pub shared: bool,
     #[command(flatten)]
     pub read: ReadAs,
+}
+
+#[derive(Debug, Args)]
+pub struct Changes {
+    /// Only the records after this one; the number of the last one that was applied
+    #[arg(long, value_name = "SEQUENCE", default_value_t = 0)]
+    pub since: u64,
+    /// Go on with each commit that comes, until Ctrl-C
+    #[arg(long)]
+    pub follow: bool,
+    /// Forget the records up to this one instead, and what was known before it
+    #[arg(long, value_name = "SEQUENCE", conflicts_with_all = ["since", "follow", "output"])]
+    pub trim: Option<u64>,
+    /// Write to this file, which appears once it is complete
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "follow")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Unlink {
+    /// The session
+    #[arg(value_name = "SESSION")]
+    pub session: String,
+    /// The customer
+    #[arg(value_name = "CUSTOMER")]
+    pub customer: String,
+    /// Take an earlier unlink back
+    #[arg(long)]
+    pub revert: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Retract {
+    /// The events that no other source delivered, and how far it was read
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub source: Option<String>,
+    /// The events with this `id`, or the one with this hash (32 hex digits, as `explain` and `changes` show it)
+    #[arg(long, value_name = "ID")]
+    pub event: Option<String>,
 }
 
 #[derive(Debug, Args)]

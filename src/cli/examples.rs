@@ -85,6 +85,34 @@ Examples:
   backstitch stats --policy device-split       how its events would be shared out
   backstitch stats --shared                    the devices that several customers use";
 
+pub const CHANGES: &str = "\
+One JSON object a line and a session whose row in `sessions` a commit changed: its new
+row (events, since, to), whose it was before (from; null where it is new; to is null
+where it is gone), how many stored events moved, and the link and event that did it.
+Keep the sequence of the last record you applied: each comes exactly once.
+
+Examples:
+  backstitch changes                        all that are kept
+  backstitch changes --since 4171           what came after the last one you applied
+  backstitch changes --since 4171 --follow  and what comes, as it comes
+  backstitch changes --trim 4171            forget them up to there";
+
+pub const UNLINK: &str = "\
+The pair counts as never seen together, also in events to come. Events that carry both
+stay with their customer. Nothing is lost: --revert brings everything back.
+
+Examples:
+  backstitch unlink f49c75a2-6994-41e2-875d-97ec4d19254b 18278
+  backstitch unlink f49c75a2-6994-41e2-875d-97ec4d19254b 18278 --revert";
+
+pub const RETRACT: &str = "\
+The store then answers as one that never saw it. An event that another source delivered
+too stays. Nothing keeps the log from being replayed again.
+
+Examples:
+  backstitch retract --source logs/2026-11-02.ndjson.gz
+  backstitch retract --event 00000000-0000-4000-8000-000000000001";
+
 pub const DIFF: &str = "\
 Examples:
   backstitch diff --policy first-login --policy device-split

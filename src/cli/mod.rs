@@ -6,6 +6,7 @@
 mod args;
 mod attribute;
 mod bar;
+mod changes;
 mod config;
 mod diff;
 mod events;
@@ -26,6 +27,7 @@ mod shared;
 mod stats;
 mod summary;
 mod text;
+mod undo;
 mod verify;
 
 use std::process::ExitCode;
@@ -70,6 +72,9 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
     match &arguments.command {
         Command::Replay(replay) => replay::run(common, replay),
         Command::Resolve(resolve) => resolve::run(common, resolve),
+        Command::Changes(changes) => changes::run(common, changes),
+        Command::Unlink(unlink) => undo::unlink(common, unlink),
+        Command::Retract(retract) => undo::retract(common, retract),
         Command::Explain(explain) => explain::run(common, explain),
         Command::Events(events) => events::run(common, events),
         Command::Sessions(sessions) => sessions::run(common, sessions),

@@ -69,6 +69,11 @@ impl Output {
         work(&mut self.to).map_err(|error| Failure::of_output(&self.name, &error))
     }
 
+    /// Lets readers have what was written so far.
+    pub fn flush(&mut self) -> Result<(), Failure> {
+        self.with(|to| to.flush())
+    }
+
     /// Where it goes, for what tells its own errors.
     pub fn writer(&mut self) -> &mut dyn Write {
         &mut self.to

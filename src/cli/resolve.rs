@@ -2,9 +2,13 @@
 
 use std::io::BufRead;
 
-use backstitch::model::identity::Identity;
+use backstitch::engine::Engine;
+use backstitch::graph::Graph;
+use backstitch::model::history::Sequence;
+use backstitch::model::identity::{Identity, Value};
 use backstitch::model::namespace::SESSION;
-use backstitch::resolver::{PersonKind, Resolution, View};
+use backstitch::model::time::Time;
+use backstitch::resolver::{KnownAt, PersonKind, Resolution, View};
 use serde::Serialize;
 
 use crate::cli::Ended;
@@ -21,18 +25,21 @@ const GROUP_SHOWN: usize = 20;
 /// Answers for each ID in turn.
 pub fn run(common: &Common, resolve: &Resolve) -> Result<Ended, Failure> {
     let engine = settings::open(common)?;
-    let view = resolve.read.view(&engine.resolver());
+    let facts = match resolve.known_at {
+        None => Facts::Now(resolve.read.view(&engine.resolver())),
+        Some(sequence) => Facts::of_then(&engine, sequence, resolve.read.as_of)?,
+    };
     let mut out = Output::stdout();
     let mut first = true;
     let mut answer = |id: &str| {
-        let identity = meant(view.graph().namespaces(), id, resolve.naming.namespace.as_deref(), SESSION);
+        let identity = meant(facts.graph().namespaces(), id, resolve.naming.namespace.as_deref(), SESSION);
         if common.json {
-            return answer_in_json(&view, identity, &mut out);
+            return answer_in_json(&facts, identity, &mut out);
         }
         let blank_line = if std::mem::take(&mut first) { "" } else { "\n" };
-        let text = match view.resolve(&identity.namespace, &identity.value)? {
-            Some(found) => in_words(&found, several(&view, &found)),
-            None => format!("{}\n  {}\n", visible(&identity.to_string()), unknown(view.graph(), &identity)),
+        let text = match facts.resolve(&identity)? {
+            Some(found) => in_words(&found, several(facts.graph(), &found)),
+            None => format!("{}\n  {}\n", visible(&identity.to_string()), unknown(facts.graph(), &identity)),
         };
         out.write(format!("{blank_line}{text}").as_bytes())
     };
@@ -51,6 +58,35 @@ pub fn run(common: &Common, resolve: &Resolve) -> Result<Ended, Failure> {
     out.finish()
 }
 
+/// What is answered from.
+enum Facts {
+    /// What was published last.
+    Now(View),
+    /// What was published once.
+    Then(KnownAt),
+}
+
+impl Facts {
+    fn of_then(engine: &Engine, sequence: u64, as_of: Option<Time>) -> Result<Self, Failure> {
+        let then = engine.known_at(Sequence(sequence))?;
+        Ok(Self::Then(as_of.map(|until| then.as_of(until)).unwrap_or(then)))
+    }
+
+    fn graph(&self) -> &Graph {
+        match self {
+            Self::Now(view) => view.graph(),
+            Self::Then(then) => then.graph(),
+        }
+    }
+
+    fn resolve(&self, identity: &Identity) -> Result<Option<Resolution>, Failure> {
+        match self {
+            Self::Now(view) => Ok(view.resolve(&identity.namespace, &identity.value)?),
+            Self::Then(then) => Ok(then.resolve(&identity.namespace, &identity.value)),
+        }
+    }
+}
+
 /// The answer for an identity that no event carries: the same names, nobody behind them.
 #[derive(Serialize)]
 struct Nobody {
@@ -62,17 +98,18 @@ struct Nobody {
     group: [String; 0],
 }
 
-fn answer_in_json(view: &View, identity: Identity, out: &mut Output) -> Result<(), Failure> {
-    match view.resolve(&identity.namespace, &identity.value)? {
+fn answer_in_json(facts: &Facts, identity: Identity, out: &mut Output) -> Result<(), Failure> {
+    match facts.resolve(&identity)? {
         Some(resolution) => out.json(&resolution),
         None => out.json(&Nobody { identity, person: None, kind: None, customer: None, since: None, group: [] }),
     }
 }
 
 /// Whether it is nobody's because there was more than one whose it could be, not because there was none.
-fn several(view: &View, found: &Resolution) -> bool {
-    let id = view.find(&found.identity.namespace, &found.identity.value);
-    found.kind == PersonKind::Anonymous && id.is_some_and(|id| view.graph().owner(id).is_some())
+fn several(graph: &Graph, found: &Resolution) -> bool {
+    let namespace = graph.namespaces().get(&found.identity.namespace);
+    let id = namespace.and_then(|namespace| graph.identities().get(namespace, Value::new(&found.identity.value)));
+    found.kind == PersonKind::Anonymous && id.is_some_and(|id| graph.owner(id).is_some())
 }
 
 /// The answer for people; `several` tells of a session that it met more than one customer and is therefore nobody's.
@@ -98,8 +135,6 @@ fn in_words(found: &Resolution, several: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use backstitch::model::time::Time;
-
     use super::*;
 
     fn identity(namespace: &str, value: &str) -> Identity {

@@ -1,8 +1,10 @@
 //! What is asked of a store's settings, by flags and configuration, and how it is held against a store.
 
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use backstitch::engine::{Engine, Repaired};
+use backstitch::engine::{Engine, Error, Repaired};
 use backstitch::model::namespace::Levels;
 use backstitch::model::settings::{Junk, Settings};
 
@@ -127,9 +129,47 @@ pub fn open(common: &Common) -> Result<Engine, Failure> {
 
 /// The same, by a configuration that was read before.
 pub fn open_by(common: &Common, config: &Config) -> Result<Engine, Failure> {
-    let engine = Engine::open_existing(&common.store)?;
+    let engine = patiently(|| Engine::open_existing(&common.store))?;
     config.asked.hold(engine.store().settings(), &common.store)?;
     Ok(engine)
+}
+
+/// Why a store could not be opened right now.
+pub enum Opening {
+    /// Another process has it open.
+    InUse,
+    /// Anything else.
+    Failed(Failure),
+}
+
+/// The same, without waiting for another process that has it open.
+pub fn open_now(common: &Common) -> Result<Engine, Opening> {
+    let config = Config::load(common).map_err(Opening::Failed)?;
+    match Engine::open_existing(&common.store) {
+        Err(error) if error.is_in_use() => Err(Opening::InUse),
+        Err(error) => Err(Opening::Failed(error.into())),
+        Ok(engine) => {
+            config.asked.hold(engine.store().settings(), &common.store).map_err(Opening::Failed)?;
+            Ok(engine)
+        }
+    }
+}
+
+/// How long a store that is in use is waited for: whoever follows it has it open for a moment after each commit.
+const WAIT_FOR_STORE: Duration = Duration::from_secs(2);
+
+/// Between two tries.
+const TRY_EVERY: Duration = Duration::from_millis(50);
+
+/// Opens a store as soon as it is free, within reason.
+fn patiently(open: impl Fn() -> Result<Engine, Error>) -> Result<Engine, Error> {
+    let start = Instant::now();
+    loop {
+        match open() {
+            Err(error) if error.is_in_use() && start.elapsed() < WAIT_FOR_STORE => thread::sleep(TRY_EVERY),
+            opened => return opened,
+        }
+    }
 }
 
 /// The same, mended where it is damaged.
@@ -142,7 +182,7 @@ pub fn repair(common: &Common) -> Result<(Engine, Repaired), Failure> {
 
 /// Opens the store that a replay writes, made when missing.
 pub fn open_or_make(store: &Path, asked: &Asked) -> Result<Engine, Failure> {
-    match Engine::open_existing(store) {
+    match patiently(|| Engine::open_existing(store)) {
         Err(error) if error.is_missing() => Ok(Engine::open(store, Some(&asked.new_store()?))?),
         opened => {
             let engine = opened?;

@@ -1,5 +1,7 @@
 //! `stats`: what does the store hold?
 
+use backstitch::graph::Graph;
+use backstitch::model::history::Sequence;
 use backstitch::model::namespace::{NamespaceId, Namespaces};
 use backstitch::model::policy::Reading;
 use backstitch::model::settings::Settings;
@@ -30,6 +32,11 @@ struct Stats {
     refused_links: u64,
     bytes_on_disk: u64,
     generation: u64,
+    /// The last record of the change feed, and the last one that was trimmed.
+    sequence: Sequence,
+    trimmed: Sequence,
+    /// Pairs whose link counts as never seen.
+    unlinked: Vec<[String; 2]>,
     /// Namespaces from the lowest level to the highest.
     levels: Vec<String>,
     settings: Settings,
@@ -62,9 +69,12 @@ pub fn run(common: &Common, stats: &args::Stats) -> Result<Ended, Failure> {
         refused_links: graph.links().ids().filter(|&link| graph.refused(link)).count() as u64,
         bytes_on_disk: engine.store().backend().bytes_on_disk()?,
         generation: engine.store().generation(),
+        sequence: engine.sequence(),
+        trimmed: engine.store().trimmed(),
+        unlinked: unlinked(graph),
         levels: levels(graph.namespaces()),
         settings: engine.store().settings().clone(),
-        sources: view.sources().iter().map(SourceStats::of).collect(),
+        sources: view.sources().iter().filter(|source| !source.retracted).map(SourceStats::of).collect(),
         reading: *view.reading(),
     };
     let mut out = Output::stdout();
@@ -80,6 +90,29 @@ fn levels(namespaces: &Namespaces) -> Vec<String> {
     let mut ids: Vec<NamespaceId> = (0..namespaces.len()).map(|id| NamespaceId(id as u16)).collect();
     ids.sort_by(|&a, &b| namespaces.cmp(a, b));
     ids.into_iter().map(|id| namespaces.display(id).to_owned()).collect()
+}
+
+/// The pairs whose link counts as never seen, in order.
+fn unlinked(graph: &Graph) -> Vec<[String; 2]> {
+    let pairs = graph.unlinked_pairs().map(|(lower, higher)| [lower, higher].map(|id| graph.identity(id).to_string()));
+    let mut pairs: Vec<[String; 2]> = pairs.collect();
+    pairs.sort();
+    pairs
+}
+
+/// The change feed, for people.
+fn changes(stats: &Stats) -> String {
+    match stats.trimmed {
+        Sequence(0) => thousands(stats.sequence.0),
+        trimmed => format!("{}, of which those up to {trimmed} are trimmed", thousands(stats.sequence.0)),
+    }
+}
+
+fn unlinked_in_words(stats: &Stats) -> String {
+    match stats.unlinked.len() {
+        0 => "no pair".to_owned(),
+        pairs => count(pairs as u64, "pair") + ": --json lists them",
+    }
 }
 
 impl SourceStats {
@@ -125,6 +158,8 @@ fn in_words(stats: &Stats) -> String {
     let rows = [
         ("on disk", format!("{}{per_event}", bytes(stats.bytes_on_disk))),
         ("generation", thousands(stats.generation)),
+        ("changes", changes(stats)),
+        ("unlinked", unlinked_in_words(stats)),
         ("identities", thousands(stats.identities)),
         ("links", format!("{}{refused}", thousands(stats.links))),
         ("levels", format!("{}{unique}", stats.levels.join(" < "))),

@@ -5,7 +5,7 @@ use std::io;
 use crate::graph::GraphError;
 use crate::ingest::error::IngestError;
 use crate::model::settings::Settings;
-use crate::store::error::StoreError;
+use crate::store::error::{BackendError, StoreError};
 
 /// Why the engine could not do what it was asked. Its text names the file or store, and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,11 @@ impl Error {
     /// Whether there is no store yet.
     pub fn is_missing(&self) -> bool {
         matches!(self.0, Cause::Store(StoreError::Missing(_)))
+    }
+
+    /// Whether another process has the store open.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self.0, Cause::Store(StoreError::Backend(BackendError::Locked(_))))
     }
 
     /// Whether the store is damaged, so that a repair may help.

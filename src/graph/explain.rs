@@ -75,9 +75,9 @@ impl Graph {
         if !self.counts(link) || !self.refused(link) {
             return None;
         }
-        // A group that holds a customer keeps it, so links of the same moment that came after this one change nothing.
-        let Link { lower, higher, first, .. } = self.facts.links[link];
-        Some(Refusal { link, lower: self.owner_as_of(lower, first)?, higher: self.owner_as_of(higher, first)? })
+        // Both ends had an owner then, and an identity that has one keeps it and the moment it came to it: later links change neither.
+        let Link { lower, higher, .. } = self.facts.links[link];
+        Some(Refusal { link, lower: self.owner(lower)?, higher: self.owner(higher)? })
     }
 
     /// The refused links that touch an identity. Linear in the links at it.

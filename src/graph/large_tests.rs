@@ -1,5 +1,6 @@
 //! Groups so large that anything quadratic would not end.
 
+use crate::graph::explain::{MAX_REFUSALS, WhyNot};
 use crate::graph::{Delta, Graph};
 use crate::model::digest::EventHash;
 use crate::model::identity::{IdentityId, Value};
@@ -103,4 +104,51 @@ fn a_chain_that_grows_backwards_link_by_link_stays_low() {
     let graph = replay(&links, 1);
     assert_eq!(graph.group_size(IdentityId(0)), 2 * PAIRS as usize + 1);
     graph.forest.check(&graph.facts);
+}
+
+#[test]
+fn what_a_customer_with_200_000_sessions_is_asked_about() {
+    const SESSIONS: u32 = 200_000;
+    let links: Vec<_> = (0..SESSIONS).map(|at| (at, [(NamespaceId::SESSION, at), (ECOMMERCE, 0)])).collect();
+    let graph = replay(&links, links.len());
+    let customer = id(&graph, ECOMMERCE, 0);
+    // Each from its own end: all of them in the time that one takes from the other.
+    for at in 0..SESSIONS {
+        let session = id(&graph, NamespaceId::SESSION, at);
+        let link = graph.links().find(session, customer).unwrap();
+        assert_eq!(graph.chain(session, customer), Some(vec![link]));
+        assert_eq!(graph.decisive_chain(customer, session), Some(vec![link]));
+    }
+    let ends = [7, SESSIONS - 1].map(|at| id(&graph, NamespaceId::SESSION, at));
+    let expected = ends.map(|session| graph.links().find(session, customer).unwrap());
+    assert_eq!(graph.chain(ends[0], ends[1]), Some(expected.to_vec()));
+}
+
+#[test]
+fn what_a_session_with_100_000_customers_is_asked_about() {
+    const CUSTOMERS: u32 = 100_000;
+    // Every customer has a session of their own beside the shared one.
+    let shared = (0..CUSTOMERS).map(|at| (at, [(NamespaceId::SESSION, CUSTOMERS), (ECOMMERCE, at)]));
+    let own = (0..CUSTOMERS).map(|at| (at, [(NamespaceId::SESSION, at), (ECOMMERCE, at)]));
+    let links: Vec<_> = shared.chain(own).collect();
+    let graph = replay(&links, links.len());
+    let session = |at| id(&graph, NamespaceId::SESSION, at);
+    let (kiosk, link) =
+        (session(CUSTOMERS), |session, at| graph.links().find(session, id(&graph, ECOMMERCE, at)).unwrap());
+    assert_eq!(graph.chain(kiosk, session(0)), Some(vec![link(kiosk, 0), link(session(0), 0)]));
+
+    let refusals = graph.refusals_of(kiosk);
+    let first: Vec<_> = refusals.first.iter().map(|refusal| refusal.link).collect();
+    assert_eq!(first, (1..=MAX_REFUSALS as u32).map(|at| link(kiosk, at)).collect::<Vec<_>>());
+    assert_eq!(refusals.more, CUSTOMERS as usize - 1 - MAX_REFUSALS);
+
+    // From the side of those who have a handful of links: all of them in the time that one takes from the other.
+    for at in 1..CUSTOMERS {
+        let Some(WhyNot::Refused { refusals, way }) = graph.why_not(session(at), kiosk) else { panic!("tied") };
+        assert_eq!((refusals.first.len(), refusals.more), (1, 0));
+        assert_eq!(way, [link(session(at), at), link(kiosk, at)]);
+    }
+    let through = [link(session(7), 7), link(kiosk, 7), link(kiosk, 9), link(session(9), 9)];
+    assert_eq!(graph.why_not(session(7), session(9)), Some(WhyNot::Through(through.to_vec())));
+    assert_eq!(graph.why_not(kiosk, session(0)), None, "one person");
 }

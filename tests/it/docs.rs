@@ -125,6 +125,7 @@ fn the_names_of_each_json_object_are_those_of_the_readme() {
     for command in [
         "replay fixtures/journeys.ndjson",
         "resolve sess-anna-phone",
+        "explain sess-anna-phone",
         "events sess-anna-phone",
         "sessions",
         "stats",

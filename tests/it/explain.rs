@@ -112,6 +112,30 @@ fn of_two_chains_as_short_the_earlier_links_are_told() {
     }
 }
 
+#[test]
+fn of_many_chains_as_short_it_is_always_the_same_one() {
+    // Two meshes, one on each side of the e-mail: one of them is decided before the two ends of the search meet.
+    let events: Vec<String> = [("x", ["a", "b"]), ("y", ["c", "d"])]
+        .into_iter()
+        .flat_map(|(session, devices)| {
+            let links = devices
+                .map(|device| [format!("1 sessionId={session} device={device}"), format!("1 device={device} email=h")]);
+            links.into_iter().flatten()
+        })
+        .collect();
+    let expected = ["sessionId:x device:a", "device:a email:h", "device:c email:h", "sessionId:y device:c"];
+    for turn in 0..events.len() {
+        let mut events = events.clone();
+        events.rotate_left(turn);
+        let engine = told(&events.join("\n"));
+        let name = |link: &Evidence| format!("{} {}", link.lower, link.higher);
+        let chain = pair(&engine, "sessionId:x", "sessionId:y").chain;
+        assert_eq!(chain.iter().map(name).collect::<Vec<_>>(), expected, "turned by {turn}");
+        let back = pair(&engine, "sessionId:y", "sessionId:x").chain;
+        assert!(back.iter().rev().eq(&chain), "the same from the other end");
+    }
+}
+
 /// A tablet that Clara and then Dan use; Dan has a phone.
 const TABLET: &str = "1 sessionId=tablet device=d\n 2 device=d ecommerceId=clara\n 5 sessionId=tablet ecommerceId=dan
     6 sessionId=tablet ecommerceId=dan\n 7 sessionId=phone ecommerceId=dan";
@@ -137,7 +161,7 @@ fn a_refused_link_with_what_stood_in_its_way_since_when() {
 
 #[test]
 fn the_owner_is_that_of_the_moment_of_the_link() {
-    // At 5 the device was Clara's already, by the e-mail; the session became so at 2.
+    // The device was Clara's at 1, and the session through it at 2.
     let engine = told("1 device=d ecommerceId=clara\n 2 sessionId=s device=d\n 5 sessionId=s ecommerceId=dan");
     assert_eq!(obstacle(&one(&engine, "sessionId:s").refused[0]), ["ecommerceId:clara 2", "ecommerceId:dan -"]);
     let both = told("1 sessionId=s ecommerceId=clara\n 2 email=e ecommerceId=dan\n 5 sessionId=s email=e");

@@ -55,12 +55,12 @@ impl<'v> Truth<'v> {
         if id.is_customer() {
             return (id.to_string(), None);
         }
-        let customers = self.verdict.identities.keys().filter(|other| other.is_customer());
-        let of_then = customers.filter_map(|customer| {
+        let mut customers = self.verdict.identities.keys().filter(|other| other.is_customer());
+        let of_then = customers.find_map(|customer| {
             let at = *self.connected.get(&(id, customer))?;
             (at < place).then(|| (customer.to_string(), Some(crate::oracle::rfc3339(self.verdict.links[at].first))))
         });
-        of_then.last().expect("an owner, else it would not be refused")
+        of_then.expect("an owner, else it would not be refused")
     }
 
     /// The least cost from `a` to every identity it can reach, where a link costs what `cost` says, or cannot be used.

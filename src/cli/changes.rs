@@ -1,0 +1,72 @@
+//! `changes`: what did each commit change?
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use backstitch::engine::Engine;
+use backstitch::model::history::Sequence;
+
+use crate::cli::Ended;
+use crate::cli::args::{Changes, Common};
+use crate::cli::failure::{Failure, tell};
+use crate::cli::interrupt;
+use crate::cli::output::Output;
+use crate::cli::settings;
+
+/// Between two looks at a store that is followed: soon enough for a person, seldom enough to cost nothing.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Writes the records of the feed, or trims it.
+pub fn run(common: &Common, changes: &Changes) -> Result<Ended, Failure> {
+    if let Some(sequence) = changes.trim {
+        settings::open(common)?.trim(Sequence(sequence))?;
+        return Ok(Ended::Done);
+    }
+    let mut out = Output::to(changes.output.as_deref())?;
+    let mut since = Sequence(changes.since);
+    if !changes.follow {
+        write(&settings::open(common)?, &mut since, &mut out)?;
+        return out.finish();
+    }
+    let stop = interrupt::stop();
+    // What the files were like at the last look: a store that nobody touched is not opened.
+    let mut seen = None;
+    while !stop.load(Ordering::Relaxed) {
+        let now = touched(&common.store);
+        if seen.is_none() || now != seen {
+            match settings::open_now(common) {
+                Ok(engine) => {
+                    write(&engine, &mut since, &mut out)?;
+                    out.flush()?;
+                    drop(engine);
+                    // An opening touches the files too.
+                    seen = touched(&common.store);
+                }
+                // Whoever has it open is writing what comes next.
+                Err(settings::Opening::InUse) => {}
+                Err(settings::Opening::Failed(failure)) => return Err(failure),
+            }
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    tell(&format!("the last change was {since}: go on with --since {since}"));
+    out.finish()
+}
+
+/// Writes the records after `since`, and moves it on.
+fn write(engine: &Engine, since: &mut Sequence, out: &mut Output) -> Result<(), Failure> {
+    for record in engine.changes(*since)? {
+        let record = record?;
+        out.json(&record)?;
+        *since = record.sequence;
+    }
+    Ok(())
+}
+
+/// When a file of the store was last written to.
+fn touched(store: &Path) -> Option<SystemTime> {
+    let files = std::fs::read_dir(store).ok()?;
+    files.filter_map(|file| file.ok()?.metadata().ok()?.modified().ok()).max()
+}

@@ -1,0 +1,104 @@
+//! `unlink` and `retract`: as if it had never been seen.
+
+use std::fs;
+
+use backstitch::engine::{Engine, Retract, Undone};
+use backstitch::model::identity::Identity;
+use backstitch::model::namespace::SESSION;
+
+use crate::cli::Ended;
+use crate::cli::args::{self, Common, Unlink};
+use crate::cli::failure::Failure;
+use crate::cli::identity::{meant, unique_name};
+use crate::cli::output::Output;
+use crate::cli::settings;
+use crate::cli::text::count;
+
+/// Takes the link of a session and a customer back, or gives it back.
+pub fn unlink(common: &Common, unlink: &Unlink) -> Result<Ended, Failure> {
+    let mut engine = settings::open(common)?;
+    let (session, customer) = {
+        let resolver = engine.resolver();
+        let view = resolver.view();
+        let namespaces = view.graph().namespaces();
+        let unique = unique_name(namespaces);
+        let session = meant(namespaces, &unlink.session, None, SESSION);
+        let customer = meant(namespaces, &unlink.customer, None, unique);
+        for (what, identity, namespace) in [("session", &session, SESSION), ("customer", &customer, unique)] {
+            is_of(what, identity, namespace)?;
+        }
+        (session, customer)
+    };
+    let undone = match unlink.revert {
+        true => engine.relink(&session.value, &customer.value)?,
+        false => engine.unlink(&session.value, &customer.value)?,
+    };
+    let done = match (unlink.revert, undone.changed) {
+        (false, true) => "no longer count as seen together",
+        (false, false) => "did not count as seen together before",
+        (true, true) => "count as seen together where they are",
+        (true, false) => "were not unlinked",
+    };
+    tell(common, &undone, &format!("{session} and {customer} {done}"))
+}
+
+/// Takes events back.
+pub fn retract(common: &Common, retract: &args::Retract) -> Result<Ended, Failure> {
+    let mut engine = settings::open(common)?;
+    let (undone, what) = match (&retract.source, &retract.event) {
+        (Some(source), _) => {
+            let name = source_name(&engine, source);
+            (engine.retract(Retract::Source(&name))?, format!("the source {name}"))
+        }
+        (None, Some(event)) => (engine.retract(Retract::Event(event))?, format!("the event {event}")),
+        (None, None) => return Err(Failure::Usage("name what to take back: `--source FILE` or `--event ID`".into())),
+    };
+    let done = match (undone.changed, undone.events) {
+        (false, _) if retract.event.is_some() => "nothing: no stored event has that id or hash".to_owned(),
+        (false, _) => "nothing".to_owned(),
+        (true, events) => count(events, "event"),
+    };
+    tell(common, &undone, &format!("took back {done} of {what}"))
+}
+
+fn is_of(what: &str, identity: &Identity, namespace: &str) -> Result<(), Failure> {
+    if identity.namespace.eq_ignore_ascii_case(namespace) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("{identity} is no {what}: name one of {namespace}")))
+}
+
+/// The name under which the store knows a file: as it was typed, or its full path.
+fn source_name(engine: &Engine, typed: &str) -> String {
+    let resolver = engine.resolver();
+    if resolver.view().sources().iter().any(|source| source.name == typed) {
+        return typed.to_owned();
+    }
+    // A file that is gone has no full path any more: its folder may have.
+    let path = std::path::Path::new(typed);
+    let folder = path.parent().map(|folder| if folder.as_os_str().is_empty() { ".".as_ref() } else { folder });
+    let gone = || Some(fs::canonicalize(folder?).ok()?.join(path.file_name()?));
+    let full = fs::canonicalize(path).ok().or_else(gone);
+    full.map_or_else(|| typed.to_owned(), |full| full.display().to_string())
+}
+
+fn tell(common: &Common, undone: &Undone, done: &str) -> Result<Ended, Failure> {
+    let mut out = Output::stdout();
+    if common.json {
+        out.json(undone)?;
+    } else {
+        let rows = match undone.changes {
+            0 => "no session changed".to_owned(),
+            1 => format!("1 session changed: `backstitch changes --since {}`", undone.sequence.0 - 1),
+            many => {
+                format!(
+                    "{}: `backstitch changes --since {}`",
+                    count(many, "session") + " changed",
+                    undone.sequence.0 - many
+                )
+            }
+        };
+        out.write(format!("{done}; {rows}\n").as_bytes())?;
+    }
+    out.finish()
+}
