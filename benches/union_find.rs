@@ -3,12 +3,13 @@
 //! Sizes and seed are the constants below. `cargo bench --bench union_find`.
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use backstitch::graph::interner::Interner;
 use backstitch::graph::{Delta, Graph};
 use backstitch::model::digest::EventHash;
 use backstitch::model::identity::{IdentityId, Value};
-use backstitch::model::link::{Seen, Witness};
+use backstitch::model::link::{Link, Seen, Witness};
 use backstitch::model::namespace::{Levels, NamespaceId, Namespaces};
 use backstitch::model::time::Time;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -95,13 +96,64 @@ fn late(c: &mut Criterion, delta: &Delta) {
         part.merge_link(link);
     }
     let whole = graph(&rest);
+    let events: Vec<Delta> = early.links.as_slice().iter().map(|&link| one_event(&early, link)).collect();
+    percentiles(with_room(&whole, &events), &events[1..]);
     let mut group = c.benchmark_group("late");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("one_event", |b| {
+        b.iter_custom(|iterations| {
+            let mut took = Duration::ZERO;
+            let mut left = iterations as usize;
+            while left > 0 {
+                let (mut graph, some) = (with_room(&whole, &events), left.min(events.len() - 1));
+                took += each(&mut graph, &events[1..=some]).into_iter().sum::<Duration>();
+                left -= some;
+            }
+            took
+        });
+    });
     group.sample_size(10).throughput(Throughput::Elements(LATE as u64));
     group.bench_function("apply", |b| {
         let both = || (whole.clone(), Some(early.clone()));
         b.iter_batched_ref(both, |(graph, delta)| graph.apply(delta.take().unwrap()), BatchSize::PerIteration);
     });
     group.finish();
+}
+
+/// A late event by itself: one link, and the two identities seen earlier than was known.
+fn one_event(early: &Delta, link: Link) -> Delta {
+    let mut delta = Delta::new(early.namespaces.clone());
+    delta.links.merge_link(link);
+    delta.seen = [link.lower, link.higher].map(|id| (id, Seen::at(link.first))).into();
+    delta
+}
+
+/// A copy that has grown since: fresh from the copying, its vectors have no room for even one more.
+fn with_room(whole: &Graph, events: &[Delta]) -> Graph {
+    let mut graph = whole.clone();
+    graph.apply(events[0].clone()).expect("a delta made for it");
+    graph
+}
+
+/// Applies events one after the other, and says how long each took; the room of each is made and freed outside.
+fn each(graph: &mut Graph, events: &[Delta]) -> Vec<Duration> {
+    let mut took = Vec::with_capacity(events.len());
+    for event in events {
+        let event = event.clone();
+        let start = Instant::now();
+        let applied = black_box(graph.apply(event));
+        took.push(start.elapsed());
+        applied.expect("a delta made for it");
+    }
+    took
+}
+
+/// Percentiles of single late events, which criterion's means do not show.
+fn percentiles(mut graph: Graph, events: &[Delta]) {
+    let mut took = each(&mut graph, events);
+    took.sort_unstable();
+    let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
+    println!("late/one_event: p50 {:?}, p99 {:?}, p99.9 {:?}, max {:?}", at(0.5), at(0.99), at(0.999), at(1.0));
 }
 
 fn find(c: &mut Criterion) {

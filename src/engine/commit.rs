@@ -129,11 +129,13 @@ impl Committer<'_> {
             return;
         }
         let sources = self.resolver.read().sources().to_vec();
-        match (people::graph(self.store), draft) {
-            (Ok(graph), _) | (Err(_), Some(Draft { graph, .. })) => {
-                self.resolver.publish(graph, self.store.events(), sources);
-            }
-            (Err(_), None) => {}
+        let graph = people::graph(self.store).or_else(|error| {
+            // Nothing may be built on a graph that is ahead of its store, or gone.
+            self.store.poison(&error.to_string());
+            draft.map(|draft| draft.graph).ok_or(())
+        });
+        if let Ok(graph) = graph {
+            self.resolver.publish(graph, self.store.events(), sources);
         }
     }
 }

@@ -182,7 +182,8 @@ impl Engine {
         Ok(self.store.trim(sequence)?)
     }
 
-    /// What the store had published after the commit that wrote the record `sequence` of the change feed (0: before the first).
+    /// What the store had published after the commit that wrote the record `sequence` of the change feed (0: while there was
+    /// none), and after those that followed it and wrote none.
     ///
     /// Costs a read of all identities and links, as an opening does, and of what was overwritten since.
     ///

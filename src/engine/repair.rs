@@ -2,11 +2,11 @@
 //!
 //! Events are facts: a block of them that cannot be read is lost, and comes back only from the log. So its events are
 //! given up, and every source is forgotten as if it had never been read; the next replay reads all of them again and adds what is
-//! missing. Links and times follow from the events, and are worked out anew.
+//! missing. Links and times follow from the events, and are worked out anew, and the change feed begins anew with them.
 
 use serde::Serialize;
 
-use crate::engine::derive::derive;
+use crate::engine::derive::{Derived, derive};
 use crate::engine::error::Error;
 use crate::engine::people;
 use crate::model::identity::IdentityId;
@@ -23,12 +23,24 @@ pub struct Repaired {
 
 /// Repairs a store that was opened as a damaged one. Cut short, it is to be done again, and loses nothing more.
 pub(crate) fn run(mut store: Store) -> Result<(Store, Repaired), Error> {
+    let damaged = !store.check()?.is_empty();
     let lost = store.drop_unreadable_events()?;
     let (graph, loaded) = people::facts(&store)?;
     let identities = graph.identities().ids();
     let derived = derive(&Resolver::new(graph, store.events(), loaded.sources).view())?;
     // One that no readable event carries any more was seen at no time, until its events are replayed.
     let seen: Vec<(IdentityId, Seen)> = identities.map(|id| (id, derived.seen(id))).collect();
-    store.rewrite_derived(&seen, derived.links.as_slice())?;
+    // What is sound stays as it is: to begin the change feed anew would cost whoever follows it a fresh export.
+    if damaged || !is_stored(&store, &seen, &derived) {
+        store.rewrite_derived(&seen, derived.links.as_slice())?;
+    }
     Ok((store, Repaired { lost_events: lost.events }))
+}
+
+/// Whether the store holds what follows from its events. One whose repair was cut short holds nothing of it.
+fn is_stored(store: &Store, seen: &[(IdentityId, Seen)], derived: &Derived) -> bool {
+    let Ok(stored) = store.load(|_, _| ()) else { return false };
+    let links_agree = stored.links.len() == derived.links.len()
+        && stored.links.iter().all(|link| derived.links.get(link.lower, link.higher) == Some(link));
+    links_agree && stored.seen.iter().eq(seen.iter().map(|row| &row.1))
 }

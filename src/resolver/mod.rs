@@ -306,8 +306,8 @@ impl View {
         }
     }
 
-    /// A row a session, sorted by session. Costs a scan of all events, on all cores of the current rayon pool, and the
-    /// memory of the rows.
+    /// A row a session, sorted by session. From memory, on all cores of the current rayon pool; as of a moment it costs a scan of
+    /// all events.
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.

@@ -1,7 +1,5 @@
 //! Rows: sessions with their person, and the events of a person.
 
-use std::convert::Infallible;
-
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -9,13 +7,13 @@ use crate::graph::Graph;
 use crate::model::event::in_level_order;
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::person::{Kind, Person, Standing};
-use crate::model::policy::{Policy, Reading};
+use crate::model::policy::Policy;
 use crate::model::time::Time;
 use crate::resolver::View;
-use crate::resolver::attribution::{AnchorRule, logins, standing};
+use crate::resolver::attribution::AnchorRule;
 use crate::resolver::lookup::Lookup;
 use crate::store::error::StoreError;
-use crate::store::scan::Group;
+use crate::store::scan::Cursor;
 
 /// A session and whom it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -52,31 +50,21 @@ pub struct EventRow {
     pub sources: Vec<String>,
 }
 
+/// Sessions that one task makes rows of: some hundred microseconds, well above the cost of handing out a task.
+const SESSIONS_A_TASK: usize = 1 << 12;
+
 /// A row a session of the store, sorted by session.
 pub fn sessions(view: &View) -> Result<Vec<SessionRow>, StoreError> {
-    let (graph, reading) = (view.graph(), view.reading());
-    let counted: Vec<Vec<(IdentityId, u64, Standing)>> = view
-        .pieces()
-        .into_par_iter()
-        .map(|piece| {
-            let mut counted = Vec::new();
-            let mut scan = view.stored_events().scan(piece);
-            while let Some(group) = scan.next()? {
-                let session = group.anchor();
-                // As of a moment, a session may not have come yet.
-                if graph.is_session(session) && graph.is_known(session) {
-                    let until = reading.until();
-                    let Ok(standing) =
-                        standing::<Infallible>(graph, reading, session, || Ok(logins(graph, until, &group)));
-                    counted.push((session, count(reading, &group), standing));
-                }
-            }
-            Ok(counted)
-        })
-        .collect::<Result<_, StoreError>>()?;
-    let counted = counted.into_par_iter().flatten_iter();
-    let mut rows: Vec<SessionRow> =
-        counted.map(|(session, events, standing)| row(graph, session, events, standing)).collect();
+    let graph = view.graph();
+    let sessions: Vec<IdentityId> =
+        graph.identities().ids().filter(|&id| graph.is_session(id) && graph.is_known(id)).collect();
+    let rows = sessions.par_chunks(SESSIONS_A_TASK).map(|sessions| {
+        let (mut lookup, mut counter) = (Lookup::new(view), Counter::new(view));
+        let row = |&session| Ok(row(graph, session, counter.count(session)?, lookup.standing(session)?));
+        sessions.iter().map(row).collect()
+    });
+    let rows: Vec<Vec<SessionRow>> = rows.collect::<Result<_, StoreError>>()?;
+    let mut rows: Vec<SessionRow> = rows.into_iter().flatten().collect();
     rows.par_sort_unstable_by(|a, b| a.session.cmp(&b.session));
     Ok(rows)
 }
@@ -86,24 +74,32 @@ pub fn sessions_of(view: &View, id: IdentityId) -> Result<Vec<SessionRow>, Store
     let graph = view.graph();
     let mut lookup = Lookup::new(view);
     let person = lookup.standing(id)?.person;
-    let mut cursor = view.stored_events().cursor();
+    let mut counter = Counter::new(view);
     let mut rows = Vec::new();
     for session in held_by(view, person).into_iter().filter(|&id| graph.is_session(id)) {
         let standing = lookup.standing(session)?;
         if standing.person == person {
-            let events = count(view.reading(), &cursor.group(session)?);
-            rows.push(row(graph, session, events, standing));
+            rows.push(row(graph, session, counter.count(session)?, standing));
         }
     }
     rows.sort_unstable_by(|a, b| a.session.cmp(&b.session));
     Ok(rows)
 }
 
-/// How many events of a group count.
-fn count(reading: &Reading, group: &Group<'_>) -> u64 {
-    match reading.as_of {
-        None => group.len() as u64,
-        Some(until) => group.events().take_while(|event| event.time <= until).count() as u64,
+/// Says how many events a session has: from memory, but as of a moment.
+struct Counter<'v> {
+    view: &'v View,
+    until: Option<(Time, Cursor)>,
+}
+
+impl<'v> Counter<'v> {
+    fn new(view: &'v View) -> Self {
+        Self { view, until: view.reading().as_of.map(|until| (until, view.stored_events().cursor())) }
+    }
+
+    fn count(&mut self, session: IdentityId) -> Result<u64, StoreError> {
+        let Some((until, cursor)) = &mut self.until else { return Ok(self.view.graph().seen(session).events) };
+        Ok(cursor.group(session)?.events().take_while(|event| event.time <= *until).count() as u64)
     }
 }
 

@@ -6,9 +6,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use backstitch::engine::{Engine, Replay, Summary};
+use backstitch::engine::{Engine, Replay, Retract, Summary};
 use backstitch::export::{self, Attribute, Format};
 use backstitch::ingest::layout::Layout;
+use backstitch::model::history::Sequence;
 use backstitch::model::namespace::{ECOMMERCE, Levels};
 use backstitch::model::policy::{self, Lookback};
 use backstitch::model::settings::{Junk, Settings};
@@ -296,6 +297,64 @@ pub fn assert_view_agrees(view: &View, belief: &Belief) {
     }
     assert_eq!(sessions_in(view), all_rows);
     assert_eq!(totals_in(view).1, belief.digest, "all the rest agrees: the digest's bytes");
+}
+
+/// Unlinks a pair, whether or not they ever met.
+pub fn unlink(engine: &mut Engine, session: &str, customer: &str) {
+    engine.unlink(session, customer).expect("a store that can be written");
+}
+
+/// Links it again.
+pub fn relink(engine: &mut Engine, session: &str, customer: &str) {
+    engine.relink(session, customer).expect("a store that can be written");
+}
+
+/// Takes a file back.
+pub fn retract_source(engine: &mut Engine, file: &Path) {
+    engine.retract(Retract::Source(file.to_str().expect("a path in UTF-8"))).expect("a file that was replayed");
+}
+
+/// Takes the events of an id back, if there are any.
+pub fn retract_event(engine: &mut Engine, id: &str) {
+    engine.retract(Retract::Event(id)).expect("a store that can be written");
+}
+
+/// The lines of `changes --since`.
+pub fn records(engine: &Engine, since: u64) -> Vec<Value> {
+    let records = engine.changes(Sequence(since)).expect("nothing was trimmed");
+    records.map(|record| serde_json::to_value(record.expect("a sound store")).expect("serialisable")).collect()
+}
+
+/// Forgets the records up to a number; asserts that what came before is refused from then on, and what was known then too.
+pub fn trim(engine: &mut Engine, upto: u64) {
+    engine.trim(Sequence(upto)).expect("a store that can be written");
+    if let Some(before) = upto.checked_sub(1).map(Sequence) {
+        assert!(engine.changes(before).is_err(), "the records after {before} are not whole any more");
+        assert!(engine.known_at(before).is_err(), "what was known at {before} is forgotten");
+    }
+}
+
+/// The number of the last record.
+pub fn sequence(engine: &Engine) -> u64 {
+    engine.sequence().0
+}
+
+/// `sessions --json` as it is printed.
+pub fn printed_sessions(engine: &Engine) -> String {
+    let rows = engine.resolver().view().sessions().expect("a sound store");
+    rows.iter().map(|row| serde_json::to_string(row).expect("serialisable") + "\n").collect()
+}
+
+/// `resolve --known-at N --as-of T`, for one N.
+pub fn known_at(engine: &Engine, sequence: u64) -> impl Fn(&str, &str, Option<i64>) -> Value {
+    let known = engine.known_at(Sequence(sequence)).expect("nothing was trimmed");
+    move |namespace, value, as_of| {
+        let found = match as_of {
+            Some(until) => known.as_of(Time::from_micros(until)).resolve(namespace, value),
+            None => known.resolve(namespace, value),
+        };
+        serde_json::to_value(found).expect("serialisable")
+    }
 }
 
 /// How a file lies on the disk.

@@ -15,6 +15,7 @@ mod harness; // the one place that knows how the engine is called
 mod history; // random logs in which everything collides
 mod journeys; // journeys as people make them, worked out by hand
 mod laws; // any order, files, batches, threads, repeats, restarts: one result, the oracle's
+mod laws_history; // the change feed, what is undone, what was known once
 mod laws_readings; // every policy, lookback and moment: the oracle's, and that of the log cut short
 mod nasty; // logs as nobody should write them
 mod oracle; // what is true, worked out naively from the design: the judge of all below
@@ -23,5 +24,6 @@ mod oracle_history; // likewise of its policies, moments, undoing and changes
 mod readings; // the same facts under every policy, lookback and moment
 mod real; // where the real log lies
 mod real_data; // the real log through the engine
+mod side_by_side; // a store and the oracle's account of it, through the same acts
 mod sizes; // devices of a whole town, customers with a thousand devices, sessions cut at ties
 mod sources; // sources as they come, grow, change and break

@@ -226,9 +226,9 @@ pub(crate) fn changes(seed: u32, count: u32) -> Vec<Change> {
     let one = |n: u32| Change {
         session: id(n),
         events: u64::from(n % 300),
-        since: (n % 3 == 0).then(|| time(n)),
-        from: (n % 4 != 0).then(|| id(n / 2)),
-        to: (n % 7 != 0).then(|| if n % 5 == 0 { id(n / 2) } else { id(n / 3) }),
+        since: n.is_multiple_of(3).then(|| time(n)),
+        from: (!n.is_multiple_of(4)).then(|| id(n / 2)),
+        to: (!n.is_multiple_of(7)).then(|| if n.is_multiple_of(5) { id(n / 2) } else { id(n / 3) }),
         moved: (n % 6 == 1).then(|| Moved { events: u64::from(n), first: time(n), last: time(n + 9) }),
         cause: (n % 8 == 1).then(|| Cause { lower: id(n), higher: id(n + 5), event: EventHash(u128::from(n) << 77) }),
     };

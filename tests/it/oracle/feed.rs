@@ -106,10 +106,9 @@ impl Change {
                 known
             }
         };
-        let hash = event["hash"].as_str().unwrap_or_else(|| panic!("a link without an event: {printed}"));
+        let hash = event.as_str().unwrap_or_else(|| panic!("a link without an event: {printed}"));
         let witness = after.events.keys().find(|known| format!("{:032x}", known.hash()) == hash);
         let witness = witness.unwrap_or_else(|| panic!("no such event: {printed}"));
-        assert_eq!(event["id"].as_str(), witness.id(), "{printed}");
         assert_eq!(witness.time, inside.first, "not their first event: {printed}");
         assert!(witness.ids.contains(&inside.lower) && witness.highest() == &inside.higher, "of others: {printed}");
     }

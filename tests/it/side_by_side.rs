@@ -1,0 +1,178 @@
+//! A store and the oracle's account of it, side by side: what is done to the one is done to the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use backstitch::engine::Engine;
+use backstitch::store::backend::{Backend, MemoryBackend};
+use serde_json::Value;
+
+use crate::acts::{Act, Course};
+use crate::harness::{self, Manner, settings, text};
+use crate::oracle::{Belief, Change, Event, Life, Outcome, Reading, Rules, changes, judge};
+
+/// A store in its life. Its pieces lie in a folder, a file each.
+pub struct Pair {
+    pub engine: Engine,
+    backend: Arc<MemoryBackend>,
+    rules: Rules,
+    files: Vec<PathBuf>,
+    folder: tempfile::TempDir,
+    pieces: Vec<Vec<String>>,
+    /// The events of each piece, repeats included.
+    events: Vec<Vec<Event>>,
+    /// The pieces that have a position.
+    read: BTreeSet<usize>,
+    pub life: Life,
+}
+
+/// What a commit changed, and what is true after it.
+pub struct Commit {
+    pub changes: Vec<Change>,
+    pub life: Life,
+    pub belief: Belief,
+}
+
+impl Pair {
+    pub fn new(course: &Course) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = fs::canonicalize(folder.path()).expect("it is there");
+        let files: Vec<PathBuf> = (0..course.pieces.len()).map(|at| path.join(format!("{at}.log"))).collect();
+        for (file, lines) in files.iter().zip(&course.pieces) {
+            fs::write(file, text(lines)).expect("written");
+        }
+        let backend = Arc::new(MemoryBackend::default());
+        Self {
+            engine: open(&backend, &course.rules),
+            backend,
+            rules: course.rules.clone(),
+            files,
+            folder,
+            pieces: course.pieces.clone(),
+            events: course.pieces.iter().map(|lines| events_of(&course.rules, lines)).collect(),
+            read: BTreeSet::new(),
+            life: Life::default(),
+        }
+    }
+
+    /// The pieces that the store has read.
+    pub fn pieces_read(&self) -> Vec<usize> {
+        self.read.iter().copied().collect()
+    }
+
+    /// A store that never saw what was undone: it reads what is left, in one go, with the same pairs unlinked beforehand.
+    pub fn never_saw(&self) -> Engine {
+        let mut engine = harness::in_memory(&self.rules);
+        for (session, customer) in &self.life.unlinked {
+            harness::unlink(&mut engine, &session.value, &customer.value);
+        }
+        let left: Vec<&String> = self.pieces.iter().flatten().filter(|line| self.is_left(line)).collect();
+        let file = self.folder.path().join("left");
+        fs::write(&file, text(&left)).expect("written");
+        harness::replay(&mut engine, &[file], Manner::default());
+        engine
+    }
+
+    fn is_left(&self, line: &str) -> bool {
+        events_of(&self.rules, &[line.to_owned()]).iter().all(|event| self.life.delivered.contains_key(event))
+    }
+
+    /// Does it to both, and says what each commit should have changed.
+    pub fn act(&mut self, act: &Act) -> Vec<Commit> {
+        let mut belief = self.life.belief(Reading::default());
+        let mut commits = Vec::new();
+        for life in self.act_on_both(act) {
+            let after = life.belief(Reading::default());
+            commits.push(Commit { changes: changes(&belief, &after), life: life.clone(), belief: after.clone() });
+            (self.life, belief) = (life, after);
+        }
+        commits
+    }
+
+    /// Does it to the store; gives the life after each commit.
+    fn act_on_both(&mut self, act: &Act) -> Vec<Life> {
+        let mut life = self.life.clone();
+        match act {
+            Act::Replay { pieces, batch_events, force } => return self.replay(pieces, *batch_events, *force),
+            Act::Unlink(session, customer) => {
+                harness::unlink(&mut self.engine, session, customer);
+                life.unlink(session, customer);
+            }
+            Act::Relink(session, customer) => {
+                harness::relink(&mut self.engine, session, customer);
+                life.relink(session, customer);
+            }
+            Act::RetractSource(piece) => {
+                harness::retract_source(&mut self.engine, &self.files[*piece]);
+                life.retract_source(&piece.to_string());
+                self.read.remove(piece);
+            }
+            Act::RetractEvent(id) => {
+                harness::retract_event(&mut self.engine, id);
+                life.retract_id(id);
+            }
+            Act::Restart => self.engine = open(&self.backend, &self.rules),
+        }
+        vec![life]
+    }
+
+    /// A batch is full with the file that reaches its number of events, and is committed then.
+    fn replay(&mut self, pieces: &[usize], batch_events: usize, force: bool) -> Vec<Life> {
+        let files: Vec<PathBuf> = pieces.iter().map(|piece| self.files[*piece].clone()).collect();
+        harness::replay(&mut self.engine, &files, Manner { batch_events, force, ..Manner::default() });
+        let (mut life, mut lives, mut gathered) = (self.life.clone(), Vec::new(), 0);
+        for &piece in pieces {
+            if self.read.insert(piece) || force {
+                life.deliver(&piece.to_string(), self.events[piece].iter().cloned());
+                gathered += self.events[piece].len();
+            }
+            if gathered >= batch_events {
+                lives.push(life.clone());
+                gathered = 0;
+            }
+        }
+        lives.push(life);
+        lives
+    }
+}
+
+fn open(backend: &Arc<MemoryBackend>, rules: &Rules) -> Engine {
+    let backend: Arc<dyn Backend> = backend.clone();
+    Engine::with_backend(backend, &settings(rules)).expect("the store that was closed")
+}
+
+/// The events of some lines, repeats included.
+pub fn events_of(rules: &Rules, lines: &[String]) -> Vec<Event> {
+    let mut judged = judge(rules, &[(String::new(), lines.to_vec())]);
+    let outcomes = judged.outcomes.remove(0).into_iter();
+    outcomes
+        .filter_map(|outcome| match outcome {
+            Outcome::Accepted(event) | Outcome::Duplicate(event) => Some(event),
+            Outcome::Blank | Outcome::Rejected(_) => None,
+        })
+        .collect()
+}
+
+/// The lines of `sessions --json`, by session: someone's own table, kept up by the change feed alone.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Table(pub BTreeMap<String, String>);
+
+impl Table {
+    /// Takes in a record, whose session is told by its name alone.
+    pub fn apply(&mut self, record: &Value) {
+        let session = record["session"].as_str().expect("a session").to_owned();
+        if record["to"].is_null() {
+            assert!(self.0.remove(&session).is_some(), "a session is gone that was not there: {record}");
+            return;
+        }
+        assert_eq!(self.0.contains_key(&session), !record["from"].is_null(), "new, or not: {record}");
+        let row = ["session", "to", "since", "events"].map(|name| record[name].to_string());
+        let [name, person, since, events] = row;
+        self.0.insert(
+            session,
+            format!(r#"{{"session":{name},"person":{person},"since":{since},"events":{events}}}"#) + "\n",
+        );
+    }
+}
