@@ -38,6 +38,10 @@
 //! The result of a replay is a function of the *set* of events: not of their order, of files, batches, threads,
 //! restarts, or of how often the log is replayed. [`Totals::digest`](resolver::Totals::digest) shows it: equal facts, equal digest.
 //!
+//! Facts are stored, and read in many ways: [`View::under`](resolver::View::under) takes a policy, a lookback, a moment. Each
+//! commit tells what it [changed](engine::Engine::changes), what was [known](engine::Engine::known_at) before it can be had
+//! again, and a link or events can be taken back ([`unlink`](engine::Engine::unlink), [`retract`](engine::Engine::retract)).
+//!
 //! # What to expect
 //! - **Errors** are values, and their texts name the file or store and the remedy. A panic over what a log or a store
 //!   holds is a defect. Ids ([`IdentityId`](model::identity::IdentityId), [`LinkId`](graph::links::LinkId), …) are places

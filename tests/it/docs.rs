@@ -1,4 +1,4 @@
-//! What the README and `docs/format.md` say, held against the program: commands and their output, tables, limits, bytes.
+//! What the README says, held against the program: commands and their output, tables, limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,22 +11,14 @@ use backstitch::ingest::decode::Decoder;
 use backstitch::ingest::junk::JunkCounts;
 use backstitch::ingest::layout::Layout;
 use backstitch::ingest::reject::Reason;
-use backstitch::model::digest::{Digest, EventHash, IdentityHash};
-use backstitch::model::event::EventId;
-use backstitch::model::identity::Value;
 use backstitch::model::limits;
 use backstitch::model::namespace::{Levels, Namespaces};
 use backstitch::model::person::Kind;
 use backstitch::model::policy::{Policy, Reading};
 use backstitch::model::settings::{Junk, Settings};
-use backstitch::model::time::Time;
 use backstitch::resolver::EventRow;
-use backstitch::store::backend::{Backend, MemoryBackend};
-use backstitch::store::block;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 const README: &str = include_str!("../../README.md");
-const FORMAT: &str = include_str!("../../docs/format.md");
 const LIMITS: &str = include_str!("../../src/model/limits.rs");
 
 /// Where the README's reader keeps the log.
@@ -184,7 +176,8 @@ fn the_table_of_policies_is_what_the_engine_answers() {
             }
         }
     }
-    let mut lines = vec![format!("| time | carries | {} |", Policy::ALL.map(|policy| format!("`{policy}`")).join(" | "))];
+    let mut lines =
+        vec![format!("| time | carries | {} |", Policy::ALL.map(|policy| format!("`{policy}`")).join(" | "))];
     lines.push(format!("|{}", "---|".repeat(2 + Policy::ALL.len())));
     for (time, (carries, cells)) in &table {
         let carries = if carries.is_empty() { String::new() } else { format!("{carries} ") };
@@ -249,86 +242,4 @@ fn the_readme_asks_for_the_rust_that_the_manifest_asks_for() {
     let manifest = include_str!("../../Cargo.toml");
     let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).expect("a version");
     assert!(README.contains(&format!("Rust ({} or later)", version.trim_matches('"'))), "{version}");
-}
-
-/// The text behind a name in a block of `docs/format.md`: `name  value`.
-fn example(name: &str) -> &'static str {
-    let line = FORMAT.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("  "));
-    line.unwrap_or_else(|| panic!("no example {name}")).trim()
-}
-
-#[test]
-fn hashes_and_digest_are_those_of_the_format() {
-    let identity = IdentityHash::new("sessionid", Value::new("150"));
-    let person = IdentityHash::new("ecommerceid", Value::new("18278"));
-    let event = EventHash::new(Time::from_micros(1_000), EventId::Text("e-1"), [identity]);
-    let mut digest = Digest::default();
-    digest.add_identity(identity, person);
-    digest.add_event(event, person, Kind::Retroactive);
-
-    // By the words of the page alone.
-    let hash = |parts: &[&[u8]]| xxh3_128(&parts.concat());
-    let session = hash(&[b"sessionid:150"]);
-    let customer = hash(&[b"ecommerceid:18278"]);
-    let happened = hash(&[&1_000_i64.to_le_bytes(), &[2], &3_u64.to_le_bytes(), b"e-1", &session.to_le_bytes()]);
-    let first = hash(&[b"i-", &session.to_le_bytes(), &customer.to_le_bytes()]);
-    let second = hash(&[b"er", &happened.to_le_bytes(), &customer.to_le_bytes()]);
-    assert_eq!((identity.0, person.0, event.0), (session, customer, happened));
-    assert_eq!(digest.to_string(), format!("{:032x}", first.wrapping_add(second)));
-
-    let names = ["session", "person", "event", "(session, person)", "(event, person, r)", "digest"];
-    let worked_out = [session, customer, happened, first, second, first.wrapping_add(second)];
-    let worked_out = worked_out.map(|number| format!("{number:032x}"));
-    assert_eq!(names.map(|name| example(name).to_owned()), worked_out);
-}
-
-#[test]
-fn kinds_of_blocks_are_numbered_as_in_the_format() {
-    let kinds = [
-        ("manifest", block::Kind::Manifest),
-        ("settings", block::Kind::Settings),
-        ("identities", block::Kind::Identities),
-        ("seen", block::Kind::Seen),
-        ("links", block::Kind::Links),
-        ("sources", block::Kind::Sources),
-        ("events", block::Kind::Events),
-        ("directory", block::Kind::Directory),
-        ("changes", block::Kind::Changes),
-        ("history", block::Kind::History),
-        ("unlinks", block::Kind::Unlinks),
-    ];
-    for (name, kind) in kinds {
-        assert!(FORMAT.contains(&format!("| {} | {name} |", kind as u8)), "{name}");
-    }
-}
-
-/// Reads the keys and headers of a store as `docs/format.md` tells it, with no code of the store.
-#[test]
-fn keys_and_headers_are_laid_out_as_in_the_format() {
-    let backend = std::sync::Arc::new(MemoryBackend::default());
-    let mut engine =
-        Engine::with_backend(std::sync::Arc::clone(&backend) as std::sync::Arc<dyn Backend>, &Settings::default())
-            .expect("a new store");
-    let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/journeys.ndjson");
-    engine.replay(Replay::of([log.to_str().expect("UTF-8")])).expect("replayed");
-    engine.unlink("sess-family-tablet", "clara").expect("unlinked");
-    let format = FORMAT.lines().find_map(|line| line.strip_prefix("| 4 | the format, ")?.strip_suffix(" |"));
-    let format: u8 = format.expect("a format").parse().expect("a number");
-    let mut kinds = BTreeSet::new();
-    let mut latest = 0;
-    for (key, stored) in backend.entries() {
-        let [kind, run @ .., _, _, _, _] = &key[..] else { panic!("{key:?}") };
-        assert_eq!(run.len(), 4, "{key:?}");
-        let number = |at: usize| u64::from_le_bytes(stored[at..at + 8].try_into().expect("eight bytes"));
-        assert_eq!(stored[..8], [b'b', b'k', b's', b't', format, *kind, 0, 0], "{key:?}");
-        let seed = xxh3_64(&[&key[..], &stored[..16]].concat());
-        assert_eq!(number(16), xxh3_64_with_seed(&stored[24..], seed), "{key:?}");
-        if *kind == block::Kind::Manifest as u8 {
-            latest = latest.max(number(8));
-            assert_eq!(key[1..], [0, 0, 0, 0, 0, 0, 0, (number(8) % 2) as u8]);
-        }
-        kinds.insert(*kind);
-    }
-    assert_eq!(kinds, (1..=11).collect());
-    assert_eq!(latest, engine.store().generation());
 }

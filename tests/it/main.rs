@@ -6,7 +6,8 @@ mod cli_golden; // what the command prints, its exit codes, pipes and odd files
 mod config; // logs of another shape and stores of other levels, by configuration
 mod crash; // processes that are killed or interrupted, and run again
 mod damage; // stores whose blocks went bad
-mod docs; // what the README and docs/format.md say, held against the program
+mod docs; // what the README says, held against the program
+mod docs_format; // a store, read by docs/format.md alone
 mod explain; // why two are one person or not, worked out by hand; the pictures
 mod explain_laws; // every link that explain names is the oracle's, every chain connects
 mod faults; // a disk that fails at every write of a replay in turn

@@ -1,0 +1,281 @@
+//! What `docs/format.md` says, held against a store: hashes, kinds, keys, headers, rows, with no code of the store.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use backstitch::engine::{Engine, Replay, Retract};
+use backstitch::model::digest::{Digest, EventHash, IdentityHash};
+use backstitch::model::event::EventId;
+use backstitch::model::history::Sequence;
+use backstitch::model::identity::{IdentityId, Value};
+use backstitch::model::person::Kind;
+use backstitch::model::settings::Settings;
+use backstitch::model::time::Time;
+use backstitch::store::backend::{Backend, MemoryBackend};
+use backstitch::store::block;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
+
+const FORMAT: &str = include_str!("../../docs/format.md");
+
+/// The text behind a name in a block of `docs/format.md`: `name  value`.
+fn example(name: &str) -> &'static str {
+    let line = FORMAT.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("  "));
+    line.unwrap_or_else(|| panic!("no example {name}")).trim()
+}
+
+#[test]
+fn hashes_and_digest_are_those_of_the_format() {
+    let identity = IdentityHash::new("sessionid", Value::new("150"));
+    let person = IdentityHash::new("ecommerceid", Value::new("18278"));
+    let event = EventHash::new(Time::from_micros(1_000), EventId::Text("e-1"), [identity]);
+    let mut digest = Digest::default();
+    digest.add_identity(identity, person);
+    digest.add_event(event, person, Kind::Retroactive);
+
+    // By the words of the page alone.
+    let hash = |parts: &[&[u8]]| xxh3_128(&parts.concat());
+    let session = hash(&[b"sessionid:150"]);
+    let customer = hash(&[b"ecommerceid:18278"]);
+    let happened = hash(&[&1_000_i64.to_le_bytes(), &[2], &3_u64.to_le_bytes(), b"e-1", &session.to_le_bytes()]);
+    let first = hash(&[b"i-", &session.to_le_bytes(), &customer.to_le_bytes()]);
+    let second = hash(&[b"er", &happened.to_le_bytes(), &customer.to_le_bytes()]);
+    assert_eq!((identity.0, person.0, event.0), (session, customer, happened));
+    assert_eq!(digest.to_string(), format!("{:032x}", first.wrapping_add(second)));
+
+    let names = ["session", "person", "event", "(session, person)", "(event, person, r)", "digest"];
+    let worked_out = [session, customer, happened, first, second, first.wrapping_add(second)];
+    let worked_out = worked_out.map(|number| format!("{number:032x}"));
+    assert_eq!(names.map(|name| example(name).to_owned()), worked_out);
+}
+
+#[test]
+fn kinds_of_blocks_are_numbered_as_in_the_format() {
+    let kinds = [
+        ("manifest", block::Kind::Manifest),
+        ("settings", block::Kind::Settings),
+        ("identities", block::Kind::Identities),
+        ("seen", block::Kind::Seen),
+        ("links", block::Kind::Links),
+        ("sources", block::Kind::Sources),
+        ("events", block::Kind::Events),
+        ("directory", block::Kind::Directory),
+        ("changes", block::Kind::Changes),
+        ("history", block::Kind::History),
+        ("unlinks", block::Kind::Unlinks),
+    ];
+    for (name, kind) in kinds {
+        assert!(FORMAT.contains(&format!("| {} | {name} |", kind as u8)), "{name}");
+    }
+}
+
+/// Reads the keys and headers of a store as `docs/format.md` tells it, with no code of the store.
+#[test]
+fn keys_and_headers_are_laid_out_as_in_the_format() {
+    let backend = Arc::new(MemoryBackend::default());
+    let mut engine =
+        Engine::with_backend(Arc::clone(&backend) as Arc<dyn Backend>, &Settings::default()).expect("a new store");
+    let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/journeys.ndjson");
+    engine.replay(Replay::of([log.to_str().expect("UTF-8")])).expect("replayed");
+    engine.unlink("sess-family-tablet", "clara").expect("unlinked");
+    let format = FORMAT.lines().find_map(|line| line.strip_prefix("| 4 | the format, ")?.strip_suffix(" |"));
+    let format: u8 = format.expect("a format").parse().expect("a number");
+    let mut kinds = BTreeSet::new();
+    let mut latest = 0;
+    for (key, stored) in backend.entries() {
+        let [kind, run @ .., _, _, _, _] = &key[..] else { panic!("{key:?}") };
+        assert_eq!(run.len(), 4, "{key:?}");
+        let number = |at: usize| u64::from_le_bytes(stored[at..at + 8].try_into().expect("eight bytes"));
+        assert_eq!(stored[..8], [b'b', b'k', b's', b't', format, *kind, 0, 0], "{key:?}");
+        let seed = xxh3_64(&[&key[..], &stored[..16]].concat());
+        assert_eq!(number(16), xxh3_64_with_seed(&stored[24..], seed), "{key:?}");
+        if *kind == block::Kind::Manifest as u8 {
+            latest = latest.max(number(8));
+            assert_eq!(key[1..], [0, 0, 0, 0, 0, 0, 0, (number(8) % 2) as u8]);
+        }
+        kinds.insert(*kind);
+    }
+    assert_eq!(kinds, (1..=11).collect());
+    assert_eq!(latest, engine.store().generation());
+}
+
+/// A column, read by the words of the page.
+struct Column<'a>(&'a [u8]);
+
+impl Column<'_> {
+    fn number(&mut self) -> u64 {
+        let (mut number, mut shift) = (0, 0);
+        loop {
+            let (&byte, rest) = self.0.split_first().expect("a number");
+            self.0 = rest;
+            number |= u64::from(byte & 127) << shift;
+            shift += 7;
+            if byte < 128 {
+                return number;
+            }
+        }
+    }
+
+    fn span(&mut self) -> i64 {
+        let unzigzag = |n: u64| (n >> 1) as i64 ^ -((n & 1) as i64);
+        match self.number() {
+            1 => unzigzag(self.number()),
+            millis => unzigzag(millis >> 1) * 1_000,
+        }
+    }
+
+    fn time(&mut self) -> Time {
+        Time::from_micros(self.span())
+    }
+
+    fn jump(&mut self, from: u32) -> u32 {
+        let n = self.number();
+        u32::try_from(i64::from(from) + ((n >> 1) as i64 ^ -((n & 1) as i64))).expect("an id")
+    }
+
+    fn maybe(&mut self) -> Option<Time> {
+        (self.number() == 1).then(|| self.time())
+    }
+
+    fn hash(&mut self) -> String {
+        let (bytes, rest) = self.0.split_at(16);
+        self.0 = rest;
+        format!("{:032x}", u128::from_le_bytes(bytes.try_into().expect("sixteen bytes")))
+    }
+}
+
+/// Reads every row of the blocks of one kind with `row`, which is told where a block begins.
+fn read_rows(backend: &MemoryBackend, kind: block::Kind, mut row: impl FnMut(bool, &mut Column<'_>)) {
+    for (_, stored) in backend.entries().iter().filter(|(key, _)| key[0] == kind as u8) {
+        let mut body = &stored[24..];
+        let mut bincode = || match body[0] {
+            251 => {
+                let number = u64::from(u16::from_le_bytes([body[1], body[2]]));
+                body = &body[3..];
+                number
+            }
+            number => {
+                body = &body[1..];
+                u64::from(number)
+            }
+        };
+        let (rows, bytes) = (bincode(), bincode());
+        assert_eq!(bytes, body.len() as u64);
+        let mut column = Column(body);
+        (0..rows).for_each(|at| row(at == 0, &mut column));
+        assert!(column.0.is_empty(), "{kind:?}: something is left");
+    }
+}
+
+/// A store whose feed has records of all sorts: new sessions, one that goes to another person, one that is gone.
+fn with_a_past() -> (Arc<MemoryBackend>, Engine) {
+    let backend = Arc::new(MemoryBackend::default());
+    let shared = Arc::clone(&backend) as Arc<dyn Backend>;
+    let mut engine = Engine::with_backend(shared, &Settings::default()).expect("a new store");
+    engine.replay(Replay::of(["fixtures/journeys.ndjson"])).expect("replayed");
+    engine.unlink("sess-family-tablet", "clara").expect("unlinked");
+    engine.unlink("sess-library-pc", "ida").expect("unlinked");
+    engine.relink("sess-library-pc", "ida").expect("linked again");
+    let alone = engine.changes(Sequence(0)).expect("kept").map(|record| record.expect("sound"));
+    let hash = alone.filter_map(|record| Some((record.session, record.event?))).find(|row| row.0 == "sess-hugo-laptop");
+    engine.retract(Retract::Event(&hash.expect("its one event").1.to_string())).expect("retracted");
+    (backend, engine)
+}
+
+#[test]
+fn records_of_the_feed_are_laid_out_as_in_the_format() {
+    let (backend, engine) = with_a_past();
+    let view = engine.resolver().view();
+    let name = |id: u32| view.graph().identity(IdentityId(id)).to_string();
+    let (mut sequence, mut session, mut read) = (0, 0, Vec::new());
+    read_rows(&backend, block::Kind::Changes, |first, row| {
+        if first {
+            (sequence, session) = (0, 0);
+        }
+        sequence += row.number();
+        let flags = row.number();
+        session = row.jump(session);
+        let has = |flag| flags & flag != 0;
+        let events = row.number();
+        let since = has(1).then(|| row.time().to_string());
+        let from = has(2).then(|| row.jump(session));
+        let to = if has(4) { Some(row.jump(session)) } else { from.filter(|_| has(8)) };
+        let moved = has(16).then(|| (row.number(), row.time(), row.span()));
+        let cause = has(32).then(|| (row.jump(session), row.jump(to.unwrap_or(session)), row.hash()));
+        read.push(serde_json::json!({
+            "sequence": sequence, "session": view.graph().identities().value(IdentityId(session)).to_string(),
+            "events": events, "since": since, "from": from.map(name), "to": to.map(name),
+            "moved": moved.map_or(0, |moved| moved.0), "first": moved.map(|moved| moved.1.to_string()),
+            "last": moved.map(|(_, first, span)| Time::from_micros(first.as_micros() + span).to_string()),
+            "link": cause.as_ref().map(|cause| [name(cause.0), name(cause.1)]), "event": cause.map(|cause| cause.2),
+        }));
+    });
+    let told = engine.changes(Sequence(0)).expect("kept").map(|record| record.expect("sound"));
+    let told: Vec<_> = told.map(|record| serde_json::to_value(record).expect("JSON")).collect();
+    assert_eq!(read, told);
+    assert!(read.iter().any(|record| record["to"].is_null()) && read.iter().any(|record| record["moved"] != 0));
+}
+
+#[test]
+fn what_commits_overwrote_is_laid_out_as_in_the_format() {
+    let (backend, engine) = with_a_past();
+    let view = engine.resolver().view();
+    let identities = view.graph().identities();
+    // Also of what no event carries any more.
+    let id = |namespace, value| {
+        let namespace = view.graph().namespaces().get(namespace).expect("met");
+        identities.get(namespace, Value::new(value)).expect("it has an id").0
+    };
+    let (mut generation, mut last, mut commits, mut read) = (0, (0, 0), Vec::new(), Vec::new());
+    read_rows(&backend, block::Kind::History, |first, row| {
+        if first {
+            (generation, last) = (0, (0, 0));
+        }
+        generation += row.number();
+        last = match row.number() {
+            0 => {
+                commits.push((generation, row.number(), row.number()));
+                (0, 0)
+            }
+            1 => {
+                let seen = row.jump(last.0);
+                read.push(format!("{generation} seen {seen} {:?}", row.maybe().map(|time| time.to_string())));
+                (seen, 0)
+            }
+            2 => {
+                let ends = (row.jump(last.0), row.jump(last.1));
+                let first = row.maybe().map(|time| time.to_string());
+                // The replay has a row for each of its links: none of them was there before.
+                if generation > 2 {
+                    read.push(format!("{generation} link {} {} {first:?}", ends.0, ends.1));
+                }
+                ends
+            }
+            3 => {
+                let ends = (row.number() as u32, row.number() as u32);
+                read.push(format!("{generation} unlink {} {} {}", ends.0, ends.1, row.number()));
+                ends
+            }
+            sort => panic!("sort {sort}"),
+        };
+    });
+    let (laptop, mail) = (id("sessionId", "sess-hugo-laptop"), id("email", "hugo@example.org"));
+    let (tablet, clara) = (id("sessionId", "sess-family-tablet"), id("ecommerceId", "clara"));
+    let (library, ida) = (id("sessionId", "sess-library-pc"), id("ecommerceId", "ida"));
+    let at = "2026-11-02T19:00:00.000Z";
+    assert_eq!(commits, [(2, 13, 22), (3, 14, 22), (4, 15, 22), (5, 16, 22), (6, 17, 22)]);
+    assert_eq!(
+        read,
+        [
+            format!("3 unlink {tablet} {clara} 1"),
+            format!("4 unlink {library} {ida} 1"),
+            format!("5 unlink {library} {ida} 0"),
+            format!("6 seen {laptop} Some({at:?})"),
+            format!("6 link {laptop} {mail} Some({at:?})"),
+        ]
+    );
+    let mut unlinks = Vec::new();
+    read_rows(&backend, block::Kind::Unlinks, |_, row| unlinks.push([row.number(), row.number(), row.number()]));
+    let pairs = [[tablet, clara, 1], [library, ida, 1], [library, ida, 0]];
+    assert_eq!(unlinks, pairs.map(|row| row.map(u64::from)));
+}
