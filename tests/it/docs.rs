@@ -1,6 +1,6 @@
 //! What the README and `docs/format.md` say, held against the program: commands and their output, tables, limits, bytes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,8 +17,10 @@ use backstitch::model::identity::Value;
 use backstitch::model::limits;
 use backstitch::model::namespace::{Levels, Namespaces};
 use backstitch::model::person::Kind;
+use backstitch::model::policy::{Policy, Reading};
 use backstitch::model::settings::{Junk, Settings};
 use backstitch::model::time::Time;
+use backstitch::resolver::EventRow;
 use backstitch::store::backend::{Backend, MemoryBackend};
 use backstitch::store::block;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
@@ -70,7 +72,14 @@ fn workplace() -> tempfile::TempDir {
         let path = entry.expect("readable").path();
         fs::copy(&path, folder.path().join("fixtures").join(path.file_name().expect("a file"))).expect("copied");
     }
+    fs::write(folder.path().join("segment.toml"), configuration()).expect("written");
     folder
+}
+
+/// The README's example of a configuration.
+fn configuration() -> &'static str {
+    let mut blocks = README.split("```toml\n").skip(1).filter_map(|text| text.split("```").next());
+    blocks.find(|block| block.contains("[fields]")).expect("an example")
 }
 
 /// The standard output of a command.
@@ -128,8 +137,12 @@ fn the_names_of_each_json_object_are_those_of_the_readme() {
         "explain sess-anna-phone",
         "events sess-anna-phone",
         "sessions",
+        "diff --policy first-login --policy strict",
+        "changes",
         "stats",
         "verify",
+        "unlink sess-family-tablet clara",
+        "retract --event order-1001",
     ] {
         let name = command.split(' ').next().expect("a name");
         let text = told(folder.path(), &format!("{command} --json"));
@@ -137,6 +150,48 @@ fn the_names_of_each_json_object_are_those_of_the_readme() {
         let printed: BTreeSet<&str> = object.as_object().expect("an object").keys().map(String::as_str).collect();
         assert_eq!(quoted(row(name)[1]).collect::<BTreeSet<_>>(), printed, "{name}");
     }
+}
+
+/// The person and the attribution of an event, as the README's table of policies writes them.
+fn in_the_table(row: &EventRow) -> String {
+    match (&row.attribution, &row.person) {
+        (Kind::Anonymous, _) => "nobody".to_owned(),
+        (Kind::Direct, person) => person.value.clone(),
+        (kind, person) => format!("{}, {}", person.value, kind.word()),
+    }
+}
+
+#[test]
+fn the_table_of_policies_is_what_the_engine_answers() {
+    const TABLET: &str = "sess-family-tablet";
+    let mut engine = Engine::in_memory(&Settings::default()).expect("a store in memory");
+    engine.replay(Replay::of(["fixtures/journeys.ndjson"])).expect("replayed");
+    let view = engine.resolver().view();
+    // By time: what the event carries, and whose it is under each policy.
+    let mut table: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();
+    for policy in Policy::ALL {
+        let view = view.under(Reading { policy, ..Reading::default() });
+        for (namespace, value) in [("ecommerceId", "clara"), ("ecommerceId", "dan"), ("sessionId", TABLET)] {
+            let mut rows = view.events(namespace, value).expect("sound").expect("known");
+            // Who owns the session has its row already.
+            rows.retain(|row| row.identities.iter().any(|id| id.value == TABLET) && row.person.value == value);
+            for row in rows {
+                let carries = row.identities.iter().find(|id| id.namespace == "ecommerceId");
+                let cell = in_the_table(&row);
+                let time = row.time.to_string()[11..16].to_owned();
+                let carries = carries.map(|id| id.value.clone()).unwrap_or_default();
+                table.entry(time).or_insert_with(|| (carries, Vec::new())).1.push(cell);
+            }
+        }
+    }
+    let mut lines = vec![format!("| time | carries | {} |", Policy::ALL.map(|policy| format!("`{policy}`")).join(" | "))];
+    lines.push(format!("|{}", "---|".repeat(2 + Policy::ALL.len())));
+    for (time, (carries, cells)) in &table {
+        let carries = if carries.is_empty() { String::new() } else { format!("{carries} ") };
+        lines.push(format!("| {time} | {carries}| {} |", cells.join(" | ")));
+    }
+    assert_eq!(lines.len(), 2 + 7, "{lines:#?}");
+    assert!(README.contains(&lines.join("\n")), "{}", lines.join("\n"));
 }
 
 #[test]
@@ -238,6 +293,9 @@ fn kinds_of_blocks_are_numbered_as_in_the_format() {
         ("sources", block::Kind::Sources),
         ("events", block::Kind::Events),
         ("directory", block::Kind::Directory),
+        ("changes", block::Kind::Changes),
+        ("history", block::Kind::History),
+        ("unlinks", block::Kind::Unlinks),
     ];
     for (name, kind) in kinds {
         assert!(FORMAT.contains(&format!("| {} | {name} |", kind as u8)), "{name}");
@@ -253,13 +311,16 @@ fn keys_and_headers_are_laid_out_as_in_the_format() {
             .expect("a new store");
     let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/journeys.ndjson");
     engine.replay(Replay::of([log.to_str().expect("UTF-8")])).expect("replayed");
+    engine.unlink("sess-family-tablet", "clara").expect("unlinked");
+    let format = FORMAT.lines().find_map(|line| line.strip_prefix("| 4 | the format, ")?.strip_suffix(" |"));
+    let format: u8 = format.expect("a format").parse().expect("a number");
     let mut kinds = BTreeSet::new();
     let mut latest = 0;
     for (key, stored) in backend.entries() {
         let [kind, run @ .., _, _, _, _] = &key[..] else { panic!("{key:?}") };
         assert_eq!(run.len(), 4, "{key:?}");
         let number = |at: usize| u64::from_le_bytes(stored[at..at + 8].try_into().expect("eight bytes"));
-        assert_eq!(stored[..8], [b'b', b'k', b's', b't', 1, *kind, 0, 0], "{key:?}");
+        assert_eq!(stored[..8], [b'b', b'k', b's', b't', format, *kind, 0, 0], "{key:?}");
         let seed = xxh3_64(&[&key[..], &stored[..16]].concat());
         assert_eq!(number(16), xxh3_64_with_seed(&stored[24..], seed), "{key:?}");
         if *kind == block::Kind::Manifest as u8 {
@@ -268,6 +329,6 @@ fn keys_and_headers_are_laid_out_as_in_the_format() {
         }
         kinds.insert(*kind);
     }
-    assert_eq!(kinds, (1..=8).collect());
+    assert_eq!(kinds, (1..=11).collect());
     assert_eq!(latest, engine.store().generation());
 }
