@@ -9,9 +9,9 @@ use crate::cli::config::Config;
 use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
 use crate::cli::logs::{keep_logs, some_log};
+use crate::cli::opening::open_by;
 use crate::cli::output::Output;
 use crate::cli::reading::note;
-use crate::cli::settings::open_by;
 use crate::cli::text::{count, thousands};
 
 /// Writes the line of every event with its person.
@@ -23,7 +23,7 @@ pub fn run(common: &Common, attribute: &Attribute) -> Result<Ended, Failure> {
     let config = Config::load(common)?;
     let engine = open_by(common, &config)?;
     let view = attribute.read.view(&engine.resolver());
-    note(common, view.reading());
+    note(common.quiet, view.reading());
     let mut out = Output::to(attribute.rows.output.as_deref())?;
     let mut bar = Bar::new(common);
     let job = export::Attribute {

@@ -12,8 +12,8 @@ use crate::cli::Ended;
 use crate::cli::args::{Changes, Common};
 use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
+use crate::cli::opening;
 use crate::cli::output::Output;
-use crate::cli::settings;
 
 /// Between two looks at a store that is followed: soon enough for a person, seldom enough to cost nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -21,13 +21,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Writes the records of the feed, or trims it.
 pub fn run(common: &Common, changes: &Changes) -> Result<Ended, Failure> {
     if let Some(sequence) = changes.trim {
-        settings::open(common)?.trim(Sequence(sequence))?;
+        opening::open(common)?.trim(Sequence(sequence))?;
         return Ok(Ended::Done);
     }
     let mut out = Output::to(changes.output.as_deref())?;
     let mut since = Sequence(changes.since);
     if !changes.follow {
-        write(&settings::open(common)?, &mut since, &mut out)?;
+        write(&opening::open(common)?, &mut since, &mut out)?;
         return out.finish();
     }
     let stop = interrupt::stop();
@@ -36,7 +36,7 @@ pub fn run(common: &Common, changes: &Changes) -> Result<Ended, Failure> {
     while !stop.load(Ordering::Relaxed) {
         let now = touched(&common.store);
         if seen.is_none() || now != seen {
-            match settings::open_now(common) {
+            match opening::open_now(common) {
                 Ok(engine) => {
                     write(&engine, &mut since, &mut out)?;
                     out.flush()?;
@@ -45,8 +45,8 @@ pub fn run(common: &Common, changes: &Changes) -> Result<Ended, Failure> {
                     seen = touched(&common.store);
                 }
                 // Whoever has it open is writing what comes next.
-                Err(settings::Opening::InUse) => {}
-                Err(settings::Opening::Failed(failure)) => return Err(failure),
+                Err(opening::Opening::InUse) => {}
+                Err(opening::Opening::Failed(failure)) => return Err(failure),
             }
         }
         thread::sleep(LOOK_EVERY);

@@ -8,8 +8,8 @@ use backstitch::resolver::DiffRow;
 use crate::cli::Ended;
 use crate::cli::args::{Common, Diff};
 use crate::cli::failure::Failure;
+use crate::cli::opening;
 use crate::cli::output::Output;
-use crate::cli::settings;
 use crate::cli::text::{Even, count, table, thousands, visible};
 
 /// Lists the sessions that two policies tell differently.
@@ -21,7 +21,7 @@ pub fn run(common: &Common, diff: &Diff) -> Result<Ended, Failure> {
     };
     let reading = |policy| Reading { policy, lookback: diff.bounds.lookback, as_of: None };
     let (a, b) = (reading(a), reading(b));
-    let engine = settings::open(common)?;
+    let engine = opening::open(common)?;
     let rows = engine.resolver().view().diff(a, b)?;
     let mut out = Output::to(diff.rows.output.as_deref())?;
     match diff.rows.format() {

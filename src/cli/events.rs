@@ -9,13 +9,13 @@ use crate::cli::Ended;
 use crate::cli::args::{Common, Events};
 use crate::cli::failure::Failure;
 use crate::cli::identity::{meant, unknown};
+use crate::cli::opening;
 use crate::cli::output::Output;
-use crate::cli::settings;
 use crate::cli::text::{Even, count, table, thousands, visible};
 
 /// Lists the events of the person that the ID belongs to.
 pub fn run(common: &Common, events: &Events) -> Result<Ended, Failure> {
-    let engine = settings::open(common)?;
+    let engine = opening::open(common)?;
     let view = events.read.view(&engine.resolver());
     let identity = meant(view.graph().namespaces(), &events.id, events.naming.namespace.as_deref(), SESSION);
     let rows = view.events(&identity.namespace, &identity.value)?;

@@ -10,13 +10,13 @@ use crate::cli::Ended;
 use crate::cli::args::{Common, Explain, Telling};
 use crate::cli::failure::Failure;
 use crate::cli::identity::{meant, unknown};
+use crate::cli::opening;
 use crate::cli::output::Output;
-use crate::cli::settings;
 use crate::cli::text::{count, thousands, visible};
 
 /// Explains one identity, or two.
 pub fn run(common: &Common, explain: &Explain) -> Result<Ended, Failure> {
-    let engine = settings::open(common)?;
+    let engine = opening::open(common)?;
     let view = engine.resolver().view();
     let meant = |id: &str| meant(view.graph().namespaces(), id, explain.naming.namespace.as_deref(), SESSION);
     let asked: Vec<Identity> = std::iter::once(&explain.id).chain(&explain.other).map(|id| meant(id)).collect();

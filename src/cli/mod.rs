@@ -17,6 +17,7 @@ mod generate;
 mod identity;
 mod interrupt;
 mod logs;
+mod opening;
 mod output;
 mod reading;
 mod replay;

@@ -6,7 +6,6 @@ use backstitch::resolver::{Resolver, View};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use crate::cli::args::Common;
 use crate::cli::failure::tell;
 
 /// Heading of what chooses a reading.
@@ -76,8 +75,8 @@ pub fn bounds_in_words(reading: &Reading) -> Option<String> {
 }
 
 /// Tells, beside results that cannot say it themselves, which reading they are under.
-pub fn note(common: &Common, reading: &Reading) {
-    if let Some(words) = in_words(reading).filter(|_| !common.quiet) {
+pub fn note(quiet: bool, reading: &Reading) {
+    if let Some(words) = in_words(reading).filter(|_| !quiet) {
         tell(&words);
     }
 }

@@ -14,8 +14,8 @@ use crate::cli::config::Config;
 use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
 use crate::cli::logs::{keep_logs, some_log};
+use crate::cli::opening::open_or_make;
 use crate::cli::output::Output;
-use crate::cli::settings::open_or_make;
 use crate::cli::summary::{Report, in_words, next_steps, no_event_at_all};
 use crate::cli::text::count;
 

@@ -15,8 +15,8 @@ use crate::cli::Ended;
 use crate::cli::args::{Common, Resolve};
 use crate::cli::failure::Failure;
 use crate::cli::identity::{meant, unknown};
+use crate::cli::opening;
 use crate::cli::output::Output;
-use crate::cli::settings;
 use crate::cli::text::{Even, table, thousands, visible};
 
 /// Identities of a group that are listed for people; `--json` lists all.
@@ -24,7 +24,7 @@ const GROUP_SHOWN: usize = 20;
 
 /// Answers for each ID in turn.
 pub fn run(common: &Common, resolve: &Resolve) -> Result<Ended, Failure> {
-    let engine = settings::open(common)?;
+    let engine = opening::open(common)?;
     let facts = match resolve.known_at {
         None => Facts::Now(resolve.read.view(&engine.resolver())),
         Some(sequence) => Facts::of_then(&engine, sequence, resolve.read.as_of)?,

@@ -6,16 +6,16 @@ use crate::cli::Ended;
 use crate::cli::args::{Common, Sessions};
 use crate::cli::failure::{Failure, tell};
 use crate::cli::identity::{meant, unique_name, unknown};
+use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::reading::note;
-use crate::cli::settings;
 use crate::cli::text::visible;
 
 /// Writes a row a session.
 pub fn run(common: &Common, sessions: &Sessions) -> Result<Ended, Failure> {
-    let engine = settings::open(common)?;
+    let engine = opening::open(common)?;
     let view = sessions.read.view(&engine.resolver());
-    note(common, view.reading());
+    note(common.quiet, view.reading());
     let rows = match &sessions.customer {
         None => view.sessions()?,
         Some(customer) => {

@@ -1,15 +1,11 @@
 //! What is asked of a store's settings, by flags and configuration, and how it is held against a store.
 
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use backstitch::engine::{Engine, Error, Repaired};
 use backstitch::model::namespace::Levels;
 use backstitch::model::settings::{Junk, Settings};
 
-use crate::cli::args::{Common, Replay};
-use crate::cli::config::Config;
+use crate::cli::args::Replay;
 use crate::cli::failure::Failure;
 use crate::cli::text::visible;
 
@@ -77,7 +73,7 @@ impl Asked {
     }
 
     /// The settings of a new store.
-    fn new_store(&self) -> Result<Settings, Failure> {
+    pub fn new_store(&self) -> Result<Settings, Failure> {
         let settings = self.over(&Settings::default());
         settings.levels.check().map_err(|error| {
             // A default is in nobody's way but that of what was told.
@@ -88,7 +84,7 @@ impl Asked {
     }
 
     /// Refuses a store that was made with other settings than are asked.
-    fn hold(&self, stored: &Settings, store: &Path) -> Result<(), Failure> {
+    pub fn hold(&self, stored: &Settings, store: &Path) -> Result<(), Failure> {
         let all: Vec<String> = stored
             .differences(&self.over(stored))
             .into_iter()
@@ -118,76 +114,6 @@ impl Asked {
             "between" => by(&self.between),
             "junk" => by(&self.junk),
             _ => by(&self.builtin_junk),
-        }
-    }
-}
-
-/// Opens the store that a command reads, which must exist and be as the configuration says.
-pub fn open(common: &Common) -> Result<Engine, Failure> {
-    open_by(common, &Config::load(common)?)
-}
-
-/// The same, by a configuration that was read before.
-pub fn open_by(common: &Common, config: &Config) -> Result<Engine, Failure> {
-    let engine = patiently(|| Engine::open_existing(&common.store))?;
-    config.asked.hold(engine.store().settings(), &common.store)?;
-    Ok(engine)
-}
-
-/// Why a store could not be opened right now.
-pub enum Opening {
-    /// Another process has it open.
-    InUse,
-    /// Anything else.
-    Failed(Failure),
-}
-
-/// The same, without waiting for another process that has it open.
-pub fn open_now(common: &Common) -> Result<Engine, Opening> {
-    let config = Config::load(common).map_err(Opening::Failed)?;
-    match Engine::open_existing(&common.store) {
-        Err(error) if error.is_in_use() => Err(Opening::InUse),
-        Err(error) => Err(Opening::Failed(error.into())),
-        Ok(engine) => {
-            config.asked.hold(engine.store().settings(), &common.store).map_err(Opening::Failed)?;
-            Ok(engine)
-        }
-    }
-}
-
-/// How long a store that is in use is waited for: whoever follows it has it open for a moment after each commit.
-const WAIT_FOR_STORE: Duration = Duration::from_secs(2);
-
-/// Between two tries.
-const TRY_EVERY: Duration = Duration::from_millis(50);
-
-/// Opens a store as soon as it is free, within reason.
-fn patiently(open: impl Fn() -> Result<Engine, Error>) -> Result<Engine, Error> {
-    let start = Instant::now();
-    loop {
-        match open() {
-            Err(error) if error.is_in_use() && start.elapsed() < WAIT_FOR_STORE => thread::sleep(TRY_EVERY),
-            opened => return opened,
-        }
-    }
-}
-
-/// The same, mended where it is damaged.
-pub fn repair(common: &Common) -> Result<(Engine, Repaired), Failure> {
-    let config = Config::load(common)?;
-    let (engine, repaired) = Engine::repair(&common.store)?;
-    config.asked.hold(engine.store().settings(), &common.store)?;
-    Ok((engine, repaired))
-}
-
-/// Opens the store that a replay writes, made when missing.
-pub fn open_or_make(store: &Path, asked: &Asked) -> Result<Engine, Failure> {
-    match patiently(|| Engine::open_existing(store)) {
-        Err(error) if error.is_missing() => Ok(Engine::open(store, Some(&asked.new_store()?))?),
-        opened => {
-            let engine = opened?;
-            asked.hold(engine.store().settings(), store)?;
-            Ok(engine)
         }
     }
 }

@@ -12,8 +12,8 @@ use serde::Serialize;
 use crate::cli::Ended;
 use crate::cli::args::{self, Common};
 use crate::cli::failure::Failure;
+use crate::cli::opening;
 use crate::cli::output::Output;
-use crate::cli::settings;
 use crate::cli::summary::holdings;
 use crate::cli::text::{Even, bytes, count, table, thousands, visible};
 use crate::cli::{reading, shared};
@@ -54,7 +54,7 @@ struct SourceStats {
 
 /// Tells what the store holds.
 pub fn run(common: &Common, stats: &args::Stats) -> Result<Ended, Failure> {
-    let engine = settings::open(common)?;
+    let engine = opening::open(common)?;
     let view = stats.read.view(&engine.resolver());
     if stats.shared {
         return shared::run(common, &view);

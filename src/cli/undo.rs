@@ -10,13 +10,13 @@ use crate::cli::Ended;
 use crate::cli::args::{self, Common, Unlink};
 use crate::cli::failure::Failure;
 use crate::cli::identity::{meant, unique_name};
+use crate::cli::opening;
 use crate::cli::output::Output;
-use crate::cli::settings;
 use crate::cli::text::count;
 
 /// Takes the link of a session and a customer back, or gives it back.
 pub fn unlink(common: &Common, unlink: &Unlink) -> Result<Ended, Failure> {
-    let mut engine = settings::open(common)?;
+    let mut engine = opening::open(common)?;
     let (session, customer) = {
         let resolver = engine.resolver();
         let view = resolver.view();
@@ -44,7 +44,7 @@ pub fn unlink(common: &Common, unlink: &Unlink) -> Result<Ended, Failure> {
 
 /// Takes events back.
 pub fn retract(common: &Common, retract: &args::Retract) -> Result<Ended, Failure> {
-    let mut engine = settings::open(common)?;
+    let mut engine = opening::open(common)?;
     let (undone, what) = match (&retract.source, &retract.event) {
         (Some(source), _) => {
             let name = source_name(&engine, source);

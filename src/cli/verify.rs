@@ -6,8 +6,8 @@ use serde::Serialize;
 use crate::cli::Ended;
 use crate::cli::args::{Common, Verify};
 use crate::cli::failure::{Failure, tell};
+use crate::cli::opening;
 use crate::cli::output::Output;
-use crate::cli::settings;
 use crate::cli::text::{count, thousands, visible};
 
 /// A verification as it is printed for programs.
@@ -22,8 +22,8 @@ struct Report<'a> {
 /// Verifies the store, repaired before where that was asked for.
 pub fn run(common: &Common, verify: &Verify) -> Result<Ended, Failure> {
     let (engine, repaired) = match verify.repair {
-        true => settings::repair(common).map(|(engine, repaired)| (engine, Some(repaired)))?,
-        false => (settings::open(common)?, None),
+        true => opening::repair(common).map(|(engine, repaired)| (engine, Some(repaired)))?,
+        false => (opening::open(common)?, None),
     };
     let found = engine.verify()?;
     if let Some(Repaired { lost_events: lost @ 1.. }) = repaired {

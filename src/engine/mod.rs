@@ -6,7 +6,7 @@ mod commit;
 mod derive;
 mod draft;
 mod error;
-mod feed;
+mod intake;
 mod people;
 mod records;
 mod rejects;

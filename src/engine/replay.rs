@@ -14,7 +14,7 @@ use std::time::Instant;
 use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
 use crate::engine::error::{Cause, Error};
-use crate::engine::feed::{Fed, Feed};
+use crate::engine::intake::{Intake, Taken};
 use crate::engine::rejects::Rejects;
 use crate::engine::share::Share;
 use crate::engine::summary::{Progress, Summary};
@@ -120,7 +120,7 @@ pub(crate) fn run(committer: Committer<'_>, mut replay: Replay<'_>) -> Result<Su
                             let _ = send.send(Report::Committed(idle, outcome));
                         });
                     } else if done {
-                        pipeline.summary.stopped = stopped && !pipeline.feed.is_done();
+                        pipeline.summary.stopped = stopped && !pipeline.intake.is_done();
                         return Ok(());
                     } else {
                         committer = Some(idle);
@@ -141,8 +141,8 @@ pub(crate) fn run(committer: Committer<'_>, mut replay: Replay<'_>) -> Result<Su
         })
     })?;
     let mut summary = pipeline.summary;
-    summary.sources = pipeline.feed.counts();
-    summary.failed = pipeline.feed.into_failed();
+    summary.sources = pipeline.intake.counts();
+    summary.failed = pipeline.intake.into_failed();
     summary.totals = pool.install(|| resolver.view().totals())?;
     summary.seconds = start.elapsed().as_secs_f64();
     Ok(summary)
@@ -158,7 +158,7 @@ fn pool(threads: Option<usize>) -> Result<rayon::ThreadPool, Error> {
 
 /// What is being read, decoded and gathered.
 struct Pipeline<'e, 'r> {
-    feed: Feed,
+    intake: Intake,
     threads: usize,
     rejects: Rejects<'r>,
     batch: Batch,
@@ -166,7 +166,7 @@ struct Pipeline<'e, 'r> {
     namespaces: Namespaces,
     resolver: &'e Resolver,
     summary: Summary,
-    /// Turns given out so far, one for each thing that the feed gave.
+    /// Turns given out so far, one for each thing that the intake gave.
     handed_out: u64,
     /// Chunks that are being decoded.
     decoding: usize,
@@ -178,7 +178,7 @@ struct Pipeline<'e, 'r> {
 
 /// Something that waits for its turn to be absorbed.
 enum Waiting {
-    /// A chunk of the source that stands at this place in the feed.
+    /// A chunk of the source that stands at this place in the intake.
     Share(usize, Option<Box<Share>>),
     /// That source was read to its end.
     End(usize),
@@ -189,7 +189,7 @@ impl<'e, 'r> Pipeline<'e, 'r> {
         let inputs = inputs::expand(&replay.inputs)?;
         let last = resolver.read();
         Ok(Self {
-            feed: Feed::new(inputs, last.sources(), replay.force),
+            intake: Intake::new(inputs, last.sources(), replay.force),
             threads,
             rejects: Rejects::new(replay.rejects.take()),
             batch: Batch::new(last.graph(), Room::new()),
@@ -209,21 +209,21 @@ impl<'e, 'r> Pipeline<'e, 'r> {
 
     /// Whether everything that was handed out is absorbed, and nothing more will be.
     fn is_done(&self, stopped: bool) -> bool {
-        (stopped || self.feed.is_done()) && self.waiting.is_empty()
+        (stopped || self.intake.is_done()) && self.waiting.is_empty()
     }
 
     /// The next chunk, with its turn; the ends of sources take turns too.
     fn next_chunk(&mut self) -> Option<(u64, Chunk)> {
         loop {
             let turn = self.handed_out;
-            match self.feed.next()? {
-                Fed::Chunk(source, chunk) => {
+            match self.intake.next()? {
+                Taken::Chunk(source, chunk) => {
                     self.waiting.insert(turn, Waiting::Share(source, None));
                     self.handed_out += 1;
                     self.decoding += 1;
                     return Some((turn, chunk));
                 }
-                Fed::End(source) => {
+                Taken::End(source) => {
                     self.waiting.insert(turn, Waiting::End(source));
                     self.handed_out += 1;
                 }
@@ -243,7 +243,7 @@ impl<'e, 'r> Pipeline<'e, 'r> {
 
     fn take_back(&mut self, turn: u64, share: Option<Box<Share>>, room: Vec<u8>) -> Result<(), Error> {
         let share = share.ok_or(Cause::Thread)?;
-        self.feed.take_back(room);
+        self.intake.take_back(room);
         self.decoding -= 1;
         if let Some(Waiting::Share(_, place)) = self.waiting.get_mut(&turn) {
             *place = Some(share);
@@ -260,14 +260,14 @@ impl<'e, 'r> Pipeline<'e, 'r> {
             }
             match next.remove() {
                 Waiting::Share(_, None) => {}
-                Waiting::End(source) => self.feed.ended(source, &mut self.batch),
+                Waiting::End(source) => self.intake.ended(source, &mut self.batch),
                 Waiting::Share(source, Some(share)) => {
                     self.absorb_share(source, &share)?;
                     self.spare.push(*share);
                     if let Some(progress) = progress.as_deref_mut() {
                         progress(Progress {
-                            bytes: self.feed.file_bytes_read(),
-                            bytes_total: self.feed.file_bytes(),
+                            bytes: self.intake.file_bytes_read(),
+                            bytes_total: self.intake.file_bytes(),
                             events: self.summary.events.read,
                         });
                     }
@@ -278,10 +278,10 @@ impl<'e, 'r> Pipeline<'e, 'r> {
     }
 
     fn absorb_share(&mut self, source: usize, share: &Share) -> Result<(), Error> {
-        let id = self.feed.source_id(source);
+        let id = self.intake.source_id(source);
         self.batch.absorb(self.resolver.read().graph(), share, id)?;
-        self.rejects.write(self.feed.name(source), self.feed.lines(source), &share.rejects)?;
-        self.feed.read(source, share.consumed, share.lines, &mut self.batch);
+        self.rejects.write(self.intake.name(source), self.intake.lines(source), &share.rejects)?;
+        self.intake.read(source, share.consumed, share.lines, &mut self.batch);
         self.summary.absorb(share);
         Ok(())
     }

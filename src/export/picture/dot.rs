@@ -5,7 +5,7 @@ use petgraph::graph::{EdgeReference, NodeIndex, UnGraph};
 
 use crate::export::picture::colour::of_person;
 use crate::export::picture::label::{moment, plain, short};
-use crate::export::picture::svg::REFUSED;
+use crate::export::picture::pen::REFUSED;
 use crate::export::picture::{Line, Node, Picture};
 
 impl Picture {

@@ -3,7 +3,7 @@
 use crate::export::picture::Picture;
 use crate::export::picture::colour::of_person;
 use crate::export::picture::label::{columns, plain, short, xml};
-use crate::export::picture::svg::{MARGIN, REFUSED, number, put};
+use crate::export::picture::pen::{MARGIN, REFUSED, number, put};
 
 /// People that are named; the colours of more are not kept in mind.
 const PEOPLE_NAMED: usize = 8;

@@ -7,6 +7,7 @@ mod dot;
 mod label;
 mod layout;
 mod legend;
+mod pen;
 mod scene;
 mod svg;
 

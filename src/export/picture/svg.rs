@@ -1,15 +1,12 @@
 //! The picture as SVG, complete in itself: no script, no font, nothing from elsewhere.
 
-use std::fmt::Write;
-
 use crate::export::picture::colour::{Colours, of_person};
 use crate::export::picture::label::{columns, moment, plain, short, xml};
 use crate::export::picture::layout::{Layout, Plan, lay_out};
 use crate::export::picture::legend;
+use crate::export::picture::pen::{MARGIN, REFUSED, number, put};
 use crate::export::picture::{Line, Node, Picture};
 
-/// Around everything.
-pub(super) const MARGIN: f64 = 30.0;
 /// No picture is narrower: the legend is to have room.
 const LEAST_WIDTH: f64 = 620.0;
 
@@ -37,9 +34,6 @@ const NOTE_SIGN: f64 = 6.8;
 /// The label of a line: its height, and the width of a sign.
 const LABEL: f64 = 17.0;
 const LABEL_SIGN: f64 = 6.05;
-
-/// The red of refused links, which is nobody's colour.
-pub(super) const REFUSED: &str = "#c81e4a";
 
 const STYLE: &str = "\
 text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;fill:#1f2733}
@@ -260,14 +254,4 @@ fn wrapped(text: &str, signs: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-/// A length with at most one decimal.
-pub(super) fn number(length: f64) -> String {
-    format!("{}", (length * 10.0).round() / 10.0 + 0.0)
-}
-
-pub(super) fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing to a string does not fail.
-    let _ = out.write_fmt(text);
 }

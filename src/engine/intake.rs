@@ -1,4 +1,4 @@
-//! The feed: all inputs of a replay, one chunk after another.
+//! The intake: all inputs of a replay, one chunk after another.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,7 +11,7 @@ use crate::ingest::reader::{self, Reader};
 use crate::model::source::{Position, Source, SourceId};
 
 /// All inputs of a replay. A source that cannot be read (any further) is noted, and the next one follows.
-pub struct Feed {
+pub struct Intake {
     inputs: VecDeque<Input>,
     force: bool,
     /// The positions that the store knows, by name. A source that it does not know gets the next id.
@@ -27,9 +27,9 @@ pub struct Feed {
     bytes_total: Option<u64>,
 }
 
-/// What the feed gives.
-pub enum Fed {
-    /// A chunk of a source (its place in the feed).
+/// What the intake gives.
+pub enum Taken {
+    /// A chunk of a source (its place in the intake).
     Chunk(usize, Chunk),
     /// That source was read to its end, or as far as it can be.
     End(usize),
@@ -46,8 +46,8 @@ struct Reading {
     failed: bool,
 }
 
-impl Feed {
-    /// A feed over `inputs`, given the sources that the store knows.
+impl Intake {
+    /// An intake over `inputs`, given the sources that the store knows.
     pub fn new(inputs: Vec<Input>, known: &[Source], force: bool) -> Self {
         let bytes_total = inputs.iter().map(Input::file_bytes).sum();
         Self {
@@ -69,7 +69,7 @@ impl Feed {
     }
 
     /// The next chunk, or the end of a source; `None` when there is nothing left.
-    pub fn next(&mut self) -> Option<Fed> {
+    pub fn next(&mut self) -> Option<Taken> {
         loop {
             let Some(reader) = &mut self.reading else {
                 self.open_next()?;
@@ -79,17 +79,17 @@ impl Feed {
             match reader.next_chunk_in(self.room.pop().unwrap_or_default()) {
                 Ok(Some(chunk)) => {
                     self.sources[source].end = chunk.end;
-                    return Some(Fed::Chunk(source, chunk));
+                    return Some(Taken::Chunk(source, chunk));
                 }
                 Ok(None) => {
                     self.close();
-                    return Some(Fed::End(source));
+                    return Some(Taken::End(source));
                 }
                 Err(error) => {
                     self.failed.push(error);
                     self.sources[source].failed = true;
                     self.close();
-                    return Some(Fed::End(source));
+                    return Some(Taken::End(source));
                 }
             }
         }
