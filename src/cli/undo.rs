@@ -53,12 +53,12 @@ pub fn retract(common: &Common, retract: &args::Retract) -> Result<Ended, Failur
         (None, Some(event)) => (engine.retract(Retract::Event(event))?, format!("the event {event}")),
         (None, None) => return Err(Failure::Usage("name what to take back: `--source FILE` or `--event ID`".into())),
     };
-    let done = match (undone.changed, undone.events) {
-        (false, _) if retract.event.is_some() => "nothing: no stored event has that id or hash".to_owned(),
-        (false, _) => "nothing".to_owned(),
-        (true, events) => count(events, "event"),
+    let done = match undone.changed {
+        false if retract.event.is_some() => format!("no stored event is {what}, by its id or its hash"),
+        false => format!("there was nothing left of {what}"),
+        true => format!("took back {} of {what}", count(undone.events, "event")),
     };
-    tell(common, &undone, &format!("took back {done} of {what}"))
+    tell(common, &undone, &done)
 }
 
 fn is_of(what: &str, identity: &Identity, namespace: &str) -> Result<(), Failure> {

@@ -388,6 +388,8 @@ impl Store {
     /// Begins the feed anew: of what came before nothing is kept.
     pub(super) fn restart_feed(&self, next: &mut Manifest) -> Result<(), StoreError> {
         super::retire(next, |run| run.kind == Kind::Changes as u8 || run.kind == Kind::History as u8);
+        // A number that no record has: even whoever had applied the last one is told to begin anew.
+        next.sequence += 1;
         next.trimmed = next.sequence;
         self.write_past(next, &Overwritten::default())
     }

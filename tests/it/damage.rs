@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use backstitch::engine::Engine;
+use backstitch::model::history::Sequence;
 use backstitch::store::backend::Backend;
 use backstitch::store::block::Kind;
 use backstitch::store::sled::SledBackend;
@@ -54,7 +55,16 @@ fn damage_is_told_and_repaired_and_the_logs_bring_back_what_was_lost() {
         let (store, logs) = (folder.path().join("store"), logs(folder.path()));
         let mut engine = Engine::open(&store, Some(&settings(&Rules::default()))).expect("a new store");
         replay(&mut engine, &logs, Manner { batch_events: 1, ..Manner::default() });
-        let undisturbed = totals(&engine);
+        let (undisturbed, applied) = (totals(&engine), engine.sequence());
+        drop(engine);
+        let sound = command(&store, &["verify", "--repair"]);
+        assert_eq!(sound.status.code(), Some(0));
+        let engine = Engine::open_existing(&store).expect("a sound store");
+        assert_eq!(
+            engine.changes(Sequence(0)).expect("kept").count() as u64,
+            applied.0,
+            "a sound store keeps its feed"
+        );
         drop(engine);
         damage(&store, kind);
 
@@ -73,6 +83,11 @@ fn damage_is_told_and_repaired_and_the_logs_bring_back_what_was_lost() {
 
         let mut engine = Engine::open_existing(&store).expect("a repaired store");
         assert_eq!(totals(&engine) == undisturbed, lost == 0, "{kind:?}");
+        let told = engine.changes(applied).err().map(|error| error.to_string());
+        assert!(
+            told.is_some_and(|told| told.contains("export the sessions anew")),
+            "{kind:?}: what was lost is in no feed"
+        );
         let summary = replay(&mut engine, &logs, Manner { batch_events: 1, ..Manner::default() });
         assert_eq!((summary.events.accepted, summary.sources.read), (lost, if lost > 0 { 6 } else { 0 }), "{kind:?}");
         assert_eq!(totals(&engine), undisturbed, "{kind:?}");
