@@ -50,6 +50,9 @@ pub fn retract(common: &Common, retract: &args::Retract) -> Result<Ended, Failur
             let name = source_name(&engine, source);
             (engine.retract(Retract::Source(&name))?, format!("the source {name}"))
         }
+        (None, Some(event)) if event.trim().is_empty() => {
+            return Err(Failure::Usage("`--event` is blank: name an event by its id or its hash".into()));
+        }
         (None, Some(event)) => (engine.retract(Retract::Event(event))?, format!("the event {event}")),
         (None, None) => return Err(Failure::Usage("name what to take back: `--source FILE` or `--event ID`".into())),
     };
