@@ -273,15 +273,18 @@ fn who_reads_changes_nothing_of_what_is_told() {
         Act::Replay(&logs[0]),
         Act::Unlink,
         Act::Replay(&logs[1]),
-        Act::Event,
+        Act::Source(&logs[1]),
         Act::Relink,
-        Act::Source(&logs[0]),
+        Act::Event,
+        Act::Replay(&logs[1]),
         Act::Unlink,
+        Act::Source(&logs[0]),
         Act::Replay(&logs[0]),
         Act::Trim,
         Act::Relink,
     ];
-    let mut unread = over(Arc::new(MemoryBackend::default()));
+    let memory = Arc::new(MemoryBackend::default());
+    let mut unread = over(memory.clone());
     let mut read = over(Arc::new(MemoryBackend::default()));
     // Read only now and then: the second graph comes, goes and comes again.
     let mut at_times = over(Arc::new(MemoryBackend::default()));
@@ -310,6 +313,8 @@ fn who_reads_changes_nothing_of_what_is_told() {
             assert!(!expected.rows.is_empty());
             assert_eq!(state(&read), expected, "{at}: {act:?}");
             assert_eq!(state(&at_times), expected, "{at}: {act:?}, read at times");
+            let opened = over(Arc::new(MemoryBackend::holding(memory.entries())));
+            assert_eq!(state(&opened), expected, "{at}: {act:?}, opened again");
         }
     });
     for engine in [unread, read, at_times] {
