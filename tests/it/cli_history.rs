@@ -340,6 +340,43 @@ fn a_trimmed_feed_says_so_and_numbers_go_on() {
 }
 
 #[test]
+fn what_an_undo_says() {
+    let folder = workplace();
+    let folder = folder.path();
+    ok(folder, "replay one.ndjson --quiet");
+    let source = folder.canonicalize().expect("it exists").join("one.ndjson").display().to_string();
+    let [unlinked, pair] = ["no longer count as seen together", "sessionId:tablet and ecommerceId:ben"];
+    let nothing = "no session changed";
+    for (arguments, said) in [
+        ("unlink tablet ben", format!("{pair} {unlinked}; 1 session changed: `backstitch changes --since 5`")),
+        ("unlink tablet ben", format!("{pair} did not count as seen together before; {nothing}")),
+        (
+            "unlink tablet ecommerceId:ben --revert",
+            format!("{pair} count as seen together where they are; 1 session changed: `backstitch changes --since 6`"),
+        ),
+        ("unlink tablet ben --revert", format!("{pair} were not unlinked; {nothing}")),
+        (
+            "unlink tablet bne",
+            format!(
+                "sessionId:tablet and ecommerceId:bne will not count as seen together, though no event carries both \
+                 yet; {nothing}"
+            ),
+        ),
+        (
+            "retract --event e7",
+            "took back 1 event with the id or hash e7; 1 session changed: `backstitch changes --since 7`".into(),
+        ),
+        ("retract --event e7", format!("took back nothing: there is no event with the id or hash e7; {nothing}")),
+        (
+            "retract --source one.ndjson",
+            format!("took back 7 events of the source {source}; 5 sessions changed: `backstitch changes --since 8`"),
+        ),
+    ] {
+        assert_eq!(ok(folder, arguments), format!("{said}\n"), "{arguments}");
+    }
+}
+
+#[test]
 fn what_is_asked_wrongly() {
     let folder = workplace();
     let folder = folder.path();

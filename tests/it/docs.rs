@@ -184,7 +184,8 @@ fn the_table_of_policies_is_what_the_engine_answers() {
             }
         }
     }
-    let mut lines = vec![format!("| time | carries | {} |", Policy::ALL.map(|policy| format!("`{policy}`")).join(" | "))];
+    let mut lines =
+        vec![format!("| time | carries | {} |", Policy::ALL.map(|policy| format!("`{policy}`")).join(" | "))];
     lines.push(format!("|{}", "---|".repeat(2 + Policy::ALL.len())));
     for (time, (carries, cells)) in &table {
         let carries = if carries.is_empty() { String::new() } else { format!("{carries} ") };
