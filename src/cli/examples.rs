@@ -107,7 +107,7 @@ Examples:
 
 pub const RETRACT: &str = "\
 The store then answers as one that never saw it. An event that another source delivered
-too stays. Nothing keeps the log from being replayed again.
+too stays. A source comes back when it is replayed again, an event by replay --force.
 
 Examples:
   backstitch retract --source logs/2026-11-02.ndjson.gz

@@ -3,7 +3,8 @@
 use std::fs;
 
 use backstitch::engine::{Engine, Retract, Undone};
-use backstitch::model::identity::Identity;
+use backstitch::graph::Graph;
+use backstitch::model::identity::{Identity, Value};
 use backstitch::model::namespace::SESSION;
 
 use crate::cli::Ended;
@@ -17,7 +18,7 @@ use crate::cli::text::count;
 /// Takes the link of a session and a customer back, or gives it back.
 pub fn unlink(common: &Common, unlink: &Unlink) -> Result<Ended, Failure> {
     let mut engine = opening::open(common)?;
-    let (session, customer) = {
+    let (session, customer, met) = {
         let resolver = engine.resolver();
         let view = resolver.view();
         let namespaces = view.graph().namespaces();
@@ -27,14 +28,17 @@ pub fn unlink(common: &Common, unlink: &Unlink) -> Result<Ended, Failure> {
         for (what, identity, namespace) in [("session", &session, SESSION), ("customer", &customer, unique)] {
             is_of(what, identity, namespace)?;
         }
-        (session, customer)
+        let met = have_met(view.graph(), &session, &customer);
+        (session, customer, met)
     };
     let undone = match unlink.revert {
         true => engine.relink(&session.value, &customer.value)?,
         false => engine.unlink(&session.value, &customer.value)?,
     };
     let done = match (unlink.revert, undone.changed) {
-        (false, true) => "no longer count as seen together",
+        (false, true) if met => "no longer count as seen together",
+        // A slip of the hand, perhaps.
+        (false, true) => "will not count as seen together, though no event carries both yet",
         (false, false) => "did not count as seen together before",
         (true, true) => "count as seen together where they are",
         (true, false) => "were not unlinked",
@@ -45,20 +49,32 @@ pub fn unlink(common: &Common, unlink: &Unlink) -> Result<Ended, Failure> {
 /// Takes events back.
 pub fn retract(common: &Common, retract: &args::Retract) -> Result<Ended, Failure> {
     let mut engine = opening::open(common)?;
-    let (undone, what) = match (&retract.source, &retract.event) {
+    let (undone, of) = match (&retract.source, &retract.event) {
         (Some(source), _) => {
             let name = source_name(&engine, source);
-            (engine.retract(Retract::Source(&name))?, format!("the source {name}"))
+            (engine.retract(Retract::Source(&name))?, format!("of the source {name}"))
         }
-        (None, Some(event)) => (engine.retract(Retract::Event(event))?, format!("the event {event}")),
+        (None, Some(event)) if event.trim().is_empty() => {
+            return Err(Failure::Usage("`--event` is blank: name an event by its id or its hash".into()));
+        }
+        (None, Some(event)) => (engine.retract(Retract::Event(event))?, format!("with the id or hash {event}")),
         (None, None) => return Err(Failure::Usage("name what to take back: `--source FILE` or `--event ID`".into())),
     };
-    let done = match undone.changed {
-        false if retract.event.is_some() => format!("no stored event is {what}, by its id or its hash"),
-        false => format!("there was nothing left of {what}"),
-        true => format!("took back {} of {what}", count(undone.events, "event")),
+    let done = match (undone.changed, retract.event.is_some()) {
+        (false, true) => format!("took back nothing: there is no event {of}"),
+        (false, false) => format!("took back nothing {of}"),
+        (true, _) => format!("took back {} {of}", count(undone.events, "event")),
     };
     tell(common, &undone, &done)
+}
+
+/// Whether an event carries both.
+fn have_met(graph: &Graph, session: &Identity, customer: &Identity) -> bool {
+    let id = |identity: &Identity| {
+        let namespace = graph.namespaces().get(&identity.namespace)?;
+        graph.identities().get(namespace, Value::new(&identity.value))
+    };
+    id(session).zip(id(customer)).is_some_and(|(lower, higher)| graph.links().get(lower, higher).is_some())
 }
 
 fn is_of(what: &str, identity: &Identity, namespace: &str) -> Result<(), Failure> {

@@ -34,7 +34,7 @@ pub(crate) enum Cause {
     NoUnique,
     #[error("that can be no {namespace}: it is blank, or longer than {} bytes", crate::model::limits::MAX_VALUE_BYTES)]
     Value { namespace: String },
-    #[error("{name} is no source of this store, whose sources are: {known}")]
+    #[error("{name} is no source of this store, {}", if .known.is_empty() { "which has none".to_owned() } else { format!("whose sources are: {known}") })]
     UnknownSource { name: String, known: String },
     #[error("a thread broke off: this is a defect; the store holds the last whole commit and is sound")]
     Thread,

@@ -12,7 +12,7 @@ use crate::model::source::{Source, SourceId};
 use crate::store::block::Kind;
 use crate::store::directory::{EventRun, GroupWriter};
 use crate::store::error::StoreError;
-use crate::store::manifest::Manifest;
+use crate::store::manifest::{Manifest, RunEntry};
 use crate::store::scan::Events;
 use crate::store::{Store, repair, retire, sorted, take_number};
 
@@ -63,15 +63,35 @@ impl Store {
     pub fn rewrite(&mut self, fate: impl Fn(IdentityId, &Event<'_>) -> Fate) -> Result<Option<Rewritten>, StoreError> {
         self.check_poison()?;
         let mut next = self.next_manifest();
+        let written = self.rewrite_runs(&mut next, &fate);
+        // Whatever becomes of this, the numbers are taken: also where it was cut short, and left blocks behind.
+        self.manifest.next_run = next.next_run;
+        let (events, old) = written?;
+        if old.is_empty() {
+            return Ok(None);
+        }
+        retire(&mut next, |run| old.contains(run) || run.kind == Kind::Events as u8);
+        next.retired.retain(|(_, run)| run.kind != Kind::Events as u8 || !events.iter().any(|kept| kept.entry == *run));
+        next.runs.extend(events.iter().map(|run| run.entry));
+        let after = Events { backend: Arc::clone(&self.backend), runs: events.clone() };
+        Ok(Some(Rewritten { next, events, after }))
+    }
+
+    /// The runs as they will be, and what the manifest says of those that they replace.
+    fn rewrite_runs(
+        &self,
+        next: &mut Manifest,
+        fate: &impl Fn(IdentityId, &Event<'_>) -> Fate,
+    ) -> Result<(Vec<Arc<EventRun>>, Vec<RunEntry>), StoreError> {
         let (mut events, mut old) = (Vec::new(), Vec::new());
         for run in &self.events {
             let alone = Events { backend: Arc::clone(&self.backend), runs: vec![Arc::clone(run)] };
-            if !changes(&alone, &fate)? {
+            if !changes(&alone, fate)? {
                 events.push(Arc::clone(run));
                 continue;
             }
             old.push(run.entry);
-            let mut writer = GroupWriter::new(&*self.backend, take_number(&mut next), next.generation);
+            let mut writer = GroupWriter::new(&*self.backend, take_number(next), next.generation);
             let mut scan = alone.scan(0..u32::MAX);
             while let Some(group) = scan.next()? {
                 let fates: Vec<Fate> = group.events().map(|event| fate(group.anchor(), &event)).collect();
@@ -84,16 +104,7 @@ impl Store {
             }
             events.extend(writer.finish()?.map(Arc::new));
         }
-        // Whatever becomes of this, the numbers are taken.
-        self.manifest.next_run = next.next_run;
-        if old.is_empty() {
-            return Ok(None);
-        }
-        retire(&mut next, |run| old.contains(run) || run.kind == Kind::Events as u8);
-        next.retired.retain(|(_, run)| run.kind != Kind::Events as u8 || !events.iter().any(|kept| kept.entry == *run));
-        next.runs.extend(events.iter().map(|run| run.entry));
-        let after = Events { backend: Arc::clone(&self.backend), runs: events.clone() };
-        Ok(Some(Rewritten { next, events, after }))
+        Ok((events, old))
     }
 
     /// Makes events that were written anew what the store holds, durably, together with all that follows from them.
@@ -125,7 +136,7 @@ impl Store {
 }
 
 /// Whether `fate` lets any event not stay.
-fn changes(events: &Events, fate: impl Fn(IdentityId, &Event<'_>) -> Fate) -> Result<bool, StoreError> {
+fn changes(events: &Events, fate: &impl Fn(IdentityId, &Event<'_>) -> Fate) -> Result<bool, StoreError> {
     let mut scan = events.scan(0..u32::MAX);
     while let Some(group) = scan.next()? {
         if group.events().any(|event| fate(group.anchor(), &event) != Fate::Stays) {

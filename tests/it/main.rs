@@ -2,7 +2,9 @@
 
 mod acts; // what is done to a store over its life, at random
 mod busy; // many chunks behind a slow commit, and questions while commits go on
+mod cli_follow; // the feed followed while others write, and a taking back that is killed
 mod cli_golden; // what the command prints, its exit codes, pipes and odd files
+mod cli_history; // a table kept by the change feed, what is taken back, what is asked wrongly
 mod config; // logs of another shape and stores of other levels, by configuration
 mod crash; // processes that are killed or interrupted, and run again
 mod damage; // stores whose blocks went bad
@@ -28,3 +30,4 @@ mod real_data; // the real log through the engine
 mod side_by_side; // a store and the oracle's account of it, through the same acts
 mod sizes; // devices of a whole town, customers with a thousand devices, sessions cut at ties
 mod sources; // sources as they come, grow, change and break
+mod undo_faults; // taking back over a disk that fails, and commits while somebody reads
