@@ -276,9 +276,9 @@ pub struct Stats {
 
 #[derive(Debug, Args)]
 pub struct Changes {
-    /// Only the records after this one; the number of the last one that was applied
-    #[arg(long, value_name = "SEQUENCE", default_value_t = 0)]
-    pub since: u64,
+    /// Only the records after this one: the number of the last one that was applied [default: all that are kept]
+    #[arg(long, value_name = "SEQUENCE")]
+    pub since: Option<u64>,
     /// Go on with each commit that comes, until Ctrl-C
     #[arg(long)]
     pub follow: bool,

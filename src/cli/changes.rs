@@ -25,7 +25,7 @@ pub fn run(common: &Common, changes: &Changes) -> Result<Ended, Failure> {
         return Ok(Ended::Done);
     }
     let mut out = Output::to(changes.output.as_deref())?;
-    let mut since = Sequence(changes.since);
+    let mut since = changes.since.map(Sequence);
     if !changes.follow {
         write(&opening::open(common)?, &mut since, &mut out)?;
         return out.finish();
@@ -51,12 +51,15 @@ pub fn run(common: &Common, changes: &Changes) -> Result<Ended, Failure> {
         }
         thread::sleep(LOOK_EVERY);
     }
-    tell(&format!("the last change was {since}: go on with --since {since}"));
+    if let Some(since) = since {
+        tell(&format!("the last change was {since}: go on with --since {since}"));
+    }
     out.finish()
 }
 
-/// Writes the records after `since`, and moves it on.
-fn write(engine: &Engine, since: &mut Sequence, out: &mut Output) -> Result<(), Failure> {
+/// Writes the records after `since`, or all that are kept, and moves it on.
+fn write(engine: &Engine, since: &mut Option<Sequence>, out: &mut Output) -> Result<(), Failure> {
+    let since = since.get_or_insert(engine.store().trimmed());
     for record in engine.changes(*since)? {
         let record = record?;
         out.json(&record)?;

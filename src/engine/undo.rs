@@ -174,9 +174,6 @@ fn source_named(sources: &[Source], name: &str) -> Result<SourceId, Error> {
             if let Some(more) = known().count().checked_sub(SOURCES_NAMED).filter(|&more| more > 0) {
                 named.push(format!("and {more} more"));
             }
-            if named.is_empty() {
-                named.push("none".to_owned());
-            }
             Err(Cause::UnknownSource { name: name.to_owned(), known: named.join(", ") }.into())
         }
     }
