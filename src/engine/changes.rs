@@ -25,7 +25,7 @@ pub struct Candidate {
 /// The sessions that a delta may have changed, ascending: those with new events (`seen` says how many), and those of groups
 /// that changed. `graph` is as the delta left it.
 pub fn candidates(graph: &Graph, applied: &Applied, seen: &[(IdentityId, Seen)]) -> Vec<Candidate> {
-    let added = seen.iter().filter(|(id, seen)| seen.events > 0 && graph.is_session(*id)).map(|&(id, _)| id);
+    let added = seen.iter().filter(|(_, seen)| seen.events > 0).map(|&(id, _)| id);
     let mut sessions: Vec<IdentityId> = added.chain(applied.before.keys().copied()).collect();
     sessions.retain(|&id| graph.is_session(id));
     sessions.sort_unstable();

@@ -4,7 +4,6 @@ use std::io;
 
 use crate::graph::GraphError;
 use crate::ingest::error::IngestError;
-use crate::model::settings::Settings;
 use crate::store::error::{BackendError, StoreError};
 
 /// Why the engine could not do what it was asked. Its text names the file or store, and the remedy.
@@ -41,19 +40,6 @@ pub(crate) enum Cause {
 }
 
 impl Error {
-    /// Whether the inputs could not be read (rather than the store).
-    pub fn is_input(&self) -> bool {
-        matches!(self.0, Cause::Ingest(_))
-    }
-
-    /// Where the store was made with other settings: those, and the ones it was opened with.
-    pub fn other_settings(&self) -> Option<(&Settings, &Settings)> {
-        match &self.0 {
-            Cause::Store(StoreError::Settings { stored, asked, .. }) => Some((stored, asked)),
-            _ => None,
-        }
-    }
-
     /// Whether there is no store yet.
     pub fn is_missing(&self) -> bool {
         matches!(self.0, Cause::Store(StoreError::Missing(_)))

@@ -48,13 +48,11 @@ pub struct Record {
 pub struct Records<'e> {
     changes: Changes<'e>,
     view: View,
-    /// Whether a block could not be read.
-    failed: bool,
 }
 
 impl<'e> Records<'e> {
     pub(crate) fn new(changes: Changes<'e>, view: View) -> Self {
-        Self { changes, view, failed: false }
+        Self { changes, view }
     }
 
     fn record(&self, sequence: Sequence, change: &Change) -> Record {
@@ -80,17 +78,8 @@ impl Iterator for Records<'_> {
     type Item = Result<Record, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
-        match self.changes.next() {
-            Ok(Some((sequence, change))) => Some(Ok(self.record(sequence, &change))),
-            Ok(None) => None,
-            Err(error) => {
-                self.failed = true;
-                Some(Err(error.into()))
-            }
-        }
+        let next = self.changes.next().transpose()?;
+        Some(next.map(|(sequence, change)| self.record(sequence, &change)).map_err(Error::from))
     }
 }
 

@@ -126,7 +126,7 @@ impl fmt::Display for BlockKey {
 pub(crate) enum Unsealed {
     /// Damaged, and how.
     Damaged(String),
-    /// Whole, but in a format of a later version.
+    /// Whole, but in the format of another version.
     Version(u8),
 }
 
@@ -161,7 +161,7 @@ pub(crate) fn unseal(key: BlockKey, block: &[u8]) -> Result<(u64, &[u8]), Unseal
     if number(CHECKSUM_AT..HEADER_BYTES) != checksum(key, &header[..CHECKSUM_AT], body) {
         return Err(damaged("its checksum is wrong"));
     }
-    if header[4] > FORMAT {
+    if header[4] != FORMAT {
         return Err(Unsealed::Version(header[4]));
     }
     if header[4..8] != [FORMAT, key.kind as u8, 0, 0] {
@@ -212,11 +212,13 @@ mod tests {
     }
 
     #[test]
-    fn a_later_format_is_told_from_damage() {
-        let mut block = sealed();
-        block[4] = FORMAT + 1;
-        let sum = checksum(KEY, &block[..CHECKSUM_AT], &block[HEADER_BYTES..]);
-        block[CHECKSUM_AT..HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());
-        assert_eq!(unseal(KEY, &block), Err(Unsealed::Version(FORMAT + 1)));
+    fn another_format_is_told_from_damage() {
+        for other in [FORMAT - 1, FORMAT + 1] {
+            let mut block = sealed();
+            block[4] = other;
+            let sum = checksum(KEY, &block[..CHECKSUM_AT], &block[HEADER_BYTES..]);
+            block[CHECKSUM_AT..HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());
+            assert_eq!(unseal(KEY, &block), Err(Unsealed::Version(other)));
+        }
     }
 }

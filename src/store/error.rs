@@ -84,8 +84,10 @@ pub enum StoreError {
     /// No store can have such levels.
     #[error("no store can have such levels: {0}")]
     Levels(#[from] LevelsError),
-    /// A later version wrote it.
-    #[error("store {store}: {what} is unknown to this version; use the version that wrote the store, or a later one")]
+    /// Another version wrote it.
+    #[error(
+        "store {store}: {what} is unknown to this version; use one that knows it, or replay the logs into a new store"
+    )]
     Version {
         /// The store's directory.
         store: String,

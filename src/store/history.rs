@@ -12,11 +12,12 @@ use crate::model::identity::IdentityId;
 use crate::model::link::{Link, Seen, Unlink};
 use crate::model::time::Time;
 use crate::store::Store;
-use crate::store::block::Kind;
+use crate::store::block::{BlockKey, Kind};
 use crate::store::column::{self, Reader};
 use crate::store::error::StoreError;
 use crate::store::load::Loaded;
 use crate::store::manifest::{Manifest, RunEntry};
+use crate::store::run;
 use crate::store::table::{self, Row};
 
 /// A record of the feed, with its number.
@@ -285,10 +286,24 @@ impl Changes<'_> {
                 None => return Ok(None),
             };
             if block < run.blocks {
-                self.rows = table::read_block::<Numbered>(&*self.store.backend, &run, block)?.into_iter();
+                self.rows = self.read(&run, block).inspect_err(|_| self.runs.clear())?.into_iter();
                 self.at = Some((run, block + 1));
             }
         }
+    }
+
+    /// The records of a block, which name identities of the store alone.
+    fn read(&self, run: &RunEntry, block: u32) -> Result<Vec<Numbered>, StoreError> {
+        let rows = table::read_block::<Numbered>(&*self.store.backend, run, block)?;
+        let ends = |change: &Change| change.cause.map(|cause| [cause.lower, cause.higher]).into_iter().flatten();
+        let named =
+            |change: &Change| [Some(change.session), change.from, change.to].into_iter().flatten().chain(ends(change));
+        let is_stored = |id: IdentityId| u64::from(id.0) < self.store.manifest.identities;
+        if rows.iter().all(|row| named(&row.1).all(is_stored)) {
+            return Ok(rows);
+        }
+        let key = BlockKey { kind: Kind::Changes, run: run.number, index: block };
+        Err(run::damaged(&*self.store.backend, key, "it names identities that the store does not hold"))
     }
 }
 

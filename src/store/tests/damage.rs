@@ -77,6 +77,11 @@ proptest! {
                 prop_assert!(group.events().count() == group.len());
             }
             prop_assert!(store.check().is_ok());
+            let held = store.load_facts(|_, _| ()).map(|_| store.manifest.identities);
+            let mut feed = store.changes(store.trimmed()).unwrap();
+            while let Ok(Some((_, change))) = feed.next() {
+                prop_assert!(held.as_ref().is_ok_and(|&held| u64::from(change.session.0) < held) || held.is_err());
+            }
         }
         let mut rows = Rows::default();
         let _ = rows.parse(&entries[&key][block::HEADER_BYTES..]);

@@ -18,7 +18,7 @@ fn filled(commits: u32) -> (Store, Vec<(Model, Sequence)>) {
         let mut step: Step = step(&before, seed);
         // Backwards in time: links and identities turn out to be earlier than was known.
         step.links.insert((0, 1), (-i64::from(seed) * 1_000, 7_000, u64::from(seed) + 2));
-        step.changes = changes(seed, if seed % 3 == 1 { 0 } else { 900 });
+        step.changes = changes(seed, if seed % 3 == 1 { 0 } else { 900 }, 5 * seed + 5);
         step.commit(&mut store, &before).unwrap();
         states.push((before.with(&step), store.sequence()));
     }
@@ -96,7 +96,7 @@ fn the_feed_is_read_from_any_record_on_and_trimmed_up_to_any() {
         assert!(upto < 900 || bytes(&store) < before + 1_000, "what is trimmed takes no room: {upto}");
     }
     let before = states[20].0.clone();
-    let more = Step { changes: changes(99, 5), ..step(&before, 20) };
+    let more = Step { changes: changes(99, 5, 97), ..step(&before, 20) };
     more.commit(&mut store, &before).unwrap();
     assert_eq!(read(&store, last), more.changes, "numbers go on");
     assert_eq!(format!("{:?}", gone_back(&store, Sequence(last)).unwrap()), format!("{:?}", deciding(&before)));

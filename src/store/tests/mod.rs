@@ -219,9 +219,9 @@ pub(crate) fn events_of(store: &Store) -> Result<BTreeMap<(u32, Key), BTreeSet<u
     Ok(found)
 }
 
-/// Records of the feed, of every shape.
-pub(crate) fn changes(seed: u32, count: u32) -> Vec<Change> {
-    let id = |n: u32| IdentityId(n % 97);
+/// Records of the feed, of every shape, about the first `identities`.
+pub(crate) fn changes(seed: u32, count: u32, identities: u32) -> Vec<Change> {
+    let id = |n: u32| IdentityId(n % identities);
     let time = |n: u32| Time::from_micros(i64::from(n) * 1_000_003 - 5_000_000);
     let one = |n: u32| Change {
         session: id(n),
@@ -245,7 +245,7 @@ pub(crate) fn step(before: &Model, seed: u32) -> Step {
         step.identities.push(((n % 2) as u16, text));
         step.seen.insert(at + n, (time(n), time(n + 1)));
     }
-    step.changes = changes(seed, 11);
+    step.changes = changes(seed, 11, at + 5);
     step.turned = BTreeSet::from([(0, 1), (seed, 3)]);
     step.seen.insert(0, (time(0).min(0), time(9)));
     step.links.insert((at, at + 1), (time(0), time(1), 1));

@@ -50,7 +50,7 @@ proptest! {
                 links: BTreeMap::from([((at, 0), (extremes[0], extremes[3], u64::MAX)), ((0, 7), (1, 2, u64::from(at)))]),
                 source: None,
                 events: events.into_iter().collect(),
-                changes: changes(at, 700 * (at % 3)),
+                changes: changes(at, 700 * (at % 3), at + 1),
                 turned: BTreeSet::from([(at % 4, 1)]),
             };
             step.commit(&mut store, &model).unwrap();
