@@ -60,7 +60,8 @@ pub mod model;
 pub mod resolver;
 pub mod store;
 
-/// The README's Rust, compiled and run with the doctests.
+/// The Rust of the README and of the library's page, compiled and run with the doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../docs/library.md")]
+struct Pages;

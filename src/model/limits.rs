@@ -1,4 +1,4 @@
-//! Every limit, with its reason. This is their one home; the table in the README is held to it by a test.
+//! Every limit, with its reason. This is their one home; the table in `docs/limits.md` is held to it by a test.
 
 /// Bytes of one line. An activity has about 360; one a thousand times as long is a mistake upstream,
 /// and a bound here is what keeps a file without line ends from filling the memory.

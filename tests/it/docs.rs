@@ -1,4 +1,4 @@
-//! What the README says, held against the program: commands and their output, tables, limits.
+//! What the README and the pages of `docs/` say, held against the program: commands and their output, tables, limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,19 +19,39 @@ use backstitch::model::settings::{Junk, Settings};
 use backstitch::resolver::EventRow;
 
 const README: &str = include_str!("../../README.md");
-const LIMITS: &str = include_str!("../../src/model/limits.rs");
+const COMMAND_LINE: &str = include_str!("../../docs/command-line.md");
+const INPUT: &str = include_str!("../../docs/input.md");
+const LIMITS: &str = include_str!("../../docs/limits.md");
+const POLICIES: &str = include_str!("../../docs/policies.md");
+const CONSTANTS: &str = include_str!("../../src/model/limits.rs");
 
-/// Where the README's reader keeps the log.
+/// Where the reader keeps the log.
 const FOLDER: &str = "/srv/shop";
 
 /// Says that a command printed more than is shown.
 const AND_SO_ON: &str = "…";
 
-/// Commands of the README's console blocks, each with the lines shown below it.
-fn console() -> Vec<(&'static str, Vec<&'static str>)> {
+/// The command of the README that does the main job, without its `cargo run --release --`.
+const MAIN_JOB: &str = "replay fixtures/journeys.ndjson";
+
+/// The pages that have console blocks, by path.
+fn pages_with_console() -> Vec<(String, String)> {
+    let docs = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).expect("the pages");
+    let mut pages: Vec<(String, String)> = docs
+        .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|found| found == "md"))
+        .map(|path| (path.display().to_string(), fs::read_to_string(&path).expect("UTF-8")))
+        .filter(|(_, page)| page.contains("```console"))
+        .collect();
+    pages.sort();
+    pages
+}
+
+/// Commands of a page's console blocks, each with the lines shown below it.
+fn console(page: &str) -> Vec<(&str, Vec<&str>)> {
     let mut commands: Vec<(&str, Vec<&str>)> = Vec::new();
     let mut inside = false;
-    for line in README.lines() {
+    for line in page.lines() {
         match (inside, line.strip_prefix("$ backstitch ")) {
             _ if line.starts_with("```") => inside = line == "```console",
             (true, Some(command)) => commands.push((command, Vec::new())),
@@ -64,13 +84,13 @@ fn workplace() -> tempfile::TempDir {
         let path = entry.expect("readable").path();
         fs::copy(&path, folder.path().join("fixtures").join(path.file_name().expect("a file"))).expect("copied");
     }
-    fs::write(folder.path().join("segment.toml"), configuration()).expect("written");
+    fs::write(folder.path().join("segment.toml"), configuration(INPUT)).expect("written");
     folder
 }
 
-/// The README's example of a configuration.
-fn configuration() -> &'static str {
-    let mut blocks = README.split("```toml\n").skip(1).filter_map(|text| text.split("```").next());
+/// A page's example of a configuration.
+fn configuration(page: &str) -> &str {
+    let mut blocks = page.split("```toml\n").skip(1).filter_map(|text| text.split("```").next());
     blocks.find(|block| block.contains("[fields]")).expect("an example")
 }
 
@@ -87,10 +107,10 @@ fn told(folder: &Path, command: &str) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Rows of the README's tables whose first cell is `name` in backticks, or begins so.
-fn row(name: &str) -> Vec<&'static str> {
+/// The cells of a page's row whose first cell is `name` in backticks.
+fn row(page: &'static str, name: &str) -> Vec<&'static str> {
     let begin = format!("| `{name}` |");
-    let line = README.lines().find(|line| line.starts_with(&begin)).unwrap_or_else(|| panic!("no row for {name}"));
+    let line = page.lines().find(|line| line.starts_with(&begin)).unwrap_or_else(|| panic!("no row for {name}"));
     line.trim_matches('|').split('|').map(str::trim).collect()
 }
 
@@ -99,28 +119,64 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
+/// Holds what a command prints against the lines shown below it on a page.
+fn assert_shown(folder: &Path, page: &str, command: &str, shown: &[&str]) {
+    let path = folder.canonicalize().expect("it exists");
+    let told = told(folder, command).replace(path.to_str().expect("UTF-8"), FOLDER);
+    let told: Vec<String> = told.lines().map(steady).collect();
+    let mut shown: Vec<String> = shown.iter().map(|line| steady(line)).collect();
+    shown.truncate(shown.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1));
+    let cut = shown.last().is_some_and(|line| line == AND_SO_ON);
+    shown.truncate(shown.len() - usize::from(cut));
+    let compared = if cut { &told[..shown.len().min(told.len())] } else { &told[..] };
+    assert_eq!(shown, compared, "{page}: $ backstitch {command}");
+    assert!(!cut || told.len() > shown.len(), "{page}: {command} prints no more than is shown");
+}
+
 #[test]
-fn the_session_of_the_readme_is_what_the_program_prints() {
+fn the_readme_followed_to_the_letter_twice_is_what_the_program_prints() {
     let folder = workplace();
-    let path = folder.path().canonicalize().expect("it exists");
-    let commands = console();
-    assert!(commands.len() >= 10, "{commands:?}");
-    for (command, shown) in commands {
-        let told = told(folder.path(), command).replace(path.to_str().expect("UTF-8"), FOLDER);
-        let told: Vec<String> = told.lines().map(steady).collect();
-        let mut shown: Vec<String> =
-            shown.into_iter().map(steady).rev().skip_while(String::is_empty).collect::<Vec<_>>();
-        shown.reverse();
-        let cut = shown.last().is_some_and(|line| line == AND_SO_ON);
-        shown.truncate(shown.len() - usize::from(cut));
-        let compared = if cut { &told[..shown.len().min(told.len())] } else { &told[..] };
-        assert_eq!(shown, compared, "$ backstitch {command}");
-        assert!(!cut || told.len() > shown.len(), "{command} prints no more than is shown");
+    let main_job = format!("cargo run --release -- {MAIN_JOB} ");
+    assert!(README.lines().any(|line| line.starts_with(&main_job)), "the first of the two commands");
+    let printed = README.split("```text\n").find(|block| block.starts_with("Replayed")).expect("what it prints");
+    let printed: Vec<&str> = printed.split("```").next().expect("a block").lines().collect();
+    let session = console(README);
+    assert!(session.len() >= 5, "{session:?}");
+    assert_shown(folder.path(), "README.md", MAIN_JOB, &printed);
+    for _ in 0..2 {
+        for (command, shown) in &session {
+            assert_shown(folder.path(), "README.md", command, shown);
+        }
+        let again = told(folder.path(), MAIN_JOB);
+        assert!(again.starts_with("Nothing new in 1 source"), "{again}");
     }
 }
 
 #[test]
-fn the_names_of_each_json_object_are_those_of_the_readme() {
+fn the_examples_of_each_page_are_what_the_program_prints() {
+    let pages = pages_with_console();
+    assert!(pages.len() >= 5, "the pages are where they are looked for");
+    for (path, page) in &pages {
+        let folder = workplace();
+        let commands = console(page);
+        assert!(!commands.is_empty(), "{path}");
+        for (command, shown) in commands {
+            assert_shown(folder.path(), path, command, &shown);
+        }
+    }
+}
+
+#[test]
+fn the_configuration_of_the_readme_reads_a_segment_log() {
+    let folder = workplace();
+    fs::write(folder.path().join("backstitch.toml"), configuration(README)).expect("written");
+    let summary = told(folder.path(), "replay fixtures/segment.ndjson --json");
+    let summary: serde_json::Value = serde_json::from_str(&summary).expect("JSON");
+    assert_eq!(summary["events"]["accepted"], 7, "{summary}");
+}
+
+#[test]
+fn the_names_of_each_json_object_are_those_of_the_page() {
     let folder = workplace();
     told(folder.path(), "replay fixtures/journeys.ndjson --quiet");
     for command in [
@@ -140,14 +196,14 @@ fn the_names_of_each_json_object_are_those_of_the_readme() {
         let text = told(folder.path(), &format!("{command} --json"));
         let object: serde_json::Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
         let printed: BTreeSet<&str> = object.as_object().expect("an object").keys().map(String::as_str).collect();
-        assert_eq!(quoted(row(name)[1]).collect::<BTreeSet<_>>(), printed, "{name}");
+        assert_eq!(quoted(row(COMMAND_LINE, name)[1]).collect::<BTreeSet<_>>(), printed, "{name}");
     }
 }
 
-/// The person and the attribution of an event, as the README's table of policies writes them.
+/// The person and the attribution of an event, as the table of policies writes them.
 fn in_the_table(row: &EventRow) -> String {
     match (&row.attribution, &row.person) {
-        (Kind::Anonymous, _) => "nobody".to_owned(),
+        (Kind::Anonymous, _) => Kind::Anonymous.word().to_owned(),
         (Kind::Direct, person) => person.value.clone(),
         (kind, person) => format!("{}, {}", person.value, kind.word()),
     }
@@ -184,11 +240,11 @@ fn the_table_of_policies_is_what_the_engine_answers() {
         lines.push(format!("| {time} | {carries}| {} |", cells.join(" | ")));
     }
     assert_eq!(lines.len(), 2 + 7, "{lines:#?}");
-    assert!(README.contains(&lines.join("\n")), "{}", lines.join("\n"));
+    assert!(POLICIES.contains(&lines.join("\n")), "{}", lines.join("\n"));
 }
 
 #[test]
-fn every_limit_stands_in_the_readme_with_its_number() {
+fn every_limit_stands_on_its_page_with_its_number() {
     let all = [
         ("MAX_LINE_BYTES", limits::MAX_LINE_BYTES),
         ("MAX_VALUE_BYTES", limits::MAX_VALUE_BYTES),
@@ -201,20 +257,20 @@ fn every_limit_stands_in_the_readme_with_its_number() {
         ("MAX_JUNK_COUNTED", limits::MAX_JUNK_COUNTED),
     ];
     for (name, limit) in all {
-        let number = row(name)[1].split(' ').next().expect("a number").replace(',', "");
+        let number = row(LIMITS, name)[1].split(' ').next().expect("a number").replace(',', "");
         assert_eq!(number, limit.to_string(), "{name}");
     }
-    let constants = LIMITS.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
+    let constants = CONSTANTS.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
     assert_eq!(constants.collect::<Vec<_>>(), all.map(|(name, _)| name), "a limit that this test does not know");
 }
 
 #[test]
-fn reasons_and_junk_of_the_readme_are_those_of_the_decoder() {
+fn reasons_and_junk_of_the_page_are_those_of_the_decoder() {
     for reason in Reason::ALL {
-        row(reason.word());
+        row(INPUT, reason.word());
     }
     let list =
-        README.split("\n\n").find(|text| text.starts_with("Values that stand")).expect("the list").replace('\n', " ");
+        INPUT.split("\n\n").find(|text| text.starts_with("Values that stand")).expect("the list").replace('\n', " ");
     let values: Vec<&str> = quoted(&list).collect();
     assert_eq!(values.len(), 15, "{values:?}");
     for value in values.into_iter().chain(["00000000-0000-0000-0000-000000000000", " "]) {
