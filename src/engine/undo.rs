@@ -3,10 +3,10 @@
 use serde::Serialize;
 use smallvec::SmallVec;
 
-use crate::engine::changes::{all_sessions, difference, records};
+use crate::engine::check::derive::{Derived, derive};
 use crate::engine::commit::{Addition, Committer};
-use crate::engine::derive::{Derived, derive};
 use crate::engine::error::{Cause, Error};
+use crate::engine::feed::changes::{all_sessions, difference, records};
 use crate::graph::{Delta, Graph};
 use crate::model::digest::EventHash;
 use crate::model::event::{Event, EventId, in_level_order};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::engine::share::Share;
+use crate::engine::batch::decoded::DecodedChunk;
 use crate::ingest::error::IngestError;
 use crate::ingest::junk::JunkCounts;
 use crate::resolver::Totals;
@@ -71,19 +71,19 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Adds the lines of a share. Which of its events are new is known only when its batch is settled.
-    pub(crate) fn absorb(&mut self, share: &Share) {
-        let rejected: u64 = share.rejected.values().sum();
-        self.events.read += share.rows.all.len() as u64 + rejected;
+    /// Adds the lines of a chunk. Which of its events are new is known only when its batch is settled.
+    pub(crate) fn absorb(&mut self, chunk: &DecodedChunk) {
+        let rejected: u64 = chunk.rejected.values().sum();
+        self.events.read += chunk.rows.all.len() as u64 + rejected;
         self.events.rejected += rejected;
-        for (reason, count) in &share.rejected {
+        for (reason, count) in &chunk.rejected {
             *self.rejects.entry(reason).or_default() += count;
         }
-        if let (None, Some(first)) = (&self.first_reject, share.rejects.first()) {
+        if let (None, Some(first)) = (&self.first_reject, chunk.rejects.first()) {
             let start = &first.text[..first.text.len().min(FIRST_REJECT_BYTES)];
             self.first_reject = Some(String::from_utf8_lossy(start).into_owned());
         }
-        self.junk.merge(&share.junk);
-        self.bytes += share.bytes;
+        self.junk.merge(&chunk.junk);
+        self.bytes += chunk.bytes;
     }
 }

@@ -1,13 +1,16 @@
-//! A commit: worked out on a draft of the graph, durable, published, in this order.
+//! How does a batch become durable and visible? Worked out on a draft of the graph, committed, published, in this order.
+
+pub mod draft;
+mod settle;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::engine::batch::{Batch, Room};
-use crate::engine::changes::{candidates, overwritten, records};
-use crate::engine::draft::{Draft, Drafts};
+use crate::engine::commit::draft::{Draft, Drafts};
+use crate::engine::commit::settle::{Settled, settle};
 use crate::engine::error::{Cause, Error};
+use crate::engine::feed::changes::{candidates, overwritten, records};
 use crate::engine::people;
-use crate::engine::settle::{Settled, settle};
 use crate::graph::{Delta, Graph};
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
@@ -168,7 +171,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::engine::share::Share;
+    use crate::engine::batch::decoded::DecodedChunk;
     use crate::ingest::chunk::Chunk;
     use crate::ingest::decode::Decoder;
     use crate::ingest::layout::Layout;
@@ -183,7 +186,7 @@ mod tests {
         let chunk = Chunk { end: bytes.len() as u64, bytes, start: 0, unterminated: false, overlong: None };
         let empty = Graph::new(Namespaces::new(settings.levels.clone()));
         let batch = || {
-            let mut share = Share::new(empty.namespaces().clone());
+            let mut share = DecodedChunk::new(empty.namespaces().clone());
             share.decode(&Decoder::new(&settings.junk, &Layout::default()), &chunk, false);
             let mut batch = Batch::new(&empty, Room::new());
             batch.absorb(&empty, &share, SourceId(0)).unwrap();

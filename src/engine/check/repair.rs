@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::engine::derive::{Derived, derive};
+use crate::engine::check::derive::{Derived, derive};
 use crate::engine::error::Error;
 use crate::engine::people;
 use crate::model::identity::IdentityId;

@@ -4,8 +4,8 @@ use std::io::{BufWriter, Write};
 
 use serde::Serialize;
 
+use crate::engine::batch::decoded::RejectedLine;
 use crate::engine::error::{Cause, Error};
-use crate::engine::share::RejectedLine;
 
 /// Where rejected lines go.
 pub struct Rejects<'a>(Option<BufWriter<&'a mut (dyn Write + Send)>>);
@@ -31,7 +31,7 @@ impl<'a> Rejects<'a> {
         self.0.is_some()
     }
 
-    /// Writes the rejected lines of a share, of which `before` lines of the source come before.
+    /// Writes the rejected lines of a chunk, of which `before` lines of the source come before.
     pub fn write(&mut self, source: &str, before: u64, rejects: &[RejectedLine]) -> Result<(), Error> {
         let Some(file) = &mut self.0 else { return Ok(()) };
         for rejected in rejects {
