@@ -159,8 +159,8 @@ impl Engine {
     ///
     /// # Errors
     /// When some of them were trimmed, or `since` is not reached yet, or the store cannot be read.
-    pub fn changes(&self, since: Sequence) -> Result<Records<'_>, Error> {
-        Ok(Records::new(self.store.changes(since)?, self.resolver.view()))
+    pub fn changes(&self, since: Sequence) -> Result<Records, Error> {
+        Ok(Records::new(self.store.feed().changes(since)?, self.resolver.view()))
     }
 
     /// Forgets the records of the change feed up to `sequence`, and with them what was [known](Self::known_at) before it.
