@@ -1,30 +1,19 @@
 //! How does a batch become durable? Replay and verification.
 
 mod batch;
-mod changes;
+mod check;
 mod commit;
-mod derive;
-mod draft;
 mod error;
-mod intake;
+mod feed;
 mod people;
-mod records;
-mod rejects;
-mod repair;
 mod replay;
-mod rows;
-mod sets;
-mod settle;
-mod share;
-mod summary;
 mod undo;
-mod verify;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::engine::commit::Committer;
-use crate::engine::draft::Drafts;
+use crate::engine::commit::draft::Drafts;
 use crate::model::history::Sequence;
 use crate::model::settings::Settings;
 use crate::resolver::{KnownAt, Resolver};
@@ -32,13 +21,13 @@ use crate::store::Store;
 use crate::store::backend::{Backend, MemoryBackend};
 use crate::store::error::StoreError;
 
-pub use crate::model::error::{Error, ErrorKind, Result};
-pub use records::{Record, Records};
-pub use repair::Repaired;
+pub use check::repair::Repaired;
+pub use check::verify::Verification;
+pub use error::Error;
+pub use feed::records::{Record, Records};
+pub use replay::summary::{EventCounts, Progress, SourceCounts, Summary};
 pub use replay::{BATCH_EVENTS, Replay};
-pub use summary::{EventCounts, Progress, SourceCounts, Summary};
 pub use undo::{Retract, Undone};
-pub use verify::Verification;
 
 /// A store that is open for replay, and the people in it. There is one a store, in one process at a time; its [`Resolver`]s are many.
 ///
@@ -107,7 +96,7 @@ impl Engine {
     }
 
     fn repaired(store: Store) -> Result<(Self, Repaired), Error> {
-        let (store, repaired) = repair::run(store)?;
+        let (store, repaired) = check::repair::run(store)?;
         Ok((Self::over(store)?, repaired))
     }
 
@@ -170,8 +159,8 @@ impl Engine {
     ///
     /// # Errors
     /// When some of them were trimmed, or `since` is not reached yet, or the store cannot be read.
-    pub fn changes(&self, since: Sequence) -> Result<Records<'_>, Error> {
-        Ok(Records::new(self.store.changes(since)?, self.resolver.view()))
+    pub fn changes(&self, since: Sequence) -> Result<Records, Error> {
+        Ok(Records::new(self.store.feed().changes(since)?, self.resolver.view()))
     }
 
     /// Forgets the records of the change feed up to `sequence`, and with them what was [known](Self::known_at) before it.
@@ -214,6 +203,6 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read. Damaged blocks are no error here: they are reported.
     pub fn verify(&self) -> Result<Verification, Error> {
-        verify::run(&self.store, &self.resolver.view())
+        check::verify::run(&self.store, &self.resolver.view())
     }
 }

@@ -12,9 +12,8 @@ use crate::ingest::error::IngestError;
 use crate::ingest::inputs::{Input, expand};
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::layout::Layout;
-use crate::ingest::reader::{self, Reader};
-use crate::model::error::{Error, ErrorKind};
-use crate::model::event::Activity;
+use crate::ingest::reader::{self, SourceReader};
+use crate::model::event::DecodedEvent;
 use crate::model::identity::Identity;
 use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::person::Kind;
@@ -32,23 +31,11 @@ pub enum ExportError {
     #[error(transparent)]
     Ingest(#[from] IngestError),
     /// The rows could not be written.
-    #[error("cannot write the rows")]
+    #[error("cannot write the rows: {0}: free some space or name another file")]
     Write(#[from] io::Error),
     /// The logins of shared sessions could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<ExportError> for Error {
-    fn from(error: ExportError) -> Self {
-        match error {
-            ExportError::Ingest(error) => error.into(),
-            ExportError::Store(error) => error.into(),
-            ExportError::Write(cause) => {
-                Self::new(ErrorKind::of_io(&cause, ErrorKind::Output), ExportError::Write(cause))
-            }
-        }
-    }
 }
 
 /// Which log to write with its people.
@@ -117,7 +104,7 @@ pub fn attribute(job: Attribute<'_>, out: &mut dyn Write) -> Result<Exported, Ex
 }
 
 impl Exported {
-    fn absorb(&mut self, share: Share) {
+    fn absorb(&mut self, share: AttributedChunk) {
         self.events += share.events;
         for (reason, count) in share.rejected {
             *self.rejected.entry(reason).or_default() += count;
@@ -134,7 +121,7 @@ struct Work {
 
 /// The rows of a chunk.
 #[derive(Default)]
-struct Share {
+struct AttributedChunk {
     rows: Vec<u8>,
     events: u64,
     rejected: BTreeMap<&'static str, u64>,
@@ -145,12 +132,12 @@ impl Work {
     /// of the file that were read by then.
     fn source(
         &self,
-        reader: &mut Reader,
+        reader: &mut SourceReader,
         stop: &AtomicBool,
-        mut each: impl FnMut(Share, u64) -> io::Result<()>,
+        mut each: impl FnMut(AttributedChunk, u64) -> io::Result<()>,
     ) -> Result<(), ExportError> {
         let room = rayon::current_num_threads() * CHUNKS_PER_THREAD;
-        let mut under_way: VecDeque<mpsc::Receiver<Share>> = VecDeque::new();
+        let mut under_way: VecDeque<mpsc::Receiver<AttributedChunk>> = VecDeque::new();
         let mut read = Ok(true);
         rayon::in_place_scope(|scope| -> Result<(), ExportError> {
             loop {
@@ -180,7 +167,7 @@ impl Work {
 
     /// Writes the rows of a chunk. A namespace that the store never met is named only once the chunk was read;
     /// then the chunk is read again, with its name at hand.
-    fn share(&self, chunk: &Chunk) -> Share {
+    fn share(&self, chunk: &Chunk) -> AttributedChunk {
         let mut namespaces = self.attributor.view().graph().namespaces().clone();
         loop {
             let named = namespaces.clone();
@@ -192,8 +179,8 @@ impl Work {
     }
 
     /// Writes the rows whose namespaces are `named` (by the same ids as in `namespaces`).
-    fn share_with(&self, chunk: &Chunk, named: &Namespaces, namespaces: &mut Namespaces) -> Share {
-        let mut share = Share::default();
+    fn share_with(&self, chunk: &Chunk, named: &Namespaces, namespaces: &mut Namespaces) -> AttributedChunk {
+        let mut share = AttributedChunk::default();
         // One for all rows: each has room of its own to fill.
         let mut csv = csv_to(Vec::new());
         let mut junk = JunkCounts::new();
@@ -230,7 +217,7 @@ fn push_line(rows: &mut Vec<u8>, text: &[u8], person: &Identity, kind: Kind) {
 }
 
 /// Appends the columns of an event.
-fn push_csv(csv: &mut csv::Writer<Vec<u8>>, activity: &Activity<'_>, person: &Identity, kind: Kind) {
+fn push_csv(csv: &mut csv::Writer<Vec<u8>>, activity: &DecodedEvent<'_>, person: &Identity, kind: Kind) {
     let session = activity.identities.iter().find(|(namespace, _)| *namespace == NamespaceId::SESSION);
     let session = session.map(|(_, value)| value.to_string()).unwrap_or_default();
     let id = activity.id.written().unwrap_or_default();
@@ -269,7 +256,7 @@ mod tests {
     #[test]
     fn an_event_as_columns() {
         let identities = smallvec![(NamespaceId(1), Value::new("18278"))];
-        let mut activity = Activity { time: Time::from_micros(0), id: EventId::Text("o,1"), identities };
+        let mut activity = DecodedEvent { time: Time::from_micros(0), id: EventId::Text("o,1"), identities };
         let mut rows = csv_to(Vec::new());
         push_csv(&mut rows, &activity, &identity("7"), Kind::Direct);
         activity.identities.insert(0, (NamespaceId::SESSION, Value::new("a\"b")));

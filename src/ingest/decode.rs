@@ -11,7 +11,7 @@ use crate::ingest::marks::Marks;
 use crate::ingest::reject::{Quoted, Reason, Reject};
 use crate::ingest::scan::{Fault, Scanner, Token};
 use crate::ingest::stamp;
-use crate::model::event::{Activity, EventId};
+use crate::model::event::{DecodedEvent, EventId};
 use crate::model::identity::{Value, canonical_uuid};
 use crate::model::limits::{MAX_EVENT_ID_BYTES, MAX_IDENTITIES_PER_EVENT, MAX_LINE_BYTES, MAX_REJECT_BYTES};
 use crate::model::namespace::{NamespaceId, Namespaces};
@@ -40,7 +40,7 @@ pub struct Line<'a> {
     /// The line, without the white space around it; of one that was too long, its first [`MAX_REJECT_BYTES`].
     pub text: &'a [u8],
     /// The activity, or why there is none.
-    pub outcome: Result<Activity<'a>, Reject>,
+    pub outcome: Result<DecodedEvent<'a>, Reject>,
 }
 
 /// How far a chunk was consumed.
@@ -224,11 +224,11 @@ impl Lines<'_> {
 
     /// The activity whose fields were read from `line`, which is a part of `text`.
     #[inline(always)]
-    fn activity<'a>(&mut self, text: &'a str, line: &str, fields: &'a Fields) -> Result<Activity<'a>, Reject> {
+    fn activity<'a>(&mut self, text: &'a str, line: &str, fields: &'a Fields) -> Result<DecodedEvent<'a>, Reject> {
         let time = moment(&self.decoder.layout, text, fields)?;
         let identities = self.identities(text, fields)?;
         let id = event_id(text, fields).unwrap_or_else(|| EventId::Line(xxh3_128(line.as_bytes())));
-        Ok(Activity { time, id, identities })
+        Ok(DecodedEvent { time, id, identities })
     }
 
     #[inline(always)]

@@ -28,9 +28,9 @@ const MAGIC_BYTES: u64 = 4;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// A source that is being read.
-pub struct Reader {
+pub struct SourceReader {
     name: String,
-    format: Format,
+    compression: Compression,
     /// What is read, after decompression.
     stream: Box<dyn Read + Send>,
     /// Bytes read from the file so far, where it is compressed.
@@ -51,13 +51,13 @@ pub struct Reader {
 
 /// How a source is compressed, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum Compression {
     Plain,
     Gzip,
     Zstd,
 }
 
-impl Format {
+impl Compression {
     fn of(first: &[u8]) -> Self {
         match first {
             [0x1F, 0x8B, ..] => Self::Gzip,
@@ -75,16 +75,16 @@ impl Format {
 ///
 /// # Errors
 /// When the source cannot be opened, or breaks off before the place where it was left.
-pub fn open(input: &Input, known: Option<&Position>, force: bool) -> Result<Option<Reader>, IngestError> {
+pub fn open(input: &Input, known: Option<&Position>, force: bool) -> Result<Option<SourceReader>, IngestError> {
     let name = input.name();
     let fail = |error| IngestError::io(&*name, error);
     let Input::File(path) = input else {
-        return Reader::stream(name.clone(), Box::new(io::stdin())).map(Some).map_err(fail);
+        return SourceReader::stream(name.clone(), Box::new(io::stdin())).map(Some).map_err(fail);
     };
     let mut file = File::open(path).map_err(fail)?;
     let metadata = file.metadata().map_err(fail)?;
     if !metadata.is_file() {
-        return Reader::stream(name.clone(), Box::new(file)).map(Some).map_err(fail);
+        return SourceReader::stream(name.clone(), Box::new(file)).map(Some).map_err(fail);
     }
     let mut start = (0, 0);
     if let Some(position) = known.filter(|_| !force) {
@@ -95,16 +95,16 @@ pub fn open(input: &Input, known: Option<&Position>, force: bool) -> Result<Opti
         }
     }
     let opened = Opened::look(&mut file, &metadata).map_err(fail)?;
-    Reader::file(name, file, opened, start).map(Some)
+    SourceReader::file(name, file, opened, start).map(Some)
 }
 
-impl Reader {
-    fn new(name: String, format: Format, inner: impl Read + Send + 'static) -> io::Result<Self> {
+impl SourceReader {
+    fn new(name: String, compression: Compression, inner: impl Read + Send + 'static) -> io::Result<Self> {
         let raw = Arc::default();
         Ok(Self {
             name,
-            format,
-            stream: decompressed(format, inner, &raw)?,
+            compression,
+            stream: decompressed(compression, inner, &raw)?,
             raw,
             read: 0,
             opened: None,
@@ -119,7 +119,7 @@ impl Reader {
     fn stream(name: String, mut inner: Box<dyn Read + Send>) -> io::Result<Self> {
         let mut first = Vec::new();
         (&mut inner).take(MAGIC_BYTES).read_to_end(&mut first)?;
-        Self::new(name, Format::of(&first), io::Cursor::new(first).chain(inner))
+        Self::new(name, Compression::of(&first), io::Cursor::new(first).chain(inner))
     }
 
     /// Reads what the file held when it was opened: its position speaks of that much.
@@ -128,11 +128,11 @@ impl Reader {
         let mut first = Vec::new();
         file.seek(SeekFrom::Start(0)).map_err(fail)?;
         (&mut file).take(MAGIC_BYTES).read_to_end(&mut first).map_err(fail)?;
-        let format = Format::of(&first);
-        let from = if format == Format::Plain { bytes } else { 0 };
+        let compression = Compression::of(&first);
+        let from = if compression == Compression::Plain { bytes } else { 0 };
         file.seek(SeekFrom::Start(from)).map_err(fail)?;
         let inner = file.take(opened.bytes.saturating_sub(from));
-        let mut this = Self::new(name.clone(), format, inner).map_err(fail)?;
+        let mut this = Self::new(name.clone(), compression, inner).map_err(fail)?;
         (this.opened, this.read, this.start, this.offset) = (Some(opened), from, (bytes, lines), bytes);
         match io::copy(&mut (&mut this.stream).take(bytes - from), &mut io::sink()) {
             Ok(skipped) if skipped == bytes - from => Ok(this),
@@ -149,10 +149,10 @@ impl Reader {
         self.next_chunk_in(Vec::new())
     }
 
-    /// As [`Reader::next_chunk`], in the room of a chunk that is done with: fresh memory costs as much as reading does.
+    /// As [`SourceReader::next_chunk`], in the room of a chunk that is done with: fresh memory costs as much as reading does.
     ///
     /// # Errors
-    /// As [`Reader::next_chunk`].
+    /// As [`SourceReader::next_chunk`].
     pub fn next_chunk_in(&mut self, room: Vec<u8>) -> Result<Option<Chunk>, IngestError> {
         if self.ended {
             return Ok(None);
@@ -236,10 +236,10 @@ impl Reader {
 
     fn error(&self, error: io::Error) -> IngestError {
         let (name, bytes) = (self.name.clone(), self.offset);
-        match self.format {
-            Format::Plain => IngestError::io(name, error),
-            Format::Gzip => IngestError::Damaged { name, format: "gzip", bytes, error },
-            Format::Zstd => IngestError::Damaged { name, format: "zstd", bytes, error },
+        match self.compression {
+            Compression::Plain => IngestError::io(name, error),
+            Compression::Gzip => IngestError::Damaged { name, format: "gzip", bytes, error },
+            Compression::Zstd => IngestError::Damaged { name, format: "zstd", bytes, error },
         }
     }
 
@@ -256,9 +256,9 @@ impl Reader {
 
     /// Bytes read so far, as they lie on the disk, those passed over to reach the start among them.
     pub fn file_bytes_read(&self) -> u64 {
-        match self.format {
-            Format::Plain => self.read,
-            Format::Gzip | Format::Zstd => self.raw.load(Ordering::Relaxed),
+        match self.compression {
+            Compression::Plain => self.read,
+            Compression::Gzip | Compression::Zstd => self.raw.load(Ordering::Relaxed),
         }
     }
 
@@ -269,15 +269,15 @@ impl Reader {
 }
 
 fn decompressed(
-    format: Format,
+    compression: Compression,
     inner: impl Read + Send + 'static,
     raw: &Arc<AtomicU64>,
 ) -> io::Result<Box<dyn Read + Send>> {
     let counted = |inner| BufReader::with_capacity(BLOCK_BYTES, Counted { inner, bytes: Arc::clone(raw) });
-    Ok(match format {
-        Format::Plain => Box::new(inner),
-        Format::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(counted(inner))),
-        Format::Zstd => {
+    Ok(match compression {
+        Compression::Plain => Box::new(inner),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(counted(inner))),
+        Compression::Zstd => {
             let mut decoder = zstd::Decoder::with_buffer(counted(inner))?;
             decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
             Box::new(decoder)

@@ -9,7 +9,7 @@ use crate::ingest::chunk::{CHUNK_BYTES, Chunk};
 use crate::ingest::error::IngestError;
 use crate::ingest::inputs::Input;
 use crate::ingest::position::FINGERPRINT_BYTES;
-use crate::ingest::reader::{Reader, open};
+use crate::ingest::reader::{SourceReader, open};
 use crate::model::limits::MAX_REJECT_BYTES;
 use crate::model::source::Position;
 
@@ -21,11 +21,11 @@ fn file(content: &[u8]) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-fn reader(path: &Path, known: Option<&Position>) -> Option<Reader> {
+fn reader(path: &Path, known: Option<&Position>) -> Option<SourceReader> {
     open(&Input::File(path.to_path_buf()), known, false).unwrap()
 }
 
-fn read(reader: &mut Reader) -> (Vec<Chunk>, Option<IngestError>) {
+fn read(reader: &mut SourceReader) -> (Vec<Chunk>, Option<IngestError>) {
     let mut chunks = Vec::new();
     loop {
         match reader.next_chunk() {

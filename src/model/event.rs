@@ -31,7 +31,7 @@ impl EventId<'_> {
 
 /// An activity as it was decoded from a line: only what identity needs.
 #[derive(Debug, Clone)]
-pub struct Activity<'a> {
+pub struct DecodedEvent<'a> {
     /// When it happened.
     pub time: Time,
     /// Its `id`, or the hash of its line.

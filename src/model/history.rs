@@ -23,7 +23,7 @@ impl fmt::Display for Sequence {
 
 /// A record of the change feed: a session whose row differs after a commit from before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change {
+pub struct StoredChange {
     /// The session.
     pub session: IdentityId,
     /// How many events are grouped under it now.

@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use crate::model::event::Activity;
+use crate::model::event::DecodedEvent;
 use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::person::{Kind, Standing};
@@ -82,7 +82,7 @@ impl Attributor {
     }
 
     /// As [`View::attribute`]; memory only.
-    pub fn attribute(&self, namespaces: &Namespaces, activity: &Activity<'_>) -> (Identity, Kind) {
+    pub fn attribute(&self, namespaces: &Namespaces, activity: &DecodedEvent<'_>) -> (Identity, Kind) {
         let (graph, reading) = (self.view.graph(), self.view.reading());
         let rule = |anchor| match self.moments.get(&anchor) {
             Some(moments) => Ok(AnchorRule::of_moments(graph, reading, anchor, moments)),
@@ -98,7 +98,7 @@ impl Attributor {
 pub fn of_activity<'v, E>(
     view: &'v View,
     namespaces: &Namespaces,
-    activity: &Activity<'_>,
+    activity: &DecodedEvent<'_>,
     rule: impl FnOnce(IdentityId) -> Result<AnchorRule<'v>, E>,
 ) -> Result<(Identity, Kind), E> {
     let graph = view.graph();

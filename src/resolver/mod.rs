@@ -20,7 +20,7 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use serde::Serialize;
 
 use crate::graph::Graph;
-use crate::model::event::Activity;
+use crate::model::event::DecodedEvent;
 use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::namespace::{Namespaces, SESSION};
 use crate::model::person::{Kind, Person, Standing};
@@ -276,7 +276,11 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
-    pub fn attribute(&self, namespaces: &Namespaces, activity: &Activity<'_>) -> Result<(Identity, Kind), StoreError> {
+    pub fn attribute(
+        &self,
+        namespaces: &Namespaces,
+        activity: &DecodedEvent<'_>,
+    ) -> Result<(Identity, Kind), StoreError> {
         lookup::of_activity(self, namespaces, activity, |anchor| Lookup::new(self).rule(anchor))
     }
 

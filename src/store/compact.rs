@@ -5,11 +5,11 @@ use crate::model::link::{Link, Seen, Unlink};
 use crate::model::source::{Source, SourceId};
 use crate::store::backend::Backend;
 use crate::store::block::Kind;
-use crate::store::directory::{EventRun, GroupWriter};
+use crate::store::directory::GroupWriter;
 use crate::store::error::StoreError;
 use crate::store::history::{Numbered, Past};
 use crate::store::identities::{self, IdentityWriter};
-use crate::store::manifest::RunEntry;
+use crate::store::run::Run;
 use crate::store::scan::Events;
 use crate::store::table::{Row, Table, TableWriter};
 
@@ -25,7 +25,7 @@ const GROWTH: u64 = 4;
 const ROWS_PER_LIVE_ROW: u64 = 2;
 
 /// How many of the newest runs to merge. Neighbours only, for a later run overrides an earlier one.
-pub(crate) fn due(kind: Kind, runs: &[RunEntry], live: u64) -> usize {
+pub(crate) fn due(kind: Kind, runs: &[Run], live: u64) -> usize {
     let is_table = matches!(kind, Kind::Seen | Kind::Links | Kind::Sources | Kind::Unlinks);
     let rows: u64 = runs.iter().map(|run| run.rows).sum();
     if is_table && runs.len() > 1 && rows > live.saturating_mul(ROWS_PER_LIVE_ROW) {
@@ -43,7 +43,7 @@ pub(crate) fn due(kind: Kind, runs: &[RunEntry], live: u64) -> usize {
 }
 
 /// How many rows of a table count, at least: no run holds a key twice.
-pub(crate) fn live_at_least(runs: &[RunEntry]) -> u64 {
+pub(crate) fn live_at_least(runs: &[Run]) -> u64 {
     runs.iter().map(|run| run.rows).max().unwrap_or(0)
 }
 
@@ -51,10 +51,10 @@ pub(crate) fn live_at_least(runs: &[RunEntry]) -> u64 {
 pub(crate) fn merge(
     backend: &dyn Backend,
     kind: Kind,
-    runs: &[RunEntry],
+    runs: &[Run],
     number: u32,
     generation: u64,
-) -> Result<Option<RunEntry>, StoreError> {
+) -> Result<Option<Run>, StoreError> {
     match kind {
         Kind::Seen => merge_table::<(IdentityId, Seen)>(backend, runs, number, generation),
         Kind::Links => merge_table::<Link>(backend, runs, number, generation),
@@ -74,11 +74,11 @@ pub(crate) fn merge(
 
 fn merge_table<R: Row>(
     backend: &dyn Backend,
-    runs: &[RunEntry],
+    runs: &[Run],
     number: u32,
     generation: u64,
-) -> Result<Option<RunEntry>, StoreError> {
-    let mut table = Table::<R>::new(backend, runs.iter().copied());
+) -> Result<Option<Run>, StoreError> {
+    let mut table = Table::<R>::new(backend, runs.iter().map(Run::entry));
     let mut writer = TableWriter::new(backend, number, generation);
     while let Some(row) = table.next()? {
         writer.push(row)?;
@@ -87,7 +87,7 @@ fn merge_table<R: Row>(
 }
 
 /// Merges runs of events; holds a block of each.
-pub(crate) fn merge_events(events: &Events, number: u32, generation: u64) -> Result<Option<EventRun>, StoreError> {
+pub(crate) fn merge_events(events: &Events, number: u32, generation: u64) -> Result<Option<Run>, StoreError> {
     let mut writer = GroupWriter::new(&*events.backend, number, generation);
     let mut scan = events.scan(0..u32::MAX);
     while let Some(group) = scan.next()? {
@@ -100,16 +100,19 @@ pub(crate) fn merge_events(events: &Events, number: u32, generation: u64) -> Res
 mod tests {
     use super::*;
     use crate::store::block::BLOCK_BYTES;
+    use crate::store::run::RunEntry;
 
-    fn runs(blocks: &[u64]) -> Vec<RunEntry> {
-        let run = |&blocks: &u64| RunEntry {
-            kind: Kind::Events as u8,
-            number: 0,
-            generation: 0,
-            blocks: blocks as u32,
-            directory: 0,
-            rows: blocks,
-            bytes: blocks * BLOCK_BYTES as u64,
+    fn runs(blocks: &[u64]) -> Vec<Run> {
+        let run = |&blocks: &u64| {
+            Run::from(RunEntry {
+                kind: Kind::Events as u8,
+                number: 0,
+                generation: 0,
+                blocks: blocks as u32,
+                directory: 0,
+                rows: blocks,
+                bytes: blocks * BLOCK_BYTES as u64,
+            })
         };
         blocks.iter().map(run).collect()
     }

@@ -7,28 +7,12 @@ use crate::store::block::{BlockKey, Kind};
 use crate::store::column::{self, Reader};
 use crate::store::error::StoreError;
 use crate::store::events::{EventBlock, EventWriter};
-use crate::store::manifest::RunEntry;
 use crate::store::rows::Rows;
-use crate::store::run::{self, RunWriter};
+use crate::store::run::{self, DirectorySlot, Run, RunEntry, RunWriter};
 use crate::store::table::{pack, unpack};
 
 /// Entries of one block of a directory: about [`BLOCK_BYTES`](crate::store::block::BLOCK_BYTES) at six bytes each.
 const ENTRIES: usize = 1_000;
-
-/// What one block holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct DirectorySlot {
-    pub first: u32,
-    pub last: u32,
-    pub events: u32,
-}
-
-/// A run of events with its directory.
-#[derive(Debug)]
-pub(crate) struct EventRun {
-    pub entry: RunEntry,
-    pub directory: Vec<DirectorySlot>,
-}
 
 fn write_slot(slot: DirectorySlot, before: Option<DirectorySlot>, out: &mut Vec<u8>) {
     column::put(out, u64::from(slot.first.wrapping_sub(before.map_or(0, |before| before.last))));
@@ -42,27 +26,20 @@ fn read_slot(before: Option<&DirectorySlot>, from: &mut Reader<'_>) -> Option<Di
     Some(DirectorySlot { first, last, events: from.u32()? })
 }
 
-impl EventRun {
-    /// The first block that holds `anchor` or one after it; the number of blocks where there is none.
-    pub(crate) fn find(&self, anchor: u32) -> usize {
-        self.directory.partition_point(|slot| slot.last < anchor)
+/// A run of events with its directory, which is read.
+pub(crate) fn read(backend: &dyn Backend, entry: RunEntry) -> Result<Run, StoreError> {
+    let mut slots: Vec<DirectorySlot> = Vec::with_capacity(entry.blocks.min(1 << 20) as usize);
+    let mut key = BlockKey { kind: Kind::Directory, run: entry.number, index: 0 };
+    for index in 0..entry.directory {
+        key.index = index;
+        slots.extend(run::read(backend, key, entry.generation, |body| unpack(body, read_slot))?);
     }
-
-    /// Reads the directory.
-    pub(crate) fn read(backend: &dyn Backend, entry: RunEntry) -> Result<Self, StoreError> {
-        let mut directory: Vec<DirectorySlot> = Vec::with_capacity(entry.blocks.min(1 << 20) as usize);
-        let mut key = BlockKey { kind: Kind::Directory, run: entry.number, index: 0 };
-        for index in 0..entry.directory {
-            key.index = index;
-            directory.extend(run::read(backend, key, entry.generation, |body| unpack(body, read_slot))?);
-        }
-        let rows: u64 = directory.iter().map(|slot| u64::from(slot.events)).sum();
-        let ascends = directory.windows(2).all(|pair| pair[0].last <= pair[1].first);
-        if directory.len() != entry.blocks as usize || rows != entry.rows || !ascends {
-            return Err(run::damaged(backend, key, "it does not fit the manifest"));
-        }
-        Ok(Self { entry, directory })
+    let rows: u64 = slots.iter().map(|slot| u64::from(slot.events)).sum();
+    let ascends = slots.windows(2).all(|pair| pair[0].last <= pair[1].first);
+    if slots.len() != entry.blocks as usize || rows != entry.rows || !ascends {
+        return Err(run::damaged(backend, key, "it does not fit the manifest"));
     }
+    Ok(Run::with_directory(entry, slots))
 }
 
 /// Writes a run of events, and its directory.
@@ -86,7 +63,7 @@ impl<'a> EventRunWriter<'a> {
         self.run.push(block, u64::from(slot.events))
     }
 
-    pub(crate) fn finish(mut self) -> Result<Option<EventRun>, StoreError> {
+    pub(crate) fn finish(mut self) -> Result<Option<Run>, StoreError> {
         for slots in self.directory.chunks(ENTRIES) {
             let (mut bytes, mut before) = (Vec::new(), None);
             for &slot in slots {
@@ -96,7 +73,7 @@ impl<'a> EventRunWriter<'a> {
             self.run.push_directory(pack(slots.len() as u32, &bytes)?)?;
         }
         let directory = self.directory;
-        Ok(self.run.finish()?.map(|entry| EventRun { entry, directory }))
+        Ok(self.run.finish()?.map(|entry| Run::with_directory(entry, directory)))
     }
 }
 
@@ -125,7 +102,7 @@ impl<'a> GroupWriter<'a> {
         self.writer.take_full().into_iter().try_for_each(|block| self.run.push(block))
     }
 
-    pub(crate) fn finish(mut self) -> Result<Option<EventRun>, StoreError> {
+    pub(crate) fn finish(mut self) -> Result<Option<Run>, StoreError> {
         self.writer.finish()?.into_iter().try_for_each(|block| self.run.push(block))?;
         self.run.finish()
     }

@@ -7,21 +7,19 @@
 use hashbrown::HashMap;
 
 use crate::model::digest::EventHash;
-use crate::model::history::{Cause, Change, Moved, Overwritten, Sequence};
+use crate::model::history::{Cause, Moved, Overwritten, Sequence, StoredChange};
 use crate::model::identity::IdentityId;
 use crate::model::link::{Link, Seen, Unlink};
 use crate::model::time::Time;
 use crate::store::Store;
-use crate::store::block::{BlockKey, Kind};
+use crate::store::block::Kind;
 use crate::store::column::{self, Reader};
 use crate::store::error::StoreError;
 use crate::store::load::Loaded;
-use crate::store::manifest::{Manifest, RunEntry};
-use crate::store::run;
-use crate::store::table::{self, Row};
+use crate::store::table::Row;
 
 /// A record of the feed, with its number.
-pub(crate) type Numbered = (Sequence, Change);
+pub type Numbered = (Sequence, StoredChange);
 
 // What a record of the feed holds beside its session and its count.
 const SINCE: u64 = 1;
@@ -112,7 +110,7 @@ impl Row for Numbered {
         } else {
             None
         };
-        Some((Sequence(sequence), Change { session, events, since, from: old, to, moved, cause }))
+        Some((Sequence(sequence), StoredChange { session, events, since, from: old, to, moved, cause }))
     }
 }
 
@@ -259,172 +257,10 @@ pub(crate) fn rows_of(overwritten: &Overwritten, generation: u64, sequence: Sequ
     rows
 }
 
-/// Records of the change feed, in the order of their numbers. Holds a block.
-pub struct Changes<'s> {
-    store: &'s Store,
-    /// Runs that were not begun yet, the oldest last.
-    runs: Vec<RunEntry>,
-    /// The next block of the run at hand, and how many it has.
-    at: Option<(RunEntry, u32)>,
-    rows: std::vec::IntoIter<Numbered>,
-    since: Sequence,
-}
-
-impl Changes<'_> {
-    /// The next record with its number.
-    ///
-    /// # Errors
-    /// When a block is damaged or cannot be read. The feed is over then.
-    #[expect(clippy::should_implement_trait, reason = "as the scan of events")]
-    pub fn next(&mut self) -> Result<Option<Numbered>, StoreError> {
-        loop {
-            if let Some(row) = self.rows.find(|row| row.0 > self.since) {
-                return Ok(Some(row));
-            }
-            let (run, block) = match self.at.take().or_else(|| self.runs.pop().map(|run| (run, 0))) {
-                Some(at) => at,
-                None => return Ok(None),
-            };
-            if block < run.blocks {
-                self.rows = self.read(&run, block).inspect_err(|_| self.runs.clear())?.into_iter();
-                self.at = Some((run, block + 1));
-            }
-        }
-    }
-
-    /// The records of a block, which name identities of the store alone.
-    fn read(&self, run: &RunEntry, block: u32) -> Result<Vec<Numbered>, StoreError> {
-        let rows = table::read_block::<Numbered>(&*self.store.backend, run, block)?;
-        let ends = |change: &Change| change.cause.map(|cause| [cause.lower, cause.higher]).into_iter().flatten();
-        let named =
-            |change: &Change| [Some(change.session), change.from, change.to].into_iter().flatten().chain(ends(change));
-        let is_stored = |id: IdentityId| u64::from(id.0) < self.store.manifest.identities;
-        if rows.iter().all(|row| named(&row.1).all(is_stored)) {
-            return Ok(rows);
-        }
-        let key = BlockKey { kind: Kind::Changes, run: run.number, index: block };
-        Err(run::damaged(&*self.store.backend, key, "it names identities that the store does not hold"))
-    }
-}
-
 impl Store {
-    /// The number of the last record of the change feed; 0 where there was none yet.
-    pub fn sequence(&self) -> Sequence {
-        Sequence(self.manifest.sequence)
-    }
-
-    /// The number of the last record of the change feed that was trimmed.
-    pub fn trimmed(&self) -> Sequence {
-        Sequence(self.manifest.trimmed)
-    }
-
-    /// The records after `since`. Costs a read of the blocks that hold them, and of a few more to find the first.
-    ///
-    /// # Errors
-    /// [`StoreError::Trimmed`] where some of them were trimmed; [`StoreError::Ahead`] where `since` was never given.
-    pub fn changes(&self, since: Sequence) -> Result<Changes<'_>, StoreError> {
-        self.check_sequence(since)?;
-        let mut changes = Changes { store: self, runs: Vec::new(), at: None, rows: Vec::new().into_iter(), since };
-        let (mut after, runs) = (self.manifest.sequence, self.manifest.of(Kind::Changes).copied().collect::<Vec<_>>());
-        for run in runs.into_iter().rev() {
-            if after <= since.0 {
-                break;
-            }
-            after -= run.rows;
-            changes.runs.push(run);
-        }
-        if let Some(first) = changes.runs.pop() {
-            changes.at = Some((first, self.block_of(&first, since)?));
-        }
-        Ok(changes)
-    }
-
-    /// The last block of a run that does not begin after the record that follows on `since`.
-    fn block_of(&self, run: &RunEntry, since: Sequence) -> Result<u32, StoreError> {
-        let (mut low, mut high) = (0, run.blocks);
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            let rows = table::read_block::<Numbered>(&*self.backend, run, middle)?;
-            if rows.first().is_some_and(|row| row.0.0 > since.0 + 1) { high = middle } else { low = middle }
-        }
-        Ok(low)
-    }
-
-    fn check_sequence(&self, sequence: Sequence) -> Result<(), StoreError> {
-        let (store, last, trimmed) = (self.backend.name(), self.sequence(), self.trimmed());
-        if sequence < trimmed {
-            return Err(StoreError::Trimmed { store, asked: sequence, trimmed });
-        }
-        if sequence > last {
-            return Err(StoreError::Ahead { store, asked: sequence, last });
-        }
-        Ok(())
-    }
-
-    /// Forgets the records up to `sequence`, durably, and what would be needed to go back before them.
-    ///
-    /// # Errors
-    /// [`StoreError::Ahead`] where `sequence` was never given; else as [`commit`](Self::commit).
-    pub fn trim(&mut self, sequence: Sequence) -> Result<(), StoreError> {
-        self.check_poison()?;
-        if sequence <= self.trimmed() {
-            return Ok(());
-        }
-        self.check_sequence(sequence)?;
-        let done = self.forget_until(sequence);
-        self.poison_on_error(done)
-    }
-
-    fn forget_until(&mut self, sequence: Sequence) -> Result<(), StoreError> {
-        let kept = self.generation_of(sequence)?;
-        let mut next = self.next_manifest();
-        next.trimmed = sequence.0;
-        let mut old = Vec::new();
-        let mut after = next.sequence;
-        for run in next.of(Kind::Changes).copied().collect::<Vec<_>>().into_iter().rev() {
-            if after <= sequence.0 {
-                old.push(run);
-            }
-            after -= run.rows;
-        }
-        for run in next.of(Kind::History) {
-            let last = table::read_block::<Past>(&*self.backend, run, run.blocks - 1)?;
-            if last.last().is_some_and(|row| row.generation < kept) {
-                old.push(*run);
-            }
-        }
-        super::retire(&mut next, |run| old.contains(run));
-        self.write_past(&mut next, &Overwritten::default())?;
-        self.publish(next)?;
-        self.delete_retired();
-        Ok(())
-    }
-
-    /// Begins the feed anew: of what came before nothing is kept.
-    pub(super) fn restart_feed(&self, next: &mut Manifest) -> Result<(), StoreError> {
-        super::retire(next, |run| run.kind == Kind::Changes as u8 || run.kind == Kind::History as u8);
-        // A number that no record has: even whoever had applied the last one is told to begin anew.
-        next.sequence += 1;
-        next.trimmed = next.sequence;
-        self.write_past(next, &Overwritten::default())
-    }
-
-    /// Writes what the commit `next` overwrote.
-    pub(super) fn write_past(&self, next: &mut Manifest, overwritten: &Overwritten) -> Result<(), StoreError> {
-        let (sequence, identities) = (Sequence(next.sequence), next.identities as u32);
-        self.write_table(next, rows_of(overwritten, next.generation, sequence, identities))
-    }
-
-    /// Writes records of the feed, and numbers them.
-    pub(super) fn write_changes(&self, next: &mut Manifest, changes: &[Change]) -> Result<(), StoreError> {
-        let first = next.sequence + 1;
-        next.sequence += changes.len() as u64;
-        self.write_table(next, (first..).map(Sequence).zip(changes.iter().copied()).collect::<Vec<Numbered>>())
-    }
-
     /// The commit after which the store was as `sequence` says: the one that wrote the record, or the last one after it that
     /// wrote no record. 0 is before the first.
-    fn generation_of(&self, sequence: Sequence) -> Result<u64, StoreError> {
+    pub(super) fn generation_of(&self, sequence: Sequence) -> Result<u64, StoreError> {
         let mut found = if sequence.0 == 0 { Some((sequence, 0)) } else { None };
         let mut rows = self.table::<Past>();
         while let Some(row) = rows.next()? {
@@ -444,9 +280,9 @@ impl Store {
     /// Costs a read of what was overwritten since.
     ///
     /// # Errors
-    /// As [`changes`](Self::changes), and when a block is damaged.
+    /// As [`StoredFeed::changes`](crate::store::feed::StoredFeed::changes), and when a block is damaged.
     pub fn go_back(&self, sequence: Sequence, loaded: &mut Loaded) -> Result<(), StoreError> {
-        self.check_sequence(sequence)?;
+        self.feed().check(sequence)?;
         let kept = self.generation_of(sequence)?;
         let mut identities = 0;
         // The oldest row of each that was overwritten since counts: it is what was known at `kept`.

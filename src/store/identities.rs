@@ -9,8 +9,7 @@ use crate::store::block::{self, BLOCK_BYTES, BlockKey, HEADER_BYTES, Kind};
 use crate::store::codec::{self, Bytes};
 use crate::store::column::{self, Reader};
 use crate::store::error::StoreError;
-use crate::store::manifest::RunEntry;
-use crate::store::run::{self, RunWriter};
+use crate::store::run::{self, Run, RunEntry, RunWriter};
 
 /// In the column of lengths: a UUID, without a length. A text has its length plus one.
 const UUID: u64 = 0;
@@ -111,9 +110,9 @@ impl<'a> IdentityWriter<'a> {
         Ok(())
     }
 
-    pub(crate) fn finish(mut self) -> Result<Option<RunEntry>, StoreError> {
+    pub(crate) fn finish(mut self) -> Result<Option<Run>, StoreError> {
         self.cut()?;
-        self.run.finish()
+        Ok(self.run.finish()?.map(Run::from))
     }
 }
 

@@ -11,8 +11,8 @@ use crate::store::block::{BlockKey, Kind};
 use crate::store::codec::{self, Bytes};
 use crate::store::error::StoreError;
 use crate::store::identities;
-use crate::store::manifest::{Manifest, RunEntry};
-use crate::store::run;
+use crate::store::manifest::Manifest;
+use crate::store::run::{self, Run, RunEntry};
 use crate::store::table::{Row, Table};
 
 /// What a store holds beside its identities and its events.
@@ -87,7 +87,7 @@ impl Store {
     }
 
     pub(super) fn table<R: Row>(&self) -> Table<'_, R> {
-        Table::new(&*self.backend, self.manifest.of(R::KIND).copied())
+        Table::new(&*self.backend, self.manifest.of(R::KIND).map(Run::entry))
     }
 
     /// The rows of a table whose keys are the numbers below `count`.

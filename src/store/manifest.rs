@@ -10,37 +10,7 @@ use crate::store::backend::Backend;
 use crate::store::block::{self, BlockKey, Kind, Unsealed};
 use crate::store::codec;
 use crate::store::error::{Damage, StoreError};
-
-/// A run: blocks that one commit wrote together, in ascending order of what they hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RunEntry {
-    /// The [`Kind`] of its blocks, as a number.
-    pub kind: u8,
-    /// Never given twice, not even after a crash.
-    pub number: u32,
-    /// The commit that wrote it.
-    pub generation: u64,
-    /// How many blocks, from index 0 on.
-    pub blocks: u32,
-    /// Blocks of its directory; runs of events have one.
-    pub directory: u32,
-    /// How many rows (events, links, …) the blocks hold.
-    pub rows: u64,
-    /// Bytes of the blocks.
-    pub bytes: u64,
-}
-
-impl RunEntry {
-    /// Every key that the run takes in the backend.
-    pub(crate) fn keys(&self) -> Vec<Vec<u8>> {
-        let of = |kind, count| {
-            (0..count).map(move |index| BlockKey { kind, run: self.number, index }.bytes()).collect::<Vec<_>>()
-        };
-        let mut keys = Kind::from_number(self.kind).map(|kind| of(kind, self.blocks)).unwrap_or_default();
-        keys.extend(of(Kind::Directory, self.directory));
-        keys
-    }
-}
+use crate::store::run::Run;
 
 /// What the store holds, as of one commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -60,9 +30,9 @@ pub(crate) struct Manifest {
     /// Lower-case names by id.
     pub namespaces: Vec<String>,
     /// The runs, of each kind the oldest first.
-    pub runs: Vec<RunEntry>,
+    pub runs: Vec<Run>,
     /// Runs that no longer count but may still lie in the backend, with the commit that retired them.
-    pub retired: Vec<(u64, RunEntry)>,
+    pub retired: Vec<(u64, Run)>,
 }
 
 /// Where the manifest of `generation` lies.
@@ -81,7 +51,7 @@ impl Manifest {
     }
 
     /// The runs of a kind, the oldest first.
-    pub(crate) fn of(&self, kind: Kind) -> impl Iterator<Item = &RunEntry> {
+    pub(crate) fn of(&self, kind: Kind) -> impl Iterator<Item = &Run> {
         self.runs.iter().filter(move |run| run.kind == kind as u8)
     }
 }

@@ -26,7 +26,8 @@ mod directory;
 pub mod error;
 pub mod events;
 pub mod fault;
-pub mod history;
+pub mod feed;
+mod history;
 mod identities;
 pub mod load;
 mod manifest;
@@ -44,7 +45,7 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::history::{Change, Overwritten};
+use crate::model::history::{Overwritten, StoredChange};
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
@@ -53,12 +54,12 @@ use crate::model::source::{Source, SourceId};
 use crate::store::backend::Backend;
 use crate::store::block::{BLOCK_BYTES, BlockKey, Kind};
 use crate::store::codec::Bytes;
-use crate::store::directory::{EventRun, EventRunWriter};
+use crate::store::directory::EventRunWriter;
 use crate::store::error::StoreError;
 use crate::store::events::EventBlock;
 use crate::store::identities::IdentityWriter;
-use crate::store::manifest::{Manifest, RunEntry};
-use crate::store::run::RunWriter;
+use crate::store::manifest::Manifest;
+use crate::store::run::{Run, RunWriter};
 use crate::store::scan::Events;
 use crate::store::sled::{Place, SledBackend};
 use crate::store::table::{Row, TableWriter};
@@ -94,7 +95,7 @@ pub struct Commit<'a> {
     /// Sources that are new (ids follow on) or were read further.
     pub sources: &'a [(SourceId, Source)],
     /// Records of the change feed, in order.
-    pub changes: &'a [Change],
+    pub changes: &'a [StoredChange],
     /// What it overwrites, decisions included.
     pub overwritten: Overwritten,
 }
@@ -105,9 +106,6 @@ pub struct Store {
     backend: Arc<dyn Backend>,
     settings: Settings,
     manifest: Manifest,
-    events: Vec<Arc<EventRun>>,
-    /// Runs of events that no longer count, as long as they may be read by somebody.
-    retired: Vec<Arc<EventRun>>,
     poison: Option<String>,
 }
 
@@ -178,7 +176,7 @@ impl Store {
 
     fn start(backend: Arc<dyn Backend>, settings: Option<&Settings>, mode: Mode) -> Result<Self, StoreError> {
         let slots = manifest::read(&*backend)?;
-        let Some(manifest) = slots.latest else {
+        let Some(mut manifest) = slots.latest else {
             return Self::create(backend, settings);
         };
         let stored = load::settings(&*backend, &manifest)?;
@@ -186,14 +184,13 @@ impl Store {
             let (stored, asked) = (Box::new(stored), Box::new(asked.clone()));
             return Err(StoreError::Settings { store: backend.name(), stored, asked });
         }
-        let mut events = Vec::new();
-        for &entry in manifest.of(Kind::Events) {
-            events.push(Arc::new(match (EventRun::read(&*backend, entry), mode) {
-                (Err(error), Mode::Repair) if repair::is_damage(&error) => repair::recover(&*backend, entry)?,
-                (run, _) => run?,
-            }));
+        for run in manifest.runs.iter_mut().filter(|run| run.kind == Kind::Events as u8) {
+            *run = match (directory::read(&*backend, run.entry()), mode) {
+                (Err(error), Mode::Repair) if repair::is_damage(&error) => repair::recover(&*backend, run.entry())?,
+                (read, _) => read?,
+            };
         }
-        let mut store = Self { backend, settings: stored, manifest, events, retired: Vec::new(), poison: None };
+        let mut store = Self { backend, settings: stored, manifest, poison: None };
         store.sweep()?;
         Ok(store)
     }
@@ -237,10 +234,8 @@ impl Store {
             codec::encode(&Bytes(chunk), &mut block).map_err(StoreError::Invalid)?;
             writer.push(block, 1)?;
         }
-        next.runs.extend(writer.finish()?);
-        let manifest = Manifest::default();
-        let (events, retired) = (Vec::new(), Vec::new());
-        let mut store = Self { backend, settings: settings.clone(), manifest, events, retired, poison: None };
+        next.runs.extend(writer.finish()?.map(Run::from));
+        let mut store = Self { backend, settings: settings.clone(), manifest: Manifest::default(), poison: None };
         store.publish(next)?;
         Ok(store)
     }
@@ -262,7 +257,7 @@ impl Store {
 
     /// The events as of the last commit.
     pub fn events(&self) -> Events {
-        Events { backend: Arc::clone(&self.backend), runs: self.events.clone() }
+        Events { backend: Arc::clone(&self.backend), runs: self.manifest.of(Kind::Events).cloned().collect() }
     }
 
     /// Makes `commit` durable, and says which generation it became. Does nothing where it is empty.
@@ -347,8 +342,7 @@ impl Store {
         sources: Vec<(SourceId, Source)>,
     ) -> Result<(), StoreError> {
         let mut next = self.next_manifest();
-        let mut events = self.events.clone();
-        self.compact(&mut next, &mut events)?;
+        self.compact(&mut next)?;
 
         next.identities += commit.identities.len() as u64;
         next.sources = next.sources.max(sources.last().map_or(0, |row| u64::from(row.0.0) + 1));
@@ -370,12 +364,8 @@ impl Store {
         for block in commit.events {
             writer.push(block)?;
         }
-        if let Some(run) = writer.finish()? {
-            next.runs.push(run.entry);
-            events.push(Arc::new(run));
-        }
+        next.runs.extend(writer.finish()?);
         self.publish(next)?;
-        self.replace_events(events);
         self.delete_retired();
         Ok(())
     }
@@ -392,9 +382,9 @@ impl Store {
     }
 
     /// Merges what has become many. Works on what the last commit left, so that its blocks are written once.
-    fn compact(&self, next: &mut Manifest, events: &mut Vec<Arc<EventRun>>) -> Result<(), StoreError> {
+    fn compact(&self, next: &mut Manifest) -> Result<(), StoreError> {
         for kind in KINDS_MERGED {
-            let runs: Vec<RunEntry> = next.of(kind).copied().collect();
+            let runs: Vec<Run> = next.of(kind).cloned().collect();
             let live = match kind {
                 Kind::Seen => next.identities,
                 Kind::Sources => next.sources,
@@ -407,11 +397,8 @@ impl Store {
             let number = take_number(next);
             let old = &runs[runs.len() - due..];
             let merged = if kind == Kind::Events {
-                let old = events.split_off(events.len() - due);
-                let old = Events { backend: Arc::clone(&self.backend), runs: old };
-                let run = compact::merge_events(&old, number, next.generation)?.map(Arc::new);
-                events.extend(run.clone());
-                run.map(|run| run.entry)
+                let old = Events { backend: Arc::clone(&self.backend), runs: old.to_vec() };
+                compact::merge_events(&old, number, next.generation)?
             } else {
                 compact::merge(&*self.backend, kind, old, number, next.generation)?
             };
@@ -431,24 +418,14 @@ impl Store {
         Ok(())
     }
 
-    fn replace_events(&mut self, events: Vec<Arc<EventRun>>) {
-        let old = std::mem::replace(&mut self.events, events);
-        let gone = old.into_iter().filter(|run| !self.events.iter().any(|kept| Arc::ptr_eq(kept, run)));
-        self.retired.extend(gone);
-    }
-
     /// Deletes what an earlier commit retired and nobody reads. What the last one retired stays for another
     /// generation: it is what the manifest before names. A failure leaves the run listed, for the next time.
     fn delete_retired(&mut self) {
         let generation = self.manifest.generation;
         let retired = std::mem::take(&mut self.manifest.retired);
         for (since, run) in retired {
-            let held = self.retired.iter().position(|held| held.entry == run);
-            let is_read = held.is_some_and(|at| Arc::strong_count(&self.retired[at]) > 1);
-            if since == generation || is_read || self.backend.delete(&run.keys()).is_err() {
+            if since == generation || run.is_read() || self.backend.delete(&run.keys()).is_err() {
                 self.manifest.retired.push((since, run));
-            } else if let Some(at) = held {
-                self.retired.swap_remove(at);
             }
         }
     }
@@ -461,10 +438,10 @@ fn take_number(next: &mut Manifest) -> u32 {
 }
 
 /// Takes runs out of what counts.
-fn retire(next: &mut Manifest, is_old: impl Fn(&RunEntry) -> bool) {
+fn retire(next: &mut Manifest, is_old: impl Fn(&Run) -> bool) {
     let (old, kept) = std::mem::take(&mut next.runs).into_iter().partition(|run| is_old(run));
     next.runs = kept;
-    let old: Vec<RunEntry> = old;
+    let old: Vec<Run> = old;
     let generation = next.generation;
     next.retired.extend(old.into_iter().map(|run| (generation, run)));
 }

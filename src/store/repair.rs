@@ -1,17 +1,16 @@
 //! Finding damage, and what can be done about it: events can be replayed, and the rest follows from them.
 
-use std::sync::Arc;
-
 use crate::model::identity::IdentityId;
 use crate::model::link::{Link, Seen, Unlink};
 use crate::model::source::{Source, SourceId};
 use crate::store::backend::Backend;
 use crate::store::block::{self, BlockKey, Kind};
-use crate::store::directory::{self, DirectorySlot, EventRun, EventRunWriter};
+use crate::store::directory::{self, EventRunWriter};
 use crate::store::error::{BackendError, Damage, StoreError};
 use crate::store::history::{Numbered, Past};
-use crate::store::manifest::{self, RunEntry};
+use crate::store::manifest;
 use crate::store::rows::Rows;
+use crate::store::run::{DirectorySlot, Run, RunEntry};
 use crate::store::{Store, identities, load, retire, run, sorted, table, take_number};
 
 /// What [`Store::drop_unreadable_events`] had to give up.
@@ -30,20 +29,20 @@ pub(crate) fn is_damage(error: &StoreError) -> bool {
 
 /// A run whose directory is lost, with one worked out from its blocks. An unreadable block holds nothing, but has
 /// its place, so that whoever comes to it meets the error.
-pub(crate) fn recover(backend: &dyn Backend, entry: RunEntry) -> Result<EventRun, StoreError> {
-    let mut directory: Vec<DirectorySlot> = Vec::new();
+pub(crate) fn recover(backend: &dyn Backend, entry: RunEntry) -> Result<Run, StoreError> {
+    let mut slots: Vec<DirectorySlot> = Vec::new();
     let mut rows = Rows::default();
     for index in 0..entry.blocks {
-        directory.push(match read_events(backend, &entry, index, &mut rows) {
+        slots.push(match read_events(backend, &entry, index, &mut rows) {
             Ok(()) => directory::slot_of(&rows),
             Err(error) if is_damage(&error) => {
-                let anchor = directory.last().map_or(0, |before| before.last);
+                let anchor = slots.last().map_or(0, |before| before.last);
                 DirectorySlot { first: anchor, last: anchor, events: 0 }
             }
             Err(error) => return Err(error),
         });
     }
-    Ok(EventRun { entry, directory })
+    Ok(Run::with_directory(entry, slots))
 }
 
 fn read_events(backend: &dyn Backend, entry: &RunEntry, index: u32, rows: &mut Rows) -> Result<(), StoreError> {
@@ -80,7 +79,7 @@ impl Store {
             }
             if kind == Kind::Events {
                 let key = BlockKey { kind: Kind::Directory, run: entry.number, index: 0 };
-                collect(backend, key, EventRun::read(backend, *entry).map(drop), &mut found)?;
+                collect(backend, key, directory::read(backend, entry.entry()).map(drop), &mut found)?;
             }
         }
         Ok(found)
@@ -105,17 +104,17 @@ impl Store {
         let mut events = Vec::new();
         let mut lost = Lost::default();
         let mut old = Vec::new();
-        for run in &self.events {
+        for run in self.manifest.of(Kind::Events) {
             if is_whole(&*self.backend, run)? {
-                events.push(Arc::clone(run));
+                events.push(run.clone());
                 continue;
             }
-            old.push(run.entry);
+            old.push(run.clone());
             let mut writer = EventRunWriter::new(&*self.backend, take_number(&mut next), next.generation);
             let mut rows = Rows::default();
-            for index in 0..run.entry.blocks {
-                let key = BlockKey { kind: Kind::Events, run: run.entry.number, index };
-                match read_events(&*self.backend, &run.entry, index, &mut rows) {
+            for index in 0..run.blocks {
+                let key = BlockKey { kind: Kind::Events, run: run.number, index };
+                match read_events(&*self.backend, run, index, &mut rows) {
                     Ok(()) => {
                         let stored = self.backend.get(&key.bytes())?.unwrap_or_else(block::blank);
                         writer.push_raw(directory::slot_of(&rows), stored)?;
@@ -125,13 +124,15 @@ impl Store {
                 }
             }
             let kept = writer.finish()?;
-            lost.events += run.entry.rows - kept.as_ref().map_or(0, |kept| kept.entry.rows).min(run.entry.rows);
-            events.extend(kept.map(Arc::new));
+            lost.events += run.rows - kept.as_ref().map_or(0, |kept| kept.rows).min(run.rows);
+            events.extend(kept);
         }
         if old.is_empty() {
             return Ok(lost);
         }
         retire(&mut next, |run| old.contains(run));
+        next.runs.retain(|run| run.kind != Kind::Events as u8);
+        next.runs.extend(events);
         if lost.events > 0 {
             let sources = self.rows::<(SourceId, Source), _>(next.sources, |row| (u64::from(row.0.0), row.1))?;
             let forgotten = (0..).map(SourceId).zip(sources);
@@ -139,11 +140,7 @@ impl Store {
             retire(&mut next, |run| is_derived(run) || run.kind == Kind::Sources as u8);
             self.write_table(&mut next, forgotten)?;
         }
-        next.runs.extend(events.iter().map(|run| run.entry).filter(|entry| entry.generation == next.generation));
-        // The manifest and the runs at hand have to be in one order.
-        events.sort_by_key(|run| next.runs.iter().position(|entry| *entry == run.entry));
         self.publish(next)?;
-        self.replace_events(events);
         self.delete_retired();
         Ok(lost)
     }
@@ -173,14 +170,14 @@ impl Store {
 }
 
 /// Whether a run follows from the events.
-pub(super) fn is_derived(run: &RunEntry) -> bool {
+pub(super) fn is_derived(run: &Run) -> bool {
     run.kind == Kind::Seen as u8 || run.kind == Kind::Links as u8
 }
 
-fn is_whole(backend: &dyn Backend, run: &EventRun) -> Result<bool, StoreError> {
+fn is_whole(backend: &dyn Backend, run: &Run) -> Result<bool, StoreError> {
     let mut rows = Rows::default();
-    let read = EventRun::read(backend, run.entry)
-        .and_then(|run| (0..run.entry.blocks).try_for_each(|at| read_events(backend, &run.entry, at, &mut rows)));
+    let read = directory::read(backend, run.entry())
+        .and_then(|run| (0..run.blocks).try_for_each(|at| read_events(backend, &run, at, &mut rows)));
     match read {
         Ok(()) => Ok(true),
         Err(error) if is_damage(&error) => Ok(false),

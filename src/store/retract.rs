@@ -5,14 +5,15 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::model::event::Event;
-use crate::model::history::{Change, Overwritten};
+use crate::model::history::{Overwritten, StoredChange};
 use crate::model::identity::IdentityId;
 use crate::model::link::{Link, Seen};
 use crate::model::source::{Source, SourceId};
 use crate::store::block::Kind;
-use crate::store::directory::{EventRun, GroupWriter};
+use crate::store::directory::GroupWriter;
 use crate::store::error::StoreError;
-use crate::store::manifest::{Manifest, RunEntry};
+use crate::store::manifest::Manifest;
+use crate::store::run::Run;
 use crate::store::scan::Events;
 use crate::store::{Store, repair, retire, sorted, take_number};
 
@@ -31,7 +32,6 @@ pub enum Fate {
 #[derive(Debug)]
 pub struct Rewritten {
     next: Manifest,
-    events: Vec<Arc<EventRun>>,
     /// The events as they will be.
     pub after: Events,
 }
@@ -46,7 +46,7 @@ pub struct Retraction<'a> {
     /// Sources that changed.
     pub sources: &'a [(SourceId, Source)],
     /// Records of the change feed, in order.
-    pub changes: &'a [Change],
+    pub changes: &'a [StoredChange],
     /// What is overwritten.
     pub overwritten: Overwritten,
 }
@@ -70,11 +70,11 @@ impl Store {
         if old.is_empty() {
             return Ok(None);
         }
-        retire(&mut next, |run| old.contains(run) || run.kind == Kind::Events as u8);
-        next.retired.retain(|(_, run)| run.kind != Kind::Events as u8 || !events.iter().any(|kept| kept.entry == *run));
-        next.runs.extend(events.iter().map(|run| run.entry));
-        let after = Events { backend: Arc::clone(&self.backend), runs: events.clone() };
-        Ok(Some(Rewritten { next, events, after }))
+        retire(&mut next, |run| old.contains(run));
+        next.runs.retain(|run| run.kind != Kind::Events as u8);
+        next.runs.extend(events.iter().cloned());
+        let after = Events { backend: Arc::clone(&self.backend), runs: events };
+        Ok(Some(Rewritten { next, after }))
     }
 
     /// The runs as they will be, and what the manifest says of those that they replace.
@@ -82,15 +82,15 @@ impl Store {
         &self,
         next: &mut Manifest,
         fate: &impl Fn(IdentityId, &Event<'_>) -> Fate,
-    ) -> Result<(Vec<Arc<EventRun>>, Vec<RunEntry>), StoreError> {
+    ) -> Result<(Vec<Run>, Vec<Run>), StoreError> {
         let (mut events, mut old) = (Vec::new(), Vec::new());
-        for run in &self.events {
-            let alone = Events { backend: Arc::clone(&self.backend), runs: vec![Arc::clone(run)] };
+        for run in self.manifest.of(Kind::Events) {
+            let alone = Events { backend: Arc::clone(&self.backend), runs: vec![run.clone()] };
             if !changes(&alone, fate)? {
-                events.push(Arc::clone(run));
+                events.push(run.clone());
                 continue;
             }
-            old.push(run.entry);
+            old.push(run.clone());
             let mut writer = GroupWriter::new(&*self.backend, take_number(next), next.generation);
             let mut scan = alone.scan(0..u32::MAX);
             while let Some(group) = scan.next()? {
@@ -102,7 +102,7 @@ impl Store {
                 });
                 writer.push(group.anchor(), kept)?;
             }
-            events.extend(writer.finish()?.map(Arc::new));
+            events.extend(writer.finish()?);
         }
         Ok((events, old))
     }
@@ -118,7 +118,7 @@ impl Store {
         if !seen.iter().map(|row| u64::from(row.0.0)).eq(0..self.manifest.identities) {
             return Err(StoreError::Invalid("not every identity was seen".into()));
         }
-        let Rewritten { mut next, events, after } = rewritten;
+        let Rewritten { mut next, after } = rewritten;
         drop(after);
         retire(&mut next, repair::is_derived);
         let done = self
@@ -129,7 +129,6 @@ impl Store {
             .and_then(|()| self.write_past(&mut next, &retraction.overwritten))
             .and_then(|()| self.publish(next));
         self.poison_on_error(done)?;
-        self.replace_events(events);
         self.delete_retired();
         Ok(self.manifest.generation)
     }

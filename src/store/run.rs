@@ -1,13 +1,125 @@
 //! Runs: how a sequence of blocks is written and read.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::store::backend::{Backend, Entry};
 use crate::store::block::{self, BlockKey, Kind, MAX_BLOCK_BYTES, Unsealed};
 use crate::store::error::{Damage, StoreError};
-use crate::store::manifest::RunEntry;
 
 /// Bytes that are handed to the backend at a time: some hundred blocks, so that what the backend does again for the last of
 /// them hardly counts; and little to hold in memory.
 const PUT_BYTES: usize = 4 << 20;
+
+/// A run: blocks that one commit wrote together, in ascending order of what they hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RunEntry {
+    /// The [`Kind`] of its blocks, as a number.
+    pub kind: u8,
+    /// Never given twice, not even after a crash.
+    pub number: u32,
+    /// The commit that wrote it.
+    pub generation: u64,
+    /// How many blocks, from index 0 on.
+    pub blocks: u32,
+    /// Blocks of its directory; runs of events have one.
+    pub directory: u32,
+    /// How many rows (events, links, …) the blocks hold.
+    pub rows: u64,
+    /// Bytes of the blocks.
+    pub bytes: u64,
+}
+
+impl RunEntry {
+    /// Every key that the run takes in the backend.
+    pub(crate) fn keys(&self) -> Vec<Vec<u8>> {
+        let of = |kind, count| {
+            (0..count).map(move |index| BlockKey { kind, run: self.number, index }.bytes()).collect::<Vec<_>>()
+        };
+        let mut keys = Kind::from_number(self.kind).map(|kind| of(kind, self.blocks)).unwrap_or_default();
+        keys.extend(of(Kind::Directory, self.directory));
+        keys
+    }
+}
+
+/// Which anchors a block of events holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DirectorySlot {
+    pub first: u32,
+    pub last: u32,
+    pub events: u32,
+}
+
+/// A handle on a run. A run that a later commit replaced is deleted only when the manifest holds the last handle on it, so
+/// a reader that holds one can read the run to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    shared: Arc<(RunEntry, Vec<DirectorySlot>)>,
+}
+
+impl Run {
+    /// A run of events, with its directory.
+    pub(crate) fn with_directory(entry: RunEntry, slots: Vec<DirectorySlot>) -> Self {
+        Self { shared: Arc::new((entry, slots)) }
+    }
+
+    /// What the manifest says of it.
+    pub(crate) fn entry(&self) -> RunEntry {
+        self.shared.0
+    }
+
+    /// Which anchors each of its blocks holds; empty where it is no run of events.
+    pub(crate) fn slots(&self) -> &[DirectorySlot] {
+        &self.shared.1
+    }
+
+    /// The first block of events that holds `anchor` or one after it; the number of blocks where there is none.
+    pub(crate) fn find(&self, anchor: u32) -> usize {
+        self.slots().partition_point(|slot| slot.last < anchor)
+    }
+
+    /// Whether there is another handle on it.
+    pub(crate) fn is_read(&self) -> bool {
+        Arc::strong_count(&self.shared) > 1
+    }
+}
+
+impl From<RunEntry> for Run {
+    fn from(entry: RunEntry) -> Self {
+        Self::with_directory(entry, Vec::new())
+    }
+}
+
+impl Deref for Run {
+    type Target = RunEntry;
+
+    fn deref(&self) -> &RunEntry {
+        &self.shared.0
+    }
+}
+
+/// Run numbers are never given twice.
+impl PartialEq for Run {
+    fn eq(&self, other: &Self) -> bool {
+        self.entry() == other.entry()
+    }
+}
+
+impl Eq for Run {}
+
+impl Serialize for Run {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.entry().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Run {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        RunEntry::deserialize(deserializer).map(Self::from)
+    }
+}
 
 /// Writes the blocks of one run, holding about [`PUT_BYTES`] of them.
 pub(crate) struct RunWriter<'a> {

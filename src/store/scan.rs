@@ -10,16 +10,15 @@ use crate::model::event::Event;
 use crate::model::identity::IdentityId;
 use crate::store::backend::{Backend, MemoryBackend};
 use crate::store::block::{BlockKey, Kind};
-use crate::store::directory::EventRun;
 use crate::store::error::StoreError;
 use crate::store::rows::Rows;
-use crate::store::run;
+use crate::store::run::{self, Run};
 
 /// The events of one generation. Cheap to clone; stays readable while commits and merges go on.
 #[derive(Clone)]
 pub struct Events {
     pub(crate) backend: Arc<dyn Backend>,
-    pub(crate) runs: Vec<Arc<EventRun>>,
+    pub(crate) runs: Vec<Run>,
 }
 
 impl fmt::Debug for Events {
@@ -42,14 +41,14 @@ impl Events {
     /// How many events its runs hold. An event that several commits delivered (from several sources) counts
     /// once for each until a merge makes it one.
     pub fn rows(&self) -> u64 {
-        self.runs.iter().map(|run| run.entry.rows).sum()
+        self.runs.iter().map(|run| run.rows).sum()
     }
 
     /// Ranges of anchors that together hold everything, each about as many events; at most `count`, at least one.
     pub fn pieces(&self, count: usize) -> Vec<Range<u32>> {
         let mut blocks: Vec<(u32, u64)> = Vec::new();
         let mut end = 0;
-        for slot in self.runs.iter().flat_map(|run| &run.directory) {
+        for slot in self.runs.iter().flat_map(Run::slots) {
             blocks.push((slot.first, u64::from(slot.events)));
             end = end.max(slot.last.saturating_add(1));
         }
@@ -211,7 +210,7 @@ impl Cursor {
 /// A place in one run.
 struct RunCursor {
     backend: Arc<dyn Backend>,
-    run: Arc<EventRun>,
+    run: Run,
     /// The block that is decoded in `rows`; of a fresh cursor, none.
     block: Option<usize>,
     rows: Rows,
@@ -239,7 +238,7 @@ impl RunCursor {
             return Ok(Some(self.rows.anchor(self.group)));
         }
         let next = self.next_block();
-        if next >= self.run.directory.len() {
+        if next >= self.run.slots().len() {
             return Ok(None);
         }
         self.load(next)?;
@@ -249,7 +248,7 @@ impl RunCursor {
     /// Goes to the first group whose anchor is not below `anchor`.
     fn seek(&mut self, anchor: u32) -> Result<(), StoreError> {
         let block = self.run.find(anchor);
-        if block == self.run.directory.len() {
+        if block == self.run.slots().len() {
             // Behind the last block; what is decoded is of no use there.
             self.rows.clear();
             (self.block, self.group) = (block.checked_sub(1), 0);
@@ -265,20 +264,15 @@ impl RunCursor {
     /// Whether the group at hand goes on in the next block.
     fn goes_on(&self) -> bool {
         self.group + 1 == self.rows.groups()
-            && self.run.directory.get(self.next_block()).is_some_and(|next| next.first == self.rows.anchor(self.group))
+            && self.run.slots().get(self.next_block()).is_some_and(|next| next.first == self.rows.anchor(self.group))
     }
 }
 
 /// Reads a block of events and compares it with the directory.
-pub(crate) fn read_block(
-    backend: &dyn Backend,
-    run: &EventRun,
-    block: usize,
-    rows: &mut Rows,
-) -> Result<(), StoreError> {
-    let slot = run.directory[block];
-    let key = BlockKey { kind: Kind::Events, run: run.entry.number, index: block as u32 };
-    run::read(backend, key, run.entry.generation, |body| {
+pub(crate) fn read_block(backend: &dyn Backend, run: &Run, block: usize, rows: &mut Rows) -> Result<(), StoreError> {
+    let slot = run.slots()[block];
+    let key = BlockKey { kind: Kind::Events, run: run.number, index: block as u32 };
+    run::read(backend, key, run.generation, |body| {
         rows.parse(body)?;
         let found = (rows.anchor(0), rows.anchor(rows.groups() - 1), rows.len());
         if found == (slot.first, slot.last, slot.events as usize) {
@@ -305,9 +299,9 @@ impl fmt::Debug for Merge {
 
 impl Merge {
     fn new(events: &Events) -> Self {
-        let cursor = |run: &Arc<EventRun>| RunCursor {
+        let cursor = |run: &Run| RunCursor {
             backend: Arc::clone(&events.backend),
-            run: Arc::clone(run),
+            run: run.clone(),
             block: None,
             rows: Rows::default(),
             group: 0,

@@ -17,8 +17,7 @@ use crate::store::block::{self, BLOCK_BYTES, BlockKey, HEADER_BYTES, Kind};
 use crate::store::codec::{self, Bytes};
 use crate::store::column::{self, Reader};
 use crate::store::error::StoreError;
-use crate::store::manifest::RunEntry;
-use crate::store::run::{self, RunWriter};
+use crate::store::run::{self, Run, RunEntry, RunWriter};
 
 /// Bytes of a block beside its rows: the header, their count and their length.
 const OVERHEAD: usize = HEADER_BYTES + 8;
@@ -103,9 +102,9 @@ impl<'a, R: Row> TableWriter<'a, R> {
         Ok(())
     }
 
-    pub(crate) fn finish(mut self) -> Result<Option<RunEntry>, StoreError> {
+    pub(crate) fn finish(mut self) -> Result<Option<Run>, StoreError> {
         self.cut()?;
-        self.run.finish()
+        Ok(self.run.finish()?.map(Run::from))
     }
 }
 

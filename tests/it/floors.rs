@@ -19,7 +19,7 @@ const MAX_FIXTURE_BYTES: u64 = 200_000;
 const KEPT: [(&str, &[&str]); 3] = [
     ("sled", &["store/sled.rs"]),
     ("bincode", &["store/codec.rs"]),
-    ("petgraph", &["engine/verify.rs", "engine/verify/", "export/picture/dot.rs"]),
+    ("petgraph", &["engine/check/verify.rs", "export/picture/dot.rs"]),
 ];
 
 fn root() -> PathBuf {
@@ -274,7 +274,7 @@ fn the_rules_find_what_is_wrong() {
     assert_eq!(kept("src/store/mod.rs", "use sled::Db;\nfn f(db: &sled::Db) {}\nmod sled;\n").len(), 2);
     assert_eq!(kept("src/store/sled.rs", "use sled::Db;").len(), 0);
     assert_eq!(kept("src/store/mod.rs", "use crate::store::sled::SledBackend;\nstruct Unsledded;").len(), 0);
-    assert_eq!(kept("src/engine/verify.rs", "use petgraph::Graph;").len(), 0);
+    assert_eq!(kept("src/engine/check/verify.rs", "use petgraph::Graph;").len(), 0);
     assert_eq!(kept("src/graph/mod.rs", "use petgraph::Graph;").len(), 1);
 
     let undone = [

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use backstitch::engine::Engine;
 use backstitch::export::{self, Attribute, Format};
-use backstitch::model::event::{Activity, EventId};
+use backstitch::model::event::{DecodedEvent, EventId};
 use backstitch::model::identity::{Identity, Value};
 use backstitch::model::policy::{Policy, Reading};
 use backstitch::model::time::Time;
@@ -168,7 +168,7 @@ fn assert_one_story(view: &View, told: &[Told]) {
     for (told, given) in counted.iter().zip(&given) {
         let identities = told.1.split_whitespace().map(id);
         let identities = identities.map(|(name, value)| (namespaces.get(name).expect("met"), Value::new(value)));
-        let activity = Activity { time: time(told.0), id: EventId::Line(0), identities: identities.collect() };
+        let activity = DecodedEvent { time: time(told.0), id: EventId::Line(0), identities: identities.collect() };
         let (person, kind) = view.attribute(namespaces, &activity).expect("a sound store");
         assert_eq!(format!("{} {} {}", told.0, kind.word(), short(&person.to_string())), *given);
     }
@@ -574,7 +574,7 @@ fn a_session_of_many_customers_is_read_in_linear_time() {
             for at in 0..CUSTOMERS {
                 let time = Time::from_micros(1_000_000 * at as i64 + 1);
                 let identities = [(session, Value::new("1"))].into_iter().collect();
-                let activity = Activity { time, id: EventId::Line(0), identities };
+                let activity = DecodedEvent { time, id: EventId::Line(0), identities };
                 let (person, _) = attributor.attribute(view.graph().namespaces(), &activity);
                 let expected = if policy == Policy::DeviceSplit { at } else { CUSTOMERS - 1 };
                 assert_eq!(person.value, format!("c{expected}"));

@@ -12,6 +12,7 @@ use crate::store::backend::{Backend, MemoryBackend};
 use crate::store::block::{self, BlockKey, Kind};
 use crate::store::error::{Damage, StoreError};
 use crate::store::rows::Rows;
+use crate::store::run::RunEntry;
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -78,7 +79,7 @@ proptest! {
             }
             prop_assert!(store.check().is_ok());
             let held = store.load_facts(|_, _| ()).map(|_| store.manifest.identities);
-            let mut feed = store.changes(store.trimmed()).unwrap();
+            let mut feed = store.feed().changes(store.trimmed()).unwrap();
             while let Ok(Some((_, change))) = feed.next() {
                 prop_assert!(held.as_ref().is_ok_and(|&held| u64::from(change.session.0) < held) || held.is_err());
             }
@@ -109,7 +110,7 @@ fn another_version_is_told_from_damage() {
     let (mut entries, _) = filled(1);
     let mut manifest = crate::store::manifest::read(&MemoryBackend::holding(entries.clone())).unwrap().latest.unwrap();
     manifest.generation += 1;
-    manifest.runs[0].kind = 99;
+    manifest.runs[0] = RunEntry { kind: 99, ..manifest.runs[0].entry() }.into();
     let (key, block) = manifest.sealed().unwrap();
     entries.insert(key.bytes(), block);
     assert!(matches!(open(entries), Err(StoreError::Version { .. })));

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::{Model, Step, changes, step};
-use crate::model::history::Sequence;
+use crate::model::history::{Sequence, StoredChange};
 use crate::model::settings::Settings;
 use crate::store::Store;
 use crate::store::backend::MemoryBackend;
 use crate::store::error::StoreError;
+use crate::store::feed::StoredFeed;
 
 /// A store of many commits, every third of which adds no record; what it held after each, and its sequence then.
 fn filled(commits: u32) -> (Store, Vec<(Model, Sequence)>) {
@@ -64,25 +65,28 @@ fn the_store_of_every_commit_can_be_had_again() {
     }
 }
 
+/// The records after `since`, which are numbered one after the other.
+fn read(feed: &StoredFeed, since: u64) -> Vec<StoredChange> {
+    let mut changes = feed.changes(Sequence(since)).unwrap();
+    let mut read = Vec::new();
+    while let Some((sequence, change)) = changes.next().unwrap() {
+        assert_eq!(sequence.0, since + read.len() as u64 + 1);
+        read.push(change);
+    }
+    read
+}
+
 #[test]
 fn the_feed_is_read_from_any_record_on_and_trimmed_up_to_any() {
     let (mut store, states) = filled(20);
     let all = &states[20].0.changes;
-    let read = |store: &Store, since: u64| {
-        let mut changes = store.changes(Sequence(since)).unwrap();
-        let mut read = Vec::new();
-        while let Some((sequence, change)) = changes.next().unwrap() {
-            assert_eq!(sequence.0, since + read.len() as u64 + 1);
-            read.push(change);
-        }
-        read
-    };
+    let read = |store: &Store, since: u64| read(&store.feed(), since);
     let last = store.sequence().0;
     assert_eq!(last, all.len() as u64);
     for since in (0..last).step_by(613).chain([899, 900, 901, last - 1, last]) {
         assert_eq!(read(&store, since), all[since as usize..], "since {since}");
     }
-    assert!(matches!(store.changes(Sequence(last + 1)), Err(StoreError::Ahead { .. })));
+    assert!(matches!(store.feed().changes(Sequence(last + 1)), Err(StoreError::Ahead { .. })));
     assert!(matches!(store.trim(Sequence(last + 1)), Err(StoreError::Ahead { .. })));
     let bytes = |store: &Store| store.manifest.runs.iter().map(|run| run.bytes).sum::<u64>();
     for upto in [1, 900, 901, 5_000, last] {
@@ -91,7 +95,7 @@ fn the_feed_is_read_from_any_record_on_and_trimmed_up_to_any() {
         store.trim(Sequence(upto - 1)).unwrap();
         assert_eq!(store.trimmed(), Sequence(upto));
         assert_eq!(read(&store, upto), all[upto as usize..]);
-        assert!(matches!(store.changes(Sequence(upto - 1)), Err(StoreError::Trimmed { .. })));
+        assert!(matches!(store.feed().changes(Sequence(upto - 1)), Err(StoreError::Trimmed { .. })));
         assert!(gone_back(&store, Sequence(upto)).is_ok() && gone_back(&store, Sequence(upto - 1)).is_err());
         assert!(upto < 900 || bytes(&store) < before + 1_000, "what is trimmed takes no room: {upto}");
     }
@@ -100,4 +104,66 @@ fn the_feed_is_read_from_any_record_on_and_trimmed_up_to_any() {
     more.commit(&mut store, &before).unwrap();
     assert_eq!(read(&store, last), more.changes, "numbers go on");
     assert_eq!(format!("{:?}", gone_back(&store, Sequence(last)).unwrap()), format!("{:?}", deciding(&before)));
+}
+
+#[test]
+fn a_feed_stays_readable_while_its_runs_are_merged_trimmed_and_deleted() {
+    let (mut store, states) = filled(6);
+    let mut model = states[6].0.clone();
+    let (feed, before) = (store.feed(), model.changes.clone());
+    let mut begun = feed.changes(Sequence(0)).unwrap();
+    assert_eq!(begun.next().unwrap(), Some((Sequence(1), before[0])));
+    let mut commit = |store: &mut Store, seed| {
+        let step = Step { changes: changes(seed, 300, 31), ..step(&model, seed) };
+        step.commit(store, &model).unwrap();
+        model = model.clone().with(&step);
+    };
+    (6..30).for_each(|seed| commit(&mut store, seed));
+    store.trim(store.sequence()).unwrap();
+    (30..33).for_each(|seed| commit(&mut store, seed));
+    let named = |store: &Store| {
+        let retired = store.manifest.retired.iter().map(|(_, run)| run);
+        store.manifest.runs.iter().chain(retired).map(|run| run.number).collect::<Vec<_>>()
+    };
+    let old: Vec<u32> = feed.runs.iter().map(|run| run.number).collect();
+    assert!(old.iter().all(|run| named(&store).contains(run)), "they are read, so they lie there");
+    assert_eq!(read(&feed, 0), before);
+    for (at, change) in before.iter().enumerate().skip(1) {
+        assert_eq!(begun.next().unwrap(), Some((Sequence(at as u64 + 1), *change)));
+    }
+    assert_eq!(begun.next().unwrap(), None, "what was committed since is another feed's");
+    drop((feed, begun));
+    commit(&mut store, 33);
+    assert!(!old.iter().any(|run| named(&store).contains(run)), "and then they are deleted");
+}
+
+#[test]
+fn a_feed_is_followed_from_another_thread() {
+    let (mut store, states) = filled(3);
+    let mut model = states[3].0.clone();
+    let shared = parking_lot::RwLock::new(store.feed());
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let (mut read_so_far, mut rounds) = (Vec::new(), 0);
+            loop {
+                let last = done.load(std::sync::atomic::Ordering::Acquire);
+                let feed = shared.read().clone();
+                read_so_far.extend(read(&feed, read_so_far.len() as u64));
+                rounds += 1;
+                if last {
+                    return (read_so_far, rounds);
+                }
+            }
+        });
+        for seed in 3..40 {
+            let step = step(&model, seed);
+            step.commit(&mut store, &model).unwrap();
+            model = model.clone().with(&step);
+            *shared.write() = store.feed();
+        }
+        done.store(true, std::sync::atomic::Ordering::Release);
+        let (read, rounds) = reader.join().unwrap();
+        assert_eq!(read, model.changes, "each once, in {rounds} rounds");
+    });
 }

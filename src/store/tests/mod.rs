@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::digest::EventHash;
 use crate::model::event::{Event, EventId};
-use crate::model::history::{Cause, Change, Moved, Overwritten};
+use crate::model::history::{Cause, Moved, Overwritten, StoredChange};
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen, Unlink, Witness};
 use crate::model::namespace::NamespaceId;
@@ -40,7 +40,7 @@ pub(crate) struct Model {
     pub links: BTreeMap<(u32, u32), (i64, i64, u64)>,
     pub sources: Vec<String>,
     pub events: BTreeMap<(u32, Key), BTreeSet<u32>>,
-    pub changes: Vec<Change>,
+    pub changes: Vec<StoredChange>,
     pub unlinked: BTreeSet<(u32, u32)>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Step {
     pub links: BTreeMap<(u32, u32), (i64, i64, u64)>,
     pub source: Option<String>,
     pub events: BTreeMap<(u32, Key), BTreeSet<u32>>,
-    pub changes: Vec<Change>,
+    pub changes: Vec<StoredChange>,
     /// Pairs whose decision turns.
     pub turned: BTreeSet<(u32, u32)>,
 }
@@ -171,7 +171,7 @@ impl Model {
             links.insert(key, value);
         }
         let mut changes = Vec::new();
-        let mut feed = store.changes(store.trimmed())?;
+        let mut feed = store.feed().changes(store.trimmed())?;
         while let Some((sequence, change)) = feed.next()? {
             assert_eq!(sequence.0, store.trimmed().0 + changes.len() as u64 + 1, "numbered one after the other");
             changes.push(change);
@@ -220,10 +220,10 @@ pub(crate) fn events_of(store: &Store) -> Result<BTreeMap<(u32, Key), BTreeSet<u
 }
 
 /// Records of the feed, of every shape, about the first `identities`.
-pub(crate) fn changes(seed: u32, count: u32, identities: u32) -> Vec<Change> {
+pub(crate) fn changes(seed: u32, count: u32, identities: u32) -> Vec<StoredChange> {
     let id = |n: u32| IdentityId(n % identities);
     let time = |n: u32| Time::from_micros(i64::from(n) * 1_000_003 - 5_000_000);
-    let one = |n: u32| Change {
+    let one = |n: u32| StoredChange {
         session: id(n),
         events: u64::from(n % 300),
         since: n.is_multiple_of(3).then(|| time(n)),

@@ -1,11 +1,15 @@
-//! A batch: the events between two commits, over the store's identities and the new ones.
+//! What happened between two commits? A batch: its events, over the identities of the store and the new ones.
+
+pub mod decoded;
+pub mod rows;
+pub mod sets;
 
 use std::collections::BTreeMap;
 
-use crate::engine::error::EngineError;
-use crate::engine::rows::{Row, Rows};
-use crate::engine::sets::SetId;
-use crate::engine::share::Share;
+use crate::engine::batch::decoded::DecodedChunk;
+use crate::engine::batch::rows::{BatchRow, BatchRows};
+use crate::engine::batch::sets::SetId;
+use crate::engine::error::Cause;
 use crate::graph::Graph;
 use crate::graph::interner::Interner;
 use crate::model::digest::IdentityHash;
@@ -22,9 +26,9 @@ pub struct Batch {
     /// The new identities; their ids follow on those of the graph.
     pub identities: Interner,
     /// The events.
-    pub rows: Rows,
+    pub rows: BatchRows,
     /// Room to group them in.
-    pub grouped: Vec<Row>,
+    pub grouped: Vec<BatchRow>,
     /// The sources that were read, and how far.
     pub sources: BTreeMap<SourceId, Source>,
     /// How many identities the graph holds.
@@ -33,14 +37,14 @@ pub struct Batch {
 
 /// The room of a batch, to be used by the next: fresh memory for each would cost as much as sorting it.
 pub struct Room {
-    rows: Rows,
-    grouped: Vec<Row>,
+    rows: BatchRows,
+    grouped: Vec<BatchRow>,
 }
 
 impl Room {
     /// None yet.
     pub fn new() -> Self {
-        Self { rows: Rows::new(), grouped: Vec::new() }
+        Self { rows: BatchRows::new(), grouped: Vec::new() }
     }
 }
 
@@ -59,29 +63,29 @@ impl Batch {
         }
     }
 
-    /// Takes over the events of a share. Costs a hash look-up for each identity of the share and a copy of its rows.
-    pub fn absorb(&mut self, graph: &Graph, share: &Share, source: SourceId) -> Result<(), EngineError> {
-        let too_many = EngineError::TooManyNamespaces { limit: MAX_NAMESPACES };
-        if share.namespaces.overflowed() {
+    /// Takes over the events of a chunk. Costs a hash look-up for each identity of the chunk and a copy of its rows.
+    pub fn absorb(&mut self, graph: &Graph, chunk: &DecodedChunk, source: SourceId) -> Result<(), Cause> {
+        let too_many = Cause::TooManyNamespaces { limit: MAX_NAMESPACES };
+        if chunk.namespaces.overflowed() {
             return Err(too_many);
         }
-        let names = share.namespaces.names().iter();
+        let names = chunk.namespaces.names().iter();
         let namespaces: Option<Vec<NamespaceId>> = names.map(|name| self.namespaces.intern(name)).collect();
         let namespaces = namespaces.ok_or(too_many)?;
-        let mut identities = Vec::with_capacity(share.identities.len());
-        for id in share.identities.ids() {
-            let namespace = namespaces[usize::from(share.identities.namespace(id).0)];
-            identities.push(self.intern(graph, namespace, share.identities.value(id))?);
+        let mut identities = Vec::with_capacity(chunk.identities.len());
+        for id in chunk.identities.ids() {
+            let namespace = namespaces[usize::from(chunk.identities.namespace(id).0)];
+            identities.push(self.intern(graph, namespace, chunk.identities.value(id))?);
         }
         let mut room = SmallVec::<[IdentityId; 8]>::new();
-        let sets: Vec<SetId> = (0..share.rows.sets.len() as u32)
+        let sets: Vec<SetId> = (0..chunk.rows.sets.len() as u32)
             .map(|set| {
                 room.clear();
-                room.extend(share.rows.sets.get(SetId(set)).iter().map(|id| identities[id.index()]));
+                room.extend(chunk.rows.sets.get(SetId(set)).iter().map(|id| identities[id.index()]));
                 self.rows.sets.intern(&room)
             })
             .collect();
-        self.rows.absorb(&share.rows, &identities, &sets, source);
+        self.rows.absorb(&chunk.rows, &identities, &sets, source);
         Ok(())
     }
 
@@ -126,12 +130,12 @@ impl Batch {
         id.0.checked_sub(self.base as u32).map(IdentityId)
     }
 
-    fn intern(&mut self, graph: &Graph, namespace: NamespaceId, value: Value<'_>) -> Result<IdentityId, EngineError> {
+    fn intern(&mut self, graph: &Graph, namespace: NamespaceId, value: Value<'_>) -> Result<IdentityId, Cause> {
         if let Some(old) = graph.identities().get(namespace, value) {
             return Ok(old);
         }
         if self.base + self.identities.len() >= MAX_IDENTITIES {
-            return Err(EngineError::TooManyIdentities { limit: MAX_IDENTITIES });
+            return Err(Cause::TooManyIdentities { limit: MAX_IDENTITIES });
         }
         Ok(IdentityId(self.base as u32 + self.identities.intern(namespace, value).0))
     }

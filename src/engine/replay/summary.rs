@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::engine::share::Share;
+use crate::engine::batch::decoded::DecodedChunk;
+use crate::ingest::error::IngestError;
 use crate::ingest::junk::JunkCounts;
-use crate::model::error::Error;
 use crate::resolver::Totals;
 
 /// Bytes of a rejected line that show what it is.
@@ -59,7 +59,7 @@ pub struct Summary {
     /// The sources of this replay.
     pub sources: SourceCounts,
     /// Sources that could not be read (any further), with the reason.
-    pub failed: Vec<Error>,
+    pub failed: Vec<IngestError>,
     /// The whole store after the replay.
     pub totals: Totals,
     /// Wall time.
@@ -71,19 +71,19 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Adds the lines of a share. Which of its events are new is known only when its batch is settled.
-    pub(crate) fn absorb(&mut self, share: &Share) {
-        let rejected: u64 = share.rejected.values().sum();
-        self.events.read += share.rows.all.len() as u64 + rejected;
+    /// Adds the lines of a chunk. Which of its events are new is known only when its batch is settled.
+    pub(crate) fn absorb(&mut self, chunk: &DecodedChunk) {
+        let rejected: u64 = chunk.rejected.values().sum();
+        self.events.read += chunk.rows.all.len() as u64 + rejected;
         self.events.rejected += rejected;
-        for (reason, count) in &share.rejected {
+        for (reason, count) in &chunk.rejected {
             *self.rejects.entry(reason).or_default() += count;
         }
-        if let (None, Some(first)) = (&self.first_reject, share.rejects.first()) {
+        if let (None, Some(first)) = (&self.first_reject, chunk.rejects.first()) {
             let start = &first.text[..first.text.len().min(FIRST_REJECT_BYTES)];
             self.first_reject = Some(String::from_utf8_lossy(start).into_owned());
         }
-        self.junk.merge(&share.junk);
-        self.bytes += share.bytes;
+        self.junk.merge(&chunk.junk);
+        self.bytes += chunk.bytes;
     }
 }

@@ -1,29 +1,29 @@
-//! A share: what one thread makes of one chunk of a log.
+//! What one thread makes of one chunk of a log.
 
 use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use crate::engine::rows::Rows;
+use crate::engine::batch::rows::BatchRows;
 use crate::graph::interner::Interner;
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::reject::Reject;
-use crate::model::event::Activity;
+use crate::model::event::DecodedEvent;
 use crate::model::identity::IdentityId;
 use crate::model::limits::MAX_REJECT_BYTES;
 use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::source::SourceId;
 
 /// What one thread makes of one chunk: its events over identities of its own, and the lines that are none.
-pub struct Share {
+pub struct DecodedChunk {
     /// Those it was given, and the ones it met.
     pub namespaces: Namespaces,
     /// The identities that its rows speak of.
     pub identities: Interner,
     /// Its events; their source is filled in later.
-    pub rows: Rows,
+    pub rows: BatchRows,
     /// How many lines are no events, by reason.
     pub rejected: BTreeMap<&'static str, u64>,
     /// These lines, where somebody wants them: a chunk of garbage has two million.
@@ -48,13 +48,13 @@ pub struct RejectedLine {
     pub text: Vec<u8>,
 }
 
-impl Share {
-    /// A share of nothing, among whose identities will be those of `namespaces`.
+impl DecodedChunk {
+    /// A chunk of nothing, among whose identities will be those of `namespaces`.
     pub fn new(namespaces: Namespaces) -> Self {
         Self {
             namespaces,
             identities: Interner::new(),
-            rows: Rows::new(),
+            rows: BatchRows::new(),
             rejected: BTreeMap::new(),
             rejects: Vec::new(),
             junk: JunkCounts::default(),
@@ -73,7 +73,7 @@ impl Share {
         self.junk = JunkCounts::default();
     }
 
-    /// Decodes a chunk into a share of nothing; rejected lines are counted, and kept where they are `wanted`.
+    /// Decodes a chunk into an empty one; rejected lines are counted, and kept where they are `wanted`.
     pub fn decode(&mut self, decoder: &Decoder, chunk: &Chunk, wanted: bool) {
         let Self { namespaces, identities, rows, rejected, rejects, junk, .. } = self;
         let decoded = decoder.chunk(chunk, namespaces, junk, |line| match line.outcome {
@@ -94,7 +94,7 @@ impl Share {
 }
 
 /// Adds an activity under its anchor: its session or, without one, its highest identity.
-fn push(identities: &mut Interner, rows: &mut Rows, activity: &Activity<'_>) {
+fn push(identities: &mut Interner, rows: &mut BatchRows, activity: &DecodedEvent<'_>) {
     let ids: SmallVec<[IdentityId; 4]> =
         activity.identities.iter().map(|&(namespace, value)| identities.intern(namespace, value)).collect();
     let (anchor, companions) = if activity.identities[0].0 == NamespaceId::SESSION {

@@ -12,9 +12,9 @@ use petgraph::graph::{NodeIndex, UnGraph};
 use petgraph::visit::EdgeRef;
 use serde::Serialize;
 
-use crate::engine::derive::derive;
+use crate::engine::check::derive::derive;
+use crate::engine::error::Error;
 use crate::graph::Graph;
-use crate::model::error::Error;
 use crate::model::identity::IdentityId;
 use crate::model::link::Link;
 use crate::model::time::Time;

@@ -1,15 +1,17 @@
-//! A commit: worked out on a draft of the graph, durable, published, in this order.
+//! How does a batch become durable and visible? Worked out on a draft of the graph, committed, published, in this order.
+
+pub mod draft;
+mod settle;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::engine::batch::{Batch, Room};
-use crate::engine::changes::{candidates, overwritten, records};
-use crate::engine::draft::{Draft, Drafts};
-use crate::engine::error::EngineError;
+use crate::engine::commit::draft::{Draft, Drafts};
+use crate::engine::commit::settle::{Settled, settle};
+use crate::engine::error::{Cause, Error};
+use crate::engine::feed::changes::{candidates, overwritten, records};
 use crate::engine::people;
-use crate::engine::settle::{Settled, settle};
 use crate::graph::{Delta, Graph};
-use crate::model::error::Error;
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
@@ -55,7 +57,7 @@ impl Committer<'_> {
         catch_unwind(AssertUnwindSafe(|| pool.install(|| self.in_stages(batch)))).unwrap_or_else(|_| {
             self.store.poison("it broke off");
             self.restore(None);
-            Err(EngineError::Thread.into())
+            Err(Cause::Thread.into())
         })
     }
 
@@ -169,11 +171,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::engine::share::Share;
+    use crate::engine::batch::decoded::DecodedChunk;
     use crate::ingest::chunk::Chunk;
     use crate::ingest::decode::Decoder;
     use crate::ingest::layout::Layout;
-    use crate::model::error::ErrorKind;
     use crate::model::namespace::Namespaces;
     use crate::model::settings::Settings;
     use crate::store::backend::MemoryBackend;
@@ -185,7 +186,7 @@ mod tests {
         let chunk = Chunk { end: bytes.len() as u64, bytes, start: 0, unterminated: false, overlong: None };
         let empty = Graph::new(Namespaces::new(settings.levels.clone()));
         let batch = || {
-            let mut share = Share::new(empty.namespaces().clone());
+            let mut share = DecodedChunk::new(empty.namespaces().clone());
             share.decode(&Decoder::new(&settings.junk, &Layout::default()), &chunk, false);
             let mut batch = Batch::new(&empty, Room::new());
             batch.absorb(&empty, &share, SourceId(0)).unwrap();
@@ -202,8 +203,8 @@ mod tests {
             let _reader = is_read.then(|| resolver.clone());
             let mut drafts = Drafts::default();
             let mut committer = Committer { store: &mut store, resolver: &resolver, drafts: &mut drafts };
-            let error = committer.commit(batch(), &pool).err().expect("the graph holds it already");
-            assert_eq!(error.kind(), ErrorKind::Unrepairable, "{error}");
+            let error = committer.commit(batch(), &pool).err().expect("the graph holds it already").0;
+            assert!(matches!(error, Cause::Graph(_)), "{error}");
             assert_eq!((store.generation(), store.events().rows()), (1, 0), "nothing is durable");
         }
     }

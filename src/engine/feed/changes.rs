@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::graph::{Applied, Graph};
 use crate::model::event::Event;
-use crate::model::history::{Cause, Change, Moved, Overwritten};
+use crate::model::history::{Cause, Moved, Overwritten, StoredChange};
 use crate::model::identity::IdentityId;
 use crate::model::link::{Seen, Unlink};
 use crate::model::person::{Person, Standing};
@@ -54,16 +54,16 @@ pub fn all_sessions(graph: &Graph) -> Vec<Candidate> {
 ///
 /// # Errors
 /// When stored events cannot be read.
-pub fn records(graph: &Graph, candidates: &[Candidate], stored: &Events) -> Result<Vec<Change>, StoreError> {
+pub fn records(graph: &Graph, candidates: &[Candidate], stored: &Events) -> Result<Vec<StoredChange>, StoreError> {
     let tasks = candidates.par_chunks(SESSIONS_A_TASK).map(|candidates| {
         let mut stored = stored.cursor();
         candidates.iter().filter_map(|candidate| record(graph, candidate, &mut stored).transpose()).collect()
     });
-    let records: Vec<Vec<Change>> = tasks.collect::<Result<_, StoreError>>()?;
+    let records: Vec<Vec<StoredChange>> = tasks.collect::<Result<_, StoreError>>()?;
     Ok(records.concat())
 }
 
-fn record(graph: &Graph, candidate: &Candidate, stored: &mut Cursor) -> Result<Option<Change>, StoreError> {
+fn record(graph: &Graph, candidate: &Candidate, stored: &mut Cursor) -> Result<Option<StoredChange>, StoreError> {
     let Candidate { session, before } = *candidate;
     let after = graph.is_known(session).then(|| (graph.standing(session), graph.seen(session).events));
     if before == after {
@@ -74,7 +74,7 @@ fn record(graph: &Graph, candidate: &Candidate, stored: &mut Cursor) -> Result<O
         (Some(old), Some(new)) if old.person != new.person => moved(graph, session, stored)?,
         _ => None,
     };
-    Ok(Some(Change {
+    Ok(Some(StoredChange {
         session,
         events: after.map_or(0, |row| row.1),
         since: stands.and_then(|standing| standing.since),

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
+use crate::engine::error::Error;
 use crate::model::digest::EventHash;
-use crate::model::error::Error;
-use crate::model::history::{Change, Sequence};
+use crate::model::history::{Sequence, StoredChange};
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::time::Time;
 use crate::resolver::View;
-use crate::store::history::Changes;
+use crate::store::feed::StoredChanges;
 
 /// A record of the change feed: a session whose row in `sessions` a commit changed, and its new row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,17 +45,17 @@ pub struct Record {
 }
 
 /// Records of the change feed, in the order of their numbers. Read block by block.
-pub struct Records<'e> {
-    changes: Changes<'e>,
+pub struct Records {
+    changes: StoredChanges,
     view: View,
 }
 
-impl<'e> Records<'e> {
-    pub(crate) fn new(changes: Changes<'e>, view: View) -> Self {
+impl Records {
+    pub(crate) fn new(changes: StoredChanges, view: View) -> Self {
         Self { changes, view }
     }
 
-    fn record(&self, sequence: Sequence, change: &Change) -> Record {
+    fn record(&self, sequence: Sequence, change: &StoredChange) -> Record {
         let graph = self.view.graph();
         let identity = |id: IdentityId| graph.identity(id);
         Record {
@@ -74,7 +74,7 @@ impl<'e> Records<'e> {
     }
 }
 
-impl Iterator for Records<'_> {
+impl Iterator for Records {
     type Item = Result<Record, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -1,8 +1,8 @@
-//! Rows: decoded events in memory, packed.
+//! BatchRows: decoded events in memory, packed.
 
 use std::cmp::Ordering;
 
-use crate::engine::sets::{SetId, Sets};
+use crate::engine::batch::sets::{CompanionSets, SetId};
 use crate::model::event::{Event, EventId};
 use crate::model::identity::IdentityId;
 use crate::model::source::SourceId;
@@ -10,7 +10,7 @@ use crate::model::time::Time;
 
 /// An event on its way to the store: 40 bytes, and the bytes of its `id` where that is neither a hash nor a UUID.
 #[derive(Clone, Copy)]
-pub struct Row {
+pub struct BatchRow {
     /// The identity it is grouped under.
     pub anchor: IdentityId,
     /// Its other identities.
@@ -31,20 +31,20 @@ enum Sort {
     Text,
 }
 
-/// Rows with what they refer to.
-pub struct Rows {
+/// BatchRows with what they refer to.
+pub struct BatchRows {
     /// The rows.
-    pub all: Vec<Row>,
+    pub all: Vec<BatchRow>,
     /// The sets of companions.
-    pub sets: Sets,
+    pub sets: CompanionSets,
     /// The event ids that are texts, end to end.
     texts: String,
 }
 
-impl Rows {
+impl BatchRows {
     /// No rows.
     pub fn new() -> Self {
-        Self { all: Vec::new(), sets: Sets::new(), texts: String::new() }
+        Self { all: Vec::new(), sets: CompanionSets::new(), texts: String::new() }
     }
 
     /// Forgets everything, and keeps the room.
@@ -66,14 +66,14 @@ impl Rows {
                 (Sort::Text, [start, self.texts.len() as u64])
             }
         };
-        self.all.push(Row { anchor, companions, time, source, sort, id });
+        self.all.push(BatchRow { anchor, companions, time, source, sort, id });
     }
 
-    /// Takes over the rows of a share, whose ids `identity` and sets `set` translate.
-    pub fn absorb(&mut self, share: &Rows, identity: &[IdentityId], set: &[SetId], source: SourceId) {
+    /// Takes over the rows of a decoded chunk, whose ids `identity` and sets `set` translate.
+    pub fn absorb(&mut self, chunk: &BatchRows, identity: &[IdentityId], set: &[SetId], source: SourceId) {
         let shift = self.texts.len() as u64;
-        self.texts.push_str(&share.texts);
-        self.all.extend(share.all.iter().map(|row| Row {
+        self.texts.push_str(&chunk.texts);
+        self.all.extend(chunk.all.iter().map(|row| BatchRow {
             anchor: identity[row.anchor.index()],
             companions: set[row.companions.0 as usize],
             id: if row.sort == Sort::Text { row.id.map(|at| at + shift) } else { row.id },
@@ -83,7 +83,7 @@ impl Rows {
     }
 
     /// The `id` of a row.
-    pub fn id(&self, row: &Row) -> EventId<'_> {
+    pub fn id(&self, row: &BatchRow) -> EventId<'_> {
         let word = u128::from(row.id[0]) << 64 | u128::from(row.id[1]);
         match row.sort {
             Sort::Line => EventId::Line(word),
@@ -93,12 +93,12 @@ impl Rows {
     }
 
     /// The event that a row is, delivered by `sources`.
-    pub fn event<'a>(&'a self, row: &Row, sources: &'a [SourceId]) -> Event<'a> {
+    pub fn event<'a>(&'a self, row: &BatchRow, sources: &'a [SourceId]) -> Event<'a> {
         Event { time: row.time, id: self.id(row), companions: self.sets.get(row.companions), sources }
     }
 
     /// The order in which rows are stored: by anchor, then as events are within one; the same event by source.
-    pub fn compare(&self, a: &Row, b: &Row) -> Ordering {
+    pub fn compare(&self, a: &BatchRow, b: &BatchRow) -> Ordering {
         (a.anchor, a.time).cmp(&(b.anchor, b.time)).then_with(|| self.compare_ids(a, b)).then_with(|| {
             let sets = if a.companions == b.companions {
                 Ordering::Equal
@@ -110,11 +110,11 @@ impl Rows {
     }
 
     /// Whether two rows are one event.
-    pub fn same(&self, a: &Row, b: &Row) -> bool {
+    pub fn same(&self, a: &BatchRow, b: &BatchRow) -> bool {
         a.anchor == b.anchor && a.time == b.time && a.companions == b.companions && self.compare_ids(a, b).is_eq()
     }
 
-    fn compare_ids(&self, a: &Row, b: &Row) -> Ordering {
+    fn compare_ids(&self, a: &BatchRow, b: &BatchRow) -> Ordering {
         if a.sort == b.sort && a.sort != Sort::Text { a.id.cmp(&b.id) } else { self.id(a).cmp(&self.id(b)) }
     }
 }

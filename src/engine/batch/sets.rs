@@ -5,24 +5,24 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::identity::IdentityId;
 
-/// A set of one [`Sets`]; the empty one is [`SetId::EMPTY`].
+/// A set of one [`CompanionSets`]; the empty one is [`SetId::EMPTY`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SetId(pub u32);
 
 impl SetId {
-    /// The set of nothing, which every [`Sets`] holds.
+    /// The set of nothing, which every [`CompanionSets`] holds.
     pub const EMPTY: Self = Self(0);
 }
 
 /// Interned sets of identities, each in the order it was given. Within a session the set hardly changes,
 /// so millions of events share some thousands of sets.
-pub struct Sets {
+pub struct CompanionSets {
     ends: Vec<u32>,
     members: Vec<IdentityId>,
     index: HashTable<u32>,
 }
 
-impl Sets {
+impl CompanionSets {
     /// The empty set alone.
     pub fn new() -> Self {
         Self { ends: vec![0], members: Vec::new(), index: HashTable::new() }
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_set_is_kept_once_and_comes_back() {
-        let mut sets = Sets::new();
+        let mut sets = CompanionSets::new();
         let set = |ids: &[u32]| ids.iter().copied().map(IdentityId).collect::<Vec<_>>();
         assert_eq!(sets.intern(&[]), SetId::EMPTY);
         let ids: Vec<SetId> = (0..1000).map(|n| sets.intern(&set(&[n, n + 1, 7]))).collect();

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::engine::batch::Batch;
-use crate::engine::summary::SourceCounts;
+use crate::engine::replay::summary::SourceCounts;
 use crate::ingest::chunk::Chunk;
 use crate::ingest::error::IngestError;
 use crate::ingest::inputs::Input;
-use crate::ingest::reader::{self, Reader};
+use crate::ingest::reader::{self, SourceReader};
 use crate::model::source::{Position, Source, SourceId};
 
 /// All inputs of a replay. A source that cannot be read (any further) is noted, and the next one follows.
@@ -17,10 +17,10 @@ pub struct Intake {
     /// The positions that the store knows, by name. A source that it does not know gets the next id.
     known: HashMap<String, (SourceId, Option<Position>)>,
     next_id: u32,
-    reading: Option<Reader>,
+    reading: Option<SourceReader>,
     /// The room of chunks that are done with.
     room: Vec<Vec<u8>>,
-    sources: Vec<Reading>,
+    sources: Vec<SourceProgress>,
     failed: Vec<IngestError>,
     skipped: u64,
     bytes_of_done: u64,
@@ -35,11 +35,11 @@ pub enum Taken {
     End(usize),
 }
 
-/// A source of this replay, and how far its shares were absorbed.
-struct Reading {
+/// A source of this replay, and how far its chunks were absorbed.
+struct SourceProgress {
     id: SourceId,
     name: String,
-    /// The position of the last commit or share; `None` for standard input.
+    /// The position of the last commit or chunk; `None` for standard input.
     position: Option<Position>,
     lines: u64,
     end: u64,
@@ -148,7 +148,7 @@ impl Intake {
 
     /// Bytes of the files, as they lie on the disk, that were read or passed over.
     pub fn file_bytes_read(&self) -> u64 {
-        self.bytes_of_done + self.reading.as_ref().map_or(0, Reader::file_bytes_read)
+        self.bytes_of_done + self.reading.as_ref().map_or(0, SourceReader::file_bytes_read)
     }
 
     /// Bytes of all files as they lie on the disk; `None` where standard input is among the inputs.
@@ -180,7 +180,7 @@ impl Intake {
                     };
                     let (bytes, lines) = reader.start();
                     let position = reader.position(bytes, lines, false);
-                    self.sources.push(Reading { id, name, position, lines, end: bytes, failed: false });
+                    self.sources.push(SourceProgress { id, name, position, lines, end: bytes, failed: false });
                     self.reading = Some(reader);
                     return Some(());
                 }

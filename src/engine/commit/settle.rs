@@ -15,8 +15,8 @@ use rayon::prelude::*;
 use smallvec::SmallVec;
 
 use crate::engine::batch::Batch;
-use crate::engine::rows::Row;
-use crate::engine::sets::SetId;
+use crate::engine::batch::rows::BatchRow;
+use crate::engine::batch::sets::SetId;
 use crate::graph::Graph;
 use crate::graph::links::Links;
 use crate::model::digest::EventHash;
@@ -77,7 +77,7 @@ const COUNTED_ANCHORS_PER_ROW: usize = 8;
 /// Puts rows into `grouped` by anchor, ascending; the rows of one keep their order, which in a log is nearly that of time.
 ///
 /// Counting, since anchors are dense: a parallel comparison sort took an eighth of the processor time of a replay.
-fn group_by_anchor(rows: &[Row], grouped: &mut Vec<Row>) {
+fn group_by_anchor(rows: &[BatchRow], grouped: &mut Vec<BatchRow>) {
     grouped.clear();
     grouped.extend_from_slice(rows);
     let anchors = || rows.iter().map(|row| row.anchor.0);
@@ -102,7 +102,7 @@ fn group_by_anchor(rows: &[Row], grouped: &mut Vec<Row>) {
 }
 
 /// Cuts grouped rows into about `count` pieces, between anchors.
-fn cut(mut rows: &mut [Row], count: usize) -> Vec<&mut [Row]> {
+fn cut(mut rows: &mut [BatchRow], count: usize) -> Vec<&mut [BatchRow]> {
     let size = rows.len().div_ceil(count).max(1);
     let mut pieces = Vec::with_capacity(count);
     while !rows.is_empty() {
@@ -127,7 +127,7 @@ struct Piece<'a> {
 
 /// A row that is written, with its place among the sources of the group.
 struct Kept<'r> {
-    row: &'r Row,
+    row: &'r BatchRow,
     sources: Range<usize>,
     new: bool,
 }
@@ -184,7 +184,7 @@ impl<'a> Piece<'a> {
         }
     }
 
-    fn settle(mut self, rows: &mut [Row]) -> Result<Settled, StoreError> {
+    fn settle(mut self, rows: &mut [BatchRow]) -> Result<Settled, StoreError> {
         let mut sources = Vec::new();
         for group in rows.chunk_by_mut(|a, b| a.anchor == b.anchor) {
             group.sort_unstable_by(|a, b| self.batch.rows.compare(a, b));
@@ -206,7 +206,7 @@ impl<'a> Piece<'a> {
     }
 
     /// The events of one anchor that are written: the new ones, and the stored ones that come from another source.
-    fn keep<'r>(&mut self, group: &'r [Row], sources: &mut Vec<SourceId>) -> Result<Vec<Kept<'r>>, StoreError> {
+    fn keep<'r>(&mut self, group: &'r [BatchRow], sources: &mut Vec<SourceId>) -> Result<Vec<Kept<'r>>, StoreError> {
         let batch = self.batch;
         let anchor = group[0].anchor;
         let mut kept = Vec::with_capacity(group.len());
@@ -308,7 +308,7 @@ impl<'a> Piece<'a> {
         self.batch.namespace(self.graph, id) == NamespaceId::SESSION
     }
 
-    fn hash(&self, row: &Row) -> EventHash {
+    fn hash(&self, row: &BatchRow) -> EventHash {
         let companions = self.batch.rows.sets.get(row.companions);
         let identities = in_level_order(row.anchor, self.is_session(row.anchor), companions);
         EventHash::new(row.time, self.batch.rows.id(row), identities.map(|id| self.batch.hash(self.graph, id)))

@@ -1,8 +1,12 @@
-//! How does a batch become durable? The loop, in one function, its stages in order.
+//! How do logs become facts? The loop, in one function, its stages in order.
 //!
-//! The calling thread reads chunks and hands them to the threads of a pool, which decode them into shares. It takes the
-//! shares back in the order of the log and absorbs them into a batch. A full batch is settled (in the pool), made durable
+//! The calling thread reads chunks and hands them to the threads of a pool, which decode them. It takes them
+//! back in the order of the log and absorbs them into a batch. A full batch is settled (in the pool), made durable
 //! by one commit, and only then published to the resolvers. While a batch is being committed, reading and decoding go on.
+
+mod intake;
+mod rejects;
+pub mod summary;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -11,18 +15,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 
+use crate::engine::batch::decoded::DecodedChunk;
 use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
-use crate::engine::error::EngineError;
-use crate::engine::intake::{Intake, Taken};
-use crate::engine::rejects::Rejects;
-use crate::engine::share::Share;
-use crate::engine::summary::{Progress, Summary};
+use crate::engine::error::{Cause, Error};
+use crate::engine::replay::intake::{Intake, Taken};
+use crate::engine::replay::rejects::Rejects;
+use crate::engine::replay::summary::{Progress, Summary};
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::inputs;
 use crate::ingest::layout::Layout;
-use crate::model::error::Error;
 use crate::model::namespace::Namespaces;
 use crate::resolver::Resolver;
 
@@ -76,9 +79,9 @@ impl<'a> Replay<'a> {
 }
 
 /// What a thread reports to the one that replays.
-enum Report<'e> {
-    /// The chunk of this turn was decoded, and its room is free; no share when the thread broke off.
-    Decoded(u64, Option<Box<Share>>, Vec<u8>),
+enum Done<'e> {
+    /// The chunk of this turn was decoded, and its room is free; nothing when the thread broke off.
+    Decoded(u64, Option<Box<DecodedChunk>>, Vec<u8>),
     /// A commit ended.
     Committed(Committer<'e>, Result<Committed, Error>),
 }
@@ -107,7 +110,7 @@ pub(crate) fn run(committer: Committer<'_>, mut replay: Replay<'_>) -> Result<Su
                     decodes.spawn(move |_| {
                         let decoded = catch_unwind(AssertUnwindSafe(|| share.decode(decoder, &chunk, wanted)));
                         // The receiver outlives all threads: it cannot be gone.
-                        let _ = send.send(Report::Decoded(turn, decoded.is_ok().then(|| Box::new(share)), chunk.bytes));
+                        let _ = send.send(Done::Decoded(turn, decoded.is_ok().then(|| Box::new(share)), chunk.bytes));
                     });
                 }
                 // 2. Absorb what was decoded, in order; commit when the batch is full or nothing is left.
@@ -118,7 +121,7 @@ pub(crate) fn run(committer: Committer<'_>, mut replay: Replay<'_>) -> Result<Su
                         let (batch, send, pool) = (pipeline.seal()?, send.clone(), &pool);
                         commits.spawn(move || {
                             let outcome = idle.commit(batch, pool);
-                            let _ = send.send(Report::Committed(idle, outcome));
+                            let _ = send.send(Done::Committed(idle, outcome));
                         });
                     } else if done {
                         pipeline.summary.stopped = stopped && !pipeline.intake.is_done();
@@ -131,9 +134,9 @@ pub(crate) fn run(committer: Committer<'_>, mut replay: Replay<'_>) -> Result<Su
                 if pipeline.decoding == 0 && committer.is_some() {
                     continue;
                 }
-                match receive.recv().map_err(|_| EngineError::Thread)? {
-                    Report::Decoded(turn, share, room) => pipeline.take_back(turn, share, room)?,
-                    Report::Committed(back, outcome) => {
+                match receive.recv().map_err(|_| Cause::Thread)? {
+                    Done::Decoded(turn, share, room) => pipeline.take_back(turn, share, room)?,
+                    Done::Committed(back, outcome) => {
                         pipeline.committed(outcome?);
                         committer = Some(back);
                     }
@@ -143,7 +146,7 @@ pub(crate) fn run(committer: Committer<'_>, mut replay: Replay<'_>) -> Result<Su
     })?;
     let mut summary = pipeline.summary;
     summary.sources = pipeline.intake.counts();
-    summary.failed = pipeline.intake.into_failed().into_iter().map(Error::from).collect();
+    summary.failed = pipeline.intake.into_failed();
     summary.totals = pool.install(|| resolver.view().totals())?;
     summary.seconds = start.elapsed().as_secs_f64();
     Ok(summary)
@@ -154,7 +157,7 @@ fn pool(threads: Option<usize>) -> Result<rayon::ThreadPool, Error> {
     let threads = threads.unwrap_or_else(rayon::current_num_threads).max(1);
     let pool =
         rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|at| format!("backstitch-{at}")).build();
-    Ok(pool.map_err(|source| EngineError::Threads { threads, source })?)
+    Ok(pool.map_err(|source| Cause::Threads { threads, source })?)
 }
 
 /// What is being read, decoded and gathered.
@@ -163,7 +166,7 @@ struct Pipeline<'e, 'r> {
     threads: usize,
     rejects: Rejects<'r>,
     batch: Batch,
-    /// What decoding starts from: a share that meets no new namespace needs no translation.
+    /// What decoding starts from: a chunk that meets no new namespace needs no translation.
     namespaces: Namespaces,
     resolver: &'e Resolver,
     summary: Summary,
@@ -173,14 +176,14 @@ struct Pipeline<'e, 'r> {
     decoding: usize,
     /// What waits for its turn.
     waiting: BTreeMap<u64, Waiting>,
-    /// Shares that were absorbed, to be used again.
-    spare: Vec<Share>,
+    /// Decoded chunks that were absorbed, to be used again.
+    spare: Vec<DecodedChunk>,
 }
 
 /// Something that waits for its turn to be absorbed.
 enum Waiting {
     /// A chunk of the source that stands at this place in the intake.
-    Share(usize, Option<Box<Share>>),
+    Chunk(usize, Option<Box<DecodedChunk>>),
     /// That source was read to its end.
     End(usize),
 }
@@ -219,7 +222,7 @@ impl<'e, 'r> Pipeline<'e, 'r> {
             let turn = self.handed_out;
             match self.intake.next()? {
                 Taken::Chunk(source, chunk) => {
-                    self.waiting.insert(turn, Waiting::Share(source, None));
+                    self.waiting.insert(turn, Waiting::Chunk(source, None));
                     self.handed_out += 1;
                     self.decoding += 1;
                     return Some((turn, chunk));
@@ -232,21 +235,21 @@ impl<'e, 'r> Pipeline<'e, 'r> {
         }
     }
 
-    fn empty_share(&mut self) -> Share {
+    fn empty_share(&mut self) -> DecodedChunk {
         match self.spare.pop() {
             Some(mut share) => {
                 share.clear();
                 share
             }
-            None => Share::new(self.namespaces.clone()),
+            None => DecodedChunk::new(self.namespaces.clone()),
         }
     }
 
-    fn take_back(&mut self, turn: u64, share: Option<Box<Share>>, room: Vec<u8>) -> Result<(), Error> {
-        let share = share.ok_or(EngineError::Thread)?;
+    fn take_back(&mut self, turn: u64, share: Option<Box<DecodedChunk>>, room: Vec<u8>) -> Result<(), Error> {
+        let share = share.ok_or(Cause::Thread)?;
         self.intake.take_back(room);
         self.decoding -= 1;
-        if let Some(Waiting::Share(_, place)) = self.waiting.get_mut(&turn) {
+        if let Some(Waiting::Chunk(_, place)) = self.waiting.get_mut(&turn) {
             *place = Some(share);
         }
         Ok(())
@@ -256,13 +259,13 @@ impl<'e, 'r> Pipeline<'e, 'r> {
     fn absorb(&mut self, full: usize, mut progress: Option<&mut (dyn FnMut(Progress) + '_)>) -> Result<bool, Error> {
         while self.batch.rows.all.len() < full {
             let Some(next) = self.waiting.first_entry() else { return Ok(false) };
-            if let Waiting::Share(_, None) = next.get() {
+            if let Waiting::Chunk(_, None) = next.get() {
                 return Ok(false);
             }
             match next.remove() {
-                Waiting::Share(_, None) => {}
+                Waiting::Chunk(_, None) => {}
                 Waiting::End(source) => self.intake.ended(source, &mut self.batch),
-                Waiting::Share(source, Some(share)) => {
+                Waiting::Chunk(source, Some(share)) => {
                     self.absorb_share(source, &share)?;
                     self.spare.push(*share);
                     if let Some(progress) = progress.as_deref_mut() {
@@ -278,7 +281,7 @@ impl<'e, 'r> Pipeline<'e, 'r> {
         Ok(true)
     }
 
-    fn absorb_share(&mut self, source: usize, share: &Share) -> Result<(), Error> {
+    fn absorb_share(&mut self, source: usize, share: &DecodedChunk) -> Result<(), Error> {
         let id = self.intake.source_id(source);
         self.batch.absorb(self.resolver.read().graph(), share, id)?;
         self.rejects.write(self.intake.name(source), self.intake.lines(source), &share.rejects)?;

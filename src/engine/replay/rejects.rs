@@ -4,9 +4,8 @@ use std::io::{BufWriter, Write};
 
 use serde::Serialize;
 
-use crate::engine::error::EngineError;
-use crate::engine::share::RejectedLine;
-use crate::model::error::Error;
+use crate::engine::batch::decoded::RejectedLine;
+use crate::engine::error::{Cause, Error};
 
 /// Where rejected lines go.
 pub struct Rejects<'a>(Option<BufWriter<&'a mut (dyn Write + Send)>>);
@@ -32,7 +31,7 @@ impl<'a> Rejects<'a> {
         self.0.is_some()
     }
 
-    /// Writes the rejected lines of a share, of which `before` lines of the source come before.
+    /// Writes the rejected lines of a chunk, of which `before` lines of the source come before.
     pub fn write(&mut self, source: &str, before: u64, rejects: &[RejectedLine]) -> Result<(), Error> {
         let Some(file) = &mut self.0 else { return Ok(()) };
         for rejected in rejects {
@@ -43,8 +42,8 @@ impl<'a> Rejects<'a> {
                 detail: &rejected.reject.detail,
                 line: &String::from_utf8_lossy(&rejected.text),
             };
-            serde_json::to_writer(&mut *file, &written).map_err(|error| EngineError::Rejects(error.into()))?;
-            file.write_all(b"\n").map_err(EngineError::Rejects)?;
+            serde_json::to_writer(&mut *file, &written).map_err(|error| Cause::Rejects(error.into()))?;
+            file.write_all(b"\n").map_err(Cause::Rejects)?;
         }
         Ok(())
     }
@@ -52,7 +51,7 @@ impl<'a> Rejects<'a> {
     /// Hands everything written to the file.
     pub fn flush(&mut self) -> Result<(), Error> {
         match &mut self.0 {
-            Some(file) => Ok(file.flush().map_err(EngineError::Rejects)?),
+            Some(file) => Ok(file.flush().map_err(Cause::Rejects)?),
             None => Ok(()),
         }
     }

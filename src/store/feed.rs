@@ -1,0 +1,236 @@
+//! The change feed as it lies in the store: read from any record on, in any thread; added to, and trimmed from the old end.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::model::history::{Overwritten, Sequence, StoredChange};
+use crate::model::identity::IdentityId;
+use crate::store::Store;
+use crate::store::backend::Backend;
+use crate::store::block::{BlockKey, Kind};
+use crate::store::error::StoreError;
+use crate::store::history::{Numbered, Past, rows_of};
+use crate::store::manifest::Manifest;
+use crate::store::run::{self, Run};
+use crate::store::table;
+
+/// The change feed as of one commit. Cheap to clone; readable in any thread while commits go on: the runs that it names are
+/// not deleted as long as it lives.
+#[derive(Clone)]
+pub struct StoredFeed {
+    backend: Arc<dyn Backend>,
+    /// Runs of records, the oldest first.
+    pub(super) runs: Vec<Run>,
+    sequence: Sequence,
+    trimmed: Sequence,
+    identities: u64,
+}
+
+impl fmt::Debug for StoredFeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let store = self.backend.name();
+        f.debug_struct("StoredFeed").field("store", &store).field("sequence", &self.sequence).finish_non_exhaustive()
+    }
+}
+
+impl StoredFeed {
+    /// The number of the last record; 0 where there was none yet.
+    pub fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
+    /// The number of the last record that was trimmed.
+    pub fn trimmed(&self) -> Sequence {
+        self.trimmed
+    }
+
+    /// The records after `since`. Costs a read of the blocks that hold them, and of a few more to find the first.
+    ///
+    /// # Errors
+    /// [`StoreError::Trimmed`] where some of them were trimmed; [`StoreError::Ahead`] where `since` was never given.
+    pub fn changes(&self, since: Sequence) -> Result<StoredChanges, StoreError> {
+        self.check(since)?;
+        let mut after = self.sequence.0;
+        let mut runs = Vec::new();
+        for run in self.runs.iter().rev() {
+            if after <= since.0 {
+                break;
+            }
+            after -= run.rows;
+            runs.push(run.clone());
+        }
+        let at = match runs.pop() {
+            Some(first) => {
+                let block = self.block_of(&first, since)?;
+                Some((first, block))
+            }
+            None => None,
+        };
+        let (backend, identities) = (Arc::clone(&self.backend), self.identities);
+        Ok(StoredChanges { backend, identities, runs, at, rows: Vec::new().into_iter(), since })
+    }
+
+    /// The last block of a run that does not begin after the record that follows on `since`.
+    fn block_of(&self, run: &Run, since: Sequence) -> Result<u32, StoreError> {
+        let (mut low, mut high) = (0, run.blocks);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            let rows = table::read_block::<Numbered>(&*self.backend, run, middle)?;
+            if rows.first().is_some_and(|row| row.0.0 > since.0 + 1) { high = middle } else { low = middle }
+        }
+        Ok(low)
+    }
+
+    pub(super) fn check(&self, sequence: Sequence) -> Result<(), StoreError> {
+        let (store, last, trimmed) = (self.backend.name(), self.sequence, self.trimmed);
+        if sequence < trimmed {
+            return Err(StoreError::Trimmed { store, asked: sequence, trimmed });
+        }
+        if sequence > last {
+            return Err(StoreError::Ahead { store, asked: sequence, last });
+        }
+        Ok(())
+    }
+}
+
+/// Records of the change feed, in the order of their numbers. Holds a block.
+pub struct StoredChanges {
+    backend: Arc<dyn Backend>,
+    /// How many identities the store holds: a record that names another is damaged.
+    identities: u64,
+    /// Runs that were not begun yet, the oldest last.
+    runs: Vec<Run>,
+    /// The run at hand, and the next block of it.
+    at: Option<(Run, u32)>,
+    rows: std::vec::IntoIter<Numbered>,
+    since: Sequence,
+}
+
+impl fmt::Debug for StoredChanges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredChanges").field("since", &self.since).finish_non_exhaustive()
+    }
+}
+
+impl StoredChanges {
+    /// The next record with its number.
+    ///
+    /// # Errors
+    /// When a block is damaged or cannot be read. The feed is over then.
+    #[expect(clippy::should_implement_trait, reason = "as the scan of events")]
+    pub fn next(&mut self) -> Result<Option<Numbered>, StoreError> {
+        loop {
+            if let Some(row) = self.rows.find(|row| row.0 > self.since) {
+                return Ok(Some(row));
+            }
+            let (run, block) = match self.at.take().or_else(|| self.runs.pop().map(|run| (run, 0))) {
+                Some(at) => at,
+                None => return Ok(None),
+            };
+            if block < run.blocks {
+                self.rows = self.read(&run, block).inspect_err(|_| self.runs.clear())?.into_iter();
+                self.at = Some((run, block + 1));
+            }
+        }
+    }
+
+    /// The records of a block, which name identities of the store alone.
+    fn read(&self, run: &Run, block: u32) -> Result<Vec<Numbered>, StoreError> {
+        let rows = table::read_block::<Numbered>(&*self.backend, run, block)?;
+        let ends = |change: &StoredChange| change.cause.map(|cause| [cause.lower, cause.higher]).into_iter().flatten();
+        let named = |change: &StoredChange| {
+            [Some(change.session), change.from, change.to].into_iter().flatten().chain(ends(change))
+        };
+        let is_stored = |id: IdentityId| u64::from(id.0) < self.identities;
+        if rows.iter().all(|row| named(&row.1).all(is_stored)) {
+            return Ok(rows);
+        }
+        let key = BlockKey { kind: Kind::Changes, run: run.number, index: block };
+        Err(run::damaged(&*self.backend, key, "it names identities that the store does not hold"))
+    }
+}
+
+impl Store {
+    /// The change feed as of the last commit.
+    pub fn feed(&self) -> StoredFeed {
+        StoredFeed {
+            backend: Arc::clone(&self.backend),
+            runs: self.manifest.of(Kind::Changes).cloned().collect(),
+            sequence: Sequence(self.manifest.sequence),
+            trimmed: Sequence(self.manifest.trimmed),
+            identities: self.manifest.identities,
+        }
+    }
+
+    /// The number of the last record of the change feed; 0 where there was none yet.
+    pub fn sequence(&self) -> Sequence {
+        Sequence(self.manifest.sequence)
+    }
+
+    /// The number of the last record of the change feed that was trimmed.
+    pub fn trimmed(&self) -> Sequence {
+        Sequence(self.manifest.trimmed)
+    }
+
+    /// Forgets the records up to `sequence`, durably, and what would be needed to go back before them.
+    ///
+    /// # Errors
+    /// [`StoreError::Ahead`] where `sequence` was never given; else as [`commit`](Self::commit).
+    pub fn trim(&mut self, sequence: Sequence) -> Result<(), StoreError> {
+        self.check_poison()?;
+        if sequence <= self.trimmed() {
+            return Ok(());
+        }
+        self.feed().check(sequence)?;
+        let done = self.forget_until(sequence);
+        self.poison_on_error(done)
+    }
+
+    fn forget_until(&mut self, sequence: Sequence) -> Result<(), StoreError> {
+        let kept = self.generation_of(sequence)?;
+        let mut next = self.next_manifest();
+        next.trimmed = sequence.0;
+        let mut old = Vec::new();
+        let mut after = next.sequence;
+        for run in next.of(Kind::Changes).cloned().collect::<Vec<_>>().into_iter().rev() {
+            let first = after - run.rows;
+            if after <= sequence.0 {
+                old.push(run);
+            }
+            after = first;
+        }
+        for run in next.of(Kind::History) {
+            let last = table::read_block::<Past>(&*self.backend, run, run.blocks - 1)?;
+            if last.last().is_some_and(|row| row.generation < kept) {
+                old.push(run.clone());
+            }
+        }
+        super::retire(&mut next, |run| old.contains(run));
+        self.write_past(&mut next, &Overwritten::default())?;
+        self.publish(next)?;
+        self.delete_retired();
+        Ok(())
+    }
+
+    /// Begins the feed anew: of what came before nothing is kept.
+    pub(super) fn restart_feed(&self, next: &mut Manifest) -> Result<(), StoreError> {
+        super::retire(next, |run| run.kind == Kind::Changes as u8 || run.kind == Kind::History as u8);
+        // A number that no record has: even whoever had applied the last one is told to begin anew.
+        next.sequence += 1;
+        next.trimmed = next.sequence;
+        self.write_past(next, &Overwritten::default())
+    }
+
+    /// Writes what the commit `next` overwrote.
+    pub(super) fn write_past(&self, next: &mut Manifest, overwritten: &Overwritten) -> Result<(), StoreError> {
+        let (sequence, identities) = (Sequence(next.sequence), next.identities as u32);
+        self.write_table(next, rows_of(overwritten, next.generation, sequence, identities))
+    }
+
+    /// Writes records of the feed, and numbers them.
+    pub(super) fn write_changes(&self, next: &mut Manifest, changes: &[StoredChange]) -> Result<(), StoreError> {
+        let first = next.sequence + 1;
+        next.sequence += changes.len() as u64;
+        self.write_table(next, (first..).map(Sequence).zip(changes.iter().copied()).collect::<Vec<Numbered>>())
+    }
+}
