@@ -1,9 +1,10 @@
 //! Why a command failed, and how that is told: one line that names what, where and the remedy.
 
+use std::error::Error as _;
 use std::io;
 use std::path::Path;
 
-use backstitch::engine;
+use backstitch::engine::{Error, ErrorKind};
 use backstitch::export::ExportError;
 use backstitch::ingest::error::IngestError;
 use backstitch::store::error::{BackendError, StoreError};
@@ -59,35 +60,64 @@ pub fn tell(text: &str) {
     let _ = writeln!(io::stderr(), "backstitch: {text}");
 }
 
-impl From<engine::Error> for Failure {
-    fn from(error: engine::Error) -> Self {
-        Self::Failed(error.to_string())
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let broken_pipe = |cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe;
+        if error.source().and_then(|cause| cause.downcast_ref()).is_some_and(broken_pipe) {
+            return Self::NobodyReads;
+        }
+        Self::Failed(in_words(&error))
     }
+}
+
+/// An error with its causes, and what to do about it on the command line.
+pub fn in_words(error: &Error) -> String {
+    match remedy(error.kind()) {
+        Some(remedy) => format!("{error:?}; {remedy}"),
+        None => format!("{error:?}"),
+    }
+}
+
+/// What to do on the command line about an error of this kind, where the error itself does not say it.
+fn remedy(kind: ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::NotFound => "make one by replaying a log into it",
+        ErrorKind::NotAStore => "choose another directory",
+        ErrorKind::InUse => "wait until it ends, or name another directory with `--store`",
+        ErrorKind::Damaged => "run `backstitch verify --repair`",
+        ErrorKind::Unrepairable => "delete the directory first, or name another with `--store`",
+        ErrorKind::SettingsDiffer => "name the same, or none at all, or replay into a new directory",
+        ErrorKind::Trimmed => "go on from the sequence that `backstitch stats` shows",
+        ErrorKind::NoInput => "check the path, and put a glob in quotes",
+        ErrorKind::Input => "check that it exists and may be read",
+        ErrorKind::DamagedInput => "deliver the file again and replay it: what is known is not counted twice",
+        ErrorKind::NoSpace => "free some space, or write to another disk, then run the same command again",
+        ErrorKind::Permission => "see who may read and write there",
+        ErrorKind::Output => "name another file, then run the same command again",
+        _ => return None,
+    })
 }
 
 impl From<IngestError> for Failure {
     fn from(error: IngestError) -> Self {
-        Self::Failed(error.to_string())
+        Error::from(error).into()
     }
 }
 
 impl From<BackendError> for Failure {
     fn from(error: BackendError) -> Self {
-        Self::Failed(error.to_string())
+        Error::from(error).into()
     }
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::Failed(error.to_string())
+        Error::from(error).into()
     }
 }
 
 impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
-        match &error {
-            ExportError::Write(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Self::NobodyReads,
-            _ => Self::Failed(error.to_string()),
-        }
+        Error::from(error).into()
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use backstitch::engine::{Engine, Error, Repaired};
+use backstitch::engine::{Engine, Error, ErrorKind, Repaired};
 
 use crate::cli::args::Common;
 use crate::cli::config::Config;
@@ -35,7 +35,7 @@ pub enum Opening {
 pub fn open_now(common: &Common) -> Result<Engine, Opening> {
     let config = Config::load(common).map_err(Opening::Failed)?;
     match Engine::open_existing(&common.store) {
-        Err(error) if error.is_in_use() => Err(Opening::InUse),
+        Err(error) if error.kind() == ErrorKind::InUse => Err(Opening::InUse),
         Err(error) => Err(Opening::Failed(error.into())),
         Ok(engine) => {
             config.asked.hold(engine.store().settings(), &common.store).map_err(Opening::Failed)?;
@@ -55,7 +55,9 @@ fn patiently(open: impl Fn() -> Result<Engine, Error>) -> Result<Engine, Error> 
     let start = Instant::now();
     loop {
         match open() {
-            Err(error) if error.is_in_use() && start.elapsed() < WAIT_FOR_STORE => thread::sleep(TRY_EVERY),
+            Err(error) if error.kind() == ErrorKind::InUse && start.elapsed() < WAIT_FOR_STORE => {
+                thread::sleep(TRY_EVERY)
+            }
             opened => return opened,
         }
     }
@@ -72,7 +74,7 @@ pub fn repair(common: &Common) -> Result<(Engine, Repaired), Failure> {
 /// Opens the store that a replay writes, made when missing.
 pub fn open_or_make(store: &Path, asked: &Asked) -> Result<Engine, Failure> {
     match patiently(|| Engine::open_existing(store)) {
-        Err(error) if error.is_missing() => Ok(Engine::open(store, Some(&asked.new_store()?))?),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Engine::open(store, Some(&asked.new_store()?))?),
         opened => {
             let engine = opened?;
             asked.hold(engine.store().settings(), store)?;

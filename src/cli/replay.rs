@@ -11,7 +11,7 @@ use crate::cli::Ended;
 use crate::cli::args::{Common, Replay};
 use crate::cli::bar::Bar;
 use crate::cli::config::Config;
-use crate::cli::failure::{Failure, tell};
+use crate::cli::failure::{self, Failure, tell};
 use crate::cli::interrupt;
 use crate::cli::logs::{keep_logs, some_log};
 use crate::cli::opening::open_or_make;
@@ -64,7 +64,7 @@ pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
 /// Tells what is not well, and how it ended.
 fn ended(summary: &Summary, strict: bool, rejects: Option<&Path>) -> Ended {
     for error in &summary.failed {
-        tell(&error.to_string());
+        tell(&failure::in_words(error));
     }
     if summary.stopped {
         tell("stopped at a commit: the same command goes on from there");

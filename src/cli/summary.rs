@@ -42,7 +42,7 @@ impl<'a> Report<'a> {
             rejected_by_reason: &summary.rejects,
             junk: summary.junk.iter().collect(),
             sources: summary.sources,
-            failed: summary.failed.iter().map(ToString::to_string).collect(),
+            failed: summary.failed.iter().map(|error| format!("{error:?}")).collect(),
             stopped: summary.stopped,
         }
     }

@@ -1,29 +1,16 @@
-//! What can go wrong.
+//! What can go wrong in the engine itself.
 
 use std::io;
 
-use crate::graph::GraphError;
-use crate::ingest::error::IngestError;
-use crate::store::error::{BackendError, StoreError};
+use crate::model::error::{Error, ErrorKind};
+use crate::model::limits::MAX_VALUE_BYTES;
 
-/// Why the engine could not do what it was asked. Its text names the file or store, and the remedy.
+/// Why the engine could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct Error(#[from] pub(crate) Cause);
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Cause {
-    #[error(transparent)]
-    Ingest(#[from] IngestError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Graph(#[from] GraphError),
-    #[error(
-        "cannot write the rejected lines: {0}: free some space or name another file, then run the same command again"
-    )]
+pub(crate) enum EngineError {
+    #[error("cannot write the rejected lines")]
     Rejects(#[source] io::Error),
-    #[error("cannot start {threads} threads: {source}: ask for fewer")]
+    #[error("cannot start {threads} threads; ask for fewer")]
     Threads { threads: usize, source: rayon::ThreadPoolBuildError },
     #[error("the store holds the most identities it can ({limit}): split the log over several stores")]
     TooManyIdentities { limit: usize },
@@ -31,7 +18,7 @@ pub(crate) enum Cause {
     TooManyNamespaces { limit: usize },
     #[error("no namespace of this store is unique, so it knows no customers, and every link joins")]
     NoUnique,
-    #[error("that can be no {namespace}: it is blank, or longer than {} bytes", crate::model::limits::MAX_VALUE_BYTES)]
+    #[error("that can be no {namespace}: it is blank, or longer than {MAX_VALUE_BYTES} bytes")]
     Value { namespace: String },
     #[error("{name} is no source of this store, {}", if .known.is_empty() { "which has none".to_owned() } else { format!("whose sources are: {known}") })]
     UnknownSource { name: String, known: String },
@@ -39,37 +26,17 @@ pub(crate) enum Cause {
     Thread,
 }
 
-impl Error {
-    /// Whether there is no store yet.
-    pub fn is_missing(&self) -> bool {
-        matches!(self.0, Cause::Store(StoreError::Missing(_)))
-    }
-
-    /// Whether another process has the store open.
-    pub fn is_in_use(&self) -> bool {
-        matches!(self.0, Cause::Store(StoreError::Backend(BackendError::Locked(_))))
-    }
-
-    /// Whether the store is damaged, so that a repair may help.
-    pub fn is_damage(&self) -> bool {
-        matches!(self.0, Cause::Store(StoreError::Damaged(_)))
-    }
-}
-
-impl From<IngestError> for Error {
-    fn from(error: IngestError) -> Self {
-        Self(error.into())
-    }
-}
-
-impl From<GraphError> for Error {
-    fn from(error: GraphError) -> Self {
-        Self(error.into())
-    }
-}
-
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Self {
-        Self(error.into())
+impl From<EngineError> for Error {
+    fn from(error: EngineError) -> Self {
+        let kind = match &error {
+            EngineError::Rejects(error) => ErrorKind::of_io(error, ErrorKind::Output),
+            EngineError::Threads { .. }
+            | EngineError::TooManyIdentities { .. }
+            | EngineError::TooManyNamespaces { .. } => ErrorKind::Limit,
+            EngineError::NoUnique | EngineError::Value { .. } => ErrorKind::Argument,
+            EngineError::UnknownSource { .. } => ErrorKind::UnknownSource,
+            EngineError::Thread => ErrorKind::Defect,
+        };
+        Self::new(kind, error)
     }
 }

@@ -21,9 +21,9 @@ use crate::store::Store;
 use crate::store::backend::{Backend, MemoryBackend};
 use crate::store::error::StoreError;
 
+pub use crate::model::error::{Error, ErrorKind, Result};
 pub use check::repair::Repaired;
 pub use check::verify::Verification;
-pub use error::Error;
 pub use feed::records::{Record, Records};
 pub use replay::summary::{EventCounts, Progress, SourceCounts, Summary};
 pub use replay::{BATCH_EVENTS, Replay};

@@ -1,9 +1,9 @@
 //! From a store to the people in it.
 
-use crate::engine::error::Error;
 use crate::graph::interner::Interner;
 use crate::graph::links::Links;
 use crate::graph::{Delta, Graph};
+use crate::model::error::Error;
 use crate::model::history::Sequence;
 use crate::model::namespace::Namespaces;
 use crate::resolver::Resolver;

@@ -5,10 +5,11 @@ use smallvec::SmallVec;
 
 use crate::engine::check::derive::{Derived, derive};
 use crate::engine::commit::{Addition, Committer};
-use crate::engine::error::{Cause, Error};
+use crate::engine::error::EngineError;
 use crate::engine::feed::changes::{all_sessions, difference, records};
 use crate::graph::{Delta, Graph};
 use crate::model::digest::EventHash;
+use crate::model::error::Error;
 use crate::model::event::{Event, EventId, in_level_order};
 use crate::model::history::Sequence;
 use crate::model::identity::{IdentityId, Value, canonical_uuid};
@@ -50,7 +51,7 @@ impl Committer<'_> {
         let mut delta = {
             let graph = self.resolver.read();
             let graph = graph.graph();
-            let unique = graph.namespaces().unique().ok_or(Cause::NoUnique)?;
+            let unique = graph.namespaces().unique().ok_or(EngineError::NoUnique)?;
             let mut delta = Delta::new(graph.namespaces().clone());
             let lower = named(graph, &mut delta, NamespaceId::SESSION, session)?;
             let higher = named(graph, &mut delta, unique, customer)?;
@@ -154,7 +155,7 @@ fn total(graph: &Graph) -> u64 {
 fn named(graph: &Graph, delta: &mut Delta, namespace: NamespaceId, value: &str) -> Result<IdentityId, Error> {
     let value = value.trim();
     if value.is_empty() || value.len() > MAX_VALUE_BYTES {
-        return Err(Cause::Value { namespace: graph.namespaces().display(namespace).to_owned() }.into());
+        return Err(EngineError::Value { namespace: graph.namespaces().display(namespace).to_owned() }.into());
     }
     let value = Value::new(value);
     Ok(graph.identities().get(namespace, value).unwrap_or_else(|| {
@@ -174,7 +175,7 @@ fn source_named(sources: &[Source], name: &str) -> Result<SourceId, Error> {
             if let Some(more) = known().count().checked_sub(SOURCES_NAMED).filter(|&more| more > 0) {
                 named.push(format!("and {more} more"));
             }
-            Err(Cause::UnknownSource { name: name.to_owned(), known: named.join(", ") }.into())
+            Err(EngineError::UnknownSource { name: name.to_owned(), known: named.join(", ") }.into())
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::ingest::inputs::{Input, expand};
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::layout::Layout;
 use crate::ingest::reader::{self, SourceReader};
+use crate::model::error::{Error, ErrorKind};
 use crate::model::event::DecodedEvent;
 use crate::model::identity::Identity;
 use crate::model::namespace::{NamespaceId, Namespaces};
@@ -31,11 +32,23 @@ pub enum ExportError {
     #[error(transparent)]
     Ingest(#[from] IngestError),
     /// The rows could not be written.
-    #[error("cannot write the rows: {0}: free some space or name another file")]
+    #[error("cannot write the rows")]
     Write(#[from] io::Error),
     /// The logins of shared sessions could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<ExportError> for Error {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Ingest(error) => error.into(),
+            ExportError::Store(error) => error.into(),
+            ExportError::Write(cause) => {
+                Self::new(ErrorKind::of_io(&cause, ErrorKind::Output), ExportError::Write(cause))
+            }
+        }
+    }
 }
 
 /// Which log to write with its people.

@@ -35,6 +35,7 @@ use crate::graph::forest::Forest;
 use crate::graph::interner::Interner;
 use crate::graph::links::Links;
 use crate::graph::touching::Touching;
+use crate::model::error::{Error, ErrorKind};
 use crate::model::identity::IdentityId;
 use crate::model::link::{Seen, Unlink};
 use crate::model::namespace::Namespaces;
@@ -90,6 +91,16 @@ pub enum GraphError {
     /// There would be more identities than a store can hold.
     #[error("more than {} identities; split the log over several stores", crate::model::limits::MAX_IDENTITIES)]
     TooMany,
+}
+
+impl From<GraphError> for Error {
+    fn from(error: GraphError) -> Self {
+        let kind = match error {
+            GraphError::TooMany => ErrorKind::Limit,
+            GraphError::Namespaces | GraphError::Known(_) | GraphError::Unknown(_) => ErrorKind::Unrepairable,
+        };
+        Self::new(kind, error)
+    }
 }
 
 impl Graph {

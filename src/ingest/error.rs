@@ -2,21 +2,21 @@
 
 use std::io;
 
-use thiserror::Error;
+use crate::model::error::{Error, ErrorKind};
 
 /// Why a source could not be read, or not to its end.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// An argument names no file, folder or glob with a match.
-    #[error("no such file, and no file matches: {0} (check the path; put a glob in quotes)")]
+    #[error("no such file, and no file matches: {0}")]
     NotFound(String),
     /// A folder holds no file that is read.
     #[error(
-        "no logs in the folder {0} (hidden files, whose names begin with a dot, and stores are not read: name files one by one)"
+        "no logs in the folder {0}: hidden files, whose names begin with a dot, and stores are not read unless named one by one"
     )]
     EmptyFolder(String),
     /// The operating system refused.
-    #[error("cannot read {name}: {error} (check that it exists and may be read)")]
+    #[error("cannot read {name}")]
     Io {
         /// The source.
         name: String,
@@ -26,8 +26,7 @@ pub enum IngestError {
     },
     /// A compressed source breaks off or is damaged; what came before was delivered.
     #[error(
-        "{name} is a damaged or incomplete {format} file: {error} (everything before byte {bytes} of its content was read; \
-         deliver the file again and replay it: what is known is not counted twice)"
+        "{name} is a damaged or incomplete {format} file, of which everything before byte {bytes} of its content was read"
     )]
     Damaged {
         /// The source.
@@ -45,5 +44,16 @@ pub enum IngestError {
 impl IngestError {
     pub(super) fn io(name: impl Into<String>, error: io::Error) -> Self {
         Self::Io { name: name.into(), error }
+    }
+}
+
+impl From<IngestError> for Error {
+    fn from(error: IngestError) -> Self {
+        let kind = match &error {
+            IngestError::NotFound(_) | IngestError::EmptyFolder(_) => ErrorKind::NoInput,
+            IngestError::Io { error, .. } => ErrorKind::of_io(error, ErrorKind::Input),
+            IngestError::Damaged { .. } => ErrorKind::DamagedInput,
+        };
+        Self::new(kind, error)
     }
 }

@@ -3,6 +3,7 @@
 //! Floor 0: imports nothing of this crate. No I/O, no clock, no randomness.
 
 pub mod digest;
+pub mod error;
 pub mod event;
 pub mod history;
 pub mod identity;

@@ -1,16 +1,15 @@
 //! What can go wrong, and what to do about it.
 
-use std::fmt;
+use std::{fmt, io};
 
-use thiserror::Error;
-
+use crate::model::error::{Error, ErrorKind};
 use crate::model::history::Sequence;
 use crate::model::namespace::LevelsError;
 use crate::model::settings::Settings;
 use crate::store::block::{BlockKey, Kind};
 
 /// Why a [`Backend`](crate::store::backend::Backend) could not do as it was told.
-#[derive(Debug, Clone, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum BackendError {
     /// Another process holds it.
     #[error("{0}")]
@@ -19,6 +18,17 @@ pub enum BackendError {
     #[error("{0}")]
     Corrupt(String),
     /// An input or output error.
+    #[error("store {store}: {what}")]
+    Io {
+        /// The store's directory.
+        store: String,
+        /// What could not be done.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// Any other failure.
     #[error("{0}")]
     Failed(String),
 }
@@ -37,11 +47,11 @@ pub struct Damage {
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let remedy = match self.block.kind {
-            Kind::Seen | Kind::Links | Kind::Directory => "`backstitch verify --repair` rebuilds it from the events",
-            Kind::Events => "`backstitch verify --repair` drops it, then replay the logs",
-            Kind::Changes | Kind::History => "`backstitch verify --repair` begins the change feed anew",
+            Kind::Seen | Kind::Links | Kind::Directory => "a repair rebuilds it from the events",
+            Kind::Events => "a repair drops it, then replay the logs",
+            Kind::Changes | Kind::History => "a repair begins the change feed anew",
             Kind::Identities | Kind::Sources | Kind::Settings | Kind::Manifest | Kind::Unlinks => {
-                "delete the directory and replay the logs"
+                "replay the logs into a new store"
             }
         };
         write!(f, "store {}: {} is damaged ({}); {remedy}", self.store, self.block, self.what)
@@ -50,8 +60,18 @@ impl fmt::Display for Damage {
 
 impl std::error::Error for Damage {}
 
+impl Damage {
+    /// Whether a repair mends it.
+    fn is_repairable(&self) -> bool {
+        match self.block.kind {
+            Kind::Seen | Kind::Links | Kind::Directory | Kind::Events | Kind::Changes | Kind::History => true,
+            Kind::Identities | Kind::Sources | Kind::Settings | Kind::Manifest | Kind::Unlinks => false,
+        }
+    }
+}
+
 /// Why the store could not do as it was told.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The backend could not.
     #[error(transparent)]
@@ -60,17 +80,17 @@ pub enum StoreError {
     #[error(transparent)]
     Damaged(Box<Damage>),
     /// The backend holds blocks, but no manifest that can be read.
-    #[error("store {0}: no readable manifest; the store is damaged: delete the directory and replay the logs")]
+    #[error("store {0} is damaged: it has no readable manifest; replay the logs into a new store")]
     NoManifest(String),
     /// There is no store, and no settings to make one with.
-    #[error("{0} holds no store; make one by replaying a log into it")]
+    #[error("{0} holds no store")]
     Missing(String),
     /// The directory or database is somebody else's.
-    #[error("{0} holds something that is no backstitch store; choose another directory")]
+    #[error("{0} holds something that is no backstitch store")]
     Foreign(String),
     /// The store was made with other settings.
     #[error(
-        "store {store} was made with other settings: {}; name the same, or none at all, or replay into a new directory",
+        "store {store} was made with other settings: {}",
         differences(.stored, .asked)
     )]
     Settings {
@@ -82,7 +102,7 @@ pub enum StoreError {
         asked: Box<Settings>,
     },
     /// No store can have such levels.
-    #[error("no store can have such levels: {0}")]
+    #[error("no store can have such levels")]
     Levels(#[from] LevelsError),
     /// Another version wrote it.
     #[error(
@@ -104,8 +124,8 @@ pub enum StoreError {
     },
     /// Records of the change feed were trimmed.
     #[error(
-        "store {store}: the changes after {asked} are not kept any more, those up to {trimmed} were trimmed; export the \
-         sessions anew and go on from the sequence that `backstitch stats` shows"
+        "store {store}: the changes after {asked} are not all kept, those up to {trimmed} were trimmed: a reader of the feed \
+         must begin again from a full export"
     )]
     Trimmed {
         /// The store's directory.
@@ -127,7 +147,7 @@ pub enum StoreError {
     },
     /// The event that a link was first seen in is not among the events.
     #[error(
-        "store {store}: no stored event bears witness to the link {link}; `backstitch verify --repair` rebuilds the links from the events"
+        "store {store}: no stored event is evidence for the link {link}; a repair rebuilds the links from the events"
     )]
     Unwitnessed {
         /// The store's directory.
@@ -142,4 +162,34 @@ pub enum StoreError {
 
 fn differences(stored: &Settings, asked: &Settings) -> String {
     stored.differences(asked).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let kind = match &error {
+            StoreError::Backend(BackendError::Locked(_)) => ErrorKind::InUse,
+            StoreError::Backend(BackendError::Corrupt(_)) | StoreError::NoManifest(_) => ErrorKind::Unrepairable,
+            StoreError::Backend(BackendError::Io { error, .. }) => ErrorKind::of_io(error, ErrorKind::Io),
+            StoreError::Backend(BackendError::Failed(_)) => ErrorKind::Io,
+            StoreError::Damaged(damage) if damage.is_repairable() => ErrorKind::Damaged,
+            StoreError::Damaged(_) => ErrorKind::Unrepairable,
+            StoreError::Unwitnessed { .. } => ErrorKind::Damaged,
+            StoreError::Missing(_) => ErrorKind::NotFound,
+            StoreError::Foreign(_) => ErrorKind::NotAStore,
+            StoreError::Settings { .. } => ErrorKind::SettingsDiffer,
+            StoreError::Levels(_) => ErrorKind::Argument,
+            StoreError::Version { .. } => ErrorKind::Version,
+            StoreError::Poisoned { .. } => ErrorKind::Poisoned,
+            StoreError::Trimmed { .. } => ErrorKind::Trimmed,
+            StoreError::Ahead { .. } => ErrorKind::Ahead,
+            StoreError::Invalid(_) => ErrorKind::Defect,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl From<BackendError> for Error {
+    fn from(error: BackendError) -> Self {
+        StoreError::from(error).into()
+    }
 }

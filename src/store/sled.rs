@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -64,25 +64,24 @@ pub struct SledBackend {
     synced: Mutex<HashSet<PathBuf>>,
 }
 
-fn failed(path: &Path, what: &str, error: impl std::fmt::Display) -> BackendError {
-    BackendError::Failed(format!("store {}: {what}: {error}", path.display()))
+fn failed(path: &Path, what: &'static str, error: io::Error) -> BackendError {
+    BackendError::Io { store: path.display().to_string(), what, error }
 }
 
 /// Runs `work`; a panic of the database over its own damaged files becomes an error. Nothing of ours is shared
 /// with it but the handle, and after an error no more is written through that.
-fn guarded<T>(path: &Path, what: &str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, BackendError> {
+fn guarded<T>(path: &Path, what: &'static str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, BackendError> {
     let corrupt = |how: &str| {
         BackendError::Corrupt(format!(
-            "store {}: the database is damaged ({what}: {how}); delete the directory and replay the logs",
+            "store {}: the database is damaged ({what}: {how}); replay the logs into a new store",
             path.display()
         ))
     };
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(sled::Error::Io(error))) if error.to_string().contains("lock") => Err(BackendError::Locked(format!(
-            "store {} is in use by another process; wait until it ends, or name another directory with --store",
-            path.display()
-        ))),
+        Ok(Err(sled::Error::Io(error))) if error.to_string().contains("lock") => {
+            Err(BackendError::Locked(format!("store {} is in use by another process", path.display())))
+        }
         Ok(Err(sled::Error::Io(error))) if error.kind() != ErrorKind::InvalidData => Err(failed(path, what, error)),
         Ok(Err(error)) => Err(corrupt(&error.to_string())),
         Err(_) => Err(corrupt("it stopped in the middle")),
@@ -134,7 +133,7 @@ fn clear_half_written(path: &Path) -> Result<bool, BackendError> {
         }
         Ok(any)
     };
-    cleared().map_err(|error: std::io::Error| failed(path, "cannot be cleared of half-written files", error))
+    cleared().map_err(|error: io::Error| failed(path, "cannot be cleared of half-written files", error))
 }
 
 impl SledBackend {
@@ -171,10 +170,8 @@ impl SledBackend {
     /// When another process holds it, or it cannot be read.
     pub fn open(path: &Path) -> Result<Self, BackendError> {
         if path.join(STORE_MARKER).is_file() && !path.join(DATABASE).is_file() {
-            let text = format!(
-                "store {}: the file {DATABASE} is missing; delete the directory and replay the logs",
-                path.display()
-            );
+            let text =
+                format!("store {}: the file {DATABASE} is missing; replay the logs into a new store", path.display());
             return Err(BackendError::Corrupt(text));
         }
         let db = match open_unlocked(path) {
@@ -194,11 +191,11 @@ impl SledBackend {
             // The directory itself may be new.
             self.path.canonicalize()?.parent().map_or(Ok(()), sync_directory)
         };
-        written().map_err(|error: std::io::Error| failed(&self.path, "cannot be marked", error))
+        written().map_err(|error: io::Error| failed(&self.path, "cannot be marked", error))
     }
 
     /// The database's own flush ends in the cache of the operating system.
-    fn sync_files(&self) -> std::io::Result<()> {
+    fn sync_files(&self) -> io::Result<()> {
         File::open(self.path.join(DATABASE))?.sync_all()?;
         let mut synced = self.synced.lock();
         let mut appeared = false;
@@ -232,13 +229,13 @@ fn taken(file: &fs::Metadata) -> u64 {
 }
 
 #[cfg(unix)]
-fn sync_directory(path: &Path) -> std::io::Result<()> {
+fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 /// Elsewhere a directory cannot be opened as a file, and its entries are durable with the files.
 #[cfg(not(unix))]
-fn sync_directory(_: &Path) -> std::io::Result<()> {
+fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -289,7 +286,7 @@ impl Backend for SledBackend {
     }
 
     fn bytes_on_disk(&self) -> Result<u64, BackendError> {
-        let count = |directory: &Path| -> std::io::Result<u64> {
+        let count = |directory: &Path| -> io::Result<u64> {
             let mut bytes = 0;
             for entry in fs::read_dir(directory)? {
                 let entry = entry?;

@@ -85,7 +85,7 @@ fn damage_is_told_and_repaired_and_the_logs_bring_back_what_was_lost() {
         assert_eq!(totals(&engine) == undisturbed, lost == 0, "{kind:?}");
         let told = engine.changes(applied).err().map(|error| error.to_string());
         assert!(
-            told.is_some_and(|told| told.contains("export the sessions anew")),
+            told.is_some_and(|told| told.contains("must begin again from a full export")),
             "{kind:?}: what was lost is in no feed"
         );
         let summary = replay(&mut engine, &logs, Manner { batch_events: 1, ..Manner::default() });

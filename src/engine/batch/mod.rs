@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::engine::batch::decoded::DecodedChunk;
 use crate::engine::batch::rows::{BatchRow, BatchRows};
 use crate::engine::batch::sets::SetId;
-use crate::engine::error::Cause;
+use crate::engine::error::EngineError;
 use crate::graph::Graph;
 use crate::graph::interner::Interner;
 use crate::model::digest::IdentityHash;
@@ -64,8 +64,8 @@ impl Batch {
     }
 
     /// Takes over the events of a chunk. Costs a hash look-up for each identity of the chunk and a copy of its rows.
-    pub fn absorb(&mut self, graph: &Graph, chunk: &DecodedChunk, source: SourceId) -> Result<(), Cause> {
-        let too_many = Cause::TooManyNamespaces { limit: MAX_NAMESPACES };
+    pub fn absorb(&mut self, graph: &Graph, chunk: &DecodedChunk, source: SourceId) -> Result<(), EngineError> {
+        let too_many = EngineError::TooManyNamespaces { limit: MAX_NAMESPACES };
         if chunk.namespaces.overflowed() {
             return Err(too_many);
         }
@@ -130,12 +130,12 @@ impl Batch {
         id.0.checked_sub(self.base as u32).map(IdentityId)
     }
 
-    fn intern(&mut self, graph: &Graph, namespace: NamespaceId, value: Value<'_>) -> Result<IdentityId, Cause> {
+    fn intern(&mut self, graph: &Graph, namespace: NamespaceId, value: Value<'_>) -> Result<IdentityId, EngineError> {
         if let Some(old) = graph.identities().get(namespace, value) {
             return Ok(old);
         }
         if self.base + self.identities.len() >= MAX_IDENTITIES {
-            return Err(Cause::TooManyIdentities { limit: MAX_IDENTITIES });
+            return Err(EngineError::TooManyIdentities { limit: MAX_IDENTITIES });
         }
         Ok(IdentityId(self.base as u32 + self.identities.intern(namespace, value).0))
     }

@@ -7,8 +7,8 @@
 use serde::Serialize;
 
 use crate::engine::check::derive::{Derived, derive};
-use crate::engine::error::Error;
 use crate::engine::people;
+use crate::model::error::Error;
 use crate::model::identity::IdentityId;
 use crate::model::link::Seen;
 use crate::resolver::Resolver;

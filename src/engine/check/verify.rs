@@ -13,8 +13,8 @@ use petgraph::visit::EdgeRef;
 use serde::Serialize;
 
 use crate::engine::check::derive::derive;
-use crate::engine::error::Error;
 use crate::graph::Graph;
+use crate::model::error::Error;
 use crate::model::identity::IdentityId;
 use crate::model::link::Link;
 use crate::model::time::Time;

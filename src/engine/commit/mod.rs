@@ -8,10 +8,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::draft::{Draft, Drafts};
 use crate::engine::commit::settle::{Settled, settle};
-use crate::engine::error::{Cause, Error};
+use crate::engine::error::EngineError;
 use crate::engine::feed::changes::{candidates, overwritten, records};
 use crate::engine::people;
 use crate::graph::{Delta, Graph};
+use crate::model::error::Error;
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
@@ -57,7 +58,7 @@ impl Committer<'_> {
         catch_unwind(AssertUnwindSafe(|| pool.install(|| self.in_stages(batch)))).unwrap_or_else(|_| {
             self.store.poison("it broke off");
             self.restore(None);
-            Err(Cause::Thread.into())
+            Err(EngineError::Thread.into())
         })
     }
 
@@ -175,6 +176,7 @@ mod tests {
     use crate::ingest::chunk::Chunk;
     use crate::ingest::decode::Decoder;
     use crate::ingest::layout::Layout;
+    use crate::model::error::ErrorKind;
     use crate::model::namespace::Namespaces;
     use crate::model::settings::Settings;
     use crate::store::backend::MemoryBackend;
@@ -203,8 +205,8 @@ mod tests {
             let _reader = is_read.then(|| resolver.clone());
             let mut drafts = Drafts::default();
             let mut committer = Committer { store: &mut store, resolver: &resolver, drafts: &mut drafts };
-            let error = committer.commit(batch(), &pool).err().expect("the graph holds it already").0;
-            assert!(matches!(error, Cause::Graph(_)), "{error}");
+            let error = committer.commit(batch(), &pool).err().expect("the graph holds it already");
+            assert_eq!(error.kind(), ErrorKind::Unrepairable, "{error}");
             assert_eq!((store.generation(), store.events().rows()), (1, 0), "nothing is durable");
         }
     }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::engine::error::Error;
 use crate::model::digest::EventHash;
+use crate::model::error::Error;
 use crate::model::history::{Sequence, StoredChange};
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::time::Time;

@@ -18,7 +18,7 @@ use std::time::Instant;
 use crate::engine::batch::decoded::DecodedChunk;
 use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
-use crate::engine::error::{Cause, Error};
+use crate::engine::error::EngineError;
 use crate::engine::replay::intake::{Intake, Taken};
 use crate::engine::replay::rejects::Rejects;
 use crate::engine::replay::summary::{Progress, Summary};
@@ -26,6 +26,7 @@ use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::inputs;
 use crate::ingest::layout::Layout;
+use crate::model::error::Error;
 use crate::model::namespace::Namespaces;
 use crate::resolver::Resolver;
 
@@ -134,7 +135,7 @@ pub(crate) fn run(committer: Committer<'_>, mut replay: Replay<'_>) -> Result<Su
                 if pipeline.decoding == 0 && committer.is_some() {
                     continue;
                 }
-                match receive.recv().map_err(|_| Cause::Thread)? {
+                match receive.recv().map_err(|_| EngineError::Thread)? {
                     Done::Decoded(turn, share, room) => pipeline.take_back(turn, share, room)?,
                     Done::Committed(back, outcome) => {
                         pipeline.committed(outcome?);
@@ -146,7 +147,7 @@ pub(crate) fn run(committer: Committer<'_>, mut replay: Replay<'_>) -> Result<Su
     })?;
     let mut summary = pipeline.summary;
     summary.sources = pipeline.intake.counts();
-    summary.failed = pipeline.intake.into_failed();
+    summary.failed = pipeline.intake.into_failed().into_iter().map(Error::from).collect();
     summary.totals = pool.install(|| resolver.view().totals())?;
     summary.seconds = start.elapsed().as_secs_f64();
     Ok(summary)
@@ -157,7 +158,7 @@ fn pool(threads: Option<usize>) -> Result<rayon::ThreadPool, Error> {
     let threads = threads.unwrap_or_else(rayon::current_num_threads).max(1);
     let pool =
         rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|at| format!("backstitch-{at}")).build();
-    Ok(pool.map_err(|source| Cause::Threads { threads, source })?)
+    Ok(pool.map_err(|source| EngineError::Threads { threads, source })?)
 }
 
 /// What is being read, decoded and gathered.
@@ -246,7 +247,7 @@ impl<'e, 'r> Pipeline<'e, 'r> {
     }
 
     fn take_back(&mut self, turn: u64, share: Option<Box<DecodedChunk>>, room: Vec<u8>) -> Result<(), Error> {
-        let share = share.ok_or(Cause::Thread)?;
+        let share = share.ok_or(EngineError::Thread)?;
         self.intake.take_back(room);
         self.decoding -= 1;
         if let Some(Waiting::Chunk(_, place)) = self.waiting.get_mut(&turn) {

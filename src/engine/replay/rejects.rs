@@ -5,7 +5,8 @@ use std::io::{BufWriter, Write};
 use serde::Serialize;
 
 use crate::engine::batch::decoded::RejectedLine;
-use crate::engine::error::{Cause, Error};
+use crate::engine::error::EngineError;
+use crate::model::error::Error;
 
 /// Where rejected lines go.
 pub struct Rejects<'a>(Option<BufWriter<&'a mut (dyn Write + Send)>>);
@@ -42,8 +43,8 @@ impl<'a> Rejects<'a> {
                 detail: &rejected.reject.detail,
                 line: &String::from_utf8_lossy(&rejected.text),
             };
-            serde_json::to_writer(&mut *file, &written).map_err(|error| Cause::Rejects(error.into()))?;
-            file.write_all(b"\n").map_err(Cause::Rejects)?;
+            serde_json::to_writer(&mut *file, &written).map_err(|error| EngineError::Rejects(error.into()))?;
+            file.write_all(b"\n").map_err(EngineError::Rejects)?;
         }
         Ok(())
     }
@@ -51,7 +52,7 @@ impl<'a> Rejects<'a> {
     /// Hands everything written to the file.
     pub fn flush(&mut self) -> Result<(), Error> {
         match &mut self.0 {
-            Some(file) => Ok(file.flush().map_err(Cause::Rejects)?),
+            Some(file) => Ok(file.flush().map_err(EngineError::Rejects)?),
             None => Ok(()),
         }
     }

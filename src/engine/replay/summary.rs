@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::engine::batch::decoded::DecodedChunk;
-use crate::ingest::error::IngestError;
 use crate::ingest::junk::JunkCounts;
+use crate::model::error::Error;
 use crate::resolver::Totals;
 
 /// Bytes of a rejected line that show what it is.
@@ -59,7 +59,7 @@ pub struct Summary {
     /// The sources of this replay.
     pub sources: SourceCounts,
     /// Sources that could not be read (any further), with the reason.
-    pub failed: Vec<IngestError>,
+    pub failed: Vec<Error>,
     /// The whole store after the replay.
     pub totals: Totals,
     /// Wall time.
