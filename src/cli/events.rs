@@ -2,7 +2,7 @@
 
 use backstitch::model::identity::Identity;
 use backstitch::model::namespace::SESSION;
-use backstitch::model::person::Kind;
+use backstitch::model::person::AttributionKind;
 use backstitch::resolver::EventRow;
 
 use crate::cli::Ended;
@@ -36,7 +36,7 @@ fn in_words(identity: &Identity, rows: &[EventRow]) -> String {
     let asked = visible(&identity.to_string()).into_owned();
     // A person may have identities and no event: every event of a shared session can be another customer's.
     let person = rows.first().map_or(asked, |row| visible(&row.person.to_string()).into_owned());
-    let by_kind = Kind::ALL.into_iter().filter_map(|kind| {
+    let by_kind = AttributionKind::ALL.into_iter().filter_map(|kind| {
         let of_kind = rows.iter().filter(|row| row.attribution == kind).count() as u64;
         (of_kind > 0).then(|| format!("{} {}", thousands(of_kind), kind.word()))
     });
@@ -70,7 +70,7 @@ mod tests {
             let (namespace, value) = text.split_once(':').unwrap();
             Identity { namespace: namespace.into(), value: value.into() }
         };
-        let row = |micros: i64, attribution: Kind, id: Option<&str>, identities: &[&str]| EventRow {
+        let row = |micros: i64, attribution: AttributionKind, id: Option<&str>, identities: &[&str]| EventRow {
             time: Time::from_micros(micros),
             person: identity("ecommerceId:7"),
             attribution,
@@ -79,8 +79,8 @@ mod tests {
             sources: vec!["/logs/a".into()],
         };
         let rows = [
-            row(0, Kind::Retroactive, None, &["sessionId:1"]),
-            row(1_000, Kind::Direct, Some("e2"), &["sessionId:1", "ecommerceId:7"]),
+            row(0, AttributionKind::Retroactive, None, &["sessionId:1"]),
+            row(1_000, AttributionKind::Direct, Some("e2"), &["sessionId:1", "ecommerceId:7"]),
         ];
         let expected = "\
 ecommerceId:7: 2 events, 1 direct, 1 retroactive

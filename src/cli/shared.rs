@@ -87,7 +87,7 @@ fn people(row: &SharedRow) -> Vec<(&Identity, [u64; 1 + Policy::ALL.len()])> {
 
 #[cfg(test)]
 mod tests {
-    use backstitch::resolver::{Logins, Share, Shares};
+    use backstitch::resolver::{Logins, PolicyShare, PolicyShares};
 
     use super::*;
 
@@ -98,7 +98,7 @@ mod tests {
     fn row(customers: usize) -> SharedRow {
         let customer = |at: usize| identity("ecommerceId", &at.to_string());
         let logins = |at| Logins { customer: customer(at), logins: 1 };
-        let share = |person, events| Share { person, events };
+        let share = |person, events| PolicyShare { person, events };
         let session = identity("sessionId", "s");
         let people = |policy| match policy {
             Policy::Strict => vec![share(session.clone(), 7), share(customer(0), 1), share(customer(1), 1)],
@@ -109,7 +109,7 @@ mod tests {
             customers: (0..customers).map(logins).collect(),
             events: 1_001,
             anonymous: 7,
-            shares: Policy::ALL.map(|policy| Shares { policy, people: people(policy) }).into(),
+            shares: Policy::ALL.map(|policy| PolicyShares { policy, people: people(policy) }).into(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use backstitch::engine::{EventCounts, SourceCounts, Summary};
 use backstitch::ingest::reject::Reason;
 use backstitch::model::namespace::ECOMMERCE;
-use backstitch::model::person::Kind;
+use backstitch::model::person::AttributionKind;
 use backstitch::model::settings::Settings;
 use backstitch::resolver::Totals;
 use serde::Serialize;
@@ -108,13 +108,13 @@ fn named_counts<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> String {
 /// What the store holds: events by how they came to their person, sessions and customers.
 pub fn holdings(totals: &Totals) -> String {
     let events = totals.attribution.events();
-    let meaning = |kind: Kind| match kind {
-        Kind::Direct => "carry their customer",
-        Kind::Retroactive => "came before the login that tells whose they are",
-        Kind::Carried => "came after it, without a customer of their own",
-        Kind::Anonymous => "nobody's yet",
+    let meaning = |kind: AttributionKind| match kind {
+        AttributionKind::Direct => "carry their customer",
+        AttributionKind::Retroactive => "came before the login that tells whose they are",
+        AttributionKind::Carried => "came after it, without a customer of their own",
+        AttributionKind::Anonymous => "nobody's yet",
     };
-    let by_kind = Kind::ALL.map(|kind| (kind.word(), totals.attribution.of(kind), events, meaning(kind)));
+    let by_kind = AttributionKind::ALL.map(|kind| (kind.word(), totals.attribution.of(kind), events, meaning(kind)));
     let by_session = [
         ("linked", totals.linked_sessions, totals.sessions, "sessions that belong to a customer"),
         ("shared", totals.shared_sessions, totals.sessions, "sessions that met more than one"),
@@ -200,7 +200,7 @@ pub fn next_steps(summary: &Summary, common: &Common, replay: &Replay, settings:
 
 #[cfg(test)]
 mod tests {
-    use backstitch::resolver::Attribution;
+    use backstitch::resolver::AttributionCounts;
 
     use super::*;
 
@@ -210,7 +210,7 @@ mod tests {
             rejects: [("malformed", 10), ("no_timestamp", 2)].into(),
             sources: SourceCounts { read: 1, skipped: 2 },
             totals: Totals {
-                attribution: Attribution { direct: 6_701, retroactive: 51, carried: 75, anonymous: 11_170 },
+                attribution: AttributionCounts { direct: 6_701, retroactive: 51, carried: 75, anonymous: 11_170 },
                 sessions: 12_630,
                 customers: 4_425,
                 linked_sessions: 4_585,

@@ -17,7 +17,7 @@ use crate::model::error::{Error, ErrorKind};
 use crate::model::event::DecodedEvent;
 use crate::model::identity::Identity;
 use crate::model::namespace::{NamespaceId, Namespaces};
-use crate::model::person::Kind;
+use crate::model::person::AttributionKind;
 use crate::model::settings::Junk;
 use crate::resolver::{Attributor, View};
 use crate::store::error::StoreError;
@@ -218,7 +218,7 @@ impl Work {
 }
 
 /// Appends the line of an event, `text`, with its person before the brace that closes it.
-fn push_line(rows: &mut Vec<u8>, text: &[u8], person: &Identity, kind: Kind) {
+fn push_line(rows: &mut Vec<u8>, text: &[u8], person: &Identity, kind: AttributionKind) {
     let body = text.strip_suffix(b"}").unwrap_or(text).trim_ascii_end();
     rows.extend_from_slice(body);
     rows.extend_from_slice(br#","person":"#);
@@ -230,7 +230,7 @@ fn push_line(rows: &mut Vec<u8>, text: &[u8], person: &Identity, kind: Kind) {
 }
 
 /// Appends the columns of an event.
-fn push_csv(csv: &mut csv::Writer<Vec<u8>>, activity: &DecodedEvent<'_>, person: &Identity, kind: Kind) {
+fn push_csv(csv: &mut csv::Writer<Vec<u8>>, activity: &DecodedEvent<'_>, person: &Identity, kind: AttributionKind) {
     let session = activity.identities.iter().find(|(namespace, _)| *namespace == NamespaceId::SESSION);
     let session = session.map(|(_, value)| value.to_string()).unwrap_or_default();
     let id = activity.id.written().unwrap_or_default();
@@ -255,8 +255,8 @@ mod tests {
     #[test]
     fn a_line_keeps_its_bytes_and_gains_its_person() {
         let mut rows = Vec::new();
-        push_line(&mut rows, br#"{"a": 1.0,"b":{}}"#, &identity("7"), Kind::Retroactive);
-        push_line(&mut rows, b"{\"a\":1 }", &identity("q\"\n"), Kind::Anonymous);
+        push_line(&mut rows, br#"{"a": 1.0,"b":{}}"#, &identity("7"), AttributionKind::Retroactive);
+        push_line(&mut rows, b"{\"a\":1 }", &identity("q\"\n"), AttributionKind::Anonymous);
         let expected = concat!(
             r#"{"a": 1.0,"b":{},"person":"sessionId:7","attribution":"retroactive"}"#,
             "\n",
@@ -271,10 +271,10 @@ mod tests {
         let identities = smallvec![(NamespaceId(1), Value::new("18278"))];
         let mut activity = DecodedEvent { time: Time::from_micros(0), id: EventId::Text("o,1"), identities };
         let mut rows = csv_to(Vec::new());
-        push_csv(&mut rows, &activity, &identity("7"), Kind::Direct);
+        push_csv(&mut rows, &activity, &identity("7"), AttributionKind::Direct);
         activity.identities.insert(0, (NamespaceId::SESSION, Value::new("a\"b")));
         activity.id = EventId::Line(1);
-        push_csv(&mut rows, &activity, &identity("7"), Kind::Direct);
+        push_csv(&mut rows, &activity, &identity("7"), AttributionKind::Direct);
         let expected = "1970-01-01T00:00:00.000Z,,\"o,1\",sessionId:7,direct\n\
                         1970-01-01T00:00:00.000Z,\"a\"\"b\",,sessionId:7,direct\n";
         assert_eq!(String::from_utf8(rows.into_inner().unwrap()).unwrap(), expected);

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::model::event::EventId;
 use crate::model::identity::Value;
-use crate::model::person::Kind;
+use crate::model::person::AttributionKind;
 use crate::model::time::Time;
 
 /// Hash of an identity in full: `namespace:value`, the namespace in lower case.
@@ -122,7 +122,7 @@ impl Digest {
     }
 
     /// Adds the element (event, person, kind).
-    pub fn add_event(&mut self, event: EventHash, person: IdentityHash, kind: Kind) {
+    pub fn add_event(&mut self, event: EventHash, person: IdentityHash, kind: AttributionKind) {
         self.add(b'e', event.0, person.0, kind.word().as_bytes()[0]);
     }
 
@@ -170,20 +170,20 @@ mod tests {
     fn a_set_has_no_order_but_every_part_of_an_element_counts() {
         let id = |value| IdentityHash::new("sessionid", Value::new(value));
         let event = |micros| EventHash::new(Time::from_micros(micros), EventId::Line(7), [id("a")]);
-        let digest = |elements: &[(i64, &'static str, Kind)]| {
+        let digest = |elements: &[(i64, &'static str, AttributionKind)]| {
             let mut all = Digest::default();
             for &(micros, person, kind) in elements {
                 all.add_event(event(micros), id(person), kind);
             }
             all.to_string()
         };
-        let base = digest(&[(1, "p", Kind::Direct), (2, "q", Kind::Carried)]);
-        assert_eq!(base, digest(&[(2, "q", Kind::Carried), (1, "p", Kind::Direct)]));
+        let base = digest(&[(1, "p", AttributionKind::Direct), (2, "q", AttributionKind::Carried)]);
+        assert_eq!(base, digest(&[(2, "q", AttributionKind::Carried), (1, "p", AttributionKind::Direct)]));
         for other in [
-            digest(&[(1, "q", Kind::Direct), (2, "p", Kind::Carried)]),
-            digest(&[(1, "p", Kind::Carried), (2, "q", Kind::Direct)]),
-            digest(&[(1, "p", Kind::Direct), (2, "q", Kind::Retroactive)]),
-            digest(&[(1, "p", Kind::Direct)]),
+            digest(&[(1, "q", AttributionKind::Direct), (2, "p", AttributionKind::Carried)]),
+            digest(&[(1, "p", AttributionKind::Carried), (2, "q", AttributionKind::Direct)]),
+            digest(&[(1, "p", AttributionKind::Direct), (2, "q", AttributionKind::Retroactive)]),
+            digest(&[(1, "p", AttributionKind::Direct)]),
         ] {
             assert_ne!(base, other);
         }

@@ -45,7 +45,7 @@ pub struct Standing {
 /// How an event came to its person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum AttributionKind {
     /// It carries the customer.
     Direct,
     /// It is earlier than the moment that connected its anchor to the customer.
@@ -56,7 +56,7 @@ pub enum Kind {
     Anonymous,
 }
 
-impl Kind {
+impl AttributionKind {
     /// All of them, in the order they are reported.
     pub const ALL: [Self; 4] = [Self::Direct, Self::Retroactive, Self::Carried, Self::Anonymous];
 

@@ -11,7 +11,7 @@ use crate::graph::Graph;
 use crate::model::event::Event;
 use crate::model::identity::IdentityId;
 use crate::model::link::Link;
-use crate::model::person::{Kind, Person, Standing};
+use crate::model::person::{AttributionKind, Person, Standing};
 use crate::model::policy::{Lookback, Policy, Reading};
 use crate::model::time::Time;
 use crate::store::scan::Group;
@@ -22,7 +22,7 @@ pub struct Attributed {
     /// The person.
     pub person: Person,
     /// How the event came to the person.
-    pub kind: Kind,
+    pub kind: AttributionKind,
 }
 
 /// Where a session stands by a login on it.
@@ -195,7 +195,7 @@ impl<'g> AnchorRule<'g> {
     /// Whom one of its events belongs to.
     pub fn attribute(&self, event: &Event<'_>) -> Attributed {
         match carried_customer(self.graph, self.anchor, event.companions) {
-            Some(customer) => Attributed { person: Person::Customer(customer), kind: Kind::Direct },
+            Some(customer) => Attributed { person: Person::Customer(customer), kind: AttributionKind::Direct },
             None => self.without_customer(event.time),
         }
     }
@@ -205,13 +205,13 @@ impl<'g> AnchorRule<'g> {
         let moments = self.moments();
         let given = |customer, kind| Attributed { person: Person::Customer(customer), kind };
         match moments.partition_point(|&(from, _)| from <= time).checked_sub(1) {
-            Some(at) => given(moments[at].1, Kind::Carried),
+            Some(at) => given(moments[at].1, AttributionKind::Carried),
             None => match moments.first() {
-                None => Attributed { person: self.standing.person, kind: Kind::Anonymous },
+                None => Attributed { person: self.standing.person, kind: AttributionKind::Anonymous },
                 Some(&(first, _)) if self.lookback.is_some_and(|lookback| lookback.ends_after(time, first)) => {
-                    Attributed { person: Person::Anonymous(self.anchor), kind: Kind::Anonymous }
+                    Attributed { person: Person::Anonymous(self.anchor), kind: AttributionKind::Anonymous }
                 }
-                Some(&(_, customer)) => given(customer, Kind::Retroactive),
+                Some(&(_, customer)) => given(customer, AttributionKind::Retroactive),
             },
         }
     }

@@ -44,7 +44,7 @@ pub struct SharedRow {
     /// How many of them carry no customer: those that the policies share out.
     pub anonymous: u64,
     /// Whom all its events belong to under each policy.
-    pub shares: Vec<Shares>,
+    pub shares: Vec<PolicyShares>,
 }
 
 /// A customer who logged in on a session.
@@ -59,16 +59,16 @@ pub struct Logins {
 
 /// Whom the events of a session belong to under a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Shares {
+pub struct PolicyShares {
     /// The policy.
     pub policy: Policy,
     /// Everybody with at least one, in identity order.
-    pub people: Vec<Share>,
+    pub people: Vec<PolicyShare>,
 }
 
 /// How many events of a session belong to a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Share {
+pub struct PolicyShare {
     /// The identity that names the person.
     #[serde(serialize_with = "crate::resolver::in_writing")]
     pub person: Identity,
@@ -153,8 +153,8 @@ fn shared_row(view: &View, session: IdentityId, group: &Group<'_>) -> SharedRow 
     let shares = Policy::ALL.map(|policy| {
         let rule = AnchorRule::of_group(graph, &Reading { policy, ..*view.reading() }, group);
         let people = counted(events().map(|event| rule.attribute(&event).person.identity()), graph);
-        let share = |(person, events)| Share { person: graph.identity(person), events };
-        Shares { policy, people: people.into_iter().map(share).collect() }
+        let share = |(person, events)| PolicyShare { person: graph.identity(person), events };
+        PolicyShares { policy, people: people.into_iter().map(share).collect() }
     });
     let customer = |(customer, logins)| Logins { customer: graph.identity(customer), logins };
     SharedRow {

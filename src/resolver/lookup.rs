@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::model::event::DecodedEvent;
 use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::namespace::{NamespaceId, Namespaces};
-use crate::model::person::{Kind, Standing};
+use crate::model::person::{AttributionKind, Standing};
 use crate::model::policy::Policy;
 use crate::resolver::View;
 use crate::resolver::attribution::{self, AnchorRule, Attributed, Moment, is_shared};
@@ -82,7 +82,7 @@ impl Attributor {
     }
 
     /// As [`View::attribute`]; memory only.
-    pub fn attribute(&self, namespaces: &Namespaces, activity: &DecodedEvent<'_>) -> (Identity, Kind) {
+    pub fn attribute(&self, namespaces: &Namespaces, activity: &DecodedEvent<'_>) -> (Identity, AttributionKind) {
         let (graph, reading) = (self.view.graph(), self.view.reading());
         let rule = |anchor| match self.moments.get(&anchor) {
             Some(moments) => Ok(AnchorRule::of_moments(graph, reading, anchor, moments)),
@@ -100,7 +100,7 @@ pub fn of_activity<'v, E>(
     namespaces: &Namespaces,
     activity: &DecodedEvent<'_>,
     rule: impl FnOnce(IdentityId) -> Result<AnchorRule<'v>, E>,
-) -> Result<(Identity, Kind), E> {
+) -> Result<(Identity, AttributionKind), E> {
     let graph = view.graph();
     let written = |(namespace, value): (NamespaceId, Value<'_>)| Identity {
         namespace: namespaces.display(namespace).to_owned(),
@@ -108,7 +108,7 @@ pub fn of_activity<'v, E>(
     };
     let (lowest, highest) = (activity.identities[0], activity.identities[activity.identities.len() - 1]);
     if namespaces.is_unique(highest.0) {
-        return Ok((written(highest), Kind::Direct));
+        return Ok((written(highest), AttributionKind::Direct));
     }
     let anchor = if lowest.0 == NamespaceId::SESSION { lowest } else { highest };
     let known = namespaces
@@ -121,6 +121,6 @@ pub fn of_activity<'v, E>(
             Ok((graph.identity(person.identity()), kind))
         }
         // No stored event carries it: it stays with its own earliest identity, which is its lowest.
-        None => Ok((written(lowest), Kind::Anonymous)),
+        None => Ok((written(lowest), AttributionKind::Anonymous)),
     }
 }

@@ -23,7 +23,7 @@ use crate::graph::Graph;
 use crate::model::event::DecodedEvent;
 use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::namespace::{Namespaces, SESSION};
-use crate::model::person::{Kind, Person, Standing};
+use crate::model::person::{AttributionKind, Person, Standing};
 use crate::model::policy::{Policy, Reading};
 use crate::model::source::Source;
 use crate::model::time::Time;
@@ -33,12 +33,12 @@ use crate::store::scan::Events;
 use lookup::Lookup;
 
 pub use attribution::Attributed;
-pub use compare::{DiffRow, Logins, Share, SharedRow, Shares};
+pub use compare::{DiffRow, Logins, PolicyShare, PolicyShares, SharedRow};
 pub use explain::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
 pub use known_at::KnownAt;
 pub use lookup::Attributor;
 pub use rows::{EventRow, SessionRow};
-pub use totals::{Attribution, Totals};
+pub use totals::{AttributionCounts, Totals};
 
 /// Pieces of a scan a thread: enough that one slow piece does not leave the others idle.
 const PIECES_PER_THREAD: usize = 8;
@@ -280,7 +280,7 @@ impl View {
         &self,
         namespaces: &Namespaces,
         activity: &DecodedEvent<'_>,
-    ) -> Result<(Identity, Kind), StoreError> {
+    ) -> Result<(Identity, AttributionKind), StoreError> {
         lookup::of_activity(self, namespaces, activity, |anchor| Lookup::new(self).rule(anchor))
     }
 

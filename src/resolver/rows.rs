@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::graph::Graph;
 use crate::model::event::in_level_order;
 use crate::model::identity::{Identity, IdentityId};
-use crate::model::person::{Kind, Person, Standing};
+use crate::model::person::{AttributionKind, Person, Standing};
 use crate::model::policy::Policy;
 use crate::model::time::Time;
 use crate::resolver::View;
@@ -40,7 +40,7 @@ pub struct EventRow {
     #[serde(serialize_with = "crate::resolver::in_writing")]
     pub person: Identity,
     /// How the event came to the person.
-    pub attribution: Kind,
+    pub attribution: AttributionKind,
     /// Its `id`; none where the line had none.
     pub id: Option<String>,
     /// Its identities, lowest level first.

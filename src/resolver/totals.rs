@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::model::digest::{Digest, EventHash, IdentityHash};
 use crate::model::event::in_level_order;
 use crate::model::identity::IdentityId;
-use crate::model::person::{Kind, Person};
+use crate::model::person::{AttributionKind, Person};
 use crate::resolver::View;
 use crate::resolver::attribution::{AnchorRule, is_shared};
 use crate::resolver::lookup::Lookup;
@@ -17,7 +17,7 @@ const IDENTITIES_A_TASK: usize = 1 << 14;
 
 /// How the stored events came to their people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Attribution {
+pub struct AttributionCounts {
     /// They carry the customer.
     pub direct: u64,
     /// They are earlier than the login that gave them their person.
@@ -28,28 +28,28 @@ pub struct Attribution {
     pub anonymous: u64,
 }
 
-impl Attribution {
+impl AttributionCounts {
     /// How many events came in the way of `kind`.
-    pub fn of(&self, kind: Kind) -> u64 {
+    pub fn of(&self, kind: AttributionKind) -> u64 {
         match kind {
-            Kind::Direct => self.direct,
-            Kind::Retroactive => self.retroactive,
-            Kind::Carried => self.carried,
-            Kind::Anonymous => self.anonymous,
+            AttributionKind::Direct => self.direct,
+            AttributionKind::Retroactive => self.retroactive,
+            AttributionKind::Carried => self.carried,
+            AttributionKind::Anonymous => self.anonymous,
         }
     }
 
     /// How many events there are.
     pub fn events(&self) -> u64 {
-        Kind::ALL.into_iter().map(|kind| self.of(kind)).sum()
+        AttributionKind::ALL.into_iter().map(|kind| self.of(kind)).sum()
     }
 
-    fn count(&mut self, kind: Kind) {
+    fn count(&mut self, kind: AttributionKind) {
         match kind {
-            Kind::Direct => self.direct += 1,
-            Kind::Retroactive => self.retroactive += 1,
-            Kind::Carried => self.carried += 1,
-            Kind::Anonymous => self.anonymous += 1,
+            AttributionKind::Direct => self.direct += 1,
+            AttributionKind::Retroactive => self.retroactive += 1,
+            AttributionKind::Carried => self.carried += 1,
+            AttributionKind::Anonymous => self.anonymous += 1,
         }
     }
 }
@@ -58,7 +58,7 @@ impl Attribution {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Totals {
     /// The stored events.
-    pub attribution: Attribution,
+    pub attribution: AttributionCounts,
     /// Session IDs.
     pub sessions: u64,
     /// Customers.

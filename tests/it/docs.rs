@@ -13,7 +13,7 @@ use backstitch::ingest::layout::Layout;
 use backstitch::ingest::reject::Reason;
 use backstitch::model::limits;
 use backstitch::model::namespace::{Levels, Namespaces};
-use backstitch::model::person::Kind;
+use backstitch::model::person::AttributionKind;
 use backstitch::model::policy::{Policy, Reading};
 use backstitch::model::settings::{Junk, Settings};
 use backstitch::resolver::EventRow;
@@ -203,8 +203,8 @@ fn the_names_of_each_json_object_are_those_of_the_page() {
 /// The person and the attribution of an event, as the table of policies writes them.
 fn in_the_table(row: &EventRow) -> String {
     match (&row.attribution, &row.person) {
-        (Kind::Anonymous, _) => Kind::Anonymous.word().to_owned(),
-        (Kind::Direct, person) => person.value.clone(),
+        (AttributionKind::Anonymous, _) => AttributionKind::Anonymous.word().to_owned(),
+        (AttributionKind::Direct, person) => person.value.clone(),
         (kind, person) => format!("{}, {}", person.value, kind.word()),
     }
 }

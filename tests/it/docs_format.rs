@@ -9,7 +9,7 @@ use backstitch::model::digest::{Digest, EventHash, IdentityHash};
 use backstitch::model::event::EventId;
 use backstitch::model::history::Sequence;
 use backstitch::model::identity::{IdentityId, Value};
-use backstitch::model::person::Kind;
+use backstitch::model::person::AttributionKind;
 use backstitch::model::settings::Settings;
 use backstitch::model::time::Time;
 use backstitch::store::backend::{Backend, MemoryBackend};
@@ -31,7 +31,7 @@ fn hashes_and_digest_are_those_of_the_format() {
     let event = EventHash::new(Time::from_micros(1_000), EventId::Text("e-1"), [identity]);
     let mut digest = Digest::default();
     digest.add_identity(identity, person);
-    digest.add_event(event, person, Kind::Retroactive);
+    digest.add_event(event, person, AttributionKind::Retroactive);
 
     // By the words of the page alone.
     let hash = |parts: &[&[u8]]| xxh3_128(&parts.concat());
