@@ -64,7 +64,7 @@ Examples:
   backstitch sessions | head                   a JSON object a line, sorted by session
   backstitch sessions --customer 18278         the sessions of one customer
   backstitch sessions --csv --output sessions.csv
-  backstitch sessions --policy strict          shared sessions are nobody's";
+  backstitch sessions --policy strict          shared sessions are anonymous";
 
 pub const ATTRIBUTE: &str = "\
 Writes the line of every event, in the log's order, with \"person\" and

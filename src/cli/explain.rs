@@ -47,9 +47,9 @@ enum Answer {
     Pair(Option<PairExplanation>),
 }
 
-/// The answer for an identity that no event carries: the same names, nobody behind them.
+/// The answer for an identity that no event carries: the same names, and no person.
 #[derive(Serialize)]
-struct Nobody<'a> {
+struct Unknown<'a> {
     identity: &'a Identity,
     person: Option<String>,
     kind: Option<PersonKind>,
@@ -96,7 +96,7 @@ impl Answer {
         match self {
             Self::One(Some(found)) => out.json(found),
             Self::Pair(Some(found)) => out.json(found),
-            Self::One(None) => out.json(&Nobody {
+            Self::One(None) => out.json(&Unknown {
                 identity: &asked[0],
                 person: None,
                 kind: None,
@@ -163,10 +163,10 @@ fn whose(party: &Party) -> String {
         (PersonKind::Customer, Some(since)) => format!("{identity} belongs to {person} since {since}.\n"),
         (PersonKind::Customer, None) => format!("{identity} is a customer.\n"),
         (PersonKind::Anonymous, _) if identity == person => {
-            format!("{identity} is nobody yet, and the earliest identity of its group.\n")
+            format!("{identity} is anonymous, and the earliest identity of its group.\n")
         }
         (PersonKind::Anonymous, _) => {
-            format!("{identity} is nobody yet. The earliest identity of its group is {person}.\n")
+            format!("{identity} is anonymous. The earliest identity of its group is {person}.\n")
         }
     }
 }
@@ -177,7 +177,7 @@ fn one_or_two(found: &PairExplanation) -> String {
     let (first, second) = (name(&a.identity), name(&b.identity));
     let person = match a.kind {
         PersonKind::Customer => format!("one person, {}", name(&a.person)),
-        PersonKind::Anonymous => "one person, nobody yet".to_owned(),
+        PersonKind::Anonymous => "one person, anonymous".to_owned(),
     };
     match (found.same, found.connected) {
         (true, Some(connected)) => {

@@ -87,9 +87,9 @@ impl Facts {
     }
 }
 
-/// The answer for an identity that no event carries: the same names, nobody behind them.
+/// The answer for an identity that no event carries: the same names, and no person.
 #[derive(Serialize)]
-struct Nobody {
+struct Unknown {
     identity: Identity,
     person: Option<String>,
     kind: Option<PersonKind>,
@@ -101,23 +101,23 @@ struct Nobody {
 fn answer_in_json(facts: &Facts, identity: Identity, out: &mut Output) -> Result<(), Failure> {
     match facts.resolve(&identity)? {
         Some(resolution) => out.json(&resolution),
-        None => out.json(&Nobody { identity, person: None, kind: None, customer: None, since: None, group: [] }),
+        None => out.json(&Unknown { identity, person: None, kind: None, customer: None, since: None, group: [] }),
     }
 }
 
-/// Whether it is nobody's because there was more than one whose it could be, not because there was none.
+/// Whether it is anonymous because it met more than one customer, not because it met none.
 fn several(graph: &Graph, found: &Resolution) -> bool {
     let namespace = graph.namespaces().get(&found.identity.namespace);
     let id = namespace.and_then(|namespace| graph.identities().get(namespace, Value::new(&found.identity.value)));
     found.kind == PersonKind::Anonymous && id.is_some_and(|id| graph.owner(id).is_some())
 }
 
-/// The answer for people; `several` tells of a session that it met more than one customer and is therefore nobody's.
+/// The answer for people; `several` tells of a session that it met more than one customer and is therefore anonymous.
 fn in_words(found: &Resolution, several: bool) -> String {
     let kind = match found.kind {
         PersonKind::Customer => "customer",
-        PersonKind::Anonymous if several => "nobody: it met more than one customer",
-        PersonKind::Anonymous => "nobody yet: named by the earliest identity of the group",
+        PersonKind::Anonymous if several => "anonymous: it met more than one customer",
+        PersonKind::Anonymous => "anonymous: named by the earliest identity of its group",
     };
     let mut rows = vec![["person".to_owned(), format!("{} ({kind})", visible(&found.person.to_string()))]];
     if let Some(since) = found.since {

@@ -112,7 +112,7 @@ pub fn holdings(totals: &Totals) -> String {
         AttributionKind::Direct => "carry their customer",
         AttributionKind::Retroactive => "came before the login that tells whose they are",
         AttributionKind::Carried => "came after it, without a customer of their own",
-        AttributionKind::Anonymous => "nobody's yet",
+        AttributionKind::Anonymous => "have no known customer",
     };
     let by_kind = AttributionKind::ALL.map(|kind| (kind.word(), totals.attribution.of(kind), events, meaning(kind)));
     let by_session = [
@@ -249,7 +249,7 @@ The store holds 17,997 events
   direct        6,701  37.2 %  carry their customer
   retroactive      51   0.3 %  came before the login that tells whose they are
   carried          75   0.4 %  came after it, without a customer of their own
-  anonymous    11,170  62.1 %  nobody's yet
+  anonymous    11,170  62.1 %  have no known customer
 
 of 12,630 sessions and 4,425 customers
   linked        4,585  36.3 %  sessions that belong to a customer

@@ -28,7 +28,7 @@ pub fn ndjson<T: Serialize>(rows: impl IntoIterator<Item = T>, out: &mut dyn Wri
     Ok(())
 }
 
-/// Writes sessions: `session`, `person`, `since` (null or empty for nobody yet), `events`.
+/// Writes sessions: `session`, `person`, `since` (null or empty where it is anonymous), `events`.
 ///
 /// # Errors
 /// When `out` cannot be written.
