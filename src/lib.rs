@@ -12,7 +12,7 @@
 //! assert!(summary.totals.attribution.retroactive > 0);
 //!
 //! let resolver = engine.resolver(); // Clone + Send + Sync: one for every thread
-//! let anna = resolver.session("sess-anna-phone").expect("the log has that session");
+//! let anna = resolver.resolve("sess-anna-phone").expect("the log has that session");
 //! assert_eq!(anna.person.to_string(), "ecommerceId:anna");
 //! # Ok(())
 //! # }

@@ -3,7 +3,8 @@
 use backstitch::export::picture::Picture;
 use backstitch::model::identity::Identity;
 use backstitch::model::namespace::SESSION;
-use backstitch::resolver::{Evidence, Explanation, OwnerRow, PairExplanation, Party, PersonKind, View};
+use backstitch::model::person::PersonKind;
+use backstitch::resolver::{Evidence, Explanation, OwnerRow, PairExplanation, Party, View};
 use serde::Serialize;
 
 use crate::cli::Ended;

@@ -15,7 +15,7 @@ const HEADING: &str = "How facts are read (nothing is stored by it)";
 #[derive(Debug, Args)]
 pub struct ReadAs {
     /// Which customer an event belongs to that carries none
-    #[arg(long, value_name = "POLICY", value_parser = policies(), default_value = Policy::FirstLogin.word(), help_heading = HEADING)]
+    #[arg(long, value_name = "POLICY", value_parser = policies(), default_value = Policy::default().word(), help_heading = HEADING)]
     pub policy: Policy,
     #[command(flatten)]
     pub bounds: Bounds,
@@ -47,13 +47,7 @@ impl ReadAs {
 
 /// Policies by their words, which help and completions list.
 pub fn policies() -> impl TypedValueParser<Value = Policy> {
-    let meaning = |policy| match policy {
-        Policy::FirstLogin => "the one its session was first connected with",
-        Policy::DeviceSplit => "the last who had logged in on its session by then, else the first after it",
-        Policy::LastLogin => "the last who ever logged in on its session",
-        Policy::Strict => "as first-login, but none where its session met several",
-    };
-    let values = Policy::ALL.map(|policy| PossibleValue::new(policy.word()).help(meaning(policy)));
+    let values = Policy::ALL.map(|policy| PossibleValue::new(policy.word()).help(policy.meaning()));
     PossibleValuesParser::new(values).try_map(|word| word.parse::<Policy>())
 }
 

@@ -7,8 +7,9 @@ use backstitch::graph::Graph;
 use backstitch::model::history::Sequence;
 use backstitch::model::identity::{Identity, Value};
 use backstitch::model::namespace::SESSION;
+use backstitch::model::person::PersonKind;
 use backstitch::model::time::Time;
-use backstitch::resolver::{KnownAt, PersonKind, Resolution, View};
+use backstitch::resolver::{KnownAt, Resolution, View};
 use serde::Serialize;
 
 use crate::cli::Ended;
@@ -81,8 +82,8 @@ impl Facts {
 
     fn resolve(&self, identity: &Identity) -> Result<Option<Resolution>, Failure> {
         match self {
-            Self::Now(view) => Ok(view.resolve(&identity.namespace, &identity.value)?),
-            Self::Then(then) => Ok(then.resolve(&identity.namespace, &identity.value)),
+            Self::Now(view) => Ok(view.resolve_in(&identity.namespace, &identity.value)?),
+            Self::Then(then) => Ok(then.resolve_in(&identity.namespace, &identity.value)),
         }
     }
 }

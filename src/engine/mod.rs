@@ -179,7 +179,7 @@ impl Engine {
     /// # Errors
     /// When that was trimmed, or is not reached yet, or the store cannot be read.
     pub fn known_at(&self, sequence: Sequence) -> Result<KnownAt, Error> {
-        Ok(KnownAt::new(people::graph_known_at(&self.store, sequence)?))
+        Ok(KnownAt::new(people::graph_known_at(&self.store, sequence)?, sequence))
     }
 
     fn committer(&mut self) -> Committer<'_> {

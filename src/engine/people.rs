@@ -6,7 +6,7 @@ use crate::graph::{Delta, Graph};
 use crate::model::error::Error;
 use crate::model::history::Sequence;
 use crate::model::namespace::Namespaces;
-use crate::resolver::Resolver;
+use crate::resolver::{Published, Resolver};
 use crate::store::Store;
 use crate::store::load::Loaded;
 
@@ -14,7 +14,8 @@ use crate::store::load::Loaded;
 pub fn load(store: &Store) -> Result<Resolver, Error> {
     let (identities, loaded) = read(store)?;
     let sources = loaded.sources.clone();
-    Ok(Resolver::new(build(store, identities, &loaded)?, store.events(), sources))
+    let graph = build(store, identities, &loaded)?;
+    Ok(Resolver::new(Published { graph, events: store.events(), sources, sequence: store.sequence() }))
 }
 
 /// The graph alone, as of the last commit.

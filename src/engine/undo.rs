@@ -125,7 +125,7 @@ impl Committer<'_> {
             },
         )?;
         self.drafts.forget();
-        self.resolver.publish(graph, self.store.events(), sources);
+        self.resolver.publish(self.published(graph, sources));
         let changes = changes.len() as u64;
         Ok(Undone { events, changes, sequence: self.store.sequence(), changed: true })
     }

@@ -15,3 +15,4 @@ pub mod policy;
 pub mod settings;
 pub mod source;
 pub mod time;
+pub(crate) mod writing;

@@ -10,7 +10,7 @@ use crate::model::time::Time;
 pub enum Person {
     /// A customer: an identity of the unique namespace.
     Customer(IdentityId),
-    /// Nobody yet: an anonymous group, named by its earliest identity.
+    /// An anonymous group, named by its earliest identity.
     Anonymous(IdentityId),
 }
 
@@ -21,6 +21,24 @@ impl Person {
             Self::Customer(id) | Self::Anonymous(id) => id,
         }
     }
+
+    /// Whether it is a customer.
+    pub fn kind(self) -> PersonKind {
+        match self {
+            Self::Customer(_) => PersonKind::Customer,
+            Self::Anonymous(_) => PersonKind::Anonymous,
+        }
+    }
+}
+
+/// Whether a person is known by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PersonKind {
+    /// The person is a customer.
+    Customer,
+    /// The person is an anonymous group: identities without a customer.
+    Anonymous,
 }
 
 /// The owner of an identity: the customer of its group, and since when.
@@ -38,7 +56,7 @@ pub struct Owner {
 pub struct Standing {
     /// The person.
     pub person: Person,
-    /// The moment that first connected the identity to its customer; `None` for the customer itself and for nobody yet.
+    /// The moment that first connected the identity to its customer; `None` for the customer itself and where it is anonymous.
     pub since: Option<Time>,
 }
 
@@ -52,7 +70,7 @@ pub enum AttributionKind {
     Retroactive,
     /// It is not earlier.
     Carried,
-    /// Nobody yet.
+    /// Its anchor has no customer.
     Anonymous,
 }
 

@@ -8,33 +8,62 @@ use serde::{Serialize, Serializer};
 
 use crate::model::time::Time;
 
-/// Which login an event without a customer follows. Facts are the same under all four.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Policy {
-    /// The owner of the anchor's group: the customer it was first connected with.
-    #[default]
-    FirstLogin,
-    /// The last login on the session at or before the event; where there is none, the first one after it.
-    DeviceSplit,
-    /// The session's latest login.
-    LastLogin,
-    /// As `first-login`, but a session that met two customers gives its anonymous events to neither.
-    Strict,
+/// The policies, a line each: its name, its word, and which customer an event belongs to that carries none.
+macro_rules! policies {
+    ($($name:ident, $word:literal, $meaning:literal;)*) => {
+        /// Which login an event without a customer follows. Facts are the same under all of them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Policy {
+            $(#[doc = concat!("The customer is ", $meaning, ".")] $name,)*
+        }
+
+        impl Policy {
+            /// All of them, the default first.
+            pub const ALL: [Self; [$($word),*].len()] = [$(Self::$name),*];
+
+            /// The word for it, as it is typed and printed.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// Which customer an event belongs to that carries none, in words.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $meaning,)* }
+            }
+        }
+    };
 }
 
-impl Policy {
-    /// All of them, the default first.
-    pub const ALL: [Self; 4] = [Self::FirstLogin, Self::DeviceSplit, Self::LastLogin, Self::Strict];
+policies! {
+    FirstLogin, "first-login", "the one its session was first connected with";
+    DeviceSplit, "device-split", "the last who had logged in on its session by then, else the first after it";
+    LastLogin, "last-login", "the last who ever logged in on its session";
+    Strict, "strict", "as first-login, but none where its session met several";
+}
 
-    /// The word for it, as it is typed and printed.
-    pub const fn word(self) -> &'static str {
+/// What the rest of the library asks of a policy. One that is new is asked here, and in `resolver/attribution.rs`, where its rule is.
+impl Policy {
+    /// Whether the events of a session follow the logins on it, so that it may belong to a customer of another group.
+    pub const fn follows_logins(self) -> bool {
         match self {
-            Self::FirstLogin => "first-login",
-            Self::DeviceSplit => "device-split",
-            Self::LastLogin => "last-login",
-            Self::Strict => "strict",
+            Self::FirstLogin | Self::Strict => false,
+            Self::DeviceSplit | Self::LastLogin => true,
         }
+    }
+
+    /// Whether a session may belong to another person than the rest of its group: to a customer who logged in on it, or to nobody else.
+    pub const fn may_leave_group(self) -> bool {
+        match self {
+            Self::FirstLogin => false,
+            Self::DeviceSplit | Self::LastLogin | Self::Strict => true,
+        }
+    }
+}
+
+/// `first-login`.
+impl Default for Policy {
+    fn default() -> Self {
+        Self::ALL[0]
     }
 }
 
@@ -44,9 +73,16 @@ impl fmt::Display for Policy {
     }
 }
 
+/// As its word.
+impl Serialize for Policy {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.word())
+    }
+}
+
 /// Why a text is no [`Policy`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no policy: it is one of first-login, device-split, last-login, strict")]
+#[error("`{0}` is no policy: it is one of {all}", all = Policy::ALL.map(Policy::word).join(", "))]
 pub struct NoPolicy(String);
 
 impl FromStr for Policy {
@@ -129,7 +165,7 @@ pub struct Reading {
     /// Of events alone: whom a session or another identity belongs to does not hang on it.
     pub lookback: Option<Lookback>,
     /// What is said of the events up to and including this moment, as if there were no others; without one, of all.
-    #[serde(serialize_with = "moment_in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text_or_null")]
     pub as_of: Option<Time>,
 }
 
@@ -137,13 +173,6 @@ impl Reading {
     /// The last moment whose events count.
     pub fn until(&self) -> Time {
         self.as_of.unwrap_or(Time::from_micros(i64::MAX))
-    }
-}
-
-fn moment_in_writing<S: Serializer>(time: &Option<Time>, to: S) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => to.collect_str(time),
-        None => to.serialize_none(),
     }
 }
 

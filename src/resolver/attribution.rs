@@ -2,7 +2,7 @@
 //!
 //! Whatever the policy, the events of one anchor that carry no customer follow a short list of moments, each with the customer
 //! whose the events are from then on (`carried`); those before the first moment are the first one's too (`retroactive`), as far
-//! as the lookback reaches. Where the list is empty, they are nobody's. A policy only says which list that is.
+//! as the lookback reaches. Where the list is empty, they are anonymous. A policy only says which list that is.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -40,32 +40,37 @@ enum Course {
     Group,
     /// This customer, whose first login on the session was then.
     Customer(Moment),
-    /// Its logins, which only its events tell.
-    Logins,
-    /// Nobody: it stays apart.
+    /// Each of its logins in turn, which only its events tell.
+    EachLogin,
+    /// The last of its logins, which only its events tell.
+    LastLogin,
+    /// No customer: it stays apart from its group.
     Apart,
 }
 
 impl Course {
     /// Looks at no more than two logins, but under `last-login`, where it is all of them.
     fn new(graph: &Graph, reading: &Reading, anchor: IdentityId) -> Self {
-        if reading.policy == Policy::FirstLogin || !graph.is_session(anchor) {
+        if !reading.policy.may_leave_group() || !graph.is_session(anchor) {
             return Self::Group;
         }
         let mut logins = graph.logins_of(anchor).map(|(_, link)| link);
-        let (first, shared) = (logins.next(), logins.next().is_some());
-        match (reading.policy, first) {
-            (_, None) | (Policy::FirstLogin, _) => Self::Group,
-            (Policy::Strict, _) if shared => Self::Apart,
-            (Policy::Strict, _) => Self::Group,
-            (_, Some(login)) if !shared => Self::Customer((login.first, login.higher)),
+        let Some(first) = logins.next() else { return Self::Group };
+        let shared = logins.next().is_some();
+        match reading.policy {
+            Policy::FirstLogin => Self::Group,
+            Policy::Strict if shared => Self::Apart,
+            Policy::Strict => Self::Group,
+            Policy::DeviceSplit if shared => Self::EachLogin,
             // The last login of each customer is known of all events, not of those up to a moment.
-            (Policy::LastLogin, Some(_)) if reading.as_of.is_none() => match latest(graph, anchor) {
-                Some(login) => Self::Customer((login.first, login.higher)),
-                None => Self::Group,
-            },
-            (Policy::LastLogin | Policy::DeviceSplit, _) => Self::Logins,
+            Policy::LastLogin if shared && reading.as_of.is_some() => Self::LastLogin,
+            Policy::LastLogin if shared => Self::by(latest(graph, anchor).unwrap_or(first)),
+            Policy::DeviceSplit | Policy::LastLogin => Self::by(first),
         }
+    }
+
+    fn by(login: &Link) -> Self {
+        Self::Customer((login.first, login.higher))
     }
 }
 
@@ -91,7 +96,7 @@ pub fn standing<E>(
         Course::Group => graph.standing(id),
         Course::Customer((since, customer)) => Standing { person: Person::Customer(customer), since: Some(since) },
         Course::Apart => Standing { person: Person::Anonymous(id), since: None },
-        Course::Logins => {
+        Course::EachLogin | Course::LastLogin => {
             let customer = match reading.as_of {
                 None => latest(graph, id).map(|login| login.higher),
                 Some(_) => logins()?.last().map(|&(_, customer)| customer),
@@ -156,15 +161,20 @@ impl<'g> AnchorRule<'g> {
                 rule(Standing { person: Person::Customer(customer), since: Some(since) }, Some((since, customer)))
             }
             Course::Apart => rule(Standing { person: Person::Anonymous(anchor), since: None }, None),
-            Course::Logins => {
+            Course::EachLogin => {
                 let logins = logins()?;
-                let Some(&(_, customer)) = logins.last() else { return Ok(by_group()) };
-                let standing = by_login(graph, anchor, customer);
-                match reading.policy {
-                    Policy::DeviceSplit => Self { many: Cow::Owned(logins), ..rule(standing, None) },
-                    _ => rule(standing, standing.since.map(|since| (since, customer))),
+                match logins.last() {
+                    Some(&(_, last)) => Self { many: Cow::Owned(logins), ..rule(by_login(graph, anchor, last), None) },
+                    None => by_group(),
                 }
             }
+            Course::LastLogin => match logins()?.last() {
+                Some(&(_, last)) => {
+                    let standing = by_login(graph, anchor, last);
+                    rule(standing, standing.since.map(|since| (since, last)))
+                }
+                None => by_group(),
+            },
         })
     }
 

@@ -10,8 +10,8 @@ use crate::graph::Graph;
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::person::Person;
 use crate::model::policy::{Policy, Reading};
-use crate::resolver::View;
 use crate::resolver::attribution::{AnchorRule, carried_customer, is_shared};
+use crate::resolver::view::View;
 use crate::store::error::StoreError;
 use crate::store::scan::Group;
 
@@ -21,10 +21,10 @@ pub struct DiffRow {
     /// The session ID.
     pub session: String,
     /// The identity that names its person under the first reading; none where that does not know the session yet.
-    #[serde(serialize_with = "maybe_in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text_or_null")]
     pub from: Option<Identity>,
     /// The same under the second.
-    #[serde(serialize_with = "maybe_in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text_or_null")]
     pub to: Option<Identity>,
     /// How many events carry the session, under either.
     pub events: u64,
@@ -51,7 +51,7 @@ pub struct SharedRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Logins {
     /// The customer.
-    #[serde(serialize_with = "crate::resolver::in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text")]
     pub customer: Identity,
     /// Events that carry both.
     pub logins: u64,
@@ -70,17 +70,10 @@ pub struct PolicyShares {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PolicyShare {
     /// The identity that names the person.
-    #[serde(serialize_with = "crate::resolver::in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text")]
     pub person: Identity,
     /// Events.
     pub events: u64,
-}
-
-fn maybe_in_writing<S: serde::Serializer>(identity: &Option<Identity>, to: S) -> Result<S::Ok, S::Error> {
-    match identity {
-        Some(identity) => to.collect_str(identity),
-        None => to.serialize_none(),
-    }
 }
 
 /// Calls `row` for every session of the store, on all cores.

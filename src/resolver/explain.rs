@@ -10,9 +10,9 @@ use crate::model::digest::EventHash;
 use crate::model::event::{Event, in_level_order};
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::link::Link;
-use crate::model::person::Owner;
+use crate::model::person::{Owner, PersonKind};
 use crate::model::time::Time;
-use crate::resolver::{PersonKind, View};
+use crate::resolver::view::View;
 use crate::store::error::StoreError;
 
 /// Why an identity belongs to its person.
@@ -41,7 +41,7 @@ pub struct PairExplanation {
     /// Whether they are one person.
     pub same: bool,
     /// The moment that first connected the two, where they are one person; none for an identity and itself.
-    #[serde(serialize_with = "crate::resolver::time_in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text_or_null")]
     pub connected: Option<Time>,
     /// The shortest chain of links from the first to the second, where they are one person.
     pub chain: Vec<Evidence>,
@@ -62,12 +62,12 @@ pub struct Party {
     /// The identity.
     pub identity: Identity,
     /// The identity that names the person: the customer or, for nobody yet, the group's earliest identity.
-    #[serde(serialize_with = "crate::resolver::in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text")]
     pub person: Identity,
     /// Whether the person is a customer.
     pub kind: PersonKind,
     /// The moment that first connected the identity to the customer; none for the customer itself and for nobody yet.
-    #[serde(serialize_with = "crate::resolver::time_in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text_or_null")]
     pub since: Option<Time>,
 }
 
@@ -75,16 +75,16 @@ pub struct Party {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Evidence {
     /// The end of the lower level.
-    #[serde(serialize_with = "crate::resolver::in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text")]
     pub lower: Identity,
     /// The end of the higher level.
-    #[serde(serialize_with = "crate::resolver::in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text")]
     pub higher: Identity,
     /// The first co-occurrence.
-    #[serde(serialize_with = "crate::resolver::moment_in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text")]
     pub first: Time,
     /// The last co-occurrence.
-    #[serde(serialize_with = "crate::resolver::moment_in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text")]
     pub last: Time,
     /// How many events carried both.
     pub count: u64,
@@ -98,7 +98,7 @@ pub struct Evidence {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WitnessRow {
     /// When it happened.
-    #[serde(serialize_with = "crate::resolver::moment_in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text")]
     pub time: Time,
     /// Its `id`; none where the line had none.
     pub id: Option<String>,
@@ -121,10 +121,10 @@ pub struct Obstacle {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OwnerRow {
     /// The customer.
-    #[serde(serialize_with = "crate::resolver::in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text")]
     pub customer: Identity,
     /// Since when; none for the customer itself.
-    #[serde(serialize_with = "crate::resolver::time_in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text_or_null")]
     pub since: Option<Time>,
 }
 
@@ -245,7 +245,7 @@ fn evidence(view: &View, link: LinkId, hash: EventHash, event: &Event<'_>) -> Ev
             time: event.time,
             id: event.id.written(),
             hash: format!("{:032x}", hash.0),
-            sources: event.sources.iter().map(|source| view.sources[source.0 as usize].name.clone()).collect(),
+            sources: event.sources.iter().map(|source| view.sources()[source.0 as usize].name.clone()).collect(),
         },
         obstacle: graph.refusal(link).map(obstacle),
     }

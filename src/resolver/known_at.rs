@@ -1,11 +1,12 @@
 //! What was known once.
 
-use std::convert::Infallible;
-
 use crate::graph::Graph;
-use crate::model::policy::Reading;
+use crate::model::history::Sequence;
+use crate::model::namespace::SESSION;
 use crate::model::time::Time;
-use crate::resolver::{Resolution, View};
+use crate::resolver::Published;
+use crate::resolver::resolution::{self, Resolution};
+use crate::resolver::view::View;
 use crate::store::scan::Events;
 
 /// What a store had published after an earlier commit: who was who by the facts it held then. Not what events it held, nor how
@@ -15,20 +16,29 @@ pub struct KnownAt {
 }
 
 impl KnownAt {
-    pub(crate) fn new(graph: Graph) -> Self {
-        Self { view: View::new(graph, Events::none(), Vec::new()) }
+    pub(crate) fn new(graph: Graph, sequence: Sequence) -> Self {
+        Self { view: View::new(Published { graph, events: Events::none(), sources: Vec::new(), sequence }) }
     }
 
     /// The same by the events up to `until` alone: what was believed then about an earlier moment. Costs a graph of its own.
     pub fn as_of(&self, until: Time) -> Self {
-        Self { view: self.view.under(Reading { as_of: Some(until), ..Reading::default() }) }
+        Self { view: self.view.as_of(until) }
+    }
+
+    /// The last record of the change feed by then.
+    pub fn sequence(&self) -> Sequence {
+        self.view.sequence()
+    }
+
+    /// Who the session was; `None` when no event carried it yet.
+    pub fn resolve(&self, session: &str) -> Option<Resolution> {
+        self.resolve_in(SESSION, session)
     }
 
     /// Who the identity `value` of `namespace` was; `None` when no event carried it yet.
-    pub fn resolve(&self, namespace: &str, value: &str) -> Option<Resolution> {
-        let id = self.view.find(namespace, value)?;
-        let Ok(found) = self.view.resolution::<Infallible>(id, |id| Ok(self.view.graph().standing(id)));
-        Some(found)
+    pub fn resolve_in(&self, namespace: &str, value: &str) -> Option<Resolution> {
+        // Its policy is the default one, for which nothing is read.
+        self.view.find(namespace, value).map(|id| resolution::published(&self.view, id))
     }
 
     /// The graph of then.

@@ -7,9 +7,8 @@ use crate::model::event::DecodedEvent;
 use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::person::{AttributionKind, Standing};
-use crate::model::policy::Policy;
-use crate::resolver::View;
 use crate::resolver::attribution::{self, AnchorRule, Attributed, Moment, is_shared};
+use crate::resolver::view::View;
 use crate::store::error::StoreError;
 use crate::store::scan::Cursor;
 
@@ -60,9 +59,8 @@ impl Attributor {
     /// Reads the logins of all shared sessions, where the reading of `view` follows them.
     pub(super) fn new(view: View) -> Result<Self, StoreError> {
         let graph = view.graph();
-        let follows = matches!(view.reading().policy, Policy::DeviceSplit | Policy::LastLogin);
         let shared = |id: &IdentityId| graph.is_session(*id) && is_shared(graph, *id);
-        let sessions: Vec<IdentityId> = match follows {
+        let sessions: Vec<IdentityId> = match view.reading().policy.follows_logins() {
             true => graph.identities().ids().filter(shared).collect(),
             false => Vec::new(),
         };

@@ -7,11 +7,10 @@ use crate::graph::Graph;
 use crate::model::event::in_level_order;
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::person::{AttributionKind, Person, Standing};
-use crate::model::policy::Policy;
 use crate::model::time::Time;
-use crate::resolver::View;
 use crate::resolver::attribution::AnchorRule;
 use crate::resolver::lookup::Lookup;
+use crate::resolver::view::View;
 use crate::store::error::StoreError;
 use crate::store::scan::Cursor;
 
@@ -21,12 +20,12 @@ pub struct SessionRow {
     /// The session ID.
     pub session: String,
     /// The identity that names its person.
-    #[serde(serialize_with = "crate::resolver::in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text")]
     pub person: Identity,
-    /// The moment that first connected it to its customer; none for nobody yet.
-    #[serde(serialize_with = "crate::resolver::time_in_writing")]
+    /// The moment that first connected it to its customer; none where it is anonymous.
+    #[serde(serialize_with = "crate::model::writing::text_or_null")]
     pub since: Option<Time>,
-    /// How many events carry the session, whoever they belong to.
+    /// How many events carry the session, whomever they belong to.
     pub events: u64,
 }
 
@@ -34,17 +33,17 @@ pub struct SessionRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EventRow {
     /// When it happened.
-    #[serde(serialize_with = "crate::resolver::moment_in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text")]
     pub time: Time,
     /// The identity that names the person.
-    #[serde(serialize_with = "crate::resolver::in_writing")]
+    #[serde(serialize_with = "crate::model::writing::text")]
     pub person: Identity,
     /// How the event came to the person.
     pub attribution: AttributionKind,
     /// Its `id`; none where the line had none.
     pub id: Option<String>,
     /// Its identities, lowest level first.
-    #[serde(serialize_with = "crate::resolver::all_in_writing")]
+    #[serde(serialize_with = "crate::model::writing::texts")]
     pub identities: Vec<Identity>,
     /// The sources that delivered it.
     pub sources: Vec<String>,
@@ -151,11 +150,13 @@ fn written(row: &EventRow) -> impl Iterator<Item = (&str, &str)> {
 pub fn held_by(view: &View, person: Person) -> Vec<IdentityId> {
     let graph = view.graph();
     let mut all: Vec<IdentityId> = match person {
-        // A session that stays apart from its group's customer has nobody beside it.
+        // A session that stays apart from its group's customer is alone.
         Person::Anonymous(id) if graph.owner(id).is_some() => vec![id],
         Person::Anonymous(id) | Person::Customer(id) => graph.members(id).collect(),
     };
-    if let (Person::Customer(customer), Policy::DeviceSplit | Policy::LastLogin) = (person, view.reading().policy) {
+    if let Person::Customer(customer) = person
+        && view.reading().policy.follows_logins()
+    {
         all.extend(graph.links_of(customer).map(|(_, link)| link.lower));
     }
     all.sort_unstable();

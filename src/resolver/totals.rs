@@ -7,9 +7,9 @@ use crate::model::digest::{Digest, EventHash, IdentityHash};
 use crate::model::event::in_level_order;
 use crate::model::identity::IdentityId;
 use crate::model::person::{AttributionKind, Person};
-use crate::resolver::View;
 use crate::resolver::attribution::{AnchorRule, is_shared};
 use crate::resolver::lookup::Lookup;
+use crate::resolver::view::View;
 use crate::store::error::StoreError;
 
 /// Identities that one task of the tally takes: some ten thousand hashes, well above the cost of handing out a task.
@@ -24,7 +24,7 @@ pub struct AttributionCounts {
     pub retroactive: u64,
     /// They follow such a login.
     pub carried: u64,
-    /// Nobody yet.
+    /// Their anchor has no customer.
     pub anonymous: u64,
 }
 
@@ -68,7 +68,7 @@ pub struct Totals {
     /// Sessions that met more than one customer.
     pub shared_sessions: u64,
     /// Set hash over every (identity, person) and (event, person, kind): equal facts, equal digest.
-    #[serde(serialize_with = "digest_in_hex")]
+    #[serde(serialize_with = "crate::model::writing::text")]
     pub digest: Digest,
 }
 
@@ -85,10 +85,6 @@ impl Totals {
         self.digest.merge(other.digest);
         self
     }
-}
-
-fn digest_in_hex<S: serde::Serializer>(digest: &Digest, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(digest)
 }
 
 /// The hash of each identity, by id: made once, 16 bytes each while it is counted.

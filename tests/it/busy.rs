@@ -112,7 +112,7 @@ fn watch(resolver: &Resolver, stop: &AtomicBool, seen: &Mutex<Vec<(u64, String)>
         let rows: u64 = view.sessions().expect("a sound store").iter().map(|row| row.events).sum();
         assert_eq!(rows, events, "rows and totals are those of one commit");
         // Short questions go to the last commit, all of it: the group of a session holds the customer that it names.
-        let Some(found) = resolver.session("s0") else { continue };
+        let Some(found) = resolver.resolve("s0") else { continue };
         assert_eq!(found.person.to_string(), "ecommerceId:c0");
         assert_eq!(found.since.map(|since| since.as_micros()), Some(1_000));
         assert!(found.group.contains(&found.identity) && found.group.contains(&found.person));

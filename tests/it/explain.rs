@@ -4,7 +4,8 @@ use backstitch::engine::Engine;
 use backstitch::export::picture::{MAX_DRAWN, Picture};
 use backstitch::graph::explain::MAX_REFUSALS;
 use backstitch::model::identity::Identity;
-use backstitch::resolver::{Evidence, Explanation, PairExplanation, PersonKind};
+use backstitch::model::person::PersonKind;
+use backstitch::resolver::{Evidence, Explanation, PairExplanation};
 
 use crate::harness::replayed;
 use crate::oracle::Rules;

@@ -157,7 +157,7 @@ pub fn resolve(engine: &Engine, namespace: &str, value: &str) -> Value {
 }
 
 pub fn resolve_in(view: &View, namespace: &str, value: &str) -> Value {
-    serde_json::to_value(view.resolve(namespace, value).expect("a sound store")).expect("serialisable")
+    serde_json::to_value(view.resolve_in(namespace, value).expect("a sound store")).expect("serialisable")
 }
 
 /// What it should print.
@@ -192,6 +192,31 @@ pub fn expected_sessions(belief: &Belief) -> Vec<Value> {
     let rows = belief.rows.iter();
     rows.map(|row| json!({"session": row.session, "person": row.person, "since": row.since, "events": row.events}))
         .collect()
+}
+
+/// A row a person, as `View::people` gives them.
+pub fn people_in(view: &View) -> Vec<Value> {
+    rows(view.people().expect("a sound store"))
+}
+
+pub fn expected_people(belief: &Belief) -> Vec<Value> {
+    let mut people: BTreeMap<&Id, [u64; 3]> = BTreeMap::new();
+    for (id, answer) in &belief.identities {
+        let [sessions, identities, _] = people.entry(&answer.person).or_default();
+        *sessions += u64::from(id.is_session());
+        *identities += 1;
+    }
+    for (person, _) in belief.events.values() {
+        // What a lookback leaves with an anchor of somebody belongs to no one.
+        if let Some([_, _, events]) = people.get_mut(person) {
+            *events += 1;
+        }
+    }
+    let row = |(person, [sessions, identities, events]): (&Id, [u64; 3])| {
+        let kind = if person.is_customer() { "customer" } else { "anonymous" };
+        json!({"person": person.to_string(), "kind": kind, "sessions": sessions, "identities": identities, "events": events})
+    };
+    people.into_iter().map(row).collect()
 }
 
 /// Moment and kind of each event of an identity's person, sorted: the order of a tie is nobody's promise.
@@ -296,6 +321,7 @@ pub fn assert_view_agrees(view: &View, belief: &Belief) {
         assert_eq!(rows(of_person), expected, "sessions of {id}");
     }
     assert_eq!(sessions_in(view), all_rows);
+    assert_eq!(people_in(view), expected_people(belief));
     assert_eq!(totals_in(view).1, belief.digest, "all the rest agrees: the digest's bytes");
 }
 
@@ -350,8 +376,8 @@ pub fn known_at(engine: &Engine, sequence: u64) -> impl Fn(&str, &str, Option<i6
     let known = engine.known_at(Sequence(sequence)).expect("nothing was trimmed");
     move |namespace, value, as_of| {
         let found = match as_of {
-            Some(until) => known.as_of(Time::from_micros(until)).resolve(namespace, value),
-            None => known.resolve(namespace, value),
+            Some(until) => known.as_of(Time::from_micros(until)).resolve_in(namespace, value),
+            None => known.resolve_in(namespace, value),
         };
         serde_json::to_value(found).expect("serialisable")
     }

@@ -95,7 +95,7 @@ fn totals(view: &View) -> Totals {
 
 fn found(view: &View, identity: &str) -> Option<Resolution> {
     let (namespace, value) = id(identity);
-    view.resolve(namespace, value).expect("a sound store")
+    view.resolve_in(namespace, value).expect("a sound store")
 }
 
 /// Person and since (`HH:MM`) of an identity.
@@ -447,7 +447,7 @@ fn the_customer_as_of_a_moment_without_a_graph_of_its_own() {
     for (clock, _) in FAMILY {
         let view = resolver.view().under(Reading { as_of: Some(time(clock)), ..Reading::default() });
         for session in ["tablet", "phone", "mail-only", "nobody", "never"] {
-            let expected = view.resolve("sessionId", session).expect("sound").and_then(|found| found.customer);
+            let expected = view.resolve_in("sessionId", session).expect("sound").and_then(|found| found.customer);
             assert_eq!(resolver.customer_as_of(session, time(clock)), expected, "{session} at {clock}");
         }
     }

@@ -48,7 +48,7 @@ fn a_session_with_three_thousand_customers() {
         // Customer 1 was first: what came before is its, and all between the others' logins.
         let expected = [customers, 1, customers - 1, 0, 1, customers, 1, 1];
         assert_eq!(totals(engine).0, expected);
-        let kiosk = engine.resolver().session("kiosk").expect("known");
+        let kiosk = engine.resolver().resolve("kiosk").expect("known");
         assert_eq!((kiosk.customer.as_deref(), kiosk.group.len()), (Some("1"), 2));
         assert_eq!(engine.resolver().view().graph().links().as_slice().len(), CUSTOMERS as usize);
         assert_eq!(events(engine, "ecommerceId", "1").expect("in order").len(), CUSTOMERS as usize + 1);
@@ -67,7 +67,7 @@ fn a_customer_with_twenty_thousand_sessions() {
     both_ways(&pieces, |engine| {
         let sessions = u64::from(SESSIONS);
         assert_eq!(totals(engine).0, [sessions, sessions, sessions, 0, sessions, 1, sessions, 0]);
-        let customer = engine.resolver().resolve("ecommerceId", "7").expect("known");
+        let customer = engine.resolver().resolve_in("ecommerceId", "7").expect("known");
         assert_eq!(customer.group.len(), SESSIONS as usize + 1);
         let view = engine.resolver().view();
         let rows = view.sessions_of("ecommerceId", "7").expect("readable").expect("known");

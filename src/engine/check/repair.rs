@@ -11,7 +11,7 @@ use crate::engine::people;
 use crate::model::error::Error;
 use crate::model::identity::IdentityId;
 use crate::model::link::Seen;
-use crate::resolver::Resolver;
+use crate::resolver::{Published, Resolver};
 use crate::store::Store;
 
 /// What a repair did.
@@ -27,7 +27,8 @@ pub(crate) fn run(mut store: Store) -> Result<(Store, Repaired), Error> {
     let lost = store.drop_unreadable_events()?;
     let (graph, loaded) = people::facts(&store)?;
     let identities = graph.identities().ids();
-    let derived = derive(&Resolver::new(graph, store.events(), loaded.sources).view())?;
+    let (events, sequence) = (store.events(), store.sequence());
+    let derived = derive(&Resolver::new(Published { graph, events, sources: loaded.sources, sequence }).view())?;
     // One that no readable event carries any more was seen at no time, until its events are replayed.
     let seen: Vec<(IdentityId, Seen)> = identities.map(|id| (id, derived.seen(id))).collect();
     // What is sound stays as it is: to begin the change feed anew would cost whoever follows it a fresh export.

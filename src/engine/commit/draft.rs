@@ -1,9 +1,7 @@
 //! The graph that the next commit is worked out on, while the last one is being read.
 
 use crate::graph::{Delta, Graph, GraphError};
-use crate::model::source::Source;
-use crate::resolver::Resolver;
-use crate::store::scan::Events;
+use crate::resolver::{Published, Resolver};
 
 /// The graph as it is to be after a commit that is not durable yet.
 pub struct Draft {
@@ -52,16 +50,9 @@ impl Drafts {
         (!draft.taken).then(|| delta.clone())
     }
 
-    /// Publishes a draft whose commit is durable.
-    pub fn publish(
-        &mut self,
-        resolver: &Resolver,
-        draft: Draft,
-        kept: Option<Delta>,
-        events: Events,
-        sources: Vec<Source>,
-    ) {
-        let old = resolver.publish(draft.graph, events, sources);
+    /// Publishes what was a draft, and whose commit is durable.
+    pub fn publish(&mut self, resolver: &Resolver, published: Published, kept: Option<Delta>) {
+        let old = resolver.publish(published);
         self.spare = kept.and_then(|delta| Some((old?, delta)));
     }
 

@@ -17,7 +17,7 @@ use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
-use crate::resolver::Resolver;
+use crate::resolver::{Published, Resolver};
 use crate::store::events::EventBlock;
 use crate::store::{Commit, Store};
 
@@ -88,7 +88,8 @@ impl Committer<'_> {
         let kept = Drafts::keep(&draft, &delta);
         match self.make_durable(&mut draft.graph, delta, addition) {
             Ok(changes) => {
-                self.drafts.publish(self.resolver, draft, kept, self.store.events(), sources);
+                let published = self.published(draft.graph, sources);
+                self.drafts.publish(self.resolver, published, kept);
                 Ok(changes)
             }
             Err(error) => {
@@ -139,8 +140,13 @@ impl Committer<'_> {
             draft.map(|draft| draft.graph).ok_or(())
         });
         if let Ok(graph) = graph {
-            self.resolver.publish(graph, self.store.events(), sources);
+            self.resolver.publish(self.published(graph, sources));
         }
+    }
+
+    /// What is published of the last commit.
+    pub fn published(&self, graph: Graph, sources: Vec<Source>) -> Published {
+        Published { graph, events: self.store.events(), sources, sequence: self.store.sequence() }
     }
 }
 
@@ -199,7 +205,8 @@ mod tests {
         let known = Delta { identities: batch().identities, ..Delta::new(empty.namespaces().clone()) };
         ahead.apply(known).unwrap();
         let mut store = Store::with_backend(Arc::new(MemoryBackend::default()), Some(&settings)).unwrap();
-        let resolver = Resolver::new(ahead, store.events(), Vec::new());
+        let (events, sequence) = (store.events(), store.sequence());
+        let resolver = Resolver::new(Published { graph: ahead, events, sources: Vec::new(), sequence });
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         for is_read in [true, false] {
             let _reader = is_read.then(|| resolver.clone());

@@ -1,0 +1,281 @@
+//! One commit, read in one way: what questions are asked of.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::graph::Graph;
+use crate::model::event::DecodedEvent;
+use crate::model::history::Sequence;
+use crate::model::identity::{Identity, IdentityId, Value};
+use crate::model::namespace::{Namespaces, SESSION};
+use crate::model::person::AttributionKind;
+use crate::model::policy::{Lookback, Policy, Reading};
+use crate::model::source::Source;
+use crate::model::time::Time;
+use crate::resolver::Published;
+use crate::resolver::compare::{self, DiffRow, SharedRow};
+use crate::resolver::explain::{self, Explanation, PairExplanation};
+use crate::resolver::lookup::{self, Attributor, Lookup};
+use crate::resolver::people::{self, PersonRow};
+use crate::resolver::resolution::{self, Resolution};
+use crate::resolver::rows::{self, EventRow, SessionRow};
+use crate::resolver::totals::{self, Totals};
+use crate::store::error::StoreError;
+use crate::store::scan::Events;
+
+/// Pieces of a scan a thread: enough that one slow piece does not leave the others idle.
+const PIECES_PER_THREAD: usize = 8;
+
+/// Everything that one commit published, unchanged by later ones. Cheap to clone.
+///
+/// It is read in one way: by the default policy, without a lookback, as of the last event, unless [`policy`](Self::policy),
+/// [`lookback`](Self::lookback) or [`as_of`](Self::as_of) gave another view of the same facts. Everything that is asked of a view follows it.
+///
+/// One that is held keeps its graph in memory beside later ones: keep it for a question, not for a day.
+#[derive(Clone)]
+pub struct View {
+    graph: Arc<Graph>,
+    /// The graph as of the moment of the reading, where it has one.
+    past: Option<Arc<Graph>>,
+    events: Events,
+    sources: Arc<Vec<Source>>,
+    sequence: Sequence,
+    reading: Reading,
+}
+
+/// What it is made of, and what others are made of it.
+impl View {
+    pub(super) fn new(Published { graph, events, sources, sequence }: Published) -> Self {
+        let (graph, sources) = (Arc::new(graph), Arc::new(sources));
+        Self { graph, past: None, events, sources, sequence, reading: Reading::default() }
+    }
+
+    /// The same facts, read by another policy. Costs nothing; nothing is stored for it.
+    pub fn policy(&self, policy: Policy) -> Self {
+        Self { reading: Reading { policy, ..self.reading }, ..self.clone() }
+    }
+
+    /// The same facts, where a retroactive attribution reaches no further back than this: earlier events stay with their
+    /// anchor, anonymous. It bounds events, not whom a session belongs to. Costs nothing.
+    pub fn lookback(&self, lookback: Lookback) -> Self {
+        Self { reading: Reading { lookback: Some(lookback), ..self.reading }, ..self.clone() }
+    }
+
+    /// The facts of the events up to and including `until`, as if there were no others.
+    ///
+    /// Costs a graph of its own: a copy of the identity table and a sort of the links up to then. For one session,
+    /// [`Resolver::customer_as_of`](crate::resolver::Resolver::customer_as_of) needs none.
+    pub fn as_of(&self, until: Time) -> Self {
+        self.under(Reading { as_of: Some(until), ..self.reading })
+    }
+
+    /// The same facts under a reading as a whole: that of this view plays no part. Costs nothing, but for a moment that this
+    /// view does not have: then as [`as_of`](Self::as_of).
+    pub fn under(&self, reading: Reading) -> Self {
+        let past = match reading.as_of {
+            Some(_) if reading.as_of == self.reading.as_of => self.past.clone(),
+            until => until.map(|until| Arc::new(self.graph.as_of(until))),
+        };
+        Self { past, reading, ..self.clone() }
+    }
+
+    /// The same people over other events.
+    pub(crate) fn over(&self, events: Events) -> Self {
+        Self { events, ..self.clone() }
+    }
+
+    /// How its facts are read.
+    pub fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
+    /// The last record of the change feed that its commit, or one before it, had written: its rows are those that a follower
+    /// of the feed has after that record.
+    pub fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
+    /// The graph of this view: where the reading has a moment, [as of](Graph::as_of) that one.
+    pub fn graph(&self) -> &Graph {
+        self.past.as_ref().unwrap_or(&self.graph)
+    }
+
+    /// The graph, where nobody else holds it.
+    pub(super) fn into_graph(self) -> Option<Graph> {
+        Arc::into_inner(self.graph)
+    }
+
+    /// Takes the graph out, where nobody else holds it; an empty one is left.
+    pub(super) fn take_graph(&mut self) -> Option<Graph> {
+        let nothing = Graph::new(self.graph.namespaces().clone());
+        Some(std::mem::replace(Arc::get_mut(&mut self.graph)?, nothing))
+    }
+
+    /// The stored events of this view.
+    pub fn stored_events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Ranges of anchors that together hold all events, for the threads of the current rayon pool to scan.
+    pub(crate) fn pieces(&self) -> Vec<Range<u32>> {
+        self.events.pieces(rayon::current_num_threads() * PIECES_PER_THREAD)
+    }
+
+    /// The sources of this view, by [`SourceId`](crate::model::source::SourceId).
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// The id of an identity; `None` when no event carries it. The value is taken without the white space around it, as in the log.
+    pub fn find(&self, namespace: &str, value: &str) -> Option<IdentityId> {
+        // A log may hold a name with white space around it, which is another name.
+        let graph = self.graph();
+        let namespaces = graph.namespaces();
+        let namespace = namespaces.get(namespace).or_else(|| namespaces.get(namespace.trim()))?;
+        graph.identities().get(namespace, Value::new(value.trim())).filter(|&id| graph.is_known(id))
+    }
+}
+
+/// The questions.
+impl View {
+    /// Who the session is; `None` when no event (of the reading) carries it.
+    ///
+    /// Memory only, as [`Resolver::resolve`](crate::resolver::Resolver::resolve), unless the policy is `device-split` or
+    /// `last-login` *and* the reading has a moment: then the events of the shared sessions of its person are read.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn resolve(&self, session: &str) -> Result<Option<Resolution>, StoreError> {
+        self.resolve_in(SESSION, session)
+    }
+
+    /// Who the identity `value` of `namespace` (in any case) is; `None` when no event (of the reading) carries it. Costs as
+    /// [`resolve`](Self::resolve).
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn resolve_in(&self, namespace: &str, value: &str) -> Result<Option<Resolution>, StoreError> {
+        self.find(namespace, value).map(|id| resolution::read(self, id)).transpose()
+    }
+
+    /// Whom an activity belongs to, and how; `namespaces` are those it was decoded with. It need not be stored:
+    /// where no event carries its anchor, it stays with its lowest identity, anonymous. An activity after the moment of the
+    /// reading is told by what was known then.
+    ///
+    /// A hash look-up and two O(log n) climbs; the events of a shared session are read where the policy follows its logins.
+    /// For many activities, ask an [`attributor`](Self::attributor).
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn attribute(
+        &self,
+        namespaces: &Namespaces,
+        activity: &DecodedEvent<'_>,
+    ) -> Result<(Identity, AttributionKind), StoreError> {
+        lookup::of_activity(self, namespaces, activity, |anchor| Lookup::new(self).rule(anchor))
+    }
+
+    /// What attributes a whole log. Where the policy is `device-split` or `last-login` it costs a look at every session, and
+    /// (but for `last-login` without a moment) a read of the events of those that met several customers, on all cores of the current rayon pool.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn attributor(&self) -> Result<Attributor, StoreError> {
+        Attributor::new(self.clone())
+    }
+
+    /// The events of a person in time order; which person, an identity of it tells: the one that [`resolve`](Self::resolve) names.
+    /// `None` when no event carries the identity.
+    ///
+    /// An event that a lookback leaves with its anchor belongs to no person that `resolve` names, unless the policy is
+    /// `strict` and the session was shared. It is counted in [`totals`](Self::totals), but not listed here.
+    ///
+    /// Costs a read and a decoding of each block that holds an anchor of the person, and the memory of the rows.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn events(&self, namespace: &str, value: &str) -> Result<Option<Vec<EventRow>>, StoreError> {
+        match self.find(namespace, value) {
+            Some(id) => rows::events(self, Lookup::new(self).standing(id)?.person).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A row a session, sorted by session. From memory, on all cores of the current rayon pool; as of a moment it costs a scan of
+    /// all events.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn sessions(&self) -> Result<Vec<SessionRow>, StoreError> {
+        rows::sessions(self)
+    }
+
+    /// The sessions of the person that an identity belongs to, sorted by session; `None` when no event carries the identity.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn sessions_of(&self, namespace: &str, value: &str) -> Result<Option<Vec<SessionRow>>, StoreError> {
+        match self.find(namespace, value) {
+            Some(id) => rows::sessions_of(self, id).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A row a person, in identity order: anonymous people by their sessions first, customers last.
+    ///
+    /// Their events are all that [`totals`](Self::totals) counts, but for those that a lookback leaves with an anchor of somebody.
+    /// Costs a scan of all events, on all cores of the current rayon pool, and 24 bytes an identity while it goes on.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn people(&self) -> Result<Vec<PersonRow>, StoreError> {
+        people::people(self)
+    }
+
+    /// Every session whose person differs between two readings, or some of whose events do, sorted by session. The reading of this view
+    /// plays no part in it. Costs a scan of all events, on all cores of the current rayon pool.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn diff(&self, a: Reading, b: Reading) -> Result<Vec<DiffRow>, StoreError> {
+        compare::diff(self, a, b)
+    }
+
+    /// Every session that met more than one customer, and how its events are shared out under each policy, sorted by session; lookback and
+    /// moment are those of the reading. Costs a scan of all events, on all cores of the current rayon pool.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn shared(&self) -> Result<Vec<SharedRow>, StoreError> {
+        compare::shared(self)
+    }
+
+    /// Why an identity belongs to its person: the links between it and the identity that names the person, each with the event
+    /// that is its evidence, and the refused links that touch it. `None` when no event carries the identity.
+    ///
+    /// Linear in the links of the group, at worst, and a read of the events of each anchor that holds a witness.
+    ///
+    /// # Errors
+    /// When the store cannot be read, a block is damaged, or a witness is not there.
+    pub fn explain(&self, namespace: &str, value: &str) -> Result<Option<Explanation>, StoreError> {
+        self.find(namespace, value).map(|id| explain::one(self, id)).transpose()
+    }
+
+    /// Why two identities are one person, or why not; `None` when either is carried by no event. Costs as [`explain`](Self::explain)
+    /// does, in the groups of both and, where no link ties these, in those that lead from one to the other.
+    ///
+    /// # Errors
+    /// When the store cannot be read, a block is damaged, or a witness is not there.
+    pub fn explain_pair(&self, a: &Identity, b: &Identity) -> Result<Option<PairExplanation>, StoreError> {
+        let find = |identity: &Identity| self.find(&identity.namespace, &identity.value);
+        find(a).zip(find(b)).map(|(a, b)| explain::pair(self, a, b)).transpose()
+    }
+
+    /// Counts and digest of everything stored. Costs a scan of all events, on all cores of the current rayon pool.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn totals(&self) -> Result<Totals, StoreError> {
+        totals::tally(self)
+    }
+}

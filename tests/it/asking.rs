@@ -1,0 +1,121 @@
+//! What a service asks of a resolver and a view.
+
+use backstitch::engine::{Engine, Replay};
+use backstitch::model::person::PersonKind;
+use backstitch::model::policy::{Lookback, Policy, Reading};
+use backstitch::model::settings::Settings;
+use backstitch::model::time::Time;
+use backstitch::resolver::{Resolver, View};
+
+const TABLET: &str = "sess-family-tablet";
+const LAPTOP: &str = "sess-ben-laptop";
+
+fn journeys() -> Engine {
+    let mut engine = Engine::in_memory(&Settings::default()).expect("a store in memory");
+    engine.replay(Replay::of(["fixtures/journeys.ndjson"])).expect("replayed");
+    engine
+}
+
+fn person(view: &View, session: &str) -> String {
+    view.resolve(session).expect("a sound store").expect("known").person.to_string()
+}
+
+#[test]
+fn many_at_once_are_answered_in_their_order() {
+    let resolver = journeys().resolver();
+    let asked = [TABLET, "never-seen", LAPTOP, TABLET];
+    let answers = resolver.resolve_many(asked);
+    assert_eq!(answers, asked.map(|session| resolver.resolve(session)));
+    assert_eq!(answers[0].as_ref().expect("known").person.to_string(), "ecommerceId:clara");
+    assert_eq!(answers[1], None);
+    assert_eq!(resolver.resolve_many(asked.map(str::to_owned)), answers);
+    assert!(resolver.resolve_many([""; 0]).is_empty());
+}
+
+#[test]
+fn many_at_once_are_of_one_commit() {
+    let mut engine = journeys();
+    let resolver = engine.resolver();
+    // The link is taken back after the first question was asked, and before the last is.
+    let mut engine = Some(&mut engine);
+    let asked = (0..3).map(|at| {
+        if let Some(engine) = engine.take_if(|_| at == 1) {
+            engine.unlink(TABLET, "clara").expect("a store that can be written");
+        }
+        TABLET
+    });
+    let people: Vec<String> =
+        resolver.resolve_many(asked).into_iter().map(|found| found.expect("known").person.to_string()).collect();
+    assert_eq!(people, ["ecommerceId:clara"; 3]);
+    assert_eq!(resolver.resolve(TABLET).expect("known").person.to_string(), "ecommerceId:dan");
+}
+
+#[test]
+fn another_namespace_is_asked_by_its_name() {
+    let resolver = journeys().resolver();
+    for namespace in ["ecommerceId", "ECOMMERCEID", " ecommerceid "] {
+        let clara = resolver.resolve_in(namespace, " clara ").expect("known");
+        assert_eq!(clara.identity, clara.person);
+        assert_eq!(Some(clara), resolver.view().resolve_in(namespace, "clara").expect("a sound store"));
+    }
+    assert_eq!(resolver.resolve("clara"), None, "no session");
+    assert_eq!(resolver.resolve_in("sessionId", TABLET), resolver.resolve(TABLET));
+}
+
+#[test]
+fn a_view_is_read_in_another_way_step_by_step() {
+    let view = journeys().resolver().view();
+    let (lookback, until): (Lookback, _) = ("5m".parse().expect("a lookback"), Time::parse("2026-11-02T09:45:00Z"));
+    let until = until.expect("a time");
+    let stepwise = view.as_of(until).policy(Policy::LastLogin).lookback(lookback);
+    let reading = Reading { policy: Policy::LastLogin, lookback: Some(lookback), as_of: Some(until) };
+    assert_eq!(*stepwise.reading(), reading);
+    assert_eq!(stepwise.totals().expect("sound"), view.under(reading).totals().expect("sound"));
+    assert_ne!(stepwise.totals().expect("sound"), view.totals().expect("sound"));
+    assert_eq!(*view.reading(), Reading::default(), "the view itself stays");
+    assert_eq!(person(&view.policy(Policy::LastLogin), TABLET), "ecommerceId:dan");
+    assert_eq!(*view.policy(Policy::Strict).policy(Policy::DeviceSplit).reading(), Policy::DeviceSplit.into());
+}
+
+#[test]
+fn a_view_tells_its_place_in_the_feed() {
+    let mut engine = journeys();
+    let (before, sequence) = (engine.resolver().view(), engine.sequence());
+    assert!(sequence.0 > 0);
+    assert_eq!(before.sequence(), sequence);
+    let undone = engine.unlink(TABLET, "clara").expect("a store that can be written");
+    let after = engine.resolver().view();
+    assert_eq!((after.sequence(), before.sequence()), (undone.sequence, sequence));
+    assert!(after.sequence() > sequence);
+    assert_eq!(after.policy(Policy::Strict).as_of(Time::from_micros(0)).sequence(), after.sequence());
+    assert_eq!(engine.known_at(sequence).expect("not trimmed").sequence(), sequence);
+    // The rows of a view and the records up to its number are one table.
+    let moved: Vec<_> = engine.changes(sequence).expect("not trimmed").map(|record| record.expect("sound")).collect();
+    assert_eq!(moved.last().expect("a record").sequence, after.sequence());
+    for record in moved {
+        assert_eq!(record.to.expect("not gone").to_string(), person(&after, &record.session));
+    }
+}
+
+#[test]
+fn people_and_what_belongs_to_each() {
+    let view = journeys().resolver().view();
+    let (rows, totals) = (view.people().expect("sound"), view.totals().expect("sound"));
+    let customers = rows.iter().filter(|row| row.kind == PersonKind::Customer);
+    assert_eq!(customers.count() as u64, totals.customers);
+    assert_eq!(rows.iter().map(|row| row.sessions).sum::<u64>(), totals.sessions);
+    assert_eq!(rows.iter().map(|row| row.events).sum::<u64>(), totals.attribution.events());
+    for row in &rows {
+        let (namespace, value) = (&row.person.namespace, &row.person.value);
+        let found = view.resolve_in(namespace, value).expect("sound").expect("known");
+        assert_eq!((&found.person, found.kind, found.group.len() as u64), (&row.person, row.kind, row.identities));
+        assert_eq!(view.events(namespace, value).expect("sound").expect("known").len() as u64, row.events);
+    }
+}
+
+#[test]
+fn a_resolver_can_be_shared_between_threads() {
+    fn shared<T: Clone + Send + Sync + 'static>() {}
+    shared::<Resolver>();
+    shared::<View>();
+}
