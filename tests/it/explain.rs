@@ -1,7 +1,6 @@
-//! `explain` on journeys whose answers were worked out by hand, and its pictures.
+//! `explain` on journeys whose answers were worked out by hand.
 
 use backstitch::engine::Engine;
-use backstitch::export::picture::{MAX_DRAWN, Picture};
 use backstitch::graph::explain::MAX_REFUSALS;
 use backstitch::model::identity::Identity;
 use backstitch::model::person::PersonKind;
@@ -9,9 +8,10 @@ use backstitch::resolver::{Evidence, Explanation, PairExplanation};
 
 use crate::harness::replayed;
 use crate::oracle::Rules;
+use crate::pictures::picture;
 
 /// A store of events told as `minute namespace=value …`, a line each.
-fn told(events: &str) -> Engine {
+pub fn told(events: &str) -> Engine {
     told_by(&Rules { between: vec!["device".into(), "email".into()], ..Rules::default() }, events)
 }
 
@@ -29,7 +29,7 @@ fn told_by(rules: &Rules, events: &str) -> Engine {
     replayed(rules, &lines.concat())
 }
 
-fn identity(text: &str) -> Identity {
+pub fn identity(text: &str) -> Identity {
     let (namespace, value) = text.split_once(':').expect("namespace:value");
     Identity { namespace: namespace.into(), value: value.into() }
 }
@@ -138,7 +138,8 @@ fn of_many_chains_as_short_it_is_always_the_same_one() {
 }
 
 /// A tablet that Clara and then Dan use; Dan has a phone.
-const TABLET: &str = "1 sessionId=tablet device=d\n 2 device=d ecommerceId=clara\n 5 sessionId=tablet ecommerceId=dan
+pub const TABLET: &str =
+    "1 sessionId=tablet device=d\n 2 device=d ecommerceId=clara\n 5 sessionId=tablet ecommerceId=dan
     6 sessionId=tablet ecommerceId=dan\n 7 sessionId=phone ecommerceId=dan";
 
 #[test]
@@ -233,136 +234,4 @@ fn a_long_list_is_cut_at_the_earliest() {
     let picture = picture(&engine, &["sessionId:kiosk"]);
     assert_eq!((picture.drawn(), picture.left_out()), (CUSTOMERS + 1, 0));
     assert!(view.graph().links().len() == CUSTOMERS);
-}
-
-fn picture(engine: &Engine, asked: &[&str]) -> Picture {
-    let view = engine.resolver().view();
-    let find = |text: &&str| view.find(&identity(text).namespace, &identity(text).value).expect("known");
-    Picture::new(view.graph(), &asked.iter().map(find).collect::<Vec<_>>(), "A <title> & \"more\"\nand a note")
-}
-
-/// The names of the elements of an XML text, each opened and closed; every attribute quoted, every sign allowed.
-#[track_caller]
-pub fn elements(xml: &str) -> Vec<String> {
-    let (mut open, mut all): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
-    let text_is_sound = |text: &str| {
-        assert!(!text.contains(['<', '>']), "{text}");
-        assert!(text.chars().all(|sign| sign == '\n' || !sign.is_control()), "{text:?}");
-        let entities = ["&amp;", "&lt;", "&gt;", "&quot;", "&#39;"];
-        for (at, _) in text.match_indices('&') {
-            assert!(entities.iter().any(|entity| text[at..].starts_with(entity)), "{text}");
-        }
-    };
-    let mut rest = xml;
-    while let Some(start) = rest.find('<') {
-        text_is_sound(&rest[..start]);
-        let end = start + rest[start..].find('>').expect("a tag ends");
-        let tag = &rest[start + 1..end];
-        rest = &rest[end + 1..];
-        if let Some(name) = tag.strip_prefix('/') {
-            assert_eq!(open.pop().as_deref(), Some(name));
-            continue;
-        }
-        let (tag, closed) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
-        let (name, attributes) = tag.split_once(' ').unwrap_or((tag, ""));
-        let pieces: Vec<&str> = attributes.split('"').collect();
-        assert!(pieces.len() % 2 == 1 && pieces[pieces.len() - 1].trim().is_empty(), "{tag}");
-        for attribute in pieces.chunks_exact(2) {
-            let name = attribute[0].trim().strip_suffix('=').unwrap_or_else(|| panic!("{tag}"));
-            assert!(!name.is_empty() && name.chars().all(|sign| sign.is_alphanumeric() || sign == '-'), "{tag}");
-            text_is_sound(attribute[1]);
-        }
-        all.push(name.to_owned());
-        if !closed {
-            open.push(name.to_owned());
-        }
-    }
-    assert!(open.is_empty() && rest.trim().is_empty(), "{open:?} {rest}");
-    all
-}
-
-/// How many nodes and edges a text for Graphviz has; its quotes and braces are balanced.
-#[track_caller]
-pub fn nodes_and_edges(dot: &str) -> (usize, usize) {
-    let (mut depth, mut quoted, mut escaped, mut bare) = (0, false, false, String::new());
-    for sign in dot.chars() {
-        assert!(sign == '\n' || !sign.is_control(), "{sign:?}");
-        match sign {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            _ if quoted => {}
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            sign => bare.push(sign),
-        }
-        assert!(depth >= 0);
-    }
-    assert_eq!((depth, quoted), (0, false));
-    let lines = || bare.lines().filter(|line| line.trim_start().starts_with(|sign: char| sign.is_ascii_digit()));
-    let edges = lines().filter(|line| line.contains(" -- ")).count();
-    (lines().count() - edges, edges)
-}
-
-#[test]
-fn a_picture_shows_both_groups_the_way_and_what_was_refused() {
-    let engine = told(TABLET);
-    let picture = picture(&engine, &["device:d", "sessionId:phone"]);
-    let svg = picture.svg();
-    let all = elements(&svg);
-    assert_eq!(all.iter().filter(|name| *name == "g").count(), 5, "an identity each");
-    assert_eq!(svg.matches("<path class=\"chain\" stroke=\"#").count(), 3, "two, and one in the legend");
-    assert_eq!(svg.matches("<path class=\"chain refused\"").count(), 2, "one, and one in the legend");
-    assert_eq!(svg.matches("<path class=\"link\"").count(), 2, "one, and one in the legend");
-    assert!(svg.contains("refused: it would merge ecommerceId:clara and ecommerceId:dan"), "{svg}");
-    assert!(svg.contains(">1970-01-01 00:05:00</text>"), "the moment of a link of the way: {svg}");
-    assert!(svg.contains(">A &lt;title&gt; &amp; &quot;more&quot;</text>"), "{svg}");
-    assert_eq!(nodes_and_edges(&picture.dot()), (5, 4));
-    assert_eq!(picture.dot().matches("style=dashed").count(), 1);
-    assert_eq!(picture.dot().matches("penwidth=4").count(), 3);
-}
-
-#[test]
-fn the_far_ends_of_refused_links_are_drawn_with_one_group() {
-    let engine = told(TABLET);
-    let picture = picture(&engine, &["device:d"]);
-    assert_eq!((picture.drawn(), picture.left_out()), (4, 0), "Dan, but not his phone");
-    assert_eq!(picture.svg().matches("<path class=\"link refused\"").count(), 2, "one, and one in the legend");
-}
-
-#[test]
-fn what_a_log_says_does_not_break_a_picture() {
-    let evil = "a\u{1b}[31m\"</text><script>\\ & ]]> {}\n\u{202e}\u{0}\u{ffff}--";
-    let line = |identities: serde_json::Value| {
-        serde_json::json!({"timestamp": 1, "user": {"identities": identities}}).to_string() + "\n"
-    };
-    let log = line(serde_json::json!({"sessionId": evil, "e\"<&'": evil}))
-        + &line(serde_json::json!({"e\"<&'": evil, "ecommerceId": format!("{evil}花子")}));
-    let engine = replayed(&Rules::default(), &log);
-    let view = engine.resolver().view();
-    let asked = [view.find("sessionId", evil).expect("known")];
-    let picture = Picture::new(view.graph(), &asked, evil);
-    let svg = picture.svg();
-    assert!(!elements(&svg).contains(&"script".to_owned()));
-    assert!(!svg.contains('\u{202e}') && !svg.contains('\u{ffff}'));
-    assert_eq!(nodes_and_edges(&picture.dot()), (3, 2));
-    assert_eq!(elements(&Picture::new(view.graph(), &[], "").svg())[0], "svg", "of nobody");
-}
-
-/// More identities than a picture draws: what was asked for, its chain and the nearest are there, whatever the order of the log.
-#[test]
-fn a_large_group_is_drawn_in_part_and_says_so() {
-    const SESSIONS: usize = MAX_DRAWN + 60;
-    let mut events: Vec<String> = (0..SESSIONS).map(|at| format!("{at} sessionId=s{at} ecommerceId=c")).collect();
-    let asked = format!("sessionId:s{}", SESSIONS - 1);
-    let forwards = picture(&told(&events.join("\n")), &[&asked]);
-    events.reverse();
-    let backwards = picture(&told(&events.join("\n")), &[&asked]);
-    assert_eq!((forwards.drawn(), forwards.left_out()), (MAX_DRAWN, SESSIONS + 1 - MAX_DRAWN));
-    let svg = forwards.svg();
-    assert!(svg.contains(&format!("{} more identities are left out", SESSIONS + 1 - MAX_DRAWN)), "it says so");
-    assert!(svg.contains(&format!(">s{}</text>", SESSIONS - 1)) && svg.contains(">s0</text>"), "asked, and earliest");
-    assert!(!svg.contains(&format!(">s{}</text>", SESSIONS - 2)));
-    elements(&svg);
-    assert_eq!((svg, forwards.dot()), (backwards.svg(), backwards.dot()), "the facts alone make the bytes");
 }

@@ -9,10 +9,10 @@ use backstitch::model::identity::Identity;
 use backstitch::resolver::{Evidence, OwnerRow};
 use proptest::prelude::*;
 
-use crate::explain::{elements, nodes_and_edges};
 use crate::harness::replayed;
 use crate::history::{cases, history};
 use crate::oracle::{Id, Link, Verdict, judge};
+use crate::pictures::{elements, moments_can_be_read, nodes_and_edges, people_are_told_apart};
 
 /// The oracle's links, and what follows from taking them in order.
 struct Truth<'v> {
@@ -212,6 +212,8 @@ proptest! {
                 (found, picture.svg(), picture.dot(), picture.drawn())
             });
             elements(&told.1);
+            moments_can_be_read(&told.1);
+            people_are_told_apart(&told.1);
             prop_assert_eq!(nodes_and_edges(&told.2).0, told.3);
             prop_assert_eq!(told, other);
         }

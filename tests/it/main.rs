@@ -11,7 +11,7 @@ mod crash; // processes that are killed or interrupted, and run again
 mod damage; // stores whose blocks went bad
 mod docs; // what the README and the pages say, held against the program
 mod docs_format; // a store, read by docs/format.md alone
-mod explain; // why two are one person or not, worked out by hand; the pictures
+mod explain; // why two are one person or not, worked out by hand
 mod explain_laws; // every link that explain names is the oracle's, every chain connects
 mod faults; // a disk that fails at every write of a replay in turn
 mod floors; // rules that prose cannot hold
@@ -25,6 +25,7 @@ mod nasty; // logs as nobody should write them
 mod oracle; // what is true, worked out naively from the design: the judge of all below
 mod oracle_checks; // the judge judged: true figures, worked examples, a second formulation
 mod oracle_history; // likewise of its policies, moments, undoing and changes
+mod pictures; // the pictures of explain: what is drawn can be read
 mod readings; // the same facts under every policy, lookback and moment
 mod real; // where the real log lies
 mod real_data; // the real log through the engine

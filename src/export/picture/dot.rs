@@ -4,23 +4,23 @@ use petgraph::dot::{Config, Dot};
 use petgraph::graph::{EdgeReference, NodeIndex, UnGraph};
 
 use crate::export::picture::colour::of_person;
-use crate::export::picture::label::{moment, plain, short};
+use crate::export::picture::label::{moment, plain};
 use crate::export::picture::pen::REFUSED;
-use crate::export::picture::{Line, Node, Picture};
+use crate::export::picture::{DrawnIdentity, DrawnLink, Picture};
 
 impl Picture {
     /// The picture in the language of Graphviz: `dot -Tsvg`. The same picture gives the same bytes.
     pub fn dot(&self) -> String {
-        let mut graph: UnGraph<&Node, &Line> = UnGraph::with_capacity(self.nodes.len(), self.links.len());
+        let mut graph: UnGraph<&DrawnIdentity, &DrawnLink> = UnGraph::with_capacity(self.nodes.len(), self.links.len());
         for node in &self.nodes {
             graph.add_node(node);
         }
         for line in &self.links {
             graph.add_edge(NodeIndex::new(line.lower), NodeIndex::new(line.higher), line);
         }
-        type Lines<'p> = UnGraph<&'p Node, &'p Line>;
-        let of_line = |_: &Lines<'_>, edge: EdgeReference<'_, &Line>| self.of_line(edge.weight());
-        let of_node = |_: &Lines<'_>, (_, node): (NodeIndex, &&Node)| self.of_node(node);
+        type Content<'p> = UnGraph<&'p DrawnIdentity, &'p DrawnLink>;
+        let of_line = |_: &Content<'_>, edge: EdgeReference<'_, &DrawnLink>| self.of_line(edge.weight());
+        let of_node = |_: &Content<'_>, (_, node): (NodeIndex, &&DrawnIdentity)| self.of_node(node);
         let config = [Config::GraphContentOnly, Config::NodeNoLabel, Config::EdgeNoLabel];
         let content = Dot::with_attr_getters(&graph, &config, &of_line, &of_node);
         let title: Vec<String> = self.title.lines().map(str::to_owned).chain(self.left_out_in_words()).collect();
@@ -34,10 +34,11 @@ impl Picture {
         )
     }
 
-    fn of_node(&self, node: &Node) -> String {
+    fn of_node(&self, node: &DrawnIdentity) -> String {
         let colours = of_person(node.person);
         let (fill, text) = if node.customer { (&colours.strong, "#ffffff") } else { (&colours.pale, &*colours.ink) };
-        let label = format!("{}\n{}", plain(&node.identity.namespace), short(&node.identity.value));
+        let mark = self.mark(node.person).map(|mark| format!("{mark} · ")).unwrap_or_default();
+        let label = format!("{mark}{}\n{}", node.namespace, node.label);
         let asked = if node.asked { " penwidth=3 peripheries=2" } else { "" };
         format!(
             "label={} tooltip={} color=\"{}\" fillcolor=\"{fill}\" fontcolor=\"{text}\"{asked}",
@@ -47,7 +48,7 @@ impl Picture {
         )
     }
 
-    fn of_line(&self, line: &Line) -> String {
+    fn of_line(&self, line: &DrawnLink) -> String {
         let strong = of_person(self.nodes[line.lower].person).strong;
         let colour = if line.refused { REFUSED } else { &strong };
         let style = if line.refused { " style=dashed" } else { "" };

@@ -2,11 +2,11 @@
 
 use crate::export::picture::Picture;
 use crate::export::picture::colour::of_person;
-use crate::export::picture::label::{columns, plain, short, xml};
-use crate::export::picture::pen::{MARGIN, REFUSED, number, put};
+use crate::export::picture::label::{columns, plain, xml};
+use crate::export::picture::pen::{MARGIN, REFUSED, draw_mark, number, put};
 
-/// People that are named; the colours of more are not kept in mind.
-const PEOPLE_NAMED: usize = 8;
+/// People that are named. The numbers of the others are found beside the names that are drawn.
+const PEOPLE_NAMED: usize = 24;
 
 /// Height of a row.
 const ROW: f64 = 24.0;
@@ -42,7 +42,7 @@ pub fn draw(picture: &Picture, width: f64, top: f64, out: &mut String) -> f64 {
             if place == 0 || x + wide > width - MARGIN {
                 (x, y) = (MARGIN, y + ROW);
             }
-            draw_swatch(swatch, x, y, out);
+            draw_swatch(picture, swatch, x, y, out);
             let (at, line) = (number(x + SWATCH + 7.0), number(y + 4.0));
             put(out, format_args!("<text class=\"legend\" x=\"{at}\" y=\"{line}\">{}</text>\n", xml(text)));
             x += wide + SPACE;
@@ -60,8 +60,8 @@ pub fn draw(picture: &Picture, width: f64, top: f64, out: &mut String) -> f64 {
 
 fn people(picture: &Picture) -> Vec<(Swatch, String)> {
     let named = picture.people.iter().take(PEOPLE_NAMED).enumerate().map(|(place, person)| {
-        let name = format!("{}:{}", plain(&person.identity.namespace), short(&person.identity.value));
-        (Swatch::Person(place), if person.customer { name } else { format!("{name} (nobody yet)") })
+        let name = format!("{}:{}", plain(&person.identity.namespace), person.label);
+        (Swatch::Person(place), if person.customer { name } else { format!("{name} (anonymous)") })
     });
     let mut entries: Vec<(Swatch, String)> = named.collect();
     match picture.people.len().saturating_sub(PEOPLE_NAMED) {
@@ -94,7 +94,7 @@ fn lines(picture: &Picture) -> Vec<(Swatch, String)> {
     entries.into_iter().filter(|entry| entry.0).map(|(_, swatch, text)| (swatch, text.to_owned())).collect()
 }
 
-fn draw_swatch(swatch: &Swatch, x: f64, y: f64, out: &mut String) {
+fn draw_swatch(picture: &Picture, swatch: &Swatch, x: f64, y: f64, out: &mut String) {
     let (left, middle, right) = (number(x), number(y), number(x + SWATCH));
     let rect = |inset: f64, fill: &str, stroke: &str, thick: &str| {
         let (x, y) = (number(x + inset), number(y - 7.0 + inset));
@@ -108,6 +108,9 @@ fn draw_swatch(swatch: &Swatch, x: f64, y: f64, out: &mut String) {
         Swatch::Person(place) => {
             let colours = of_person(place);
             out.push_str(&rect(0.5, &colours.strong, &colours.strong, "1"));
+            if let Some(mark) = picture.mark(place) {
+                draw_mark(&mark, (x, y, SWATCH), ("none", "#ffffff"), out);
+            }
         }
         Swatch::Line(class, colour) => {
             put(out, format_args!("<path class=\"{class}\" stroke=\"{colour}\" d=\"M{left} {middle}H{right}\"/>"));

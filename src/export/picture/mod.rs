@@ -1,13 +1,14 @@
 //! Pictures of people: who is tied to whom by which links, as an SVG that needs no other program, and for Graphviz.
 //!
-//! A [`Picture`] says what is drawn; `layout` says where, `svg` and `dot` write it. Its bytes hang on the facts alone.
+//! A [`Picture`] says what is drawn; `placement` says where, `svg` and `dot` write it. Its bytes depend on the facts alone.
 
 mod colour;
 mod dot;
+mod frame;
 mod label;
-mod layout;
 mod legend;
 mod pen;
+mod placement;
 mod scene;
 mod svg;
 
@@ -15,8 +16,8 @@ use crate::model::identity::Identity;
 use crate::model::link::Seen;
 use crate::model::time::Time;
 
-/// Identities that one picture draws. More are no picture but a wall; those that are nearest to the asked ones are drawn, and
-/// a line says how many are left out.
+/// Identities that one picture draws. More cannot be read; those that are nearest to the asked ones are drawn, and a line
+/// says how many are left out.
 pub const MAX_DRAWN: usize = 240;
 
 /// A picture of the groups of some identities: every identity in the colour of its person, every link, refused ones dashed, and
@@ -28,10 +29,10 @@ pub struct Picture {
     /// Its first line says the most.
     title: String,
     /// By level, then by person, the chain first, then by first sight.
-    nodes: Vec<Node>,
-    links: Vec<Line>,
+    nodes: Vec<DrawnIdentity>,
+    links: Vec<DrawnLink>,
     /// Those of the asked identities first.
-    people: Vec<Somebody>,
+    people: Vec<DrawnPerson>,
     /// How many levels are drawn.
     columns: usize,
     left_out: usize,
@@ -39,8 +40,12 @@ pub struct Picture {
 
 /// An identity.
 #[derive(Debug, Clone)]
-struct Node {
+struct DrawnIdentity {
     identity: Identity,
+    /// Its namespace as it is shown.
+    namespace: String,
+    /// Its value as it is shown: no two values that are drawn have the same.
+    label: String,
     /// Which of the levels that are drawn.
     column: usize,
     /// Place in `people`.
@@ -54,7 +59,7 @@ struct Node {
 
 /// A link.
 #[derive(Debug, Clone)]
-struct Line {
+struct DrawnLink {
     /// Place in `nodes`.
     lower: usize,
     /// Place in `nodes`.
@@ -67,11 +72,13 @@ struct Line {
     chain: bool,
 }
 
-/// A person of a picture.
+/// A person of a picture, who has a number (the place, from 1) and a colour in it.
 #[derive(Debug, Clone)]
-struct Somebody {
-    /// What names the person.
+struct DrawnPerson {
+    /// What names the person; it is always drawn.
     identity: Identity,
+    /// Its value as it is shown.
+    label: String,
     customer: bool,
 }
 
@@ -86,6 +93,12 @@ impl Picture {
         self.left_out
     }
 
+    /// The number that stands on every identity of a person, so that people are told apart without colours too; none where
+    /// there is one person only.
+    fn mark(&self, person: usize) -> Option<String> {
+        (self.people.len() > 1).then(|| (person + 1).to_string())
+    }
+
     /// What is said of those that are left out.
     fn left_out_in_words(&self) -> Option<String> {
         let nearest = self.nodes.len();
@@ -96,23 +109,23 @@ impl Picture {
         }
     }
 
-    /// What is said of an identity to whoever points at it: a line each.
-    fn node_in_words(&self, node: &Node) -> Vec<String> {
-        let Somebody { identity: person, customer } = &self.people[node.person];
+    /// What is said of an identity to a reader who points at it: a line each.
+    fn node_in_words(&self, node: &DrawnIdentity) -> Vec<String> {
+        let DrawnPerson { identity: person, customer, .. } = &self.people[node.person];
         let whose = match (*person == node.identity, customer) {
             (true, true) => "a customer".to_owned(),
-            (true, false) => "nobody yet: the earliest identity of its group".to_owned(),
+            (true, false) => "anonymous: the earliest identity of its group".to_owned(),
             (false, true) => format!("belongs to {person}"),
-            (false, false) => format!("nobody yet: of the group of {person}"),
+            (false, false) => format!("anonymous: of the group of {person}"),
         };
         let Seen { first, last, .. } = node.seen;
         vec![node.identity.to_string(), whose, format!("seen from {first} to {last}")]
     }
 
     /// What is said of a link, likewise.
-    fn line_in_words(&self, line: &Line) -> Vec<String> {
+    fn line_in_words(&self, line: &DrawnLink) -> Vec<String> {
         let [lower, higher] = [line.lower, line.higher].map(|place| &self.nodes[place]);
-        let person = |node: &Node| self.people[node.person].identity.to_string();
+        let person = |node: &DrawnIdentity| self.people[node.person].identity.to_string();
         let events = if line.count == 1 { "1 event".to_owned() } else { format!("{} events", line.count) };
         let mut words = vec![
             format!("{} and {}", lower.identity, higher.identity),

@@ -4,11 +4,12 @@ use std::cmp::Ordering;
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::export::picture::{Line, MAX_DRAWN, Node, Picture, Somebody};
+use crate::export::picture::label::{labels, plain};
+use crate::export::picture::{DrawnIdentity, DrawnLink, DrawnPerson, MAX_DRAWN, Picture};
 use crate::graph::Graph;
 use crate::graph::explain::WhyNot;
 use crate::graph::links::LinkId;
-use crate::model::identity::IdentityId;
+use crate::model::identity::{Identity, IdentityId};
 use crate::model::link::Link;
 
 impl Picture {
@@ -35,12 +36,17 @@ impl Picture {
             let first = |id: IdentityId| (person(id), !on_chain.contains(&id));
             levels.then_with(|| first(a).cmp(&first(b))).then_with(seen)
         });
+        let identity = |&id: &IdentityId| graph.identity(id);
+        let identities: Vec<Identity> = drawn.iter().map(identity).collect();
+        let labels = labels(identities.iter().map(|identity| &*identity.value));
         let mut columns = 0;
-        let mut nodes: Vec<Node> = Vec::with_capacity(drawn.len());
-        for (at, &id) in drawn.iter().enumerate() {
+        let mut nodes: Vec<DrawnIdentity> = Vec::with_capacity(drawn.len());
+        for (at, (&id, identity)) in drawn.iter().zip(&identities).enumerate() {
             columns += usize::from(at == 0 || level(drawn[at - 1]) != level(id));
-            nodes.push(Node {
-                identity: graph.identity(id),
+            nodes.push(DrawnIdentity {
+                identity: identity.clone(),
+                namespace: plain(&identity.namespace).into_owned(),
+                label: labels[&*identity.value].clone(),
                 column: columns - 1,
                 person: person(id),
                 asked: asked.contains(&id),
@@ -48,11 +54,14 @@ impl Picture {
                 seen: graph.seen(id),
             });
         }
-        let somebody = |&id: &IdentityId| Somebody { identity: graph.identity(id), customer: graph.is_customer(id) };
+        let drawn_person = |&id: &IdentityId| {
+            let identity = graph.identity(id);
+            DrawnPerson { label: labels[&*identity.value].clone(), identity, customer: graph.is_customer(id) }
+        };
         Self {
             title: title.into(),
-            people: people.iter().map(somebody).collect(),
-            links: lines(graph, &drawn, &chain),
+            people: people.iter().map(drawn_person).collect(),
+            links: links(graph, &drawn, &chain),
             nodes,
             columns,
             left_out: near.left_out,
@@ -75,52 +84,73 @@ fn chain(graph: &Graph, asked: &[IdentityId]) -> Vec<LinkId> {
 }
 
 /// The links among those that are drawn, by their ends.
-fn lines(graph: &Graph, drawn: &[IdentityId], chain: &[LinkId]) -> Vec<Line> {
+fn links(graph: &Graph, drawn: &[IdentityId], chain: &[LinkId]) -> Vec<DrawnLink> {
     let place: HashMap<IdentityId, usize> = drawn.iter().enumerate().map(|(at, &id)| (id, at)).collect();
     let chain: HashSet<LinkId> = chain.iter().copied().collect();
-    let mut lines = Vec::new();
+    let mut links = Vec::new();
     for (&id, &lower) in &place {
         for (link, &Link { higher, first, last, count, .. }) in graph.links_above(id) {
             if let Some(&higher) = place.get(&higher).filter(|_| graph.counts(link)) {
                 let (refused, chain) = (graph.refused(link), chain.contains(&link));
-                lines.push(Line { lower, higher, first, last, count, refused, chain });
+                links.push(DrawnLink { lower, higher, first, last, count, refused, chain });
             }
         }
     }
-    lines.sort_unstable_by_key(|line| (line.lower, line.higher));
-    lines
+    links.sort_unstable_by_key(|link| (link.lower, link.higher));
+    links
 }
+
+/// Identities of a group that is searched for the chain from a far end to the one that names its person. In a larger one that
+/// search may look at many links, and a picture has room for few chains.
+const GROUP_SEARCHED: usize = 1_000;
 
 /// What is near to the asked identities.
 struct Near<'g> {
     graph: &'g Graph,
     /// The nearest: the asked ones and the chain, then what is fewest links away; of equally near ones those that the earliest
-    /// links lead to.
+    /// links lead to. Each stands before the one that names its person, which is always there.
     drawn: Vec<IdentityId>,
+    is_drawn: HashSet<IdentityId>,
+    /// Whether one did not fit: then those that are farther away are left out too.
+    full: bool,
     left_out: usize,
 }
 
 impl<'g> Near<'g> {
     fn new(graph: &'g Graph, asked: &[IdentityId], chain: &[LinkId]) -> Self {
+        let mut near = Self { graph, drawn: Vec::new(), is_drawn: HashSet::new(), full: false, left_out: 0 };
         let ends = chain.iter().map(|&link| graph.links()[link]).flat_map(|link| [link.lower, link.higher]);
-        let mut first: Vec<IdentityId> = Vec::new();
         // A chain may be longer than a picture is large: then what is near to its two ends is drawn.
         for id in asked.iter().copied().chain(ends) {
-            if first.len() < MAX_DRAWN && !first.contains(&id) {
-                first.push(id);
-            }
+            near.draw(&[id]);
         }
-        let shown: HashSet<IdentityId> = first.iter().map(|&id| graph.person(id).identity()).collect();
-        let mut near = Self { graph, drawn: first, left_out: 0 };
-        near.spread(asked, &shown);
+        let shown: HashSet<IdentityId> = near.drawn.iter().map(|&id| graph.person(id).identity()).collect();
+        let met = near.spread(asked, &shown);
+        near.left_out = met.iter().filter(|id| !near.is_drawn.contains(*id)).count();
+        near.tie(&shown);
         near
     }
 
-    /// Goes on from the asked identities, a level of links at a time, through the groups of the people `shown`.
-    fn spread(&mut self, asked: &[IdentityId], shown: &HashSet<IdentityId>) {
+    /// Draws identities of one person and the one that names it, where there is room for them all.
+    fn draw(&mut self, of_one: &[IdentityId]) {
+        let named_by = of_one.iter().map(|&id| self.graph.person(id).identity()).take(1);
+        let mut new: Vec<IdentityId> = Vec::with_capacity(of_one.len() + 1);
+        for id in of_one.iter().copied().chain(named_by) {
+            if !self.is_drawn.contains(&id) && !new.contains(&id) {
+                new.push(id);
+            }
+        }
+        self.full |= self.drawn.len() + new.len() > MAX_DRAWN;
+        if !self.full {
+            self.is_drawn.extend(&new);
+            self.drawn.extend(new);
+        }
+    }
+
+    /// Goes on from the asked identities, a level of links at a time, through the groups of the people `shown`. Returns what it met.
+    fn spread(&mut self, asked: &[IdentityId], shown: &HashSet<IdentityId>) -> HashSet<IdentityId> {
         let graph = self.graph;
         let mut met: HashSet<IdentityId> = asked.iter().copied().collect();
-        let certain: HashSet<IdentityId> = self.drawn.iter().copied().collect();
         let mut level: Vec<IdentityId> = asked.to_vec();
         while !level.is_empty() {
             let mut next: HashMap<IdentityId, LinkId> = HashMap::new();
@@ -139,16 +169,27 @@ impl<'g> Near<'g> {
             nearest.sort_unstable_by(|a, b| graph.compare_links(a.0, b.0));
             level = nearest.into_iter().map(|(_, id)| id).collect();
             met.extend(&level);
-            for id in &level {
-                if certain.contains(id) {
-                    continue;
-                }
-                if self.drawn.len() < MAX_DRAWN {
-                    self.drawn.push(*id);
-                } else {
-                    self.left_out += 1;
-                }
+            for &id in &level {
+                self.draw(&[id]);
             }
+        }
+        met
+    }
+
+    /// Draws what ties far ends to those that name their people, where there is room for it.
+    fn tie(&mut self, shown: &HashSet<IdentityId>) {
+        for id in self.drawn.clone() {
+            let named_by = self.graph.person(id).identity();
+            if self.full {
+                return;
+            }
+            if shown.contains(&named_by) || id == named_by || self.graph.group_size(id) > GROUP_SEARCHED {
+                continue;
+            }
+            let chain = self.graph.chain(id, named_by).unwrap_or_default();
+            let ends =
+                chain.into_iter().map(|link| self.graph.links()[link]).flat_map(|link| [link.lower, link.higher]);
+            self.draw(&ends.collect::<Vec<_>>());
         }
     }
 

@@ -1,15 +1,18 @@
 //! Where everything stands: columns from left to right, and rows in an order that crosses few lines.
 //!
 //! A line that passes columns has a bend in each of them, which takes a little room there, so that it runs between identities
-//! and not through them. The order within columns is found by barycentre sweeps: each cell goes where its neighbours in
+//! and not through them. A bend that carries a label takes the room of the label, so that no other line runs through it. The order within columns is found by barycentre sweeps: each cell goes where its neighbours in
 //! the column beside it are on average; the order with the fewest crossings is kept. Then each cell comes as near to the height of
 //! its neighbours as the order and the gaps allow.
 
 /// Height of a row, from the middle of an identity to the middle of the next.
 pub const ROW: f64 = 36.0;
 
-/// From a bend to an identity; two bends may be half as near.
-const BEND: f64 = 24.0;
+/// From a bend to the next.
+const BEND: f64 = 12.0;
+
+/// From a bend with a label to the next such.
+pub const LABELLED: f64 = 24.0;
 
 /// Sweeps for the order. It rarely gets better after a dozen.
 const ORDER_SWEEPS: usize = 24;
@@ -28,13 +31,26 @@ pub struct Plan<'a> {
     pub columns: usize,
     /// The column of each node, in the order in which they stand where nothing speaks against it.
     pub nodes: &'a [usize],
-    /// Lines from a node to one of a column further to the right, and whether it is of the chain.
-    pub lines: &'a [(usize, usize, bool)],
+    /// Lines from a node to one of a column further to the right.
+    pub lines: &'a [PlannedLine],
+}
+
+/// A line to be laid out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlannedLine {
+    /// The node at its left end.
+    pub from: usize,
+    /// The node at its right end.
+    pub to: usize,
+    /// Whether it is of the chain.
+    pub chain: bool,
+    /// The column that it passes in which its label stands on it.
+    pub label: Option<usize>,
 }
 
 /// Where everything stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Layout {
+pub struct Placement {
     /// The middle of each node, from 0 at the top.
     pub nodes: Vec<f64>,
     /// The bends of each line, one for each column that it passes.
@@ -46,20 +62,21 @@ pub struct Layout {
 /// A node or a bend.
 struct Cell {
     column: usize,
-    bend: bool,
+    /// Its height: two that stand above each other are half of both apart.
+    room: f64,
     /// Cells of the column to the left, and how much they pull; of the column to the right.
     beside: [Vec<(usize, f64)>; 2],
 }
 
 /// Finds a place for everything.
-pub fn lay_out(plan: Plan<'_>) -> Layout {
-    let mut cells: Vec<Cell> = plan.nodes.iter().map(|&column| Cell::new(column, false)).collect();
+pub fn place(plan: Plan<'_>) -> Placement {
+    let mut cells: Vec<Cell> = plan.nodes.iter().map(|&column| Cell::new(column, ROW)).collect();
     let mut bends: Vec<Vec<usize>> = Vec::with_capacity(plan.lines.len());
-    for &(from, to, chain) in plan.lines {
+    for &PlannedLine { from, to, chain, label } in plan.lines {
         let pull = if chain { CHAIN_PULL } else { 1.0 };
         let (mut at, mut passed) = (from, Vec::new());
         for column in plan.nodes[from] + 1..plan.nodes[to] {
-            cells.push(Cell::new(column, true));
+            cells.push(Cell::new(column, if label == Some(column) { LABELLED } else { BEND }));
             let bend = cells.len() - 1;
             tie(&mut cells, at, bend, 2.0 * pull);
             passed.push(bend);
@@ -78,11 +95,11 @@ pub fn lay_out(plan: Plan<'_>) -> Layout {
     heights.iter_mut().for_each(|height| *height -= top);
     let height = heights.iter().copied().fold(0.0, f64::max);
     // Upside down it is as good, and the chain belongs to the top.
-    let chain = plan.lines.iter().filter(|line| line.2).flat_map(|line| [line.0, line.1]);
+    let chain = plan.lines.iter().filter(|line| line.chain).flat_map(|line| [line.from, line.to]);
     if chain.map(|node| 2.0 * heights[node] - height).sum::<f64>() > 0.0 {
         heights.iter_mut().for_each(|at| *at = height - *at);
     }
-    Layout {
+    Placement {
         nodes: heights[..plan.nodes.len()].to_vec(),
         bends: bends.into_iter().map(|passed| passed.into_iter().map(|bend| heights[bend]).collect()).collect(),
         height,
@@ -90,8 +107,8 @@ pub fn lay_out(plan: Plan<'_>) -> Layout {
 }
 
 impl Cell {
-    fn new(column: usize, bend: bool) -> Self {
-        Self { column, bend, beside: [Vec::new(), Vec::new()] }
+    fn new(column: usize, room: f64) -> Self {
+        Self { column, room, beside: [Vec::new(), Vec::new()] }
     }
 }
 
@@ -211,11 +228,7 @@ fn offsets(cells: &[Cell], row: &[usize]) -> Vec<f64> {
     let mut at = 0.0;
     for (place, &cell) in row.iter().enumerate() {
         if place > 0 {
-            at += match (cells[row[place - 1]].bend, cells[cell].bend) {
-                (false, false) => ROW,
-                (true, true) => BEND / 2.0,
-                _ => BEND,
-            };
+            at += (cells[row[place - 1]].room + cells[cell].room) / 2.0;
         }
         offsets.push(at);
     }
@@ -246,50 +259,68 @@ fn apart(wishes: &[(f64, f64)], offsets: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    fn plan<'a>(columns: usize, nodes: &'a [usize], lines: &'a [(usize, usize, bool)]) -> Plan<'a> {
-        Plan { columns, nodes, lines }
+    fn line(from: usize, to: usize) -> PlannedLine {
+        PlannedLine { from, to, ..PlannedLine::default() }
+    }
+
+    fn placed(columns: usize, nodes: &[usize], lines: &[PlannedLine]) -> Placement {
+        place(Plan { columns, nodes, lines })
     }
 
     #[test]
     fn what_can_be_uncrossed_is() {
         // Three sessions and three customers, tied crosswise.
-        let layout = lay_out(plan(2, &[0, 0, 0, 1, 1, 1], &[(0, 5, false), (1, 4, false), (2, 3, false)]));
+        let placement = placed(2, &[0, 0, 0, 1, 1, 1], &[line(0, 5), line(1, 4), line(2, 3)]);
         for (low, high) in [(0, 5), (1, 4), (2, 3)] {
-            assert!((layout.nodes[low] - layout.nodes[high]).abs() < 0.5, "level: {layout:?}");
+            assert!((placement.nodes[low] - placement.nodes[high]).abs() < 0.5, "level: {placement:?}");
         }
-        assert_eq!(layout.height, 2.0 * ROW);
+        assert_eq!(placement.height, 2.0 * ROW);
     }
 
     #[test]
     fn rows_are_apart_and_a_customer_stands_amid_its_sessions() {
         let nodes = [0, 0, 0, 0, 0, 1];
-        let lines: Vec<_> = (0..5).map(|session| (session, 5, false)).collect();
-        let layout = lay_out(plan(2, &nodes, &lines));
-        let mut heights = layout.nodes[..5].to_vec();
+        let lines: Vec<_> = (0..5).map(|session| line(session, 5)).collect();
+        let placement = placed(2, &nodes, &lines);
+        let mut heights = placement.nodes[..5].to_vec();
         heights.sort_by(f64::total_cmp);
         assert!(heights.windows(2).all(|pair| pair[1] - pair[0] >= ROW - 1e-9), "{heights:?}");
-        assert!((layout.nodes[5] - 2.0 * ROW).abs() < 1e-9, "{layout:?}");
+        assert!((placement.nodes[5] - 2.0 * ROW).abs() < 1e-9, "{placement:?}");
     }
 
     #[test]
     fn the_chain_is_straight_and_at_the_top() {
         let nodes: Vec<usize> = (0..41).map(|node| usize::from(node == 40)).collect();
-        let lines: Vec<_> = (0..40).map(|session| (session, 40, session == 37)).collect();
-        let layout = lay_out(plan(2, &nodes, &lines));
-        assert!((layout.nodes[37] - layout.nodes[40]).abs() < 1.0, "{layout:?}");
-        assert!(layout.nodes[40] < 4.0 * ROW, "{layout:?}");
+        let lines: Vec<_> = (0..40).map(|session| PlannedLine { chain: session == 37, ..line(session, 40) }).collect();
+        let placement = placed(2, &nodes, &lines);
+        assert!((placement.nodes[37] - placement.nodes[40]).abs() < 1.0, "{placement:?}");
+        assert!(placement.nodes[40] < 4.0 * ROW, "{placement:?}");
     }
 
     #[test]
     fn a_line_over_a_column_passes_beside_its_identities() {
-        let layout = lay_out(plan(3, &[0, 1, 2], &[(0, 1, false), (1, 2, false), (0, 2, false)]));
-        assert_eq!(layout.bends.iter().map(Vec::len).collect::<Vec<_>>(), [0, 0, 1]);
-        assert!((layout.bends[2][0] - layout.nodes[1]).abs() >= BEND - 1e-9, "{layout:?}");
+        let placement = placed(3, &[0, 1, 2], &[line(0, 1), line(1, 2), line(0, 2)]);
+        assert_eq!(placement.bends.iter().map(Vec::len).collect::<Vec<_>>(), [0, 0, 1]);
+        assert!((placement.bends[2][0] - placement.nodes[1]).abs() >= (ROW + BEND) / 2.0 - 1e-9, "{placement:?}");
+    }
+
+    #[test]
+    fn no_line_runs_through_a_label() {
+        // Two sessions of two customers each, seen crosswise: a column for labels stands between.
+        let labelled = |from, to| PlannedLine { chain: true, label: Some(1), ..line(from, to) };
+        let placement = placed(3, &[0, 0, 2, 2], &[labelled(0, 2), labelled(1, 2), line(0, 3), labelled(1, 3)]);
+        let bends: Vec<f64> = placement.bends.iter().map(|bends| bends[0]).collect();
+        for labelled in [0, 1, 3] {
+            for other in (0..4).filter(|&other| other != labelled) {
+                let room = if other == 2 { (LABELLED + BEND) / 2.0 } else { LABELLED };
+                assert!((bends[labelled] - bends[other]).abs() >= room - 1e-9, "{bends:?}");
+            }
+        }
     }
 
     #[test]
     fn crossings_are_counted_once_a_pair() {
-        let mut cells: Vec<Cell> = [0, 0, 1, 1].map(|column| Cell::new(column, false)).into();
+        let mut cells: Vec<Cell> = [0, 0, 1, 1].map(|column| Cell::new(column, ROW)).into();
         for (left, right) in [(0, 2), (0, 3), (1, 2), (1, 3)] {
             tie(&mut cells, left, right, 1.0);
         }
