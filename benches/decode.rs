@@ -8,8 +8,8 @@ use std::hint::black_box;
 
 use backstitch::ingest::chunk::{CHUNK_BYTES, Chunk};
 use backstitch::ingest::decode::Decoder;
+use backstitch::ingest::fields::Fields;
 use backstitch::ingest::junk::JunkCounts;
-use backstitch::ingest::layout::Layout;
 use backstitch::model::namespace::{Levels, Namespaces};
 use backstitch::model::settings::Junk;
 use backstitch::model::time::Time;
@@ -46,8 +46,7 @@ fn chunk() -> Chunk {
         )
         .expect("a string takes all");
     }
-    let end = lines.len() as u64;
-    Chunk { bytes: lines.into_bytes(), start: 0, end, unterminated: false, overlong: None }
+    Chunk::whole(lines)
 }
 
 /// What `serde_json` finds in a line.
@@ -128,11 +127,11 @@ fn decode(c: &mut Criterion) {
             }
         });
     });
-    // The same fields of the same lines, but by the tree of keys that every other layout is.
-    let told = Layout::builder().timestamp("timestamp").build().expect("one path");
-    for (name, layout) in [("Decoder::chunk", Layout::default()), ("Decoder::chunk, by a layout", told)] {
+    // The same fields of the same lines, but by the tree of keys that all other fields are.
+    let told = Fields::builder().timestamp("timestamp").build().expect("one path");
+    for (name, fields) in [("Decoder::chunk", Fields::default()), ("Decoder::chunk, other fields", told)] {
         group.bench_function(name, |b| {
-            let decoder = Decoder::new(&Junk::default(), &layout);
+            let decoder = Decoder::new(&Junk::default(), &fields);
             let mut namespaces = Namespaces::new(Levels::default());
             let mut junk = JunkCounts::new();
             b.iter(|| {

@@ -29,7 +29,7 @@ pub fn run(common: &Common, attribute: &Attribute) -> Result<Ended, Failure> {
     let job = export::Attribute {
         view: &view,
         junk: &engine.store().settings().junk,
-        layout: &config.layout,
+        fields: &config.fields,
         inputs: &attribute.logs,
         format: attribute.rows.format(),
         stop: interrupt::stop(),

@@ -6,7 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use backstitch::ingest::layout::{Field, Layout, LayoutError};
+use backstitch::ingest::fields::{Field, Fields, FieldsError};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
@@ -25,7 +25,7 @@ pub struct Config {
     /// What it names of a store's settings.
     pub asked: Asked,
     /// Where the lines of a log say what.
-    pub layout: Layout,
+    pub fields: Fields,
 }
 
 impl Config {
@@ -120,7 +120,7 @@ fn read(path: &Path, text: &str) -> Result<Config, String> {
         let what = error.message().trim_end().replace('\n', " ");
         format!("{}: {}: mend the line, or name another file (`--config`)", place.of(error.span()), visible(&what))
     })?;
-    let layout = layout(&file.fields).map_err(|error| {
+    let fields = fields(&file.fields).map_err(|error| {
         format!("{}: fields.{}", place.of(span_of(&file.fields, &error.field)), visible(&error.to_string()))
     })?;
     let asked = Asked {
@@ -129,24 +129,24 @@ fn read(path: &Path, text: &str) -> Result<Config, String> {
         junk: place.told(file.junk, |values| Asked::values(&values)),
         builtin_junk: place.told(file.builtin_junk, |builtin| builtin),
     };
-    Ok(Config { asked, layout })
+    Ok(Config { asked, fields })
 }
 
-fn layout(paths: &Paths) -> Result<Layout, LayoutError> {
-    let mut layout = Layout::builder();
+fn fields(paths: &Paths) -> Result<Fields, FieldsError> {
+    let mut fields = Fields::builder();
     if let Some(path) = &paths.timestamp {
-        layout = layout.timestamp(path.get_ref());
+        fields = fields.timestamp(path.get_ref());
     }
     if let Some(path) = &paths.id {
-        layout = layout.id(path.get_ref());
+        fields = fields.id(path.get_ref());
     }
     if let Some(path) = &paths.identities {
-        layout = layout.identities(path.get_ref());
+        fields = fields.identities(path.get_ref());
     }
     for (name, path) in &paths.namespaces {
-        layout = layout.namespace(name.trim(), path.get_ref());
+        fields = fields.namespace(name.trim(), path.get_ref());
     }
-    layout.build()
+    fields.build()
 }
 
 /// Where a field is told.
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn an_empty_file_says_nothing() {
         let config = told("# nothing\n[fields]\n").unwrap();
-        assert_eq!(config.layout, Layout::default());
+        assert_eq!(config.fields, Fields::default());
         assert_eq!(config.asked.over(&Settings::default()), Settings::default());
     }
 
@@ -193,9 +193,9 @@ sessionId = "anonymousId"
 email = 'context.a\.b.email'
 "#;
         let config = told(text).unwrap();
-        let layout = Layout::builder().timestamp("sent_at").id("messageId").identities("user.identities");
-        let layout = layout.namespace("email", r"context.a\.b.email").namespace("sessionId", "anonymousId");
-        assert_eq!(config.layout, layout.build().unwrap());
+        let fields = Fields::builder().timestamp("sent_at").id("messageId").identities("user.identities");
+        let fields = fields.namespace("email", r"context.a\.b.email").namespace("sessionId", "anonymousId");
+        assert_eq!(config.fields, fields.build().unwrap());
         let settings = config.asked.over(&Settings::default());
         assert_eq!(settings.levels.unique.as_deref(), Some("customerNumber"));
         assert_eq!(settings.levels.between, ["deviceid", "email"]);
@@ -209,8 +209,8 @@ email = 'context.a\.b.email'
         let example: Vec<&str> =
             help.skip_while(|line| !line.starts_with("unique")).take_while(|line| !line.is_empty()).collect();
         let config = told(&example.join("\n")).unwrap();
-        let layout = Layout::builder().timestamp("sentAt").namespace("sessionId", "anonymousId");
-        assert_eq!(config.layout, layout.namespace("customerNumber", "userId").build().unwrap());
+        let fields = Fields::builder().timestamp("sentAt").namespace("sessionId", "anonymousId");
+        assert_eq!(config.fields, fields.namespace("customerNumber", "userId").build().unwrap());
         assert_eq!(config.asked.over(&Settings::default()).levels.between, ["email"]);
     }
 

@@ -34,7 +34,7 @@ pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
     let mut engine = open_or_make(&common.store, &config.asked.with_flags(replay))?;
     let mut bar = Bar::new(common);
     let summary = engine.replay(backstitch::engine::Replay {
-        layout: config.layout,
+        fields: config.fields,
         force: replay.force,
         threads: replay.threads,
         batch_events: replay.batch_events,

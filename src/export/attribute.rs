@@ -9,9 +9,9 @@ use crate::export::rows::{Format, csv_to};
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::error::IngestError;
+use crate::ingest::fields::Fields;
 use crate::ingest::inputs::{Input, expand};
 use crate::ingest::junk::JunkCounts;
-use crate::ingest::layout::Layout;
 use crate::ingest::reader::{self, SourceReader};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::event::DecodedEvent;
@@ -58,7 +58,7 @@ pub struct Attribute<'a> {
     /// What counts as junk: the store's own settings, if its people are to be found again.
     pub junk: &'a Junk,
     /// Where the lines say what: as they were replayed.
-    pub layout: &'a Layout,
+    pub fields: &'a Fields,
     /// The sources, as [`expand`] reads them.
     pub inputs: &'a [String],
     /// How the rows are written.
@@ -89,10 +89,10 @@ pub struct Exported {
 /// # Errors
 /// When a source or the store cannot be read or `out` cannot be written.
 pub fn attribute(job: Attribute<'_>, out: &mut dyn Write) -> Result<Exported, ExportError> {
-    let Attribute { view, junk, layout, inputs, format, stop, progress } = job;
+    let Attribute { view, junk, fields, inputs, format, stop, progress } = job;
     let inputs = expand(inputs)?;
     let bytes_total = inputs.iter().map(Input::file_bytes).sum();
-    let work = Work { attributor: view.attributor()?, decoder: Decoder::new(junk, layout), format };
+    let work = Work { attributor: view.attributor()?, decoder: Decoder::new(junk, fields), format };
     let mut exported = Exported::default();
     if format == Format::Csv {
         out.write_all(b"time,session,id,person,attribution\n")?;
@@ -201,7 +201,7 @@ impl Work {
             Ok(activity) if activity.identities.iter().all(|(namespace, _)| usize::from(namespace.0) < named.len()) => {
                 let (person, kind) = self.attributor.attribute(named, &activity);
                 match self.format {
-                    Format::Ndjson => push_line(&mut share.rows, line.text, &person, kind),
+                    Format::Ndjson => self.decoder.write_attributed(chunk, line.text, &person, kind, &mut share.rows),
                     Format::Csv => push_csv(&mut csv, &activity, &person, kind),
                 }
                 share.events += 1;
@@ -215,18 +215,6 @@ impl Work {
         }
         share
     }
-}
-
-/// Appends the line of an event, `text`, with its person before the brace that closes it.
-fn push_line(rows: &mut Vec<u8>, text: &[u8], person: &Identity, kind: AttributionKind) {
-    let body = text.strip_suffix(b"}").unwrap_or(text).trim_ascii_end();
-    rows.extend_from_slice(body);
-    rows.extend_from_slice(br#","person":"#);
-    // Writing to memory does not fail.
-    let _ = serde_json::to_writer(&mut *rows, &format_args!("{person}"));
-    rows.extend_from_slice(br#","attribution":""#);
-    rows.extend_from_slice(kind.word().as_bytes());
-    rows.extend_from_slice(b"\"}\n");
 }
 
 /// Appends the columns of an event.
@@ -250,20 +238,6 @@ mod tests {
 
     fn identity(value: &str) -> Identity {
         Identity { namespace: "sessionId".into(), value: value.into() }
-    }
-
-    #[test]
-    fn a_line_keeps_its_bytes_and_gains_its_person() {
-        let mut rows = Vec::new();
-        push_line(&mut rows, br#"{"a": 1.0,"b":{}}"#, &identity("7"), AttributionKind::Retroactive);
-        push_line(&mut rows, b"{\"a\":1 }", &identity("q\"\n"), AttributionKind::Anonymous);
-        let expected = concat!(
-            r#"{"a": 1.0,"b":{},"person":"sessionId:7","attribution":"retroactive"}"#,
-            "\n",
-            r#"{"a":1,"person":"sessionId:q\"\n","attribution":"anonymous"}"#,
-            "\n"
-        );
-        assert_eq!(String::from_utf8(rows).unwrap(), expected);
     }
 
     #[test]

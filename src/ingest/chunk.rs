@@ -3,6 +3,13 @@
 /// Bytes of a chunk, about. Large against the cost of handing it to another thread, small against the memory.
 pub const CHUNK_BYTES: usize = 4 << 20;
 
+/// The formats by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FormatName {
+    /// JSON objects, one a line.
+    Json,
+}
+
 /// Whole lines of a source, or the start of one that is too long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
@@ -14,6 +21,17 @@ pub struct Chunk {
     pub end: u64,
     /// Whether the last line lacks its line end. Only at the end of the source.
     pub unterminated: bool,
-    /// The length of the one line that this is the start of: it was too long for a chunk, and its rest was passed over.
+    /// The length of the one line that this is the start of: it was too long for a chunk, and its rest was skipped.
     pub overlong: Option<u64>,
+    /// How its values are written.
+    pub format: FormatName,
+}
+
+impl Chunk {
+    /// A whole source of JSON lines, in one chunk.
+    pub fn whole(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        let (end, unterminated) = (bytes.len() as u64, !bytes.is_empty() && !bytes.ends_with(b"\n"));
+        Self { bytes, start: 0, end, unterminated, overlong: None, format: FormatName::Json }
+    }
 }

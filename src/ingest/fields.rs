@@ -1,286 +1,379 @@
-//! The few fields of an activity that identity needs, found in its line.
+//! Where a line says what: the fields of an activity, or of another log's lines.
+//!
+//! Fields decide how lines are read, not what facts mean, so no store remembers them: logs with different ones may be
+//! replayed into one store.
 
-use crate::ingest::layout::{Target, Tree};
-use crate::ingest::scan::{Fault, Scanner, Span, Token, unescape};
+use std::fmt;
+use std::sync::Arc;
 
-/// Where the fields of one line lie. Kept from line to line, so that nothing is allocated for one.
-#[derive(Debug)]
-pub(super) struct Fields {
-    pub timestamp: Token,
-    pub time: Token,
-    pub id: Token,
-    /// Namespaces and values of `user.identities` that are text or numbers, as they were met.
-    pub identities: Vec<(Span, Token)>,
-    /// Of a layout with single fields: what each held.
-    singles: Vec<Token>,
-    /// Whether a span above holds escapes.
-    escaped: bool,
-    /// The names of the single fields, which no line spells, and behind them the texts of spans with escapes.
-    decoded: String,
-    /// Where the names of the single fields lie in `decoded`.
-    names: Vec<Span>,
-    /// Where they end.
-    names_end: usize,
-}
+use crate::model::namespace::name_fault;
 
-/// The keys that are looked for; a repeated one counts where it stands last.
-enum Key {
-    Timestamp,
-    Time,
-    Id,
-    User,
-    Other,
+/// Names within each other that a path may have. The lines of no log in use nest a tenth as deep, and reading descends once a name.
+pub const MAX_PATH_NAMES: usize = 64;
+
+/// The path of the identities unless told otherwise.
+const IDENTITIES: &str = "user.identities";
+
+/// Where the fields of a line lie. Default: those of an activity. Cheap to clone.
+///
+/// ```
+/// use backstitch::ingest::fields::Fields;
+///
+/// let segment = Fields::builder()
+///     .timestamp("sentAt")
+///     .id("messageId")
+///     .namespace("sessionId", "anonymousId")
+///     .namespace("ecommerceId", "userId")
+///     .namespace("email", "context.traits.email")
+///     .build()?;
+/// # assert_ne!(segment, Fields::default());
+/// # Ok::<(), backstitch::ingest::fields::FieldsError>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fields {
+    /// None for an activity, which has a reader of its own.
+    pub(super) tree: Option<Arc<Tree>>,
 }
 
 impl Fields {
-    pub fn new() -> Self {
-        let absent = Token::Absent;
-        Self {
-            timestamp: absent,
-            time: absent,
-            id: absent,
-            identities: Vec::new(),
-            singles: Vec::new(),
-            escaped: false,
-            decoded: String::new(),
-            names: Vec::new(),
-            names_end: 0,
-        }
+    /// Fields, to be named where they differ from those of an activity.
+    pub fn builder() -> FieldsBuilder {
+        FieldsBuilder::default()
     }
 
-    /// Those of lines that are read by `tree`.
-    pub fn of(tree: &Tree) -> Self {
-        let mut this = Self::new();
-        for name in &tree.names {
-            let start = this.decoded.len();
-            this.decoded.push_str(name);
-            this.names.push(Span { start, end: this.decoded.len(), escaped: true });
-            this.singles.push(Token::Absent);
-        }
-        this.names_end = this.decoded.len();
-        this
+    /// The path of the time, where it is another than an activity's.
+    pub(super) fn timestamp_path(&self) -> Option<&str> {
+        self.tree.as_deref()?.timestamp.as_deref()
     }
 
-    /// Reads the object at `scanner`, which reads `text`.
-    pub fn read(&mut self, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
-        (self.timestamp, self.time, self.id) = (Token::Absent, Token::Absent, Token::Absent);
-        self.identities.clear();
-        self.escaped = false;
-        scanner.object(|scanner, key| {
-            match self.key(text, scanner, key) {
-                Key::Timestamp => self.timestamp = self.token(scanner, 1)?,
-                Key::Time => self.time = self.token(scanner, 1)?,
-                Key::Id => self.id = self.token(scanner, 1)?,
-                Key::User => self.user(text, scanner)?,
-                Key::Other => scanner.skip(1)?,
+    /// The paths where identities stand, for a reader.
+    pub(super) fn identity_paths(&self) -> Vec<&str> {
+        self.tree
+            .as_deref()
+            .map_or_else(|| vec![IDENTITIES], |tree| tree.identities.iter().map(String::as_str).collect())
+    }
+}
+
+/// A field that can be given a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Field {
+    /// When it happened.
+    Timestamp,
+    /// The `id` of the event.
+    Id,
+    /// The object that maps namespaces to values.
+    Identities,
+    /// A single field that is an identity of this namespace.
+    Namespace(String),
+}
+
+/// As a configuration names it: `timestamp`, `namespaces.email`.
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timestamp => f.write_str("timestamp"),
+            Self::Id => f.write_str("id"),
+            Self::Identities => f.write_str("identities"),
+            Self::Namespace(name) => write!(f, "namespaces.{name}"),
+        }
+    }
+}
+
+/// Why no lines can be read by these fields.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {why}")]
+pub struct FieldsError {
+    /// The field to be mended.
+    pub field: Field,
+    /// What is wrong with it, and the remedy.
+    pub why: String,
+}
+
+/// The paths of fields, as they are named. A path is names joined by dots, each a step into an object; `\.` is a dot in a name
+/// and `\\` a backslash. Names are compared as they stand, case included.
+///
+/// What is not told is where an activity has it: `timestamp`, else `time`; `id`; `user.identities`. But where
+/// [single fields](FieldsBuilder::namespace) are told and [`identities`](FieldsBuilder::identities) is not, they are all.
+#[derive(Debug, Clone, Default)]
+pub struct FieldsBuilder {
+    timestamp: Option<String>,
+    id: Option<String>,
+    identities: Option<String>,
+    namespaces: Vec<(String, String)>,
+}
+
+impl FieldsBuilder {
+    /// The path of the time, for which there is no second name then.
+    pub fn timestamp(mut self, path: impl Into<String>) -> Self {
+        self.timestamp = Some(path.into());
+        self
+    }
+
+    /// The path of the event's id.
+    pub fn id(mut self, path: impl Into<String>) -> Self {
+        self.id = Some(path.into());
+        self
+    }
+
+    /// The path of the object that maps namespaces to values.
+    pub fn identities(mut self, path: impl Into<String>) -> Self {
+        self.identities = Some(path.into());
+        self
+    }
+
+    /// The path of a single text or number that is an identity of `namespace`.
+    pub fn namespace(mut self, namespace: impl Into<String>, path: impl Into<String>) -> Self {
+        self.namespaces.push((namespace.into(), path.into()));
+        self
+    }
+
+    /// The fields.
+    ///
+    /// # Errors
+    /// When a path is blank, misspelled or too deep, a name can be no namespace, a namespace is named twice, or two fields
+    /// lie in one place or one inside the other.
+    pub fn build(mut self) -> Result<Fields, FieldsError> {
+        // The order in which they were told says nothing: equal paths, equal fields.
+        self.namespaces.sort();
+        let activity = self.timestamp.is_none()
+            && self.id.as_deref().is_none_or(|path| path == "id")
+            && self.identities.as_deref().is_none_or(|path| path == IDENTITIES)
+            && self.namespaces.is_empty();
+        if activity {
+            return Ok(Fields::default());
+        }
+        let mut tree = Tree::default();
+        // Told ones first: a clash is then blamed on what was told, not on what was left as it is.
+        for (place, (namespace, path)) in self.namespaces.iter().enumerate() {
+            let field = || Field::Namespace(namespace.clone());
+            let refuse = |why: String| Err(FieldsError { field: field(), why });
+            if let Some(fault) = name_fault(namespace) {
+                return refuse(format!("{fault}: name another namespace"));
             }
-            Ok(())
-        })?;
-        if self.escaped {
-            self.decode(text).map_err(|place| {
-                scanner.at = place;
-                Fault::Surrogate
-            })?;
+            if self.namespaces[..place].iter().any(|(other, _)| other.eq_ignore_ascii_case(namespace)) {
+                return refuse("this namespace is named twice (case does not count): leave one out".to_owned());
+            }
+            tree.names.push(namespace.clone());
+            tree.identities.push(path.clone());
+            tree.plant(&field(), path, Target::Single(place))?;
         }
-        Ok(())
+        match &self.timestamp {
+            Some(path) => tree.plant(&Field::Timestamp, path, Target::Timestamp)?,
+            None => {
+                tree.plant(&Field::Timestamp, "timestamp", Target::Timestamp)?;
+                tree.plant(&Field::Timestamp, "time", Target::Time)?;
+            }
+        }
+        tree.plant(&Field::Id, self.id.as_deref().unwrap_or("id"), Target::Id)?;
+        if self.identities.is_some() || self.namespaces.is_empty() {
+            let path = self.identities.unwrap_or_else(|| IDENTITIES.to_owned());
+            tree.plant(&Field::Identities, &path, Target::Identities)?;
+            tree.identities.push(path);
+        }
+        tree.timestamp = self.timestamp;
+        Ok(Fields { tree: Some(Arc::new(tree)) })
+    }
+}
+
+/// What a key leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    Timestamp,
+    Time,
+    Id,
+    Identities,
+    /// A single field, by its place among the names of the tree.
+    Single(usize),
+    /// An object with more of them: a node of the tree.
+    Inside(usize),
+}
+
+/// The keys that are looked for, object by object. The root is the first node.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Tree {
+    nodes: Vec<Vec<Branch>>,
+    /// Namespaces of the single fields.
+    pub names: Vec<String>,
+    /// The path of the time where it was told; else an activity's two names.
+    pub timestamp: Option<String>,
+    /// The paths of identities: of single fields, then of the object.
+    pub identities: Vec<String>,
+}
+
+/// A key of a node.
+#[derive(Debug, PartialEq, Eq)]
+struct Branch {
+    key: String,
+    target: Target,
+    /// The field that was first planted on it or below, for a clash.
+    field: Field,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self { nodes: vec![Vec::new()], names: Vec::new(), timestamp: None, identities: Vec::new() }
+    }
+}
+
+impl Tree {
+    /// What `key` of a node leads to.
+    #[inline]
+    pub fn target(&self, node: usize, key: &[u8]) -> Option<Target> {
+        self.nodes[node].iter().find(|branch| branch.key.as_bytes() == key).map(|branch| branch.target)
     }
 
-    /// Reads the object at `scanner`, which reads `text`, as a line of the layout that `tree` is and these were made for.
-    #[inline(never)]
-    pub fn read_by(&mut self, tree: &Tree, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
-        self.escaped = false;
-        // There may be none in the tree, but what the single fields held for the last line is among them.
-        self.identities.clear();
-        self.forget(tree, 0);
-        self.node(tree, 0, 1, text, scanner)?;
-        if self.escaped {
-            self.decode(text).map_err(|place| {
-                scanner.at = place;
-                Fault::Surrogate
-            })?;
-        }
-        // Only now: their names are decoded already.
-        let singles = self.names.iter().zip(&self.singles);
-        let held = singles.filter(|(_, value)| matches!(value, Token::Text(_) | Token::Number(_)));
-        self.identities.extend(held.map(|(&name, &value)| (name, value)));
-        Ok(())
+    /// What the keys of a node lead to.
+    pub fn targets(&self, node: usize) -> impl Iterator<Item = Target> {
+        self.nodes[node].iter().map(|branch| branch.target)
     }
 
-    /// Reads the object of a node, which stands `depth` deep.
-    fn node(
-        &mut self,
-        tree: &Tree,
-        node: usize,
-        depth: u32,
-        text: &str,
-        scanner: &mut Scanner<'_>,
-    ) -> Result<(), Fault> {
-        scanner.object(|scanner, key| {
-            let target = if key.escaped {
-                let mut name = String::new();
-                let known = unescape(&text[key.start..key.end], &mut name);
-                known.ok().and_then(|()| tree.target(node, name.as_bytes()))
-            } else {
-                tree.target(node, scanner.raw(key))
-            };
-            match target {
-                None => scanner.skip(depth)?,
-                Some(Target::Timestamp) => self.timestamp = self.token(scanner, depth)?,
-                Some(Target::Time) => self.time = self.token(scanner, depth)?,
-                Some(Target::Id) => self.id = self.token(scanner, depth)?,
-                Some(Target::Single(place)) => self.singles[place] = self.token(scanner, depth)?,
-                Some(Target::Identities) => self.mapping(scanner, depth)?,
-                Some(Target::Inside(inner)) => {
-                    // A repeated key counts where it stands last: what an earlier one held is gone.
-                    self.forget(tree, inner);
-                    if scanner.white() == b'{' {
-                        self.node(tree, inner, depth + 1, text, scanner)?;
-                    } else {
-                        scanner.skip(depth)?;
+    fn plant(&mut self, field: &Field, path: &str, target: Target) -> Result<(), FieldsError> {
+        let refuse = |why: String| Err(FieldsError { field: field.clone(), why });
+        let names = match names(path) {
+            Ok(names) => names,
+            Err(why) => return refuse(why),
+        };
+        let mut node = 0;
+        for (place, key) in names.iter().enumerate() {
+            let last = place + 1 == names.len();
+            let known = self.nodes[node].iter().find(|branch| branch.key == *key);
+            match known {
+                Some(Branch { target: Target::Inside(next), .. }) if !last => node = *next,
+                Some(branch) => {
+                    return refuse(format!(
+                        "{path:?} clashes with {}: two fields lie neither in one place nor one inside the other; change one \
+                         of the two",
+                        branch.field
+                    ));
+                }
+                None => {
+                    let next = self.nodes.len();
+                    let target = if last { target } else { Target::Inside(next) };
+                    self.nodes[node].push(Branch { key: key.clone(), target, field: field.clone() });
+                    if !last {
+                        self.nodes.push(Vec::new());
+                        node = next;
                     }
                 }
             }
-            Ok(())
-        })
-    }
-
-    /// Forgets what was found at a node and below.
-    fn forget(&mut self, tree: &Tree, node: usize) {
-        for target in tree.targets(node) {
-            match target {
-                Target::Timestamp => self.timestamp = Token::Absent,
-                Target::Time => self.time = Token::Absent,
-                Target::Id => self.id = Token::Absent,
-                Target::Single(place) => self.singles[place] = Token::Absent,
-                Target::Identities => self.identities.clear(),
-                Target::Inside(inner) => self.forget(tree, inner),
-            }
-        }
-    }
-
-    /// The text at `span` of `text`, its escapes resolved.
-    #[inline(always)]
-    pub fn text<'t>(&'t self, text: &'t str, span: Span) -> &'t str {
-        if span.escaped { &self.decoded[span.start..span.end] } else { &text[span.start..span.end] }
-    }
-
-    fn user(&mut self, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
-        self.identities.clear();
-        if scanner.white() != b'{' {
-            return scanner.skip(1);
-        }
-        scanner.object(|scanner, key| {
-            if !is(text, scanner, key, b"identities") {
-                return scanner.skip(2);
-            }
-            self.identities.clear();
-            if scanner.white() != b'{' {
-                return scanner.skip(2);
-            }
-            scanner.object(|scanner, namespace| self.identity(scanner, namespace, 3))
-        })
-    }
-
-    /// The same for an object of identities that another layout has at `depth`. Not shared with the above, which would no
-    /// longer be inlined: that took a seventh more time of all decoding.
-    fn mapping(&mut self, scanner: &mut Scanner<'_>, depth: u32) -> Result<(), Fault> {
-        self.identities.clear();
-        if scanner.white() != b'{' {
-            return scanner.skip(depth);
-        }
-        scanner.object(|scanner, namespace| self.identity(scanner, namespace, depth + 1))
-    }
-
-    #[inline(always)]
-    fn identity(&mut self, scanner: &mut Scanner<'_>, namespace: Span, depth: u32) -> Result<(), Fault> {
-        let value = self.token(scanner, depth)?;
-        if let Token::Text(_) | Token::Number(_) = value {
-            self.escaped |= namespace.escaped;
-            self.identities.push((namespace, value));
         }
         Ok(())
     }
+}
 
-    #[inline(always)]
-    fn token(&mut self, scanner: &mut Scanner<'_>, depth: u32) -> Result<Token, Fault> {
-        let token = scanner.token(depth)?;
-        if let Token::Text(span) = token {
-            self.escaped |= span.escaped;
-        }
-        Ok(token)
+/// The names of a path.
+fn names(path: &str) -> Result<Vec<String>, String> {
+    if path.trim().is_empty() {
+        return Err("the path is blank: name a key of the line".to_owned());
     }
-
-    #[inline(always)]
-    fn key(&self, text: &str, scanner: &Scanner<'_>, key: Span) -> Key {
-        if key.escaped {
-            return escaped_key(text, key);
-        }
-        key_of(scanner.raw(key))
-    }
-
-    /// Moves every text with escapes, resolved, to `decoded`; spans with escapes point there from now on. A `time` beside a
-    /// `timestamp` is passed over.
-    ///
-    /// # Errors
-    /// The place in `text` of an escape without which there is no text.
-    #[inline(never)]
-    fn decode(&mut self, text: &str) -> Result<(), usize> {
-        let decoded = &mut self.decoded;
-        decoded.truncate(self.names_end);
-        let mut decode = |span: &mut Span| {
-            if span.escaped {
-                let start = decoded.len();
-                unescape(&text[span.start..span.end], decoded).map_err(|place| span.start + place)?;
-                (span.start, span.end) = (start, decoded.len());
+    let mut names = vec![String::new()];
+    let mut signs = path.chars();
+    while let Some(sign) = signs.next() {
+        let plain = match (sign, signs.as_str().chars().next()) {
+            ('.', _) => {
+                names.push(String::new());
+                continue;
             }
-            Ok::<(), usize>(())
+            ('\\', Some(itself @ ('.' | '\\'))) => {
+                signs.next();
+                itself
+            }
+            ('\\', _) => {
+                return Err(format!(
+                    r"{path:?} has a lone backslash: write \. for a dot in a name, \\ for a backslash"
+                ));
+            }
+            _ => sign,
         };
-        let moment = if self.timestamp == Token::Absent { &mut self.time } else { &mut self.timestamp };
-        for token in [moment, &mut self.id] {
-            if let Token::Text(span) = token {
-                decode(span)?;
-            }
+        if let Some(name) = names.last_mut() {
+            name.push(plain);
         }
-        for value in &mut self.singles {
-            if let Token::Text(span) = value {
-                decode(span)?;
-            }
-        }
-        for (namespace, value) in &mut self.identities {
-            decode(namespace)?;
-            if let Token::Text(span) = value {
-                decode(span)?;
-            }
-        }
-        Ok(())
     }
+    if names.iter().any(String::is_empty) {
+        return Err(format!(
+            r"{path:?} has an empty name in it: one dot stands between two names, \. is a dot in a name"
+        ));
+    }
+    if names.len() > MAX_PATH_NAMES {
+        return Err(format!("the path has {} names, at most {MAX_PATH_NAMES} are followed", names.len()));
+    }
+    Ok(names)
 }
 
-#[inline(always)]
-fn key_of(name: &[u8]) -> Key {
-    match name {
-        b"timestamp" => Key::Timestamp,
-        b"time" => Key::Time,
-        b"id" => Key::Id,
-        b"user" => Key::User,
-        _ => Key::Other,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[inline(never)]
-fn escaped_key(text: &str, key: Span) -> Key {
-    let mut name = String::new();
-    match unescape(&text[key.start..key.end], &mut name) {
-        Ok(()) => key_of(name.as_bytes()),
-        Err(_) => Key::Other,
+    fn told(builder: FieldsBuilder) -> String {
+        builder.build().unwrap_err().to_string()
     }
-}
 
-#[inline(always)]
-fn is(text: &str, scanner: &Scanner<'_>, key: Span, name: &[u8]) -> bool {
-    if !key.escaped {
-        return scanner.raw(key) == name;
+    #[test]
+    fn a_path_is_names_joined_by_dots() {
+        assert_eq!(names("a.b c.é").unwrap(), ["a", "b c", "é"]);
+        assert_eq!(names(r"a\.b.c\\.d").unwrap(), ["a.b", r"c\", "d"]);
+        assert_eq!(names(&vec!["x"; MAX_PATH_NAMES].join(".")).unwrap().len(), MAX_PATH_NAMES);
+        for (path, why) in [
+            ("", "blank"),
+            (" \t", "blank"),
+            (".", "empty name"),
+            ("a..b", "empty name"),
+            (".a", "empty name"),
+            ("a.", "empty name"),
+            ("a\\", "lone backslash"),
+            (r"a\n", "lone backslash"),
+            (&vec!["x"; MAX_PATH_NAMES + 1].join("."), "at most 64"),
+        ] {
+            let told = names(path).unwrap_err();
+            assert!(told.contains(why), "{path}: {told}");
+        }
     }
-    let mut plain = String::new();
-    unescape(&text[key.start..key.end], &mut plain).is_ok() && plain.as_bytes() == name
+
+    #[test]
+    fn what_says_nothing_else_is_an_activity() {
+        let same = Fields::builder().id("id").identities("user.identities");
+        assert_eq!(same.build().unwrap(), Fields::default());
+        assert_eq!(Fields::builder().build().unwrap(), Fields::default());
+        // No second name for the time then.
+        assert_ne!(Fields::builder().timestamp("timestamp").build().unwrap(), Fields::default());
+        assert_ne!(Fields::builder().namespace("email", "email").build().unwrap(), Fields::default());
+    }
+
+    #[test]
+    fn the_order_of_telling_says_nothing() {
+        let one = Fields::builder().namespace("a", "x").namespace("b", "y").id("z").build();
+        assert_eq!(one, Fields::builder().id("z").namespace("b", "y").namespace("a", "x").build());
+    }
+
+    #[test]
+    fn identities_are_looked_for_unless_single_fields_are_all() {
+        let identities = |builder: FieldsBuilder| builder.build().unwrap().tree.unwrap().identities.clone();
+        assert_eq!(identities(Fields::builder().timestamp("at")), ["user.identities"]);
+        assert_eq!(identities(Fields::builder().namespace("email", "mail")), ["mail"]);
+        assert_eq!(identities(Fields::builder().namespace("email", "mail").identities("ids")), ["mail", "ids"]);
+    }
+
+    #[test]
+    fn fields_that_cannot_be_told_apart_are_refused() {
+        let build = Fields::builder;
+        assert!(told(build().timestamp(" ")).starts_with("timestamp: the path is blank"));
+        assert!(told(build().namespace("email", "a..b")).starts_with("namespaces.email: \"a..b\" has an empty name"));
+        assert!(told(build().namespace("a:b", "x")).contains("no colon"));
+        assert!(
+            told(build().namespace("Email", "a").namespace("EMAIL", "b"))
+                .starts_with("namespaces.Email: this namespace is")
+        );
+        for clash in [
+            build().timestamp("at").id("at"),
+            build().timestamp("at").id("at.x"),
+            build().timestamp("at.x").id("at"),
+            build().identities("user").id("user.id"),
+            build().namespace("email", "id"),
+            build().namespace("email", "time"),
+            build().id("user.identities.id"),
+        ] {
+            assert!(told(clash.clone()).contains("clashes with"), "{clash:?}");
+        }
+        assert!(build().timestamp("at.x").id("at.y").namespace("email", "at.z.x").build().is_ok());
+    }
 }

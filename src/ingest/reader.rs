@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::ingest::chunk::{CHUNK_BYTES, Chunk};
+use crate::ingest::chunk::{CHUNK_BYTES, Chunk, FormatName};
 use crate::ingest::error::IngestError;
 use crate::ingest::inputs::Input;
 use crate::ingest::position::{Known, Opened, compare};
@@ -195,7 +195,7 @@ impl SourceReader {
     fn chunk(&mut self, bytes: Vec<u8>, unterminated: bool) -> Chunk {
         let start = self.offset;
         self.offset += bytes.len() as u64;
-        Chunk { bytes, start, end: self.offset, unterminated, overlong: None }
+        Chunk { bytes, start, end: self.offset, unterminated, overlong: None, format: FormatName::Json }
     }
 
     /// Passes over the rest of a line that fills a chunk.
@@ -220,7 +220,7 @@ impl SourceReader {
         bytes.shrink_to_fit();
         let start = self.offset;
         self.offset = start + length + u64::from(!unterminated);
-        Chunk { bytes, start, end: self.offset, unterminated, overlong: Some(length) }
+        Chunk { bytes, start, end: self.offset, unterminated, overlong: Some(length), format: FormatName::Json }
     }
 
     /// Reads until the capacity of `bytes` is used, or the source ends or fails.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use backstitch::engine::{Engine, Replay};
-use backstitch::ingest::layout::Layout;
+use backstitch::ingest::fields::Fields;
 use backstitch::model::namespace::Levels;
 use backstitch::model::settings::{Junk, Settings};
 use serde_json::{Value, json};
@@ -122,13 +122,13 @@ fn a_log_of_another_shape_gives_the_answers_of_its_activities() {
 
 #[test]
 fn the_library_reads_the_same() {
-    let layout = Layout::builder().timestamp("sentAt").id("messageId").namespace("sessionId", "anonymousId");
-    let layout = layout.namespace("customerNumber", "userId").namespace("email", "context.traits.email");
-    let layout = layout.build().expect("paths that lie apart");
+    let fields = Fields::builder().timestamp("sentAt").id("messageId").namespace("sessionId", "anonymousId");
+    let fields = fields.namespace("customerNumber", "userId").namespace("email", "context.traits.email");
+    let fields = fields.build().expect("paths that lie apart");
     let folder = workplace();
     let log = folder.path().join("segment.ndjson").to_str().expect("UTF-8").to_owned();
     let mut engine = Engine::in_memory(&settings("customerNumber")).expect("a store");
-    let summary = engine.replay(Replay { layout, ..Replay::of([log]) }).expect("readable");
+    let summary = engine.replay(Replay { fields, ..Replay::of([log]) }).expect("readable");
     let (digest, sessions) = by_activities("customerNumber");
     assert_eq!(summary.totals.digest.to_string(), digest);
     assert_eq!(crate::harness::sessions(&engine), sessions);
@@ -149,7 +149,7 @@ fn every_command_knows_the_unique_namespace_of_its_store() {
     assert_eq!(stats["levels"], json!(["sessionId", "email", "customerNumber"]));
     assert_eq!(stats["settings"]["levels"], json!({"between": ["email"], "unique": "customerNumber"}));
     assert!(told(folder.path(), "stats").contains("sessionId < email < customerNumber (unique)"));
-    // A log is attributed by the layout that it was replayed by: the line as it is, and the person.
+    // A log is attributed with the fields that it was replayed with: the line as it is, and the person.
     let attributed: Vec<Value> = told(folder.path(), "attribute segment.ndjson").lines().map(object).collect();
     assert_eq!(attributed.len(), 8, "repeats included, rejects left out");
     assert_eq!(attributed[0]["anonymousId"], "dev-1");

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use backstitch::engine::{Engine, Replay};
 use backstitch::ingest::chunk::Chunk;
 use backstitch::ingest::decode::Decoder;
+use backstitch::ingest::fields::Fields;
 use backstitch::ingest::junk::JunkCounts;
-use backstitch::ingest::layout::Layout;
 use backstitch::ingest::reject::Reason;
 use backstitch::model::limits;
 use backstitch::model::namespace::{Levels, Namespaces};
@@ -276,11 +276,10 @@ fn reasons_and_junk_of_the_page_are_those_of_the_decoder() {
     for value in values.into_iter().chain(["00000000-0000-0000-0000-000000000000", " "]) {
         for spelling in [value.to_owned(), value.to_uppercase(), format!("'{value}'")] {
             let line = format!("{{\"time\":1,\"user\":{{\"identities\":{{\"email\":\"{spelling}\"}}}}}}\n");
-            let end = line.len() as u64;
-            let chunk = Chunk { bytes: line.into_bytes(), start: 0, end, unterminated: false, overlong: None };
+            let chunk = Chunk::whole(line);
             let mut namespaces = Namespaces::new(Levels::default());
             let mut outcome = None;
-            Decoder::new(&Junk::default(), &Layout::default()).chunk(
+            Decoder::new(&Junk::default(), &Fields::default()).chunk(
                 &chunk,
                 &mut namespaces,
                 &mut JunkCounts::new(),

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use backstitch::engine::{Engine, Replay, Retract, Summary};
 use backstitch::export::{self, Attribute, Format};
-use backstitch::ingest::layout::Layout;
+use backstitch::ingest::fields::Fields;
 use backstitch::model::history::Sequence;
 use backstitch::model::namespace::{ECOMMERCE, Levels};
 use backstitch::model::policy::{self, Lookback};
@@ -253,7 +253,7 @@ pub fn attribute_in(view: &View, junk: &Junk, file: &Path) -> Vec<Value> {
     let job = Attribute {
         view,
         junk,
-        layout: &Layout::default(),
+        fields: &Fields::default(),
         inputs: &[file.to_str().expect("a path in UTF-8").to_owned()],
         format: Format::Ndjson,
         stop: &AtomicBool::new(false),

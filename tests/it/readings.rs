@@ -119,7 +119,7 @@ fn given(view: &View, told: &[Told]) -> Vec<String> {
     let job = Attribute {
         view,
         junk: &Default::default(),
-        layout: &backstitch::ingest::layout::Layout::default(),
+        fields: &backstitch::ingest::fields::Fields::default(),
         inputs: &[file.to_str().expect("a path in UTF-8").to_owned()],
         format: Format::Ndjson,
         stop: &AtomicBool::new(false),

@@ -181,7 +181,7 @@ mod tests {
     use crate::engine::batch::decoded::DecodedChunk;
     use crate::ingest::chunk::Chunk;
     use crate::ingest::decode::Decoder;
-    use crate::ingest::layout::Layout;
+    use crate::ingest::fields::Fields;
     use crate::model::error::ErrorKind;
     use crate::model::namespace::Namespaces;
     use crate::model::settings::Settings;
@@ -190,12 +190,12 @@ mod tests {
     #[test]
     fn what_the_graph_cannot_take_is_not_made_durable() {
         let settings = Settings::default();
-        let bytes = br#"{"timestamp":1,"user":{"identities":{"sessionId":"s"}}}"#.to_vec();
-        let chunk = Chunk { end: bytes.len() as u64, bytes, start: 0, unterminated: false, overlong: None };
+        let bytes = br#"{"timestamp":1,"user":{"identities":{"sessionId":"s"}}}"#;
+        let chunk = Chunk::whole(bytes);
         let empty = Graph::new(Namespaces::new(settings.levels.clone()));
         let batch = || {
             let mut share = DecodedChunk::new(empty.namespaces().clone());
-            share.decode(&Decoder::new(&settings.junk, &Layout::default()), &chunk, false);
+            share.decode(&Decoder::new(&settings.junk, &Fields::default()), &chunk, false);
             let mut batch = Batch::new(&empty, Room::new());
             batch.absorb(&empty, &share, SourceId(0)).unwrap();
             batch

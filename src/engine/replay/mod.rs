@@ -24,8 +24,8 @@ use crate::engine::replay::rejects::Rejects;
 use crate::engine::replay::summary::{Progress, Summary};
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
+use crate::ingest::fields::Fields;
 use crate::ingest::inputs;
-use crate::ingest::layout::Layout;
 use crate::model::error::Error;
 use crate::model::namespace::Namespaces;
 use crate::resolver::Resolver;
@@ -47,7 +47,7 @@ pub struct Replay<'a> {
     /// Files, folders, globs, `-` for standard input.
     pub inputs: Vec<String>,
     /// Where the lines of the inputs say what.
-    pub layout: Layout,
+    pub fields: Fields,
     /// Whether to read again what was read before. Events that are stored already stay as they are.
     pub force: bool,
     /// Threads to decode and settle with; all cores when `None`.
@@ -68,7 +68,7 @@ impl<'a> Replay<'a> {
     pub fn of<S: Into<String>>(inputs: impl IntoIterator<Item = S>) -> Self {
         Self {
             inputs: inputs.into_iter().map(Into::into).collect(),
-            layout: Layout::default(),
+            fields: Fields::default(),
             force: false,
             threads: None,
             batch_events: BATCH_EVENTS,
@@ -93,7 +93,7 @@ enum Done<'e> {
 pub(crate) fn run(committer: Committer<'_>, mut replay: Replay<'_>) -> Result<Summary, Error> {
     let start = Instant::now();
     let pool = pool(replay.threads)?;
-    let decoder = Decoder::new(&committer.store.settings().junk, &replay.layout);
+    let decoder = Decoder::new(&committer.store.settings().junk, &replay.fields);
     let resolver = committer.resolver;
     let mut pipeline = Pipeline::new(resolver, &mut replay, pool.current_num_threads())?;
     let wanted = pipeline.rejects.are_wanted();

@@ -1,4 +1,4 @@
-//! Moments as activities write them.
+//! Times as logs write them.
 
 use crate::model::time::Time;
 

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use crate::ingest::marks::Marks;
+use crate::ingest::json::marks::Marks;
 
 /// Objects and lists within each other, the activity itself among them. The JSON library has the same bound; deeper is no activity
 /// but an attack or an accident, and one bit a level fits one word.

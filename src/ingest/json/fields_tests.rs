@@ -1,26 +1,26 @@
-//! Lines of other layouts than an activity's, against the activities that say the same.
+//! Lines with other fields than an activity's, against the activities that say the same.
 
 use proptest::prelude::*;
 
 use crate::ingest::decode::Decoder;
+use crate::ingest::fields::{Fields, MAX_PATH_NAMES};
+use crate::ingest::json::scan::MAX_DEPTH;
+use crate::ingest::json::tests::{MEANINGFUL, Outcome, json_text, named, one_as, whole};
 use crate::ingest::junk::JunkCounts;
-use crate::ingest::layout::{Layout, MAX_PATH_NAMES};
 use crate::ingest::reject::Reason;
-use crate::ingest::scan::MAX_DEPTH;
-use crate::ingest::tests::{MEANINGFUL, Outcome, json_text, named, one_as, whole};
 use crate::model::namespace::{Levels, Namespaces};
 use crate::model::settings::Junk;
 
 /// Single fields at several depths, one with a dot in a name; no object of identities.
-fn single() -> Layout {
-    let layout = Layout::builder().timestamp("meta.at").id("meta.id").namespace("sessionId", "anonymousId");
-    let layout = layout.namespace("email", r"context.tr\.aits.email").namespace("ecommerceId", "userId");
-    layout.build().unwrap()
+fn single() -> Fields {
+    let fields = Fields::builder().timestamp("meta.at").id("meta.id").namespace("sessionId", "anonymousId");
+    let fields = fields.namespace("email", r"context.tr\.aits.email").namespace("ecommerceId", "userId");
+    fields.build().unwrap()
 }
 
 /// An object of identities, and a single field beside it.
-fn both() -> Layout {
-    Layout::builder().identities("who.ids").namespace("sessionId", "who.anon").build().unwrap()
+fn both() -> Fields {
+    Fields::builder().identities("who.ids").namespace("sessionId", "who.anon").build().unwrap()
 }
 
 fn single_line(rest: &str) -> Outcome {
@@ -105,11 +105,11 @@ fn an_object_and_single_fields_say_one_thing_together() {
 }
 
 #[test]
-fn a_reject_names_the_fields_of_the_layout() {
-    let told = |layout: &Layout, line: &str| {
+fn a_reject_names_the_fields_of_the_fields() {
+    let told = |fields: &Fields, line: &str| {
         let mut told = String::new();
         let (mut namespaces, mut junk) = (Namespaces::new(Levels::default()), JunkCounts::new());
-        Decoder::new(&Junk::default(), layout).chunk(&whole(line.as_bytes()), &mut namespaces, &mut junk, |line| {
+        Decoder::new(&Junk::default(), fields).chunk(&whole(line.as_bytes()), &mut namespaces, &mut junk, |line| {
             told = line.outcome.unwrap_err().detail;
         });
         told
@@ -123,7 +123,7 @@ fn a_reject_names_the_fields_of_the_layout() {
         told(&single(), r#"{"meta":{"at":1}}"#),
         r"userId and context.tr\.aits.email and anonymousId hold no text or number"
     );
-    let ids = Layout::builder().timestamp("at").identities("ids").build().unwrap();
+    let ids = Fields::builder().timestamp("at").identities("ids").build().unwrap();
     assert_eq!(told(&ids, r#"{"at":1}"#), "ids holds no text or number");
     let junk = r#"{"time":1,"who":{"anon":"null"}}"#;
     assert_eq!(told(&both(), junk), "every value of who.anon and who.ids is junk");
@@ -132,17 +132,17 @@ fn a_reject_names_the_fields_of_the_layout() {
 #[test]
 fn nesting_is_bounded_along_a_path() {
     let deepest = vec!["x"; MAX_PATH_NAMES].join(".");
-    let layout = Layout::builder().id(&deepest).identities("ids").build().unwrap();
+    let fields = Fields::builder().id(&deepest).identities("ids").build().unwrap();
     for (inside, accepted) in
         [(MAX_DEPTH as usize - MAX_PATH_NAMES, true), (MAX_DEPTH as usize - MAX_PATH_NAMES + 1, false)]
     {
         let (open, close) = (r#"{"x":"#.repeat(MAX_PATH_NAMES), "}".repeat(MAX_PATH_NAMES));
         let line = format!("{open}{}{}{close}", "[".repeat(inside), "]".repeat(inside));
         assert_eq!(serde_json::from_str::<serde_json::Value>(&line).is_ok(), accepted);
-        assert_eq!(one_as(&layout, &line) != Outcome::Reject(Reason::Malformed), accepted);
+        assert_eq!(one_as(&fields, &line) != Outcome::Reject(Reason::Malformed), accepted);
     }
     let open = r#"{"x":"#.repeat(100_000);
-    assert_eq!(one_as(&layout, &open), Outcome::Reject(Reason::Malformed));
+    assert_eq!(one_as(&fields, &open), Outcome::Reject(Reason::Malformed));
 }
 
 /// The value of a field, as it is written.
@@ -165,7 +165,7 @@ fn value() -> impl Strategy<Value = String> {
     proptest::sample::select(values.map(str::to_owned).to_vec())
 }
 
-/// One event's fields; no `id` that is not kept, for the hash of a line knows its layout.
+/// One event's fields; no `id` that is not kept, for the hash of a line knows its fields.
 fn event() -> impl Strategy<Value = [Option<String>; 5]> {
     let times =
         [r#""2026-11-01T10:00:00.000Z""#, "1793527200000", r#""\u0032026-11-01T10:00:00+02:00""#, "null", "1.5"];
@@ -201,7 +201,7 @@ proptest! {
         let ids = [("sessionId", session.clone()), ("email", email.clone()), ("ecommerceId", customer.clone())];
         let user = object(&[("identities", Some(object(&ids, "null", seed)))], "1", seed);
         let activity = object(&[("timestamp", time.clone()), ("id", id.clone()), ("user", Some(user))], &noise, seed);
-        let expected = one_as(&Layout::default(), &activity);
+        let expected = one_as(&Fields::default(), &activity);
 
         let meta = object(&[("at", time.clone()), ("id", id.clone())], &noise, seed);
         let traits = object(&[("em\\u0061il", email.clone())], &noise, seed);
@@ -221,7 +221,7 @@ proptest! {
     }
 
     #[test]
-    fn every_layout_is_as_strict(
+    fn every_fields_is_as_strict(
         line in prop_oneof![json_text(), event().prop_map(|[at, id, session, email, customer]| {
             let meta = object(&[("at", at), ("id", id)], "1", 1);
             object(&[("meta", Some(meta)), ("context", email), ("anonymousId", session), ("userId", customer)], "{}", 2)
@@ -241,15 +241,15 @@ proptest! {
         // Half of a surrogate pair is refused where it is needed, which is another matter in each.
         let text = String::from_utf8_lossy(&line).to_lowercase();
         prop_assume!(!text.contains("\\ud") && text.trim().lines().count() == 1);
-        let malformed = |layout: &Layout| {
+        let malformed = |fields: &Fields| {
             let mut malformed = Vec::new();
             let (mut namespaces, mut junk) = (Namespaces::new(Levels::default()), JunkCounts::new());
-            Decoder::new(&Junk::default(), layout).chunk(&whole(&line), &mut namespaces, &mut junk, |line| {
+            Decoder::new(&Junk::default(), fields).chunk(&whole(&line), &mut namespaces, &mut junk, |line| {
                 malformed.push(line.outcome.err().filter(|reject| reject.reason == Reason::Malformed));
             });
             malformed
         };
-        prop_assert_eq!(malformed(&single()), malformed(&Layout::default()), "{}", text);
-        prop_assert_eq!(malformed(&both()), malformed(&Layout::default()), "{}", text);
+        prop_assert_eq!(malformed(&single()), malformed(&Fields::default()), "{}", text);
+        prop_assert_eq!(malformed(&both()), malformed(&Fields::default()), "{}", text);
     }
 }

@@ -11,11 +11,12 @@ use serde_json::Value as Json;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::ingest::chunk::Chunk;
-use crate::ingest::decode::{Decoded, Decoder};
+use crate::ingest::decode::Decoder;
+use crate::ingest::fields::Fields;
+use crate::ingest::format::Decoded;
+use crate::ingest::json::scan::MAX_DEPTH;
 use crate::ingest::junk::JunkCounts;
-use crate::ingest::layout::Layout;
 use crate::ingest::reject::Reason;
-use crate::ingest::scan::MAX_DEPTH;
 use crate::model::event::EventId;
 use crate::model::limits::{MAX_IDENTITIES_PER_EVENT, MAX_LINE_BYTES, MAX_REJECT_BYTES};
 use crate::model::namespace::{Levels, Namespaces};
@@ -38,20 +39,18 @@ fn id_text(id: EventId<'_>) -> String {
 }
 
 pub(super) fn whole(bytes: &[u8]) -> Chunk {
-    let (bytes, end) = (bytes.to_vec(), bytes.len() as u64);
-    let unterminated = !bytes.is_empty() && !bytes.ends_with(b"\n");
-    Chunk { bytes, start: 0, end, unterminated, overlong: None }
+    Chunk::whole(bytes)
 }
 
 fn decode(chunk: &Chunk, junk: &mut JunkCounts) -> (Vec<(u64, Vec<u8>, Outcome)>, Decoded) {
-    decode_as(&Layout::default(), chunk, junk)
+    decode_as(&Fields::default(), chunk, junk)
 }
 
-fn decode_as(layout: &Layout, chunk: &Chunk, junk: &mut JunkCounts) -> (Vec<(u64, Vec<u8>, Outcome)>, Decoded) {
+fn decode_as(fields: &Fields, chunk: &Chunk, junk: &mut JunkCounts) -> (Vec<(u64, Vec<u8>, Outcome)>, Decoded) {
     let mut namespaces = Namespaces::new(Levels::default());
     let mut lines = Vec::new();
     let mut found = Vec::new();
-    let decoded = Decoder::new(&Junk::default(), layout).chunk(chunk, &mut namespaces, junk, |line| {
+    let decoded = Decoder::new(&Junk::default(), fields).chunk(chunk, &mut namespaces, junk, |line| {
         let outcome = line.outcome.map(|activity| {
             let identities: Vec<_> = activity.identities.iter().map(|(id, value)| (*id, value.to_string())).collect();
             (activity.time, id_text(activity.id), identities)
@@ -72,12 +71,12 @@ fn decode_as(layout: &Layout, chunk: &Chunk, junk: &mut JunkCounts) -> (Vec<(u64
 }
 
 fn one(line: &str) -> Outcome {
-    one_as(&Layout::default(), line)
+    one_as(&Fields::default(), line)
 }
 
-/// What becomes of a line of this layout.
-pub(super) fn one_as(layout: &Layout, line: &str) -> Outcome {
-    let (mut lines, _) = decode_as(layout, &whole(line.as_bytes()), &mut JunkCounts::new());
+/// What becomes of a line of this fields.
+pub(super) fn one_as(fields: &Fields, line: &str) -> Outcome {
+    let (mut lines, _) = decode_as(fields, &whole(line.as_bytes()), &mut JunkCounts::new());
     assert_eq!(lines.len(), 1, "{line}");
     lines.remove(0).2
 }
@@ -112,7 +111,7 @@ fn half_a_surrogate_pair_matters_where_its_text_is_needed() {
     assert_eq!(titled(r"\ud83"), Outcome::Reject(Reason::Malformed), "no escape at all");
     let line = r#"{"timestamp":0,"user":{"identities":{"a":"b\n","x":"y\t\udead"}}}"#;
     let (mut namespaces, mut told) = (Namespaces::new(Levels::default()), String::new());
-    Decoder::new(&Junk::default(), &Layout::default()).chunk(
+    Decoder::new(&Junk::default(), &Fields::default()).chunk(
         &whole(line.as_bytes()),
         &mut namespaces,
         &mut JunkCounts::new(),

@@ -1,0 +1,286 @@
+//! The few fields of an activity that identity needs, found in its line.
+
+use crate::ingest::fields::{Target, Tree};
+use crate::ingest::json::scan::{Fault, Scanner, Span, Token, unescape};
+
+/// Where the fields of one line lie. Kept from line to line, so that nothing is allocated for one.
+#[derive(Debug)]
+pub(super) struct Members {
+    pub timestamp: Token,
+    pub time: Token,
+    pub id: Token,
+    /// Namespaces and values of `user.identities` that are text or numbers, as they were met.
+    pub identities: Vec<(Span, Token)>,
+    /// Where there are single fields: what each held.
+    singles: Vec<Token>,
+    /// Whether a span above holds escapes.
+    escaped: bool,
+    /// The names of the single fields, which no line spells, and behind them the texts of spans with escapes.
+    decoded: String,
+    /// Where the names of the single fields lie in `decoded`.
+    names: Vec<Span>,
+    /// Where they end.
+    names_end: usize,
+}
+
+/// The keys that are looked for; a repeated one counts where it stands last.
+enum Key {
+    Timestamp,
+    Time,
+    Id,
+    User,
+    Other,
+}
+
+impl Members {
+    pub fn new() -> Self {
+        let absent = Token::Absent;
+        Self {
+            timestamp: absent,
+            time: absent,
+            id: absent,
+            identities: Vec::new(),
+            singles: Vec::new(),
+            escaped: false,
+            decoded: String::new(),
+            names: Vec::new(),
+            names_end: 0,
+        }
+    }
+
+    /// Those of lines that are read by `tree`.
+    pub fn of(tree: &Tree) -> Self {
+        let mut this = Self::new();
+        for name in &tree.names {
+            let start = this.decoded.len();
+            this.decoded.push_str(name);
+            this.names.push(Span { start, end: this.decoded.len(), escaped: true });
+            this.singles.push(Token::Absent);
+        }
+        this.names_end = this.decoded.len();
+        this
+    }
+
+    /// Reads the object at `scanner`, which reads `text`.
+    pub fn read(&mut self, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+        (self.timestamp, self.time, self.id) = (Token::Absent, Token::Absent, Token::Absent);
+        self.identities.clear();
+        self.escaped = false;
+        scanner.object(|scanner, key| {
+            match self.key(text, scanner, key) {
+                Key::Timestamp => self.timestamp = self.token(scanner, 1)?,
+                Key::Time => self.time = self.token(scanner, 1)?,
+                Key::Id => self.id = self.token(scanner, 1)?,
+                Key::User => self.user(text, scanner)?,
+                Key::Other => scanner.skip(1)?,
+            }
+            Ok(())
+        })?;
+        if self.escaped {
+            self.decode(text).map_err(|place| {
+                scanner.at = place;
+                Fault::Surrogate
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Reads the object at `scanner`, which reads `text`, as a line whose fields `tree` tells, for which these were made.
+    #[inline(never)]
+    pub fn read_by(&mut self, tree: &Tree, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+        self.escaped = false;
+        // There may be none in the tree, but what the single fields held for the last line is among them.
+        self.identities.clear();
+        self.forget(tree, 0);
+        self.node(tree, 0, 1, text, scanner)?;
+        if self.escaped {
+            self.decode(text).map_err(|place| {
+                scanner.at = place;
+                Fault::Surrogate
+            })?;
+        }
+        // Only now: their names are decoded already.
+        let singles = self.names.iter().zip(&self.singles);
+        let held = singles.filter(|(_, value)| matches!(value, Token::Text(_) | Token::Number(_)));
+        self.identities.extend(held.map(|(&name, &value)| (name, value)));
+        Ok(())
+    }
+
+    /// Reads the object of a node, which stands `depth` deep.
+    fn node(
+        &mut self,
+        tree: &Tree,
+        node: usize,
+        depth: u32,
+        text: &str,
+        scanner: &mut Scanner<'_>,
+    ) -> Result<(), Fault> {
+        scanner.object(|scanner, key| {
+            let target = if key.escaped {
+                let mut name = String::new();
+                let known = unescape(&text[key.start..key.end], &mut name);
+                known.ok().and_then(|()| tree.target(node, name.as_bytes()))
+            } else {
+                tree.target(node, scanner.raw(key))
+            };
+            match target {
+                None => scanner.skip(depth)?,
+                Some(Target::Timestamp) => self.timestamp = self.token(scanner, depth)?,
+                Some(Target::Time) => self.time = self.token(scanner, depth)?,
+                Some(Target::Id) => self.id = self.token(scanner, depth)?,
+                Some(Target::Single(place)) => self.singles[place] = self.token(scanner, depth)?,
+                Some(Target::Identities) => self.mapping(scanner, depth)?,
+                Some(Target::Inside(inner)) => {
+                    // A repeated key counts where it stands last: what an earlier one held is gone.
+                    self.forget(tree, inner);
+                    if scanner.white() == b'{' {
+                        self.node(tree, inner, depth + 1, text, scanner)?;
+                    } else {
+                        scanner.skip(depth)?;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets what was found at a node and below.
+    fn forget(&mut self, tree: &Tree, node: usize) {
+        for target in tree.targets(node) {
+            match target {
+                Target::Timestamp => self.timestamp = Token::Absent,
+                Target::Time => self.time = Token::Absent,
+                Target::Id => self.id = Token::Absent,
+                Target::Single(place) => self.singles[place] = Token::Absent,
+                Target::Identities => self.identities.clear(),
+                Target::Inside(inner) => self.forget(tree, inner),
+            }
+        }
+    }
+
+    /// The text at `span` of `text`, its escapes resolved.
+    #[inline(always)]
+    pub fn text<'t>(&'t self, text: &'t str, span: Span) -> &'t str {
+        if span.escaped { &self.decoded[span.start..span.end] } else { &text[span.start..span.end] }
+    }
+
+    fn user(&mut self, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+        self.identities.clear();
+        if scanner.white() != b'{' {
+            return scanner.skip(1);
+        }
+        scanner.object(|scanner, key| {
+            if !is(text, scanner, key, b"identities") {
+                return scanner.skip(2);
+            }
+            self.identities.clear();
+            if scanner.white() != b'{' {
+                return scanner.skip(2);
+            }
+            scanner.object(|scanner, namespace| self.identity(scanner, namespace, 3))
+        })
+    }
+
+    /// The same for an object of identities that other lines have at `depth`. Not shared with the above, which would no
+    /// longer be inlined: that took a seventh more time of all decoding.
+    fn mapping(&mut self, scanner: &mut Scanner<'_>, depth: u32) -> Result<(), Fault> {
+        self.identities.clear();
+        if scanner.white() != b'{' {
+            return scanner.skip(depth);
+        }
+        scanner.object(|scanner, namespace| self.identity(scanner, namespace, depth + 1))
+    }
+
+    #[inline(always)]
+    fn identity(&mut self, scanner: &mut Scanner<'_>, namespace: Span, depth: u32) -> Result<(), Fault> {
+        let value = self.token(scanner, depth)?;
+        if let Token::Text(_) | Token::Number(_) = value {
+            self.escaped |= namespace.escaped;
+            self.identities.push((namespace, value));
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn token(&mut self, scanner: &mut Scanner<'_>, depth: u32) -> Result<Token, Fault> {
+        let token = scanner.token(depth)?;
+        if let Token::Text(span) = token {
+            self.escaped |= span.escaped;
+        }
+        Ok(token)
+    }
+
+    #[inline(always)]
+    fn key(&self, text: &str, scanner: &Scanner<'_>, key: Span) -> Key {
+        if key.escaped {
+            return escaped_key(text, key);
+        }
+        key_of(scanner.raw(key))
+    }
+
+    /// Moves every text with escapes, resolved, to `decoded`; spans with escapes point there from now on. A `time` beside a
+    /// `timestamp` is passed over.
+    ///
+    /// # Errors
+    /// The place in `text` of an escape without which there is no text.
+    #[inline(never)]
+    fn decode(&mut self, text: &str) -> Result<(), usize> {
+        let decoded = &mut self.decoded;
+        decoded.truncate(self.names_end);
+        let mut decode = |span: &mut Span| {
+            if span.escaped {
+                let start = decoded.len();
+                unescape(&text[span.start..span.end], decoded).map_err(|place| span.start + place)?;
+                (span.start, span.end) = (start, decoded.len());
+            }
+            Ok::<(), usize>(())
+        };
+        let moment = if self.timestamp == Token::Absent { &mut self.time } else { &mut self.timestamp };
+        for token in [moment, &mut self.id] {
+            if let Token::Text(span) = token {
+                decode(span)?;
+            }
+        }
+        for value in &mut self.singles {
+            if let Token::Text(span) = value {
+                decode(span)?;
+            }
+        }
+        for (namespace, value) in &mut self.identities {
+            decode(namespace)?;
+            if let Token::Text(span) = value {
+                decode(span)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[inline(always)]
+fn key_of(name: &[u8]) -> Key {
+    match name {
+        b"timestamp" => Key::Timestamp,
+        b"time" => Key::Time,
+        b"id" => Key::Id,
+        b"user" => Key::User,
+        _ => Key::Other,
+    }
+}
+
+#[inline(never)]
+fn escaped_key(text: &str, key: Span) -> Key {
+    let mut name = String::new();
+    match unescape(&text[key.start..key.end], &mut name) {
+        Ok(()) => key_of(name.as_bytes()),
+        Err(_) => Key::Other,
+    }
+}
+
+#[inline(always)]
+fn is(text: &str, scanner: &Scanner<'_>, key: Span, name: &[u8]) -> bool {
+    if !key.escaped {
+        return scanner.raw(key) == name;
+    }
+    let mut plain = String::new();
+    unescape(&text[key.start..key.end], &mut plain).is_ok() && plain.as_bytes() == name
+}
