@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use crate::graph::facts::Facts;
-use crate::graph::forest::Forest;
+use crate::graph::forest::{Climb, Forest};
 use crate::model::identity::IdentityId;
 use crate::model::namespace::NamespaceId;
 use crate::model::person::{Person, Standing};
@@ -53,10 +53,10 @@ impl Applied {
 
 /// Where an identity stands. O(log n).
 pub(super) fn standing(id: IdentityId, forest: &Forest) -> Standing {
-    let (root, since) = forest.way_up(id);
-    if forest.is_customer(root) {
-        Standing { person: Person::Customer(root), since }
+    let Climb { top, last } = forest.climb(id);
+    if forest.is_customer(top) {
+        Standing { person: Person::Customer(top), since: last.map(|key| key.first) }
     } else {
-        Standing { person: Person::Anonymous(forest.earliest(root)), since: None }
+        Standing { person: Person::Anonymous(forest.earliest(top)), since: None }
     }
 }

@@ -10,7 +10,7 @@
 //! after the bounds of both its ends is refused for certain. Any other that touches such a group is put aside with it.
 
 use crate::graph::dirty::Dirty;
-use crate::graph::facts::{Due, Facts, Key};
+use crate::graph::facts::{Due, Facts};
 use crate::graph::forest::Forest;
 use crate::graph::links::{LinkId, Links};
 use crate::graph::{Applied, Delta, Graph, GraphError};
@@ -180,18 +180,18 @@ impl Graph {
     }
 }
 
-/// Takes one link: joins, refuses, passes over, or puts aside.
+/// Takes one link: joins, refuses, ignores, or puts aside.
 fn take(due: Due, facts: &Facts, forest: &mut Forest, dirty: &mut Dirty, applied: &mut Applied) {
     let Due { key, lower, higher } = due;
     let (a, b) = (forest.root(lower), forest.root(higher));
     if a == b {
         let closes_earlier =
-            || forest.bott(lower, higher, facts).is_some_and(|known| facts.compare_keys(key, known).is_lt());
+            || forest.connected_by(lower, higher, facts).is_some_and(|known| facts.compare_keys(key, known).is_lt());
         if !dirty.contains(a) && closes_earlier() {
             dirty.unite(a, a);
         }
     } else if forest.is_customer(a) && forest.is_customer(b) {
-        let earlier_than = |id| forest.last_edge(id).is_some_and(|known: Key| facts.compare_keys(key, known).is_lt());
+        let earlier_than = |id| forest.climb(id).last.is_some_and(|known| facts.compare_keys(key, known).is_lt());
         if earlier_than(lower) || earlier_than(higher) {
             dirty.unite(a, b);
         }
@@ -203,7 +203,7 @@ fn take(due: Due, facts: &Facts, forest: &mut Forest, dirty: &mut Dirty, applied
     }
 }
 
-/// Of two groups that are to be one, that which takes the other's name. Nobody in the other stands differently afterwards.
+/// Of two groups that are to be one, that which takes the other's name. In the other, no identity stands differently afterwards.
 fn renamed(a: IdentityId, b: IdentityId, facts: &Facts, forest: &Forest) -> IdentityId {
     let a_stays =
         forest.is_customer(a) || !forest.is_customer(b) && facts.is_earlier(forest.earliest(a), forest.earliest(b));

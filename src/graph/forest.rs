@@ -41,6 +41,15 @@ impl Node {
     }
 }
 
+/// A way up a tree.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Climb {
+    /// Where it ended.
+    pub(super) top: IdentityId,
+    /// The key of its last edge: where the top is a customer, of the link that first connected the two. `None` where it has none.
+    pub(super) last: Option<Key>,
+}
+
 /// What ties a member to its group, and what the root knows of that.
 #[derive(Debug, Clone, Copy)]
 struct Member {
@@ -81,47 +90,34 @@ impl Forest {
 
     /// The root of the group of `id`. O(log n).
     pub(super) fn root(&self, id: IdentityId) -> IdentityId {
-        self.way_up(id).0
+        self.climb(id).top
     }
 
-    /// The root of the group of `id`, and the time of the last edge on the way there. O(log n).
-    pub(super) fn way_up(&self, id: IdentityId) -> (IdentityId, Option<Time>) {
-        let (mut at, mut since) = (id, None);
-        loop {
-            let node = &self.nodes[at.index()];
-            if node.is_root() {
-                return (at, since);
-            }
-            since = Some(node.first);
-            at = IdentityId(node.parent);
-        }
+    /// The way from `id` to the root of its group. O(log n).
+    pub(super) fn climb(&self, id: IdentityId) -> Climb {
+        self.climb_while(id, |_| true)
     }
 
-    /// As [`way_up`](Self::way_up), over the links with a first co-occurrence up to `until`.
-    pub(super) fn way_up_as_of(&self, id: IdentityId, until: Time) -> (IdentityId, Option<Time>) {
-        let (mut at, mut since) = (id, None);
-        loop {
-            let node = &self.nodes[at.index()];
-            if node.is_root() || node.first > until {
-                return (at, since);
-            }
-            since = Some(node.first);
-            at = IdentityId(node.parent);
-        }
+    /// As [`climb`](Self::climb), over the links with a first co-occurrence up to `until`.
+    pub(super) fn climb_as_of(&self, id: IdentityId, until: Time) -> Climb {
+        self.climb_while(id, |key| key.first <= until)
     }
 
-    /// The key of the last edge on the way from `id` to its root: where that is a customer, of the link that first
-    /// connected the two. `None` for the root itself.
-    pub(super) fn last_edge(&self, id: IdentityId) -> Option<Key> {
-        let (mut at, mut last) = (id, None);
-        loop {
-            let node = &self.nodes[at.index()];
-            if node.is_root() {
-                return last;
-            }
-            last = node.key();
-            at = IdentityId(node.parent);
+    /// The one way up: edge by edge, while `goes_on` says so of the next, to the root at most.
+    #[inline]
+    fn climb_while(&self, id: IdentityId, mut goes_on: impl FnMut(Key) -> bool) -> Climb {
+        let mut way = Climb { top: id, last: None };
+        while let Some((key, above)) = self.edge(way.top).filter(|&(key, _)| goes_on(key)) {
+            way = Climb { top: above, last: Some(key) };
         }
+        way
+    }
+
+    /// The edge above `id`: its key, and where it leads. `None` for a root.
+    #[inline]
+    fn edge(&self, id: IdentityId) -> Option<(Key, IdentityId)> {
+        let node = &self.nodes[id.index()];
+        (!node.is_root()).then_some((Key { first: node.first, link: LinkId(node.link) }, IdentityId(node.parent)))
     }
 
     /// Whether `id` is a customer.
@@ -157,22 +153,18 @@ impl Forest {
 
     /// The key that first connected two identities: the greatest on their path. `None` when they are one, or not connected.
     /// O(log n).
-    pub(super) fn bott(&self, a: IdentityId, b: IdentityId, facts: &Facts) -> Option<Key> {
+    pub(super) fn connected_by(&self, a: IdentityId, b: IdentityId, facts: &Facts) -> Option<Key> {
         let (mut low, mut high, mut latest) = (a, b, None);
         while low != high {
-            let (of_low, of_high) = (&self.nodes[low.index()], &self.nodes[high.index()]);
-            let swap = match (of_low.is_root(), of_high.is_root()) {
-                (true, true) => return None,
-                (true, false) => true,
-                (false, true) => false,
-                (false, false) => compare(of_low.key(), of_high.key(), facts).is_gt(),
+            let (of_low, of_high) = (self.edge(low), self.edge(high));
+            let low_is_next = match (of_low, of_high) {
+                (Some(low), Some(high)) => facts.compare_keys(low.0, high.0).is_le(),
+                (of_low, _) => of_low.is_some(),
             };
-            if swap {
-                (low, high) = (high, low);
-            }
-            let node = &self.nodes[low.index()];
-            latest = node.key();
-            low = IdentityId(node.parent);
+            let (key, above) = if low_is_next { of_low } else { of_high }?;
+            // The next climb is from either: they change places.
+            (low, high) = (above, if low_is_next { high } else { low });
+            latest = Some(key);
         }
         latest
     }
@@ -209,10 +201,7 @@ impl Forest {
         if self.is_customer(part) {
             return false;
         }
-        let mut top = at;
-        while !self.nodes[top.index()].is_root() && compare(self.nodes[top.index()].key(), Some(key), facts).is_lt() {
-            top = IdentityId(self.nodes[top.index()].parent);
-        }
+        let top = self.climb_while(at, |edge| facts.compare_keys(edge, key).is_lt()).top;
         let height = self.depth(top) + 1 + max_height(self.size(part), false);
         if height > max_height(self.size(root) + self.size(part), self.is_customer(root)) {
             return false;
@@ -261,11 +250,11 @@ impl Forest {
     }
 
     fn depth(&self, id: IdentityId) -> u32 {
-        let (mut at, mut depth) = (id, 0);
-        while !self.nodes[at.index()].is_root() {
-            at = IdentityId(self.nodes[at.index()].parent);
+        let mut depth = 0;
+        self.climb_while(id, |_| {
             depth += 1;
-        }
+            true
+        });
         depth
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::graph::forest::Climb;
 use crate::graph::links::LinkId;
 use crate::graph::{Graph, applied};
 use crate::model::digest::IdentityHash;
@@ -14,24 +15,21 @@ use crate::model::time::Time;
 impl Graph {
     /// The customer that an identity belongs to, and since when. O(log n), in practice a step or two.
     pub fn owner(&self, id: IdentityId) -> Option<Owner> {
-        let (root, since) = self.forest.way_up(id);
-        self.forest.is_customer(root).then_some(Owner { customer: root, since })
+        self.owner_at(self.forest.climb(id))
     }
 
     /// The owner by the events up to and including `until` alone.
     pub fn owner_as_of(&self, id: IdentityId, until: Time) -> Option<Owner> {
-        let (top, since) = self.forest.way_up_as_of(id, until);
-        self.forest.is_customer(top).then_some(Owner { customer: top, since })
+        self.owner_at(self.forest.climb_as_of(id, until))
+    }
+
+    fn owner_at(&self, Climb { top, last }: Climb) -> Option<Owner> {
+        self.forest.is_customer(top).then_some(Owner { customer: top, since: last.map(|key| key.first) })
     }
 
     /// Whom an identity belongs to: its customer, or an anonymous group named by its earliest identity.
     pub fn person(&self, id: IdentityId) -> Person {
-        let root = self.forest.root(id);
-        if self.forest.is_customer(root) {
-            Person::Customer(root)
-        } else {
-            Person::Anonymous(self.forest.earliest(root))
-        }
+        self.standing(id).person
     }
 
     /// The identities of the same group, `id` among them, in no order that means anything:
@@ -58,7 +56,7 @@ impl Graph {
     /// The link that first connected two identities: the latest on the path between them.
     /// `None` when they are one, or not connected. O(log n).
     pub fn connected_by(&self, a: IdentityId, b: IdentityId) -> Option<LinkId> {
-        self.forest.bott(a, b, &self.facts).map(|key| key.link)
+        self.forest.connected_by(a, b, &self.facts).map(|key| key.link)
     }
 
     /// Whether a link joined two groups. One that did not either closed a ring or was [refused](Self::refused).
