@@ -20,7 +20,6 @@ use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::person::AttributionKind;
 use crate::model::settings::Junk;
 use crate::resolver::{Attributor, View};
-use crate::store::error::StoreError;
 
 /// Chunks on their way a thread: enough that no thread waits for the writer, few enough that memory does not follow the log.
 const CHUNKS_PER_THREAD: usize = 2;
@@ -36,14 +35,14 @@ pub enum ExportError {
     Write(#[from] io::Error),
     /// The logins of shared sessions could not be read.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] Error),
 }
 
 impl From<ExportError> for Error {
     fn from(error: ExportError) -> Self {
         match error {
             ExportError::Ingest(error) => error.into(),
-            ExportError::Store(error) => error.into(),
+            ExportError::Store(error) => error,
             ExportError::Write(cause) => {
                 Self::new(ErrorKind::of_io(&cause, ErrorKind::Output), ExportError::Write(cause))
             }

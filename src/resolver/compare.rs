@@ -7,12 +7,12 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::graph::Graph;
+use crate::model::error::Result;
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::person::Person;
 use crate::model::policy::{Policy, Reading};
 use crate::resolver::attribution::{AnchorRule, carried_customer, is_shared};
 use crate::resolver::view::View;
-use crate::store::error::StoreError;
 use crate::store::scan::Group;
 
 /// A session that two readings tell differently.
@@ -77,10 +77,7 @@ pub struct PolicyShare {
 }
 
 /// Calls `row` for every session of the store, on all cores.
-fn each_session<T: Send>(
-    view: &View,
-    row: impl Fn(IdentityId, &Group<'_>) -> Option<T> + Sync,
-) -> Result<Vec<T>, StoreError> {
+fn each_session<T: Send>(view: &View, row: impl Fn(IdentityId, &Group<'_>) -> Option<T> + Sync) -> Result<Vec<T>> {
     let of_piece = |piece: Range<u32>| {
         let mut rows = Vec::new();
         let mut scan = view.stored_events().scan(piece);
@@ -91,12 +88,12 @@ fn each_session<T: Send>(
         }
         Ok(rows)
     };
-    let pieces: Vec<Vec<T>> = view.pieces().into_par_iter().map(of_piece).collect::<Result<_, StoreError>>()?;
+    let pieces: Vec<Vec<T>> = view.pieces().into_par_iter().map(of_piece).collect::<Result<_>>()?;
     Ok(pieces.into_iter().flatten().collect())
 }
 
 /// Every session that two readings tell differently, sorted by session.
-pub fn diff(view: &View, a: Reading, b: Reading) -> Result<Vec<DiffRow>, StoreError> {
+pub fn diff(view: &View, a: Reading, b: Reading) -> Result<Vec<DiffRow>> {
     let (a, b) = (view.under(a), view.under(b));
     let mut rows = each_session(view, |session, group| diff_row(&a, &b, session, group))?;
     rows.par_sort_unstable_by(|a, b| a.session.cmp(&b.session));
@@ -126,7 +123,7 @@ fn diff_row(a: &View, b: &View, session: IdentityId, group: &Group<'_>) -> Optio
 }
 
 /// Every session that met more than one customer, sorted by session.
-pub fn shared(view: &View) -> Result<Vec<SharedRow>, StoreError> {
+pub fn shared(view: &View) -> Result<Vec<SharedRow>> {
     let row = |session, group: &Group<'_>| is_shared(view.graph(), session).then(|| shared_row(view, session, group));
     let mut rows = each_session(view, row)?;
     rows.par_sort_unstable_by(|a, b| a.session.cmp(&b.session));

@@ -7,6 +7,7 @@ use crate::graph::Graph;
 use crate::graph::explain::{Refusal, Refusals, WhyNot};
 use crate::graph::links::LinkId;
 use crate::model::digest::EventHash;
+use crate::model::error::Result;
 use crate::model::event::{Event, in_level_order};
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::link::Link;
@@ -129,7 +130,7 @@ pub struct OwnerRow {
 }
 
 /// Why `id` belongs to its person.
-pub fn one(view: &View, id: IdentityId) -> Result<Explanation, StoreError> {
+pub fn one(view: &View, id: IdentityId) -> Result<Explanation> {
     let graph = view.graph();
     let (chain, decisive) = chains(graph, id, graph.person(id).identity());
     let Refusals { first, more } = graph.refusals_of(id);
@@ -145,7 +146,7 @@ pub fn one(view: &View, id: IdentityId) -> Result<Explanation, StoreError> {
 }
 
 /// Why `a` and `b` are one person, or why not.
-pub fn pair(view: &View, a: IdentityId, b: IdentityId) -> Result<PairExplanation, StoreError> {
+pub fn pair(view: &View, a: IdentityId, b: IdentityId) -> Result<PairExplanation> {
     let graph = view.graph();
     let (chain, decisive) = chains(graph, a, b);
     let (Refusals { first, more }, way) = match graph.why_not(a, b) {
@@ -188,7 +189,7 @@ struct Told(HashMap<LinkId, Evidence>);
 
 impl Told {
     /// Finds the witness of every link: a read for each anchor that holds any.
-    fn new<const N: usize>(view: &View, links: [&[LinkId]; N]) -> Result<Self, StoreError> {
+    fn new<const N: usize>(view: &View, links: [&[LinkId]; N]) -> Result<Self> {
         let graph = view.graph();
         let mut links = links.concat();
         let place = |&link: &LinkId| (graph.links()[link].witness.anchor, link);
@@ -211,10 +212,8 @@ impl Told {
             }
             if let Some(&link) = links.iter().find(|&link| !told.contains_key(link)) {
                 let Link { lower, higher, .. } = graph.links()[link];
-                return Err(StoreError::Unwitnessed {
-                    store: view.stored_events().store(),
-                    link: format!("{} - {}", graph.identity(lower), graph.identity(higher)),
-                });
+                let link = format!("{} - {}", graph.identity(lower), graph.identity(higher));
+                return Err(StoreError::Unwitnessed { store: view.stored_events().store(), link }.into());
             }
         }
         Ok(Self(told))

@@ -3,13 +3,13 @@
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
+use crate::model::error::Result;
 use crate::model::event::DecodedEvent;
 use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::person::{AttributionKind, Standing};
 use crate::resolver::attribution::{self, AnchorRule, Attributed, Moment, is_shared};
 use crate::resolver::view::View;
-use crate::store::error::StoreError;
 use crate::store::scan::Cursor;
 
 /// Shared sessions that one task reads: neighbours lie in the same blocks.
@@ -29,18 +29,18 @@ impl<'v> Lookup<'v> {
     }
 
     /// Whom an identity belongs to.
-    pub fn standing(&mut self, id: IdentityId) -> Result<Standing, StoreError> {
+    pub fn standing(&mut self, id: IdentityId) -> Result<Standing> {
         let view = self.view;
         attribution::standing(view.graph(), view.reading(), id, || self.logins(id))
     }
 
     /// The rule for the events of an anchor.
-    pub fn rule(&mut self, anchor: IdentityId) -> Result<AnchorRule<'v>, StoreError> {
+    pub fn rule(&mut self, anchor: IdentityId) -> Result<AnchorRule<'v>> {
         let view = self.view;
         AnchorRule::new(view.graph(), view.reading(), anchor, || self.logins(anchor))
     }
 
-    fn logins(&mut self, session: IdentityId) -> Result<Vec<Moment>, StoreError> {
+    fn logins(&mut self, session: IdentityId) -> Result<Vec<Moment>> {
         let view = self.view;
         let cursor = self.cursor.get_or_insert_with(|| view.stored_events().cursor());
         Ok(attribution::logins(view.graph(), view.reading().until(), &cursor.group(session)?))
@@ -57,7 +57,7 @@ pub struct Attributor {
 
 impl Attributor {
     /// Reads the logins of all shared sessions, where the reading of `view` follows them.
-    pub(super) fn new(view: View) -> Result<Self, StoreError> {
+    pub(super) fn new(view: View) -> Result<Self> {
         let graph = view.graph();
         let shared = |id: &IdentityId| graph.is_session(*id) && is_shared(graph, *id);
         let sessions: Vec<IdentityId> = match view.reading().policy.follows_logins() {
@@ -67,7 +67,7 @@ impl Attributor {
         let read = |sessions: &[IdentityId]| {
             let mut lookup = Lookup::new(&view);
             let moments = |&session| Ok((session, lookup.rule(session)?.moments().to_vec()));
-            sessions.iter().map(moments).collect::<Result<Vec<_>, StoreError>>()
+            sessions.iter().map(moments).collect::<Result<Vec<_>>>()
         };
         let parts: Vec<_> = sessions.par_chunks(SESSIONS_A_TASK).map(read).collect::<Result<_, _>>()?;
         let moments = parts.into_iter().flatten().collect();

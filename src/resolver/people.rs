@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::model::error::Result;
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::person::{Person, PersonKind};
 use crate::resolver::attribution::AnchorRule;
 use crate::resolver::lookup::Lookup;
 use crate::resolver::view::View;
-use crate::store::error::StoreError;
 
 /// A person, and how much belongs to them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,7 +49,7 @@ impl Counts {
 }
 
 /// A row a person, in identity order.
-pub(super) fn people(view: &View) -> Result<Vec<PersonRow>, StoreError> {
+pub(super) fn people(view: &View) -> Result<Vec<PersonRow>> {
     let graph = view.graph();
     let [sessions, identities, events] = [(); 3].map(|()| Counts::new(graph.identities().len()));
     let ids: Vec<IdentityId> = graph.identities().ids().filter(|&id| graph.is_known(id)).collect();
@@ -68,7 +68,7 @@ pub(super) fn people(view: &View) -> Result<Vec<PersonRow>, StoreError> {
         }
         Ok(found)
     });
-    let mut found: Vec<Person> = found.collect::<Result<Vec<_>, StoreError>>()?.concat();
+    let mut found: Vec<Person> = found.collect::<Result<Vec<_>>>()?.concat();
     view.pieces().into_par_iter().try_for_each(|piece| count_events(view, piece, &events))?;
     found.par_sort_unstable_by(|a, b| graph.compare(a.identity(), b.identity()));
     let row = |person: Person| PersonRow {
@@ -81,7 +81,7 @@ pub(super) fn people(view: &View) -> Result<Vec<PersonRow>, StoreError> {
     Ok(found.into_par_iter().map(row).collect())
 }
 
-fn count_events(view: &View, anchors: std::ops::Range<u32>, events: &Counts) -> Result<(), StoreError> {
+fn count_events(view: &View, anchors: std::ops::Range<u32>, events: &Counts) -> Result<()> {
     let until = view.reading().until();
     let mut scan = view.stored_events().scan(anchors);
     while let Some(group) = scan.next()? {

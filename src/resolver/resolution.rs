@@ -4,13 +4,13 @@ use std::convert::Infallible;
 
 use serde::Serialize;
 
+use crate::model::error::Result;
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::person::{Person, PersonKind, Standing};
 use crate::model::time::Time;
 use crate::resolver::lookup::Lookup;
 use crate::resolver::rows::held_by;
 use crate::resolver::view::View;
-use crate::store::error::StoreError;
 
 /// Who an identity is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,7 +39,7 @@ pub(super) fn published(view: &View, id: IdentityId) -> Resolution {
 }
 
 /// Who an identity is, under the reading of its view.
-pub(super) fn read(view: &View, id: IdentityId) -> Result<Resolution, StoreError> {
+pub(super) fn read(view: &View, id: IdentityId) -> Result<Resolution> {
     let mut lookup = Lookup::new(view);
     resolution(view, id, |id| lookup.standing(id))
 }

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::graph::Graph;
+use crate::model::error::Result;
 use crate::model::event::in_level_order;
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::person::{AttributionKind, Person, Standing};
@@ -11,7 +12,6 @@ use crate::model::time::Time;
 use crate::resolver::attribution::AnchorRule;
 use crate::resolver::lookup::Lookup;
 use crate::resolver::view::View;
-use crate::store::error::StoreError;
 use crate::store::scan::Cursor;
 
 /// A session and whom it belongs to.
@@ -53,7 +53,7 @@ pub struct EventRow {
 const SESSIONS_A_TASK: usize = 1 << 12;
 
 /// A row a session of the store, sorted by session.
-pub fn sessions(view: &View) -> Result<Vec<SessionRow>, StoreError> {
+pub fn sessions(view: &View) -> Result<Vec<SessionRow>> {
     let graph = view.graph();
     let sessions: Vec<IdentityId> =
         graph.identities().ids().filter(|&id| graph.is_session(id) && graph.is_known(id)).collect();
@@ -62,14 +62,14 @@ pub fn sessions(view: &View) -> Result<Vec<SessionRow>, StoreError> {
         let row = |&session| Ok(row(graph, session, counter.count(session)?, lookup.standing(session)?));
         sessions.iter().map(row).collect()
     });
-    let rows: Vec<Vec<SessionRow>> = rows.collect::<Result<_, StoreError>>()?;
+    let rows: Vec<Vec<SessionRow>> = rows.collect::<Result<_>>()?;
     let mut rows: Vec<SessionRow> = rows.into_iter().flatten().collect();
     rows.par_sort_unstable_by(|a, b| a.session.cmp(&b.session));
     Ok(rows)
 }
 
 /// The sessions of the person of `id`, sorted by session.
-pub fn sessions_of(view: &View, id: IdentityId) -> Result<Vec<SessionRow>, StoreError> {
+pub fn sessions_of(view: &View, id: IdentityId) -> Result<Vec<SessionRow>> {
     let graph = view.graph();
     let mut lookup = Lookup::new(view);
     let person = lookup.standing(id)?.person;
@@ -96,7 +96,7 @@ impl<'v> Counter<'v> {
         Self { view, until: view.reading().as_of.map(|until| (until, view.stored_events().cursor())) }
     }
 
-    fn count(&mut self, session: IdentityId) -> Result<u64, StoreError> {
+    fn count(&mut self, session: IdentityId) -> Result<u64> {
         let Some((until, cursor)) = &mut self.until else { return Ok(self.view.graph().seen(session).events) };
         Ok(cursor.group(session)?.events().take_while(|event| event.time <= *until).count() as u64)
     }
@@ -112,7 +112,7 @@ fn row(graph: &Graph, session: IdentityId, events: u64, standing: Standing) -> S
 }
 
 /// The events that belong to `person`, in time order (then by id, then by identities).
-pub fn events(view: &View, person: Person) -> Result<Vec<EventRow>, StoreError> {
+pub fn events(view: &View, person: Person) -> Result<Vec<EventRow>> {
     let (graph, until) = (view.graph(), view.reading().until());
     let mut rows = Vec::new();
     let mut cursor = view.stored_events().cursor();

@@ -4,13 +4,13 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::model::digest::{Digest, EventHash, IdentityHash};
+use crate::model::error::Result;
 use crate::model::event::in_level_order;
 use crate::model::identity::IdentityId;
 use crate::model::person::{AttributionKind, Person};
 use crate::resolver::attribution::{AnchorRule, is_shared};
 use crate::resolver::lookup::Lookup;
 use crate::resolver::view::View;
-use crate::store::error::StoreError;
 
 /// Identities that one task of the tally takes: some ten thousand hashes, well above the cost of handing out a task.
 const IDENTITIES_A_TASK: usize = 1 << 14;
@@ -91,7 +91,7 @@ impl Totals {
 type Hashes<'h> = &'h [IdentityHash];
 
 /// Counts everything, in parallel pieces that add up.
-pub fn tally(view: &View) -> Result<Totals, StoreError> {
+pub fn tally(view: &View) -> Result<Totals> {
     let graph = view.graph();
     let count = graph.identities().len() as u32;
     let hashes: Vec<IdentityHash> = (0..count).into_par_iter().map(|id| graph.hash(IdentityId(id))).collect();
@@ -107,7 +107,7 @@ pub fn tally(view: &View) -> Result<Totals, StoreError> {
     Ok(identities.merge(events))
 }
 
-fn tally_identities(view: &View, hashes: Hashes<'_>, from: usize) -> Result<Totals, StoreError> {
+fn tally_identities(view: &View, hashes: Hashes<'_>, from: usize) -> Result<Totals> {
     let graph = view.graph();
     let mut totals = Totals::default();
     let mut lookup = Lookup::new(view);
@@ -126,7 +126,7 @@ fn tally_identities(view: &View, hashes: Hashes<'_>, from: usize) -> Result<Tota
     Ok(totals)
 }
 
-fn tally_events(view: &View, hashes: Hashes<'_>, anchors: std::ops::Range<u32>) -> Result<Totals, StoreError> {
+fn tally_events(view: &View, hashes: Hashes<'_>, anchors: std::ops::Range<u32>) -> Result<Totals> {
     let (graph, reading, until) = (view.graph(), view.reading(), view.reading().until());
     let mut totals = Totals::default();
     let mut scan = view.stored_events().scan(anchors);

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::graph::Graph;
+use crate::model::error::Result;
 use crate::model::event::DecodedEvent;
 use crate::model::history::Sequence;
 use crate::model::identity::{Identity, IdentityId, Value};
@@ -20,7 +21,6 @@ use crate::resolver::people::{self, PersonRow};
 use crate::resolver::resolution::{self, Resolution};
 use crate::resolver::rows::{self, EventRow, SessionRow};
 use crate::resolver::totals::{self, Totals};
-use crate::store::error::StoreError;
 use crate::store::scan::Events;
 
 /// Pieces of a scan a thread: enough that one slow piece does not leave the others idle.
@@ -145,7 +145,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
-    pub fn resolve(&self, session: &str) -> Result<Option<Resolution>, StoreError> {
+    pub fn resolve(&self, session: &str) -> Result<Option<Resolution>> {
         self.resolve_in(SESSION, session)
     }
 
@@ -154,7 +154,7 @@ impl View {
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
-    pub fn resolve_in(&self, namespace: &str, value: &str) -> Result<Option<Resolution>, StoreError> {
+    pub fn resolve_in(&self, namespace: &str, value: &str) -> Result<Option<Resolution>> {
         self.find(namespace, value).map(|id| resolution::read(self, id)).transpose()
     }
 
@@ -171,7 +171,7 @@ impl View {
         &self,
         namespaces: &Namespaces,
         activity: &DecodedEvent<'_>,
-    ) -> Result<(Identity, AttributionKind), StoreError> {
+    ) -> Result<(Identity, AttributionKind)> {
         lookup::of_activity(self, namespaces, activity, |anchor| Lookup::new(self).rule(anchor))
     }
 
@@ -180,7 +180,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
-    pub fn attributor(&self) -> Result<Attributor, StoreError> {
+    pub fn attributor(&self) -> Result<Attributor> {
         Attributor::new(self.clone())
     }
 
@@ -194,7 +194,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
-    pub fn events(&self, namespace: &str, value: &str) -> Result<Option<Vec<EventRow>>, StoreError> {
+    pub fn events(&self, namespace: &str, value: &str) -> Result<Option<Vec<EventRow>>> {
         match self.find(namespace, value) {
             Some(id) => rows::events(self, Lookup::new(self).standing(id)?.person).map(Some),
             None => Ok(None),
@@ -206,7 +206,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
-    pub fn sessions(&self) -> Result<Vec<SessionRow>, StoreError> {
+    pub fn sessions(&self) -> Result<Vec<SessionRow>> {
         rows::sessions(self)
     }
 
@@ -214,7 +214,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
-    pub fn sessions_of(&self, namespace: &str, value: &str) -> Result<Option<Vec<SessionRow>>, StoreError> {
+    pub fn sessions_of(&self, namespace: &str, value: &str) -> Result<Option<Vec<SessionRow>>> {
         match self.find(namespace, value) {
             Some(id) => rows::sessions_of(self, id).map(Some),
             None => Ok(None),
@@ -228,7 +228,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
-    pub fn people(&self) -> Result<Vec<PersonRow>, StoreError> {
+    pub fn people(&self) -> Result<Vec<PersonRow>> {
         people::people(self)
     }
 
@@ -237,7 +237,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
-    pub fn diff(&self, a: Reading, b: Reading) -> Result<Vec<DiffRow>, StoreError> {
+    pub fn diff(&self, a: Reading, b: Reading) -> Result<Vec<DiffRow>> {
         compare::diff(self, a, b)
     }
 
@@ -246,7 +246,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
-    pub fn shared(&self) -> Result<Vec<SharedRow>, StoreError> {
+    pub fn shared(&self) -> Result<Vec<SharedRow>> {
         compare::shared(self)
     }
 
@@ -257,7 +257,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read, a block is damaged, or a witness is not there.
-    pub fn explain(&self, namespace: &str, value: &str) -> Result<Option<Explanation>, StoreError> {
+    pub fn explain(&self, namespace: &str, value: &str) -> Result<Option<Explanation>> {
         self.find(namespace, value).map(|id| explain::one(self, id)).transpose()
     }
 
@@ -266,7 +266,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read, a block is damaged, or a witness is not there.
-    pub fn explain_pair(&self, a: &Identity, b: &Identity) -> Result<Option<PairExplanation>, StoreError> {
+    pub fn explain_pair(&self, a: &Identity, b: &Identity) -> Result<Option<PairExplanation>> {
         let find = |identity: &Identity| self.find(&identity.namespace, &identity.value);
         find(a).zip(find(b)).map(|(a, b)| explain::pair(self, a, b)).transpose()
     }
@@ -275,7 +275,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
-    pub fn totals(&self) -> Result<Totals, StoreError> {
+    pub fn totals(&self) -> Result<Totals> {
         totals::tally(self)
     }
 }
