@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::identity::Identity;
 use crate::model::limits::{MAX_NAMESPACE_BYTES, MAX_NAMESPACES};
 
 /// The lowest namespace, as the wire spells it.
@@ -177,8 +178,11 @@ enum Level {
 #[derive(Debug, Clone)]
 pub struct Namespaces {
     levels: Levels,
-    /// Lower-case names by id.
+    /// Lower-case names by id: what decides, is hashed, and stands in rows.
     names: Vec<String>,
+    /// The same as they were first spelled, for people. Those that every store has are in lower case here: they are spelled as
+    /// the wire or the settings do.
+    spellings: Vec<String>,
     /// Rank by id: position in level order among the namespaces met so far.
     ranks: Vec<u16>,
     unique: Option<NamespaceId>,
@@ -192,7 +196,8 @@ impl Namespaces {
         let mut names = vec![SESSION.to_ascii_lowercase()];
         names.extend(levels.unique.as_deref().map(str::to_ascii_lowercase));
         let unique = levels.unique.is_some().then_some(NamespaceId(1));
-        let mut this = Self { levels, names, ranks: Vec::new(), unique, overflowed: false };
+        let spellings = names.clone();
+        let mut this = Self { levels, names, spellings, ranks: Vec::new(), unique, overflowed: false };
         this.rank_all();
         this
     }
@@ -208,7 +213,7 @@ impl Namespaces {
         Some(NamespaceId(at as u16))
     }
 
-    /// The id of `name`, in any case, made when new; `None` when it can be no namespace
+    /// The id of `name`, in any case, made when new and then spelled like this; `None` when it can be no namespace
     /// (blank, with a colon, over a limit).
     pub fn intern(&mut self, name: &str) -> Option<NamespaceId> {
         if let Some(id) = self.get(name) {
@@ -222,11 +227,12 @@ impl Namespaces {
             return None;
         }
         self.names.push(name.to_ascii_lowercase());
+        self.spellings.push(name.to_owned());
         self.rank_all();
         Some(NamespaceId((self.names.len() - 1) as u16))
     }
 
-    /// Whether there was a name more than [`MAX_NAMESPACES`]. Which names those are hangs on the order of the log, so no answer
+    /// Whether there was a name more than [`MAX_NAMESPACES`]. Which names those are depends on the order of the log, so no answer
     /// may follow from what is here then.
     pub fn overflowed(&self) -> bool {
         self.overflowed
@@ -251,25 +257,46 @@ impl Namespaces {
         self.names.is_empty()
     }
 
-    /// The lower-case names by id, as the store keeps them.
+    /// The lower-case names by id.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The name as it is written to users: `sessionId`, the unique one as the store was made with it, `ecommerceId`, else in
-    /// lower case.
+    /// The names by id as they were first spelled, as the store keeps them.
+    pub fn spellings(&self) -> &[String] {
+        &self.spellings
+    }
+
+    /// The name as rows and JSON have it: `sessionId`, the unique one as the store was made with it, `ecommerceId`, else in
+    /// lower case. It does not depend on the order in which anything was read.
     pub fn display(&self, id: NamespaceId) -> &str {
         let name = &self.names[usize::from(id.0)];
-        self.spelled(name).unwrap_or(name)
+        self.known_spelling(name).unwrap_or(name)
     }
 
-    /// The name as users read it, whether the store has met it or not.
+    /// The name as people are shown it: as [`display`](Self::display), but any other as the levels of the store spell it or, where
+    /// they do not name it, as the log did that the store read first.
+    pub fn spelled(&self, id: NamespaceId) -> &str {
+        let name = &self.names[usize::from(id.0)];
+        let configured =
+            || self.levels.between.iter().find(|level| level.eq_ignore_ascii_case(name)).map(String::as_str);
+        self.known_spelling(name).or_else(configured).unwrap_or(&self.spellings[usize::from(id.0)])
+    }
+
+    /// An identity as people are shown it: its namespace [`spelled`](Self::spelled). To be asked for again it needs no spelling:
+    /// names are matched in any case.
+    pub fn shown(&self, identity: &Identity) -> Identity {
+        let namespace = self.get(&identity.namespace).map_or(&*identity.namespace, |id| self.spelled(id));
+        Identity { namespace: namespace.to_owned(), value: identity.value.clone() }
+    }
+
+    /// The name as rows have it, whether the store has met it or not.
     pub fn written(&self, name: &str) -> String {
-        self.spelled(name).map_or_else(|| name.to_ascii_lowercase(), str::to_owned)
+        self.known_spelling(name).map_or_else(|| name.to_ascii_lowercase(), str::to_owned)
     }
 
-    /// One of the names that have a spelling of their own.
-    fn spelled(&self, name: &str) -> Option<&str> {
+    /// One of the names that are spelled the same everywhere.
+    fn known_spelling(&self, name: &str) -> Option<&str> {
         let mut own = [Some(SESSION), self.levels.unique.as_deref(), Some(ECOMMERCE)].into_iter().flatten();
         own.find(|known| known.eq_ignore_ascii_case(name))
     }
@@ -345,6 +372,23 @@ mod tests {
         assert_eq!(ids.map(|id| all.is_unique(id)), [true, false, false, false]);
         assert_eq!(all.cmp(ids[2], ids[0]), Ordering::Less);
         assert_eq!(["customernumber", "PHONE"].map(|name| all.written(name)), ["customerNumber", "phone"]);
+    }
+
+    #[test]
+    fn rows_have_one_name_and_people_see_the_spelling() {
+        let mut all = Namespaces::new(Levels { between: vec!["deviceId".into()], ..Levels::default() });
+        let ids = ["DEVICEID", "eMail", "EMAIL", "SESSIONID", "ecommerceID"].map(|name| all.intern(name).unwrap());
+        assert_eq!(ids[1], ids[2]);
+        assert_eq!(ids.map(|id| all.display(id)), ["deviceid", "email", "email", "sessionId", "ecommerceId"]);
+        assert_eq!(ids.map(|id| all.spelled(id)), ["deviceId", "eMail", "eMail", "sessionId", "ecommerceId"]);
+        assert_eq!(all.spellings(), ["sessionid", "ecommerceid", "DEVICEID", "eMail"], "as they are stored");
+        let shown =
+            |namespace: &str| all.shown(&Identity { namespace: namespace.into(), value: "V:1".into() }).to_string();
+        assert_eq!(["email", "never"].map(shown), ["eMail:V:1", "never:V:1"]);
+        // Read back from a store in the order of their ids.
+        let mut again = Namespaces::new(all.levels().clone());
+        all.spellings().iter().for_each(|name| _ = again.intern(name));
+        assert_eq!((again.spellings(), again.names()), (all.spellings(), all.names()));
     }
 
     #[test]

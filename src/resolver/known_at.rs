@@ -2,7 +2,8 @@
 
 use crate::graph::Graph;
 use crate::model::history::Sequence;
-use crate::model::namespace::SESSION;
+use crate::model::identity::Identity;
+use crate::model::namespace::{Namespaces, SESSION};
 use crate::model::time::Time;
 use crate::resolver::Published;
 use crate::resolver::resolution::{self, Resolution};
@@ -39,6 +40,16 @@ impl KnownAt {
     pub fn resolve_in(&self, namespace: &str, value: &str) -> Option<Resolution> {
         // Its policy is the default one, for which nothing is read.
         self.view.find(namespace, value).map(|id| resolution::published(&self.view, id))
+    }
+
+    /// The namespaces of the store then, with their levels and spellings.
+    pub fn namespaces(&self) -> &Namespaces {
+        self.view.namespaces()
+    }
+
+    /// Every identity that had this value, of whatever namespace, in identity order. A hash look-up for each namespace.
+    pub fn find_value(&self, value: &str) -> Vec<Identity> {
+        self.view.find_value(value)
     }
 
     /// The graph of then.

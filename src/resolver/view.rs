@@ -8,12 +8,13 @@ use crate::model::error::Result;
 use crate::model::event::DecodedEvent;
 use crate::model::history::Sequence;
 use crate::model::identity::{Identity, IdentityId, Value};
-use crate::model::namespace::{Namespaces, SESSION};
+use crate::model::namespace::{NamespaceId, Namespaces, SESSION};
 use crate::model::person::AttributionKind;
 use crate::model::policy::{Lookback, Policy, Reading};
 use crate::model::source::Source;
 use crate::model::time::Time;
 use crate::resolver::Published;
+use crate::resolver::attribution::is_shared;
 use crate::resolver::compare::{self, DiffRow, SharedRow};
 use crate::resolver::explain::{self, Explanation, PairExplanation};
 use crate::resolver::lookup::{self, Attributor, Lookup};
@@ -111,6 +112,11 @@ impl View {
         Some(std::mem::replace(Arc::get_mut(&mut self.graph)?, nothing))
     }
 
+    /// The namespaces of the store, with their levels and spellings.
+    pub fn namespaces(&self) -> &Namespaces {
+        self.graph().namespaces()
+    }
+
     /// The stored events of this view.
     pub fn stored_events(&self) -> &Events {
         &self.events
@@ -125,14 +131,34 @@ impl View {
     pub fn sources(&self) -> &[Source] {
         &self.sources
     }
+}
 
+/// What identities there are.
+impl View {
     /// The id of an identity; `None` when no event carries it. The value is taken without the white space around it, as in the log.
     pub fn find(&self, namespace: &str, value: &str) -> Option<IdentityId> {
         // A log may hold a name with white space around it, which is another name.
-        let graph = self.graph();
-        let namespaces = graph.namespaces();
+        let namespaces = self.namespaces();
         let namespace = namespaces.get(namespace).or_else(|| namespaces.get(namespace.trim()))?;
+        self.known(namespace, value)
+    }
+
+    /// Every identity that has this value, of whatever namespace, in identity order. A hash look-up for each namespace.
+    pub fn find_value(&self, value: &str) -> Vec<Identity> {
+        let namespaces = (0..self.namespaces().len()).map(|id| NamespaceId(id as u16));
+        let mut found: Vec<IdentityId> = namespaces.filter_map(|namespace| self.known(namespace, value)).collect();
+        found.sort_by(|&a, &b| self.graph().compare(a, b));
+        found.into_iter().map(|id| self.graph().identity(id)).collect()
+    }
+
+    fn known(&self, namespace: NamespaceId, value: &str) -> Option<IdentityId> {
+        let graph = self.graph();
         graph.identities().get(namespace, Value::new(value.trim())).filter(|&id| graph.is_known(id))
+    }
+
+    /// Whether a session met more than one customer, whomever it belongs to. Memory only: two of its links are looked at.
+    pub fn is_shared(&self, session: &str) -> bool {
+        self.find(SESSION, session).is_some_and(|id| is_shared(self.graph(), id))
     }
 }
 

@@ -69,7 +69,7 @@ impl Batch {
         if chunk.namespaces.overflowed() {
             return Err(too_many);
         }
-        let names = chunk.namespaces.names().iter();
+        let names = chunk.namespaces.spellings().iter();
         let namespaces: Option<Vec<NamespaceId>> = names.map(|name| self.namespaces.intern(name)).collect();
         let namespaces = namespaces.ok_or(too_many)?;
         let mut identities = Vec::with_capacity(chunk.identities.len());

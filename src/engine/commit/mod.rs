@@ -114,7 +114,7 @@ impl Committer<'_> {
         let links: Vec<Link> =
             met.iter().filter_map(|&(lower, higher)| graph.links().get(lower, higher)).copied().collect();
         self.store.commit(Commit {
-            namespaces: graph.namespaces().names(),
+            namespaces: graph.namespaces().spellings(),
             identities,
             seen: &seen,
             links: &links,
