@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::io::Write;
 
-use backstitch::engine::{Engine, Replay};
+use backstitch::engine::Engine;
 use backstitch::generate::{Generator, Recipe};
-use backstitch::model::settings::Settings;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const SESSIONS: u64 = 5_000;
@@ -26,8 +25,8 @@ fn replay(c: &mut Criterion) {
     group.sample_size(10).throughput(Throughput::Elements(generated.lines));
     group.bench_function("in memory", |b| {
         b.iter(|| {
-            let mut engine = Engine::in_memory(&Settings::default()).expect("a store in memory");
-            engine.replay(Replay::of([&path])).expect("a replay").totals.digest
+            let mut engine = Engine::in_memory();
+            engine.replay([&path]).expect("a replay").totals.digest
         });
     });
     let sessions: Vec<&[u8]> = log.split(|&byte| byte == b'\n').filter_map(session).collect();

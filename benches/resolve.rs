@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::io::Write;
 
-use backstitch::engine::{Engine, Replay};
+use backstitch::engine::Engine;
 use backstitch::generate::{Generator, Recipe};
-use backstitch::model::settings::Settings;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const SESSIONS: u64 = 20_000;
@@ -22,8 +21,8 @@ fn resolve(c: &mut Criterion) {
         .expect("writing to memory");
     file.write_all(&log).expect("writing the log");
     let path = file.path().to_str().expect("a path in UTF-8");
-    let mut engine = Engine::in_memory(&Settings::default()).expect("a store in memory");
-    engine.replay(Replay::of([path])).expect("a replay");
+    let mut engine = Engine::in_memory();
+    engine.replay([path]).expect("a replay");
     let resolver = engine.resolver();
     let rows = resolver.view().sessions().expect("rows");
     let known: HashMap<&str, &str> = rows.iter().map(|row| (&*row.session, &*row.person.value)).collect();

@@ -3,12 +3,11 @@
 //! embedded store, and answers [`resolve`](resolver::Resolver::resolve) from memory.
 //!
 //! ```
-//! use backstitch::engine::{Engine, Replay};
-//! use backstitch::model::settings::Settings;
+//! use backstitch::engine::Engine;
 //!
-//! # fn main() -> Result<(), backstitch::engine::Error> {
-//! let mut engine = Engine::in_memory(&Settings::default())?; // or Engine::open(path, None)
-//! let summary = engine.replay(Replay::of(["fixtures/journeys.ndjson"]))?;
+//! # fn main() -> backstitch::engine::Result<()> {
+//! let mut engine = Engine::in_memory(); // or Engine::open(path)?
+//! let summary = engine.replay(["fixtures/journeys.ndjson"])?;
 //! assert!(summary.totals.attribution.retroactive > 0);
 //!
 //! let resolver = engine.resolver(); // Clone + Send + Sync: one for every thread

@@ -64,43 +64,43 @@ pub const DEFAULT_STORE: &str = "./backstitch.store";
 pub enum Command {
     /// Read event logs into the store and link their sessions
     #[command(after_help = examples::REPLAY)]
-    Replay(Replay),
+    Replay(ReplayArgs),
     /// Say who a session (or any other identity) is
     #[command(after_help = examples::RESOLVE)]
-    Resolve(Resolve),
+    Resolve(ResolveArgs),
     /// Say why an identity belongs to its person, or why two are one person or not
     #[command(after_help = examples::EXPLAIN)]
-    Explain(Explain),
+    Explain(ExplainArgs),
     /// List the events of a person in time order
     #[command(after_help = examples::EVENTS)]
-    Events(Events),
+    Events(EventsArgs),
     /// List sessions with their person
     #[command(after_help = examples::SESSIONS)]
-    Sessions(Sessions),
+    Sessions(SessionsArgs),
     /// Write a log again, with the person of every event
     #[command(after_help = examples::ATTRIBUTE)]
-    Attribute(Attribute),
+    Attribute(AttributeArgs),
     /// List the sessions that two policies tell differently
     #[command(after_help = examples::DIFF)]
-    Diff(Diff),
+    Diff(DiffArgs),
     /// List what each commit changed: the change feed, a record for every session whose row differs
     #[command(after_help = examples::CHANGES)]
-    Changes(Changes),
+    Changes(ChangesArgs),
     /// Let a session and a customer count as never seen together
     #[command(after_help = examples::UNLINK)]
-    Unlink(Unlink),
+    Unlink(UnlinkArgs),
     /// Take a source or an event back, as if it had never been replayed
     #[command(after_help = examples::RETRACT)]
-    Retract(Retract),
+    Retract(RetractArgs),
     /// Show what the store holds
     #[command(after_help = examples::STATS)]
-    Stats(Stats),
+    Stats(StatsArgs),
     /// Work everything out a second time in another way, and compare
     #[command(after_help = examples::VERIFY)]
-    Verify(Verify),
+    Verify(VerifyArgs),
     /// Write a realistic log to try things out with
     #[command(after_help = examples::GENERATE)]
-    Generate(Generate),
+    Generate(GenerateArgs),
     /// Print the completions for a shell
     #[command(after_help = examples::COMPLETIONS)]
     Completions {
@@ -110,7 +110,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct Replay {
+pub struct ReplayArgs {
     /// Files, folders, quoted globs, or `-` for standard input; plain, gzip or zstd
     #[arg(value_name = "LOG", value_hint = ValueHint::AnyPath)]
     pub logs: Vec<String>,
@@ -151,7 +151,7 @@ pub struct Replay {
 const NEW_STORE: &str = "For a new store, which remembers them";
 
 #[derive(Debug, Args)]
-pub struct Resolve {
+pub struct ResolveArgs {
     /// Session IDs, or `namespace:value` for other identities; `-` reads one a line from standard input
     #[arg(value_name = "ID", required = true)]
     pub ids: Vec<String>,
@@ -173,7 +173,7 @@ pub struct Naming {
 }
 
 #[derive(Debug, Args)]
-pub struct Explain {
+pub struct ExplainArgs {
     /// A session ID, or `namespace:value` for another identity
     #[arg(value_name = "ID")]
     pub id: String,
@@ -204,7 +204,7 @@ pub enum Telling {
 }
 
 #[derive(Debug, Args)]
-pub struct Events {
+pub struct EventsArgs {
     /// A session ID, or `namespace:value` for another identity of the person
     #[arg(value_name = "ID")]
     pub id: String,
@@ -215,19 +215,19 @@ pub struct Events {
 }
 
 #[derive(Debug, Args)]
-pub struct Sessions {
+pub struct SessionsArgs {
     /// Only the sessions of this customer (or of whom `namespace:value` belongs to)
     #[arg(long, value_name = "ID")]
     pub customer: Option<String>,
     #[command(flatten)]
-    pub rows: Rows,
+    pub rows: RowsArgs,
     #[command(flatten)]
     pub read: ReadAs,
 }
 
 /// How rows are written.
 #[derive(Debug, Args)]
-pub struct Rows {
+pub struct RowsArgs {
     /// Write CSV
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
@@ -236,7 +236,7 @@ pub struct Rows {
     pub output: Option<PathBuf>,
 }
 
-impl Rows {
+impl RowsArgs {
     /// The format that was asked for.
     pub fn format(&self) -> Format {
         if self.csv { Format::Csv } else { Format::Ndjson }
@@ -244,29 +244,29 @@ impl Rows {
 }
 
 #[derive(Debug, Args)]
-pub struct Attribute {
+pub struct AttributeArgs {
     /// Files, folders, quoted globs, or `-` for standard input; plain, gzip or zstd
     #[arg(value_name = "LOG", value_hint = ValueHint::AnyPath)]
     pub logs: Vec<String>,
     #[command(flatten)]
-    pub rows: Rows,
+    pub rows: RowsArgs,
     #[command(flatten)]
     pub read: ReadAs,
 }
 
 #[derive(Debug, Args)]
-pub struct Diff {
+pub struct DiffArgs {
     /// The two policies, the one in use first: first-login, device-split, last-login or strict
     #[arg(long, required = true, value_name = "POLICY", value_parser = policies(), hide_possible_values = true)]
     pub policy: Vec<Policy>,
     #[command(flatten)]
     pub bounds: Bounds,
     #[command(flatten)]
-    pub rows: Rows,
+    pub rows: RowsArgs,
 }
 
 #[derive(Debug, Args)]
-pub struct Stats {
+pub struct StatsArgs {
     /// List the sessions that met more than one customer instead, and how each policy shares out their events
     #[arg(long, conflicts_with = "policy")]
     pub shared: bool,
@@ -275,7 +275,7 @@ pub struct Stats {
 }
 
 #[derive(Debug, Args)]
-pub struct Changes {
+pub struct ChangesArgs {
     /// Only the records after this one: the number of the last one that was applied [default: all that are kept]
     #[arg(long, value_name = "SEQUENCE")]
     pub since: Option<u64>,
@@ -291,7 +291,7 @@ pub struct Changes {
 }
 
 #[derive(Debug, Args)]
-pub struct Unlink {
+pub struct UnlinkArgs {
     /// The session
     #[arg(value_name = "SESSION")]
     pub session: String,
@@ -305,7 +305,7 @@ pub struct Unlink {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub struct Retract {
+pub struct RetractArgs {
     /// The events that no other source delivered, and how far it was read
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub source: Option<String>,
@@ -315,14 +315,14 @@ pub struct Retract {
 }
 
 #[derive(Debug, Args)]
-pub struct Verify {
+pub struct VerifyArgs {
     /// Rebuild what is derived from what is sound, then verify
     #[arg(long)]
     pub repair: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct Generate {
+pub struct GenerateArgs {
     /// How many sessions: about twelve events and 4 KB each
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub sessions: u64,

@@ -3,7 +3,7 @@
 use backstitch::export::{self, Exported};
 
 use crate::cli::Ended;
-use crate::cli::args::{Attribute, Common};
+use crate::cli::args::{AttributeArgs, Common};
 use crate::cli::bar::Bar;
 use crate::cli::config::Config;
 use crate::cli::failure::{Failure, tell};
@@ -15,7 +15,7 @@ use crate::cli::reading::note;
 use crate::cli::text::{count, thousands};
 
 /// Writes the line of every event with its person.
-pub fn run(common: &Common, attribute: &Attribute) -> Result<Ended, Failure> {
+pub fn run(common: &Common, attribute: &AttributeArgs) -> Result<Ended, Failure> {
     some_log(&attribute.logs)?;
     if let Some(path) = &attribute.rows.output {
         keep_logs(&attribute.logs, path, "the results")?;
@@ -28,7 +28,7 @@ pub fn run(common: &Common, attribute: &Attribute) -> Result<Ended, Failure> {
     let mut bar = Bar::new(common);
     let job = export::Attribute {
         view: &view,
-        junk: &engine.store().settings().junk,
+        junk: &engine.settings().junk,
         fields: &config.fields,
         inputs: &attribute.logs,
         format: attribute.rows.format(),

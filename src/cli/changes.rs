@@ -9,7 +9,7 @@ use backstitch::engine::Engine;
 use backstitch::model::history::Sequence;
 
 use crate::cli::Ended;
-use crate::cli::args::{Changes, Common};
+use crate::cli::args::{ChangesArgs, Common};
 use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
 use crate::cli::opening;
@@ -19,7 +19,7 @@ use crate::cli::output::Output;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Writes the records of the feed, or trims it.
-pub fn run(common: &Common, changes: &Changes) -> Result<Ended, Failure> {
+pub fn run(common: &Common, changes: &ChangesArgs) -> Result<Ended, Failure> {
     if let Some(sequence) = changes.trim {
         opening::open(common)?.trim(Sequence(sequence))?;
         return Ok(Ended::Done);

@@ -6,14 +6,14 @@ use backstitch::model::policy::Reading;
 use backstitch::resolver::DiffRow;
 
 use crate::cli::Ended;
-use crate::cli::args::{Common, Diff};
+use crate::cli::args::{Common, DiffArgs};
 use crate::cli::failure::Failure;
 use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::text::{Even, count, table, thousands, visible};
 
 /// Lists the sessions that two policies tell differently.
-pub fn run(common: &Common, diff: &Diff) -> Result<Ended, Failure> {
+pub fn run(common: &Common, diff: &DiffArgs) -> Result<Ended, Failure> {
     let &[a, b] = &diff.policy[..] else {
         return Err(Failure::Usage(
             "two policies are compared: name them as `--policy first-login --policy device-split`".into(),

@@ -6,7 +6,7 @@ use backstitch::model::person::AttributionKind;
 use backstitch::resolver::EventRow;
 
 use crate::cli::Ended;
-use crate::cli::args::{Common, Events};
+use crate::cli::args::{Common, EventsArgs};
 use crate::cli::failure::Failure;
 use crate::cli::identity::{meant, unknown};
 use crate::cli::opening;
@@ -14,7 +14,7 @@ use crate::cli::output::Output;
 use crate::cli::text::{Even, count, table, thousands, visible};
 
 /// Lists the events of the person that the ID belongs to.
-pub fn run(common: &Common, events: &Events) -> Result<Ended, Failure> {
+pub fn run(common: &Common, events: &EventsArgs) -> Result<Ended, Failure> {
     let engine = opening::open(common)?;
     let view = events.read.view(&engine.resolver());
     let identity = meant(view.graph().namespaces(), &events.id, events.naming.namespace.as_deref(), SESSION);

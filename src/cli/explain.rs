@@ -8,7 +8,7 @@ use backstitch::resolver::{Evidence, Explanation, OwnerRow, PairExplanation, Par
 use serde::Serialize;
 
 use crate::cli::Ended;
-use crate::cli::args::{Common, Explain, Telling};
+use crate::cli::args::{Common, ExplainArgs, Telling};
 use crate::cli::failure::Failure;
 use crate::cli::identity::{meant, unknown};
 use crate::cli::opening;
@@ -16,7 +16,7 @@ use crate::cli::output::Output;
 use crate::cli::text::{count, thousands, visible};
 
 /// Explains one identity, or two.
-pub fn run(common: &Common, explain: &Explain) -> Result<Ended, Failure> {
+pub fn run(common: &Common, explain: &ExplainArgs) -> Result<Ended, Failure> {
     let engine = opening::open(common)?;
     let view = engine.resolver().view();
     let meant = |id: &str| meant(view.graph().namespaces(), id, explain.naming.namespace.as_deref(), SESSION);

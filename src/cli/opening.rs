@@ -18,8 +18,8 @@ pub fn open(common: &Common) -> Result<Engine, Failure> {
 
 /// The same, by a configuration that was read before.
 pub fn open_by(common: &Common, config: &Config) -> Result<Engine, Failure> {
-    let engine = patiently(|| Engine::open_existing(&common.store))?;
-    config.asked.hold(engine.store().settings(), &common.store)?;
+    let engine = patiently(|| Engine::options().existing_only().open(&common.store))?;
+    config.asked.hold(engine.settings(), &common.store)?;
     Ok(engine)
 }
 
@@ -34,11 +34,11 @@ pub enum Opening {
 /// The same, without waiting for another process that has it open.
 pub fn open_now(common: &Common) -> Result<Engine, Opening> {
     let config = Config::load(common).map_err(Opening::Failed)?;
-    match Engine::open_existing(&common.store) {
+    match Engine::options().existing_only().open(&common.store) {
         Err(error) if error.kind() == ErrorKind::InUse => Err(Opening::InUse),
         Err(error) => Err(Opening::Failed(error.into())),
         Ok(engine) => {
-            config.asked.hold(engine.store().settings(), &common.store).map_err(Opening::Failed)?;
+            config.asked.hold(engine.settings(), &common.store).map_err(Opening::Failed)?;
             Ok(engine)
         }
     }
@@ -67,17 +67,17 @@ fn patiently(open: impl Fn() -> Result<Engine, Error>) -> Result<Engine, Error> 
 pub fn repair(common: &Common) -> Result<(Engine, Repaired), Failure> {
     let config = Config::load(common)?;
     let (engine, repaired) = Engine::repair(&common.store)?;
-    config.asked.hold(engine.store().settings(), &common.store)?;
+    config.asked.hold(engine.settings(), &common.store)?;
     Ok((engine, repaired))
 }
 
 /// Opens the store that a replay writes, made when missing.
 pub fn open_or_make(store: &Path, asked: &Asked) -> Result<Engine, Failure> {
-    match patiently(|| Engine::open_existing(store)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Engine::open(store, Some(&asked.new_store()?))?),
+    match patiently(|| Engine::options().existing_only().open(store)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(asked.new_store()?.open(store)?),
         opened => {
             let engine = opened?;
-            asked.hold(engine.store().settings(), store)?;
+            asked.hold(engine.settings(), store)?;
             Ok(engine)
         }
     }

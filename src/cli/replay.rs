@@ -1,14 +1,13 @@
 //! `replay`: logs into the store.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::Path;
 
-use backstitch::engine::{Progress, Summary};
+use backstitch::engine::{Replay, Summary};
 use backstitch::ingest::inputs;
 
 use crate::cli::Ended;
-use crate::cli::args::{Common, Replay};
+use crate::cli::args::{Common, ReplayArgs};
 use crate::cli::bar::Bar;
 use crate::cli::config::Config;
 use crate::cli::failure::{self, Failure, tell};
@@ -20,7 +19,7 @@ use crate::cli::summary::{Report, in_words, next_steps, no_event_at_all};
 use crate::cli::text::count;
 
 /// Replays the logs, and tells what came of it.
-pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
+pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     some_log(&replay.logs)?;
     let config = Config::load(common)?;
     // A log that does not exist shall not leave a store behind.
@@ -33,16 +32,15 @@ pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
     let stop = interrupt::stop();
     let mut engine = open_or_make(&common.store, &config.asked.with_flags(replay))?;
     let mut bar = Bar::new(common);
-    let summary = engine.replay(backstitch::engine::Replay {
-        fields: config.fields,
-        force: replay.force,
-        threads: replay.threads,
-        batch_events: replay.batch_events,
-        rejects: rejects.as_mut().map(|file| file as &mut (dyn Write + Send)),
-        stop: Some(stop),
-        progress: Some(&mut |at: Progress| bar.show(at.bytes, at.bytes_total, at.events)),
-        ..backstitch::engine::Replay::of(&replay.logs)
-    });
+    let job = Replay::of(&replay.logs).fields(config.fields).force(replay.force).batch_events(replay.batch_events);
+    let mut job = job.stop(stop).progress(|at| bar.show(at.bytes, at.bytes_total, at.events));
+    if let Some(threads) = replay.threads {
+        job = job.threads(threads);
+    }
+    if let Some(file) = &mut rejects {
+        job = job.rejects(file);
+    }
+    let summary = engine.replay(job);
     bar.clear();
     let summary = summary?;
     let mut out = Output::stdout();
@@ -51,7 +49,7 @@ pub fn run(common: &Common, replay: &Replay) -> Result<Ended, Failure> {
     } else {
         out.write(in_words(&summary).as_bytes())?;
         if !common.quiet && !summary.stopped {
-            out.write(next_steps(&summary, common, replay, engine.store().settings()).as_bytes())?;
+            out.write(next_steps(&summary, common, replay, engine.settings()).as_bytes())?;
         }
     }
     out.finish()?;
@@ -96,6 +94,8 @@ fn open_rejects(path: &Path, anew: bool) -> Result<File, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]

@@ -13,7 +13,7 @@ use backstitch::resolver::{KnownAt, Resolution, View};
 use serde::Serialize;
 
 use crate::cli::Ended;
-use crate::cli::args::{Common, Resolve};
+use crate::cli::args::{Common, ResolveArgs};
 use crate::cli::failure::Failure;
 use crate::cli::identity::{meant, unknown};
 use crate::cli::opening;
@@ -24,7 +24,7 @@ use crate::cli::text::{Even, table, thousands, visible};
 const GROUP_SHOWN: usize = 20;
 
 /// Answers for each ID in turn.
-pub fn run(common: &Common, resolve: &Resolve) -> Result<Ended, Failure> {
+pub fn run(common: &Common, resolve: &ResolveArgs) -> Result<Ended, Failure> {
     let engine = opening::open(common)?;
     let facts = match resolve.known_at {
         None => Facts::Now(resolve.read.view(&engine.resolver())),

@@ -3,7 +3,7 @@
 use backstitch::export;
 
 use crate::cli::Ended;
-use crate::cli::args::{Common, Sessions};
+use crate::cli::args::{Common, SessionsArgs};
 use crate::cli::failure::{Failure, tell};
 use crate::cli::identity::{meant, unique_name, unknown};
 use crate::cli::opening;
@@ -12,7 +12,7 @@ use crate::cli::reading::note;
 use crate::cli::text::visible;
 
 /// Writes a row a session.
-pub fn run(common: &Common, sessions: &Sessions) -> Result<Ended, Failure> {
+pub fn run(common: &Common, sessions: &SessionsArgs) -> Result<Ended, Failure> {
     let engine = opening::open(common)?;
     let view = sessions.read.view(&engine.resolver());
     note(common.quiet, view.reading());

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use backstitch::engine::Options;
 use backstitch::model::namespace::Levels;
 use backstitch::model::settings::{Junk, Settings};
 
-use crate::cli::args::Replay;
+use crate::cli::args::ReplayArgs;
 use crate::cli::failure::Failure;
 use crate::cli::text::visible;
 
@@ -40,7 +41,7 @@ impl Asked {
     }
 
     /// With the flags of a replay, which go before what a configuration says.
-    pub fn with_flags(mut self, replay: &Replay) -> Self {
+    pub fn with_flags(mut self, replay: &ReplayArgs) -> Self {
         let by = |flag: &str| flag.to_owned();
         if let Some(name) = &replay.unique {
             self.unique = Some(Told { value: Some(name.trim().to_owned()), by: by("--unique") });
@@ -72,15 +73,15 @@ impl Asked {
         }
     }
 
-    /// The settings of a new store.
-    pub fn new_store(&self) -> Result<Settings, Failure> {
+    /// How a new store is made.
+    pub fn new_store(&self) -> Result<Options, Failure> {
         let settings = self.over(&Settings::default());
         settings.levels.check().map_err(|error| {
             // A default is in nobody's way but that of what was told.
             let by = self.by(error.setting).or(self.by("between")).or(self.by("unique")).unwrap_or("settings");
             Failure::Usage(format!("{by}: {}", visible(&error.to_string())))
         })?;
-        Ok(settings)
+        Ok(settings.into())
     }
 
     /// Refuses a store that was made with other settings than are asked.

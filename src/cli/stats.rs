@@ -53,7 +53,7 @@ struct SourceStats {
 }
 
 /// Tells what the store holds.
-pub fn run(common: &Common, stats: &args::Stats) -> Result<Ended, Failure> {
+pub fn run(common: &Common, stats: &args::StatsArgs) -> Result<Ended, Failure> {
     let engine = opening::open(common)?;
     let view = stats.read.view(&engine.resolver());
     if stats.shared {
@@ -73,7 +73,7 @@ pub fn run(common: &Common, stats: &args::Stats) -> Result<Ended, Failure> {
         trimmed: engine.store().trimmed(),
         unlinked: unlinked(graph),
         levels: levels(graph.namespaces()),
-        settings: engine.store().settings().clone(),
+        settings: engine.settings().clone(),
         sources: view.sources().iter().filter(|source| !source.retracted).map(SourceStats::of).collect(),
         reading: *view.reading(),
     };

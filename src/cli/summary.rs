@@ -10,7 +10,7 @@ use backstitch::model::settings::Settings;
 use backstitch::resolver::Totals;
 use serde::Serialize;
 
-use crate::cli::args::{Common, DEFAULT_STORE, Replay};
+use crate::cli::args::{Common, DEFAULT_STORE, ReplayArgs};
 use crate::cli::text::{Even, bytes, count, percent, rate, shell_word, span, table, thousands, visible};
 
 /// Junk values that are named for people, the most frequent first; `--json` names all.
@@ -172,7 +172,7 @@ fn looks_like(first: &str) -> Option<&'static str> {
 }
 
 /// What to try next.
-pub fn next_steps(summary: &Summary, common: &Common, replay: &Replay, settings: &Settings) -> String {
+pub fn next_steps(summary: &Summary, common: &Common, replay: &ReplayArgs, settings: &Settings) -> String {
     let mut store = match common.store.to_str() {
         Some(DEFAULT_STORE) => String::new(),
         _ => format!(" --store {}", shell_word(&common.store.to_string_lossy())),

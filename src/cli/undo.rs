@@ -8,7 +8,7 @@ use backstitch::model::identity::{Identity, Value};
 use backstitch::model::namespace::SESSION;
 
 use crate::cli::Ended;
-use crate::cli::args::{self, Common, Unlink};
+use crate::cli::args::{self, Common, UnlinkArgs};
 use crate::cli::failure::Failure;
 use crate::cli::identity::{meant, unique_name};
 use crate::cli::opening;
@@ -16,7 +16,7 @@ use crate::cli::output::Output;
 use crate::cli::text::count;
 
 /// Takes the link of a session and a customer back, or gives it back.
-pub fn unlink(common: &Common, unlink: &Unlink) -> Result<Ended, Failure> {
+pub fn unlink(common: &Common, unlink: &UnlinkArgs) -> Result<Ended, Failure> {
     let mut engine = opening::open(common)?;
     let (session, customer, met) = {
         let resolver = engine.resolver();
@@ -47,7 +47,7 @@ pub fn unlink(common: &Common, unlink: &Unlink) -> Result<Ended, Failure> {
 }
 
 /// Takes events back.
-pub fn retract(common: &Common, retract: &args::Retract) -> Result<Ended, Failure> {
+pub fn retract(common: &Common, retract: &args::RetractArgs) -> Result<Ended, Failure> {
     let mut engine = opening::open(common)?;
     let (undone, of) = match (&retract.source, &retract.event) {
         (Some(source), _) => {

@@ -4,7 +4,7 @@ use backstitch::engine::{Repaired, Verification};
 use serde::Serialize;
 
 use crate::cli::Ended;
-use crate::cli::args::{Common, Verify};
+use crate::cli::args::{Common, VerifyArgs};
 use crate::cli::failure::{Failure, tell};
 use crate::cli::opening;
 use crate::cli::output::Output;
@@ -20,7 +20,7 @@ struct Report<'a> {
 }
 
 /// Verifies the store, repaired before where that was asked for.
-pub fn run(common: &Common, verify: &Verify) -> Result<Ended, Failure> {
+pub fn run(common: &Common, verify: &VerifyArgs) -> Result<Ended, Failure> {
     let (engine, repaired) = match verify.repair {
         true => opening::repair(common).map(|(engine, repaired)| (engine, Some(repaired)))?,
         false => (opening::open(common)?, None),

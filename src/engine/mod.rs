@@ -5,6 +5,7 @@ mod check;
 mod commit;
 mod error;
 mod feed;
+mod options;
 mod people;
 mod replay;
 mod undo;
@@ -18,15 +19,15 @@ use crate::model::history::Sequence;
 use crate::model::settings::Settings;
 use crate::resolver::{KnownAt, Resolver};
 use crate::store::Store;
-use crate::store::backend::{Backend, MemoryBackend};
-use crate::store::error::StoreError;
+use crate::store::backend::Backend;
 
 pub use crate::model::error::{Error, ErrorKind, Result};
 pub use check::repair::Repaired;
 pub use check::verify::Verification;
 pub use feed::records::{Record, Records};
+pub use options::Options;
+pub use replay::job::{BATCH_EVENTS, Replay};
 pub use replay::summary::{EventCounts, Progress, SourceCounts, Summary};
-pub use replay::{BATCH_EVENTS, Replay};
 pub use undo::{Retract, Undone};
 
 /// A store that is open for replay, and the people in it. There is one a store, in one process at a time; its [`Resolver`]s are many.
@@ -39,42 +40,25 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Opens the store in the folder `path`, made when missing: with `settings`, or else with the default ones. One that exists keeps
-    /// its own, and must have been made with the same if any are given.
+    /// Opens the store in the folder `path`, which is made where it is missing, with the default settings. One that exists keeps
+    /// its own.
     ///
     /// Costs a read of all identities and links, not of the events.
     ///
     /// # Errors
-    /// When the folder cannot be made or read, is no store, is in use, is damaged, or was made with other settings.
-    pub fn open(path: &Path, settings: Option<&Settings>) -> Result<Self, Error> {
-        match (Store::open(path, settings), settings) {
-            (Err(StoreError::Missing(_)), None) => Self::over(Store::open(path, Some(&Settings::default()))?),
-            (opened, _) => Self::over(opened?),
-        }
+    /// When the folder cannot be made or read, is no store, is in use, or is damaged.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Options::default().open(path)
     }
 
-    /// Opens the store in the folder `path`, which must exist.
-    ///
-    /// # Errors
-    /// As [`Engine::open`], and when there is no store.
-    pub fn open_existing(path: &Path) -> Result<Self, Error> {
-        Self::over(Store::open(path, None)?)
+    /// How to open or make a store in another way than [`open`](Self::open) does.
+    pub fn options() -> Options {
+        Options::default()
     }
 
-    /// A store in memory, gone with the engine.
-    ///
-    /// # Errors
-    /// None today; the signature is that of every other way to a store.
-    pub fn in_memory(settings: &Settings) -> Result<Self, Error> {
-        Self::with_backend(Arc::new(MemoryBackend::default()), settings)
-    }
-
-    /// A store over any backend.
-    ///
-    /// # Errors
-    /// As [`Engine::open`].
-    pub fn with_backend(backend: Arc<dyn Backend>, settings: &Settings) -> Result<Self, Error> {
-        Self::over(Store::with_backend(backend, Some(settings))?)
+    /// A store in memory with the default settings, gone with the engine.
+    pub fn in_memory() -> Self {
+        Options::default().in_memory().expect("memory does not fail, and the default settings are sound")
     }
 
     /// Opens a damaged store: what cannot be read any more is given up, what follows from the rest is worked out anew.
@@ -83,24 +67,25 @@ impl Engine {
     ///
     /// # Errors
     /// When there is no store, or it is damaged in what only a replay into a new store brings back (identities, settings).
-    pub fn repair(path: &Path) -> Result<(Self, Repaired), Error> {
-        Self::repaired(Store::open_damaged(path)?)
+    pub fn repair(path: impl AsRef<Path>) -> Result<(Self, Repaired)> {
+        Self::repaired(Store::open_damaged(path.as_ref())?)
     }
 
     /// As [`Engine::repair`], over any backend.
     ///
     /// # Errors
     /// As [`Engine::repair`].
-    pub fn repair_backend(backend: Arc<dyn Backend>) -> Result<(Self, Repaired), Error> {
+    #[doc(hidden)]
+    pub fn repair_backend(backend: Arc<dyn Backend>) -> Result<(Self, Repaired)> {
         Self::repaired(Store::with_damaged_backend(backend)?)
     }
 
-    fn repaired(store: Store) -> Result<(Self, Repaired), Error> {
+    fn repaired(store: Store) -> Result<(Self, Repaired)> {
         let (store, repaired) = check::repair::run(store)?;
-        Ok((Self::over(store)?, repaired))
+        Ok((Self::of(store)?, repaired))
     }
 
-    fn over(store: Store) -> Result<Self, Error> {
+    fn of(store: Store) -> Result<Self> {
         let resolver = people::load(&store)?;
         Ok(Self { store, resolver, drafts: Drafts::default() })
     }
@@ -112,8 +97,8 @@ impl Engine {
     /// # Errors
     /// When an input does not exist or the store cannot be written. A source that cannot be read to its end does not end
     /// the replay: [`Summary::failed`] names it.
-    pub fn replay(&mut self, replay: Replay<'_>) -> Result<Summary, Error> {
-        replay::run(self.committer(), replay)
+    pub fn replay<'a>(&mut self, logs: impl Into<Replay<'a>>) -> Result<Summary> {
+        replay::run(self.committer(), logs.into())
     }
 
     /// Lets the link of a session and a customer count as never seen, also where events to come carry both; those events
@@ -123,7 +108,7 @@ impl Engine {
     ///
     /// # Errors
     /// When no namespace is unique, a value can be no identity, or the store cannot be written.
-    pub fn unlink(&mut self, session: &str, customer: &str) -> Result<Undone, Error> {
+    pub fn unlink(&mut self, session: &str, customer: &str) -> Result<Undone> {
         self.committer().unlink(session, customer, true)
     }
 
@@ -131,7 +116,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`unlink`](Self::unlink).
-    pub fn relink(&mut self, session: &str, customer: &str) -> Result<Undone, Error> {
+    pub fn relink(&mut self, session: &str, customer: &str) -> Result<Undone> {
         self.committer().unlink(session, customer, false)
     }
 
@@ -142,7 +127,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the source is unknown, or the store cannot be read or written.
-    pub fn retract(&mut self, what: Retract<'_>) -> Result<Undone, Error> {
+    pub fn retract(&mut self, what: Retract<'_>) -> Result<Undone> {
         self.committer().retract(what)
     }
 
@@ -159,7 +144,7 @@ impl Engine {
     ///
     /// # Errors
     /// When some of them were trimmed, or `since` is not reached yet, or the store cannot be read.
-    pub fn changes(&self, since: Sequence) -> Result<Records, Error> {
+    pub fn changes(&self, since: Sequence) -> Result<Records> {
         Ok(Records::new(self.store.feed().changes(since)?, self.resolver.view()))
     }
 
@@ -167,7 +152,7 @@ impl Engine {
     ///
     /// # Errors
     /// When `sequence` is not reached yet, or the store cannot be written.
-    pub fn trim(&mut self, sequence: Sequence) -> Result<(), Error> {
+    pub fn trim(&mut self, sequence: Sequence) -> Result<()> {
         Ok(self.store.trim(sequence)?)
     }
 
@@ -178,7 +163,7 @@ impl Engine {
     ///
     /// # Errors
     /// When that was trimmed, or is not reached yet, or the store cannot be read.
-    pub fn known_at(&self, sequence: Sequence) -> Result<KnownAt, Error> {
+    pub fn known_at(&self, sequence: Sequence) -> Result<KnownAt> {
         Ok(KnownAt::new(people::graph_known_at(&self.store, sequence)?, sequence))
     }
 
@@ -191,7 +176,13 @@ impl Engine {
         self.resolver.clone()
     }
 
+    /// What the store was made with.
+    pub fn settings(&self) -> &Settings {
+        self.store.settings()
+    }
+
     /// The store underneath.
+    #[doc(hidden)]
     pub fn store(&self) -> &Store {
         &self.store
     }
@@ -202,7 +193,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the store cannot be read. Damaged blocks are no error here: they are reported.
-    pub fn verify(&self) -> Result<Verification, Error> {
+    pub fn verify(&self) -> Result<Verification> {
         check::verify::run(&self.store, &self.resolver.view())
     }
 }

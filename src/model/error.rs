@@ -16,7 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// a [`Result`] prints something fit to be read:
 ///
 /// ```
-/// let error = backstitch::engine::Engine::open_existing("nowhere".as_ref()).err().expect("there is no store");
+/// let error = backstitch::engine::Engine::options().existing_only().open("nowhere").err().expect("there is no store");
 /// assert_eq!(error.kind(), backstitch::engine::ErrorKind::NotFound);
 /// assert_eq!(format!("{error:?}"), "nowhere holds no store");
 /// ```

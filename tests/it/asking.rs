@@ -1,9 +1,8 @@
 //! What a service asks of a resolver and a view.
 
-use backstitch::engine::{Engine, Replay};
+use backstitch::engine::Engine;
 use backstitch::model::person::PersonKind;
 use backstitch::model::policy::{Lookback, Policy, Reading};
-use backstitch::model::settings::Settings;
 use backstitch::model::time::Time;
 use backstitch::resolver::{Resolver, View};
 
@@ -11,8 +10,8 @@ const TABLET: &str = "sess-family-tablet";
 const LAPTOP: &str = "sess-ben-laptop";
 
 fn journeys() -> Engine {
-    let mut engine = Engine::in_memory(&Settings::default()).expect("a store in memory");
-    engine.replay(Replay::of(["fixtures/journeys.ndjson"])).expect("replayed");
+    let mut engine = Engine::in_memory();
+    engine.replay(["fixtures/journeys.ndjson"]).expect("replayed");
     engine
 }
 

@@ -12,7 +12,7 @@ use backstitch::resolver::Resolver;
 use backstitch::store::backend::{Backend, Entry, MemoryBackend};
 use backstitch::store::error::BackendError;
 
-use crate::harness::{Manner, in_memory, replay, replayed, settings, text, totals};
+use crate::harness::{Manner, in_memory, replay, replayed, text, totals};
 use crate::oracle::{Rules, judge};
 
 /// A store in memory whose disk takes its time, and whose driver breaks off when it is told to.
@@ -79,7 +79,7 @@ fn more_chunks_than_have_room_wait_for_a_slow_commit() {
     let accepted = within(Duration::from_secs(30), move || {
         let folder = tempfile::tempdir().expect("a folder");
         let slow = Moody { nap: Duration::from_millis(100), ..Moody::default() };
-        let mut engine = Engine::with_backend(Arc::new(slow), &settings(&Rules::default())).expect("a store");
+        let mut engine = Engine::options().over(Arc::new(slow)).expect("a store");
         let manner = Manner { batch_events: 100, ..Manner::default() };
         replay(&mut engine, &files(folder.path(), &contents), manner).events.accepted
     });
@@ -130,7 +130,7 @@ fn every_answer_during_a_replay_is_that_of_one_whole_commit() {
         .collect();
     let files = files(folder.path(), &contents);
     let slow = Moody { nap: Duration::from_millis(1), ..Moody::default() };
-    let mut engine = Engine::with_backend(Arc::new(slow), &settings(&Rules::default())).expect("a store");
+    let mut engine = Engine::options().over(Arc::new(slow)).expect("a store");
     let (stop, seen) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     std::thread::scope(|threads| {
         for _ in 0..3 {

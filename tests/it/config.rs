@@ -7,8 +7,6 @@ use std::process::{Command, Output, Stdio};
 
 use backstitch::engine::{Engine, Replay};
 use backstitch::ingest::fields::Fields;
-use backstitch::model::namespace::Levels;
-use backstitch::model::settings::{Junk, Settings};
 use serde_json::{Value, json};
 
 const SEGMENT: &str = include_str!("../../fixtures/segment.ndjson");
@@ -46,11 +44,8 @@ fn activities(unique: &str) -> String {
     SEGMENT.lines().map(activity).collect()
 }
 
-fn settings(unique: &str) -> Settings {
-    Settings {
-        levels: Levels { between: vec!["email".into()], unique: Some(unique.into()) },
-        junk: Junk { builtin: true, extra: vec!["n/k".into()] },
-    }
+fn in_memory(unique: &str) -> Engine {
+    Engine::options().unique(unique).between(["email"]).junk(["n/k"]).in_memory().expect("levels that a store can have")
 }
 
 /// A folder with the log of another shape and its configuration.
@@ -95,8 +90,8 @@ fn by_activities(unique: &str) -> (String, Vec<Value>) {
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("log");
     fs::write(&log, activities(unique)).expect("written");
-    let mut engine = Engine::in_memory(&settings(unique)).expect("a store");
-    let summary = engine.replay(Replay::of([log.to_str().expect("UTF-8")])).expect("readable");
+    let mut engine = in_memory(unique);
+    let summary = engine.replay([log]).expect("readable");
     assert_eq!(summary.rejects.values().sum::<u64>(), 2, "one without a time, one without an identity");
     (summary.totals.digest.to_string(), crate::harness::sessions(&engine))
 }
@@ -127,8 +122,8 @@ fn the_library_reads_the_same() {
     let fields = fields.build().expect("paths that lie apart");
     let folder = workplace();
     let log = folder.path().join("segment.ndjson").to_str().expect("UTF-8").to_owned();
-    let mut engine = Engine::in_memory(&settings("customerNumber")).expect("a store");
-    let summary = engine.replay(Replay { fields, ..Replay::of([log]) }).expect("readable");
+    let mut engine = in_memory("customerNumber");
+    let summary = engine.replay(Replay::of([log]).fields(fields)).expect("readable");
     let (digest, sessions) = by_activities("customerNumber");
     assert_eq!(summary.totals.digest.to_string(), digest);
     assert_eq!(crate::harness::sessions(&engine), sessions);
@@ -243,9 +238,8 @@ fn what_is_wrong_leaves_no_store_behind() {
     assert!(refused(folder.path(), &long).0.contains("--unique: unique: "));
     let (why, code) = refused(folder.path(), "stats --config missing.toml");
     assert!(why.contains("cannot read the configuration missing.toml") && code == Some(2), "{why}");
-    let unusable =
-        Settings { levels: Levels { unique: Some("sessionId".into()), ..Levels::default() }, ..Settings::default() };
-    assert!(Engine::in_memory(&unusable).is_err());
+    let unusable = Engine::options().unique("sessionId");
+    assert!(unusable.clone().in_memory().is_err());
     let path = folder.path().join("made");
-    assert!(Engine::open(&path, Some(&unusable)).is_err() && !path.exists());
+    assert!(unusable.open(&path).is_err() && !path.exists());
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use backstitch::engine::Engine;
 use backstitch::model::source::Source;
 
-use crate::harness::{Manner, Packing, append, in_memory, replay, settings, text, totals};
+use crate::harness::{Manner, Packing, append, in_memory, replay, text, totals};
 use crate::oracle::{Rules, judge};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
@@ -55,7 +55,7 @@ fn a_replay_in_small_batches() {
     let folder = tempfile::tempdir().expect("a folder");
     let bundled = || (folder.path().join("store").into(), Path::new("fixtures/journeys.ndjson").into());
     let (store, log) = given.unwrap_or_else(bundled);
-    let mut engine = Engine::open(Path::new(&store), Some(&settings(&Rules::default()))).expect("a sound store");
+    let mut engine = Engine::open(Path::new(&store)).expect("a sound store");
     let summary = replay(&mut engine, &[PathBuf::from(log)], Manner { batch_events: 1, ..Manner::default() });
     let stored: u64 = totals(&engine).0[..4].iter().sum();
     assert!(stored >= summary.events.accepted && stored > 0);
@@ -89,7 +89,7 @@ fn assert_whole(store: &Path, files: &BTreeMap<String, Vec<String>>) -> BTreeMap
     if !store.exists() {
         return BTreeMap::new(); // killed before it did anything
     }
-    let engine = Engine::open(store, Some(&settings(&Rules::default()))).expect("a store that a kill left sound");
+    let engine = Engine::open(store).expect("a store that a kill left sound");
     let view = engine.resolver().view();
     let position = |source: &Source| source.position.as_ref().map_or(0, |position| position.lines);
     let read: BTreeMap<String, usize> =
@@ -146,7 +146,7 @@ fn killed_again_and_again() {
     );
     assert!(child(&store, &log).wait().expect("it ran").success());
     assert_eq!(assert_whole(&store, &files).values().sum::<usize>(), total);
-    let engine = Engine::open(&store, None).expect("a sound store");
+    let engine = Engine::open(&store).expect("a sound store");
     assert_eq!(totals(&engine).1, undisturbed(&whole));
 }
 

@@ -10,8 +10,7 @@ use backstitch::store::block::Kind;
 use backstitch::store::sled::SledBackend;
 use serde_json::Value;
 
-use crate::harness::{Manner, replay, settings, text, totals};
-use crate::oracle::Rules;
+use crate::harness::{Manner, replay, text, totals};
 
 /// Logs of which every second one comes back to the sessions of the one before: links, times and events in many runs.
 fn logs(folder: &Path) -> Vec<PathBuf> {
@@ -53,13 +52,13 @@ fn damage_is_told_and_repaired_and_the_logs_bring_back_what_was_lost() {
     for kind in [Kind::Links, Kind::Seen, Kind::Directory, Kind::Events] {
         let folder = tempfile::tempdir().expect("a folder");
         let (store, logs) = (folder.path().join("store"), logs(folder.path()));
-        let mut engine = Engine::open(&store, Some(&settings(&Rules::default()))).expect("a new store");
+        let mut engine = Engine::open(&store).expect("a new store");
         replay(&mut engine, &logs, Manner { batch_events: 1, ..Manner::default() });
         let (undisturbed, applied) = (totals(&engine), engine.sequence());
         drop(engine);
         let sound = command(&store, &["verify", "--repair"]);
         assert_eq!(sound.status.code(), Some(0));
-        let engine = Engine::open_existing(&store).expect("a sound store");
+        let engine = Engine::open(&store).expect("a sound store");
         assert_eq!(
             engine.changes(Sequence(0)).expect("kept").count() as u64,
             applied.0,
@@ -81,7 +80,7 @@ fn damage_is_told_and_repaired_and_the_logs_bring_back_what_was_lost() {
         let lost = told["repaired"]["lost_events"].as_u64().expect("a number");
         assert_eq!((&told["sound"], lost > 0), (&Value::Bool(true), kind == Kind::Events), "{kind:?}: {told}");
 
-        let mut engine = Engine::open_existing(&store).expect("a repaired store");
+        let mut engine = Engine::open(&store).expect("a repaired store");
         assert_eq!(totals(&engine) == undisturbed, lost == 0, "{kind:?}");
         let told = engine.changes(applied).err().map(|error| error.to_string());
         assert!(
@@ -100,7 +99,7 @@ fn damage_is_told_and_repaired_and_the_logs_bring_back_what_was_lost() {
 fn identities_come_back_only_with_a_new_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = folder.path().join("store");
-    let mut engine = Engine::open(&store, Some(&settings(&Rules::default()))).expect("a new store");
+    let mut engine = Engine::open(&store).expect("a new store");
     replay(&mut engine, &logs(folder.path()), Manner::default());
     drop(engine);
     damage(&store, Kind::Identities);

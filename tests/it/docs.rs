@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use backstitch::engine::{Engine, Replay};
+use backstitch::engine::Engine;
 use backstitch::ingest::chunk::Chunk;
 use backstitch::ingest::decode::Decoder;
 use backstitch::ingest::fields::Fields;
@@ -15,7 +15,7 @@ use backstitch::model::limits;
 use backstitch::model::namespace::{Levels, Namespaces};
 use backstitch::model::person::AttributionKind;
 use backstitch::model::policy::{Policy, Reading};
-use backstitch::model::settings::{Junk, Settings};
+use backstitch::model::settings::Junk;
 use backstitch::resolver::EventRow;
 
 const README: &str = include_str!("../../README.md");
@@ -212,8 +212,8 @@ fn in_the_table(row: &EventRow) -> String {
 #[test]
 fn the_table_of_policies_is_what_the_engine_answers() {
     const TABLET: &str = "sess-family-tablet";
-    let mut engine = Engine::in_memory(&Settings::default()).expect("a store in memory");
-    engine.replay(Replay::of(["fixtures/journeys.ndjson"])).expect("replayed");
+    let mut engine = Engine::in_memory();
+    engine.replay(["fixtures/journeys.ndjson"]).expect("replayed");
     let view = engine.resolver().view();
     // By time: what the event carries, and whose it is under each policy.
     let mut table: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use backstitch::engine::{Engine, Replay, Retract};
+use backstitch::engine::{Engine, Retract};
 use backstitch::model::digest::{Digest, EventHash, IdentityHash};
 use backstitch::model::event::EventId;
 use backstitch::model::history::Sequence;
 use backstitch::model::identity::{IdentityId, Value};
 use backstitch::model::person::AttributionKind;
-use backstitch::model::settings::Settings;
 use backstitch::model::time::Time;
 use backstitch::store::backend::{Backend, MemoryBackend};
 use backstitch::store::block;
@@ -73,10 +72,9 @@ fn kinds_of_blocks_are_numbered_as_in_the_format() {
 #[test]
 fn keys_and_headers_are_laid_out_as_in_the_format() {
     let backend = Arc::new(MemoryBackend::default());
-    let mut engine =
-        Engine::with_backend(Arc::clone(&backend) as Arc<dyn Backend>, &Settings::default()).expect("a new store");
+    let mut engine = Engine::options().over(Arc::clone(&backend) as Arc<dyn Backend>).expect("a new store");
     let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/journeys.ndjson");
-    engine.replay(Replay::of([log.to_str().expect("UTF-8")])).expect("replayed");
+    engine.replay([log]).expect("replayed");
     engine.unlink("sess-family-tablet", "clara").expect("unlinked");
     let format = FORMAT.lines().find_map(|line| line.strip_prefix("| 4 | the format, ")?.strip_suffix(" |"));
     let format: u8 = format.expect("a format").parse().expect("a number");
@@ -171,8 +169,8 @@ fn read_rows(backend: &MemoryBackend, kind: block::Kind, mut row: impl FnMut(boo
 fn with_a_past() -> (Arc<MemoryBackend>, Engine) {
     let backend = Arc::new(MemoryBackend::default());
     let shared = Arc::clone(&backend) as Arc<dyn Backend>;
-    let mut engine = Engine::with_backend(shared, &Settings::default()).expect("a new store");
-    engine.replay(Replay::of(["fixtures/journeys.ndjson"])).expect("replayed");
+    let mut engine = Engine::options().over(shared).expect("a new store");
+    engine.replay(["fixtures/journeys.ndjson"]).expect("replayed");
     engine.unlink("sess-family-tablet", "clara").expect("unlinked");
     engine.unlink("sess-library-pc", "ida").expect("unlinked");
     engine.relink("sess-library-pc", "ida").expect("linked again");

@@ -11,8 +11,7 @@ use backstitch::store::block::Kind;
 use backstitch::store::fault::{FaultyBackend, Survivors};
 
 use crate::busy::{Moody, line, within};
-use crate::harness::{Manner, replay, settings, text, totals};
-use crate::oracle::Rules;
+use crate::harness::{Manner, replay, text, totals};
 
 const FILES: usize = 12;
 const LINES_A_FILE: usize = 20;
@@ -34,15 +33,14 @@ fn logs(folder: &std::path::Path) -> Vec<PathBuf> {
 }
 
 fn over(backend: Arc<dyn Backend>) -> Engine {
-    Engine::with_backend(backend, &settings(&Rules::default())).expect("a sound store")
+    Engine::options().over(backend).expect("a sound store")
 }
 
 /// A commit a file, by two threads: chunks are being decoded while a commit fails.
 const MANNER: Manner = Manner { threads: 2, batch_events: 1, force: false };
 
 fn try_replay(engine: &mut Engine, logs: &[PathBuf]) -> Result<(), String> {
-    let inputs = logs.iter().map(|log| log.to_str().expect("UTF-8"));
-    let job = Replay { threads: Some(MANNER.threads), batch_events: MANNER.batch_events, ..Replay::of(inputs) };
+    let job = Replay::of(logs).threads(MANNER.threads).batch_events(MANNER.batch_events);
     engine.replay(job).map(drop).map_err(|error| error.to_string())
 }
 
@@ -145,7 +143,7 @@ fn a_disk_that_fails_at_any_write_of_a_repair() {
         let whole = Engine::repair_backend(backend.clone()).is_ok();
         for way in [Survivors::None, Survivors::All, Survivors::Random(at)] {
             let image = Arc::new(backend.crash(way));
-            let opened = Engine::with_backend(image.clone(), &settings(&Rules::default()));
+            let opened = Engine::options().over(image.clone());
             let found = opened.ok().map(|engine| engine.verify().expect("readable"));
             let sound = found.as_ref().is_some_and(Verification::is_sound);
             let told = found.is_none_or(|found| !found.damaged.is_empty());

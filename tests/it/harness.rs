@@ -6,13 +6,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use backstitch::engine::{Engine, Replay, Retract, Summary};
+use backstitch::engine::{Engine, Options, Replay, Retract, Summary};
 use backstitch::export::{self, Attribute, Format};
 use backstitch::ingest::fields::Fields;
 use backstitch::model::history::Sequence;
-use backstitch::model::namespace::{ECOMMERCE, Levels};
+use backstitch::model::namespace::ECOMMERCE;
 use backstitch::model::policy::{self, Lookback};
-use backstitch::model::settings::{Junk, Settings};
+use backstitch::model::settings::Junk;
 use backstitch::model::time::Time;
 use backstitch::resolver::View;
 use serde::Serialize;
@@ -35,26 +35,19 @@ impl Default for Manner {
     }
 }
 
-pub fn settings(rules: &Rules) -> Settings {
-    Settings {
-        levels: Levels { between: rules.between.clone(), unique: rules.unique.then(|| ECOMMERCE.to_owned()) },
-        junk: Junk { builtin: rules.builtin_junk, extra: rules.extra_junk.clone() },
-    }
+/// How a store is made by these rules, or opened that was.
+pub fn options(rules: &Rules) -> Options {
+    let options = Engine::options().between(&rules.between).builtin_junk(rules.builtin_junk).junk(&rules.extra_junk);
+    if rules.unique { options.unique(ECOMMERCE) } else { options.no_unique() }
 }
 
 pub fn in_memory(rules: &Rules) -> Engine {
-    Engine::in_memory(&settings(rules)).expect("a store in memory")
+    options(rules).in_memory().expect("levels that a store can have")
 }
 
 pub fn replay(engine: &mut Engine, files: &[PathBuf], manner: Manner) -> Summary {
-    let inputs = files.iter().map(|file| file.to_str().expect("a path in UTF-8"));
-    let replay = Replay {
-        force: manner.force,
-        threads: Some(manner.threads),
-        batch_events: manner.batch_events,
-        ..Replay::of(inputs)
-    };
-    let summary = engine.replay(replay).expect("the log is readable");
+    let job = Replay::of(files).force(manner.force).threads(manner.threads).batch_events(manner.batch_events);
+    let summary = engine.replay(job).expect("the log is readable");
     assert!(summary.failed.is_empty(), "{:?}", summary.failed);
     summary
 }
@@ -245,7 +238,7 @@ pub fn expected_events(belief: &Belief, person: &Id) -> Option<Vec<(String, Stri
 
 /// `attribute LOG`: each line of an event with its person and kind, in the log's order.
 pub fn attribute(engine: &Engine, file: &Path) -> Vec<Value> {
-    attribute_in(&engine.resolver().view(), &engine.store().settings().junk, file)
+    attribute_in(&engine.resolver().view(), &engine.settings().junk, file)
 }
 
 pub fn attribute_in(view: &View, junk: &Junk, file: &Path) -> Vec<Value> {

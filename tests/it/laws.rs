@@ -9,8 +9,8 @@ use proptest::sample::{Index, select};
 
 use crate::acts::law;
 use crate::harness::{
-    Manner, Packing, append, assert_agrees, attribute, counts, expected_attribute, in_memory, junk, reasons, replay,
-    settings, text, totals,
+    Manner, Packing, append, assert_agrees, attribute, counts, expected_attribute, in_memory, junk, options, reasons,
+    replay, text, totals,
 };
 use crate::history::history;
 use crate::oracle::{Outcome, Rules, Verdict, judge};
@@ -120,7 +120,7 @@ fn a_store_in_its_life() {
             File { path, packing, lines: Vec::new(), terminated: true, read: 0 }
         };
         let mut files: Vec<File> = packings.iter().enumerate().map(file).collect();
-        let mut engine = Engine::open(&store, Some(&settings(rules))).expect("a new store");
+        let mut engine = options(rules).open(&store).expect("a new store");
         let mut rest = history.lines.as_slice();
         for act in acts {
             match act {
@@ -140,7 +140,7 @@ fn a_store_in_its_life() {
                 }
                 Act::Restart => {
                     drop(engine);
-                    engine = Engine::open(&store, None).expect("the store that was closed");
+                    engine = Engine::open(&store).expect("the store that was closed");
                     assert_eq!(totals(&engine).1, so_far(rules, &files).digest, "after a restart");
                 }
             }
@@ -150,7 +150,7 @@ fn a_store_in_its_life() {
         step(rules, &mut engine, &mut files, &all, last);
         assert_agrees(&engine, &so_far(rules, &files));
         drop(engine);
-        assert_agrees(&Engine::open(&store, None).expect("the store that was closed"), &so_far(rules, &files));
+        assert_agrees(&Engine::open(&store).expect("the store that was closed"), &so_far(rules, &files));
     });
 }
 

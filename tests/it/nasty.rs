@@ -3,8 +3,6 @@
 use std::fmt::Write;
 use std::fs;
 
-use backstitch::engine::Replay;
-
 use crate::harness::{
     Manner, assert_agrees, attribute, counts, expected_attribute, in_memory, reasons, replay, text, totals,
 };
@@ -353,7 +351,7 @@ fn too_many_namespaces_are_an_error() {
         fs::write(folder.path().join("1"), text(&named(0..split))).expect("written");
         fs::write(folder.path().join("2"), text(&named(split..names))).expect("written");
         let mut engine = in_memory(&Rules::default());
-        let told = engine.replay(Replay::of([folder.path().to_str().expect("UTF-8")]));
+        let told = engine.replay([folder.path()]);
         match told {
             Ok(summary) => assert!(!fails && summary.events.accepted == names as u64, "{split} {names}"),
             Err(error) => assert!(fails && error.to_string().contains("namespaces"), "{split} {names}: {error}"),

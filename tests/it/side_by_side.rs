@@ -10,7 +10,7 @@ use backstitch::store::backend::{Backend, MemoryBackend};
 use serde_json::Value;
 
 use crate::acts::{Act, Course};
-use crate::harness::{self, Manner, settings, text};
+use crate::harness::{self, Manner, options, text};
 use crate::oracle::{Belief, Change, Event, Life, Outcome, Reading, Rules, changes, judge};
 
 /// A store in its life. Its pieces lie in a folder, a file each.
@@ -140,7 +140,7 @@ impl Pair {
 
 fn open(backend: &Arc<MemoryBackend>, rules: &Rules) -> Engine {
     let backend: Arc<dyn Backend> = backend.clone();
-    Engine::with_backend(backend, &settings(rules)).expect("the store that was closed")
+    options(rules).over(backend).expect("the store that was closed")
 }
 
 /// The events of some lines, repeats included.

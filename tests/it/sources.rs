@@ -8,9 +8,7 @@ use std::process::{Command, Output, Stdio};
 use backstitch::engine::{Engine, Summary};
 use serde_json::Value;
 
-use crate::harness::{
-    Manner, Packing, append, counts, expected_attribute, in_memory, replay, replayed, settings, text, totals,
-};
+use crate::harness::{Manner, Packing, append, counts, expected_attribute, in_memory, replay, replayed, text, totals};
 use crate::oracle::{Rules, judge};
 
 const DAY: &str = include_str!("../../fixtures/journeys.ndjson");
@@ -224,12 +222,12 @@ fn an_event_keeps_all_its_sources_and_counts_once() {
         [("one batch", &one_batch), ("two batches", &two_batches), ("two runs", &two_runs), ("forced", &forced)];
     for (name, way) in ways {
         let store = folder.path().join(name);
-        let mut engine = Engine::open(&store, Some(&settings(&Rules::default()))).expect("a new store");
+        let mut engine = Engine::open(&store).expect("a new store");
         assert_eq!(sum(&way(&mut engine)), [20, 11, 9, 0], "{name}");
         for reopened in [false, true] {
             if reopened {
                 drop(engine);
-                engine = Engine::open_existing(&store).expect("a store");
+                engine = Engine::open(&store).expect("a store");
             }
             let rows = engine.resolver().view().events("ecommerceId", "c").expect("readable").expect("known");
             let sources: Vec<Vec<bool>> = rows

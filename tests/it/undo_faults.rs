@@ -13,8 +13,7 @@ use backstitch::store::fault::{FaultyBackend, Survivors};
 use serde_json::Value;
 
 use crate::busy::line;
-use crate::harness::{Manner, replay, sessions, settings, text, totals};
-use crate::oracle::Rules;
+use crate::harness::{Manner, replay, sessions, text, totals};
 
 /// Two logs over the same sessions and customers; the first event of the first has an id.
 fn logs(folder: &Path) -> Vec<PathBuf> {
@@ -31,7 +30,7 @@ fn logs(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn over(backend: Arc<dyn Backend>) -> Engine {
-    Engine::with_backend(backend, &settings(&Rules::default())).expect("a sound store")
+    Engine::options().over(backend).expect("a sound store")
 }
 
 /// A way to change what a store holds.

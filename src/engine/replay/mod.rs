@@ -5,13 +5,13 @@
 //! by one commit, and only then published to the resolvers. While a batch is being committed, reading and decoding go on.
 
 mod intake;
+pub mod job;
 mod rejects;
 pub mod summary;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::time::Instant;
 
@@ -20,20 +20,15 @@ use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
 use crate::engine::error::EngineError;
 use crate::engine::replay::intake::{Intake, Taken};
+use crate::engine::replay::job::Replay;
 use crate::engine::replay::rejects::Rejects;
 use crate::engine::replay::summary::{Progress, Summary};
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
-use crate::ingest::fields::Fields;
 use crate::ingest::inputs;
 use crate::model::error::Error;
 use crate::model::namespace::Namespaces;
 use crate::resolver::Resolver;
-
-/// Events of a batch. A commit costs two fsyncs and leaves blocks that a later one must merge, so batches are large;
-/// a row takes up to 120 bytes on its way (gathered, grouped, and those gathered meanwhile), so they are not larger:
-/// twice as many took 70 MB more and no less time.
-pub const BATCH_EVENTS: usize = 1 << 19;
 
 /// Chunks a thread that are read but not decoded yet: one in work, one at hand.
 const CHUNKS_PER_THREAD: usize = 2;
@@ -41,43 +36,6 @@ const CHUNKS_PER_THREAD: usize = 2;
 /// Chunks that are on their way at most, decoded ones included: what can be decoded while a batch is being committed.
 /// A decoded chunk takes some 600 KB.
 const CHUNKS_UNDER_WAY: usize = 64;
-
-/// What to replay, and how.
-pub struct Replay<'a> {
-    /// Files, folders, globs, `-` for standard input.
-    pub inputs: Vec<String>,
-    /// Where the lines of the inputs say what.
-    pub fields: Fields,
-    /// Whether to read again what was read before. Events that are stored already stay as they are.
-    pub force: bool,
-    /// Threads to decode and settle with; all cores when `None`.
-    pub threads: Option<usize>,
-    /// Events of a batch, that is between two commits. It is full with the chunk that reaches the number, so that a
-    /// batch holds at least a chunk.
-    pub batch_events: usize,
-    /// Where lines go that are no events, as NDJSON: `source`, `line_number` (from 1), `reason`, `detail`, `line`.
-    pub rejects: Option<&'a mut (dyn Write + Send)>,
-    /// Set to true by another thread to stop: what was read by then is committed.
-    pub stop: Option<&'a AtomicBool>,
-    /// Called after each chunk, in the calling thread.
-    pub progress: Option<&'a mut dyn FnMut(Progress)>,
-}
-
-impl<'a> Replay<'a> {
-    /// Replays `inputs` with everything else at its default.
-    pub fn of<S: Into<String>>(inputs: impl IntoIterator<Item = S>) -> Self {
-        Self {
-            inputs: inputs.into_iter().map(Into::into).collect(),
-            fields: Fields::default(),
-            force: false,
-            threads: None,
-            batch_events: BATCH_EVENTS,
-            rejects: None,
-            stop: None,
-            progress: None,
-        }
-    }
-}
 
 /// What a thread reports to the one that replays.
 enum Done<'e> {
@@ -191,7 +149,7 @@ enum Waiting {
 
 impl<'e, 'r> Pipeline<'e, 'r> {
     fn new(resolver: &'e Resolver, replay: &mut Replay<'r>, threads: usize) -> Result<Self, Error> {
-        let inputs = inputs::expand(&replay.inputs)?;
+        let inputs = inputs::expand(&replay.logs)?;
         let last = resolver.read();
         Ok(Self {
             intake: Intake::new(inputs, last.sources(), replay.force),

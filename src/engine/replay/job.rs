@@ -1,0 +1,121 @@
+//! What to replay, and how.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::Write;
+use std::sync::atomic::AtomicBool;
+
+use crate::engine::replay::summary::Progress;
+use crate::ingest::fields::Fields;
+
+/// Events of a batch. A commit costs two fsyncs and leaves blocks that a later one must merge, so batches are large;
+/// a row takes up to 120 bytes on its way (gathered, grouped, and those gathered meanwhile), so they are not larger:
+/// twice as many took 70 MB more and no less time.
+pub const BATCH_EVENTS: usize = 1 << 19;
+
+/// Which logs to replay, and how. What is not said has a default: `engine.replay(["logs/"])` is enough.
+///
+/// ```
+/// # fn main() -> backstitch::engine::Result<()> {
+/// # use backstitch::engine::{Engine, Replay};
+/// # let mut engine = Engine::in_memory();
+/// let mut rejects = Vec::new();
+/// engine.replay(Replay::of(["fixtures/rejects.ndjson"]).threads(2).rejects(&mut rejects))?;
+/// assert!(!rejects.is_empty());
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "it does nothing until an engine replays it"]
+pub struct Replay<'a> {
+    pub(super) logs: Vec<String>,
+    pub(super) fields: Fields,
+    pub(super) force: bool,
+    pub(super) threads: Option<usize>,
+    pub(super) batch_events: usize,
+    pub(super) rejects: Option<&'a mut (dyn Write + Send)>,
+    pub(super) stop: Option<&'a AtomicBool>,
+    pub(super) progress: Option<Box<dyn FnMut(Progress) + 'a>>,
+}
+
+impl<'a> Replay<'a> {
+    /// Replays `logs`: files, folders, globs, `-` for standard input.
+    pub fn of<S: AsRef<OsStr>>(logs: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            logs: logs.into_iter().map(|log| log.as_ref().to_string_lossy().into_owned()).collect(),
+            fields: Fields::default(),
+            force: false,
+            threads: None,
+            batch_events: BATCH_EVENTS,
+            rejects: None,
+            stop: None,
+            progress: None,
+        }
+    }
+
+    /// Where the lines of the logs say what. By default they are activities.
+    pub fn fields(mut self, fields: Fields) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// Whether to read again what was read before. Events that are stored already stay as they are.
+    pub fn force(mut self, force: bool) -> Self {
+        self.force = force;
+        self
+    }
+
+    /// Threads to decode and settle with. By default all cores.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Events of a batch, that is between two commits; by default [`BATCH_EVENTS`]. A batch is full with the chunk that reaches
+    /// the number, so that it holds at least a chunk.
+    pub fn batch_events(mut self, events: usize) -> Self {
+        self.batch_events = events;
+        self
+    }
+
+    /// Where lines go that are no events, as NDJSON: `source`, `line_number` (from 1), `reason`, `detail`, `line`.
+    pub fn rejects(mut self, to: &'a mut (impl Write + Send)) -> Self {
+        self.rejects = Some(to);
+        self
+    }
+
+    /// Another thread sets `stop` to end the replay; what was read by then is committed.
+    pub fn stop(mut self, stop: &'a AtomicBool) -> Self {
+        self.stop = Some(stop);
+        self
+    }
+
+    /// `progress` is called after each chunk, in the calling thread.
+    pub fn progress(mut self, progress: impl FnMut(Progress) + 'a) -> Self {
+        self.progress = Some(Box::new(progress));
+        self
+    }
+}
+
+impl fmt::Debug for Replay<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replay").field("logs", &self.logs).field("force", &self.force).finish_non_exhaustive()
+    }
+}
+
+impl<S: AsRef<OsStr>, const N: usize> From<[S; N]> for Replay<'_> {
+    fn from(logs: [S; N]) -> Self {
+        Self::of(logs)
+    }
+}
+
+impl<S: AsRef<OsStr>> From<&[S]> for Replay<'_> {
+    fn from(logs: &[S]) -> Self {
+        Self::of(logs)
+    }
+}
+
+impl<S: AsRef<OsStr>> From<Vec<S>> for Replay<'_> {
+    fn from(logs: Vec<S>) -> Self {
+        Self::of(logs)
+    }
+}
