@@ -24,71 +24,70 @@ pub(crate) const MAX_BLOCK_BYTES: usize = 120 << 10;
 /// Bytes before the body.
 pub(crate) const HEADER_BYTES: usize = 24;
 
+/// Bytes of a key.
+const KEY_BYTES: usize = 9;
+
 const MAGIC: [u8; 4] = *b"bkst";
 const CHECKSUM_AT: usize = 16;
 
-/// What a block holds.
+/// A kind of block: its number in keys and headers, its word in messages, and what the loss of a block means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Kind {
-    /// What the store holds: one of two slots.
-    Manifest = 1,
-    /// What the store was made with.
-    Settings = 2,
-    /// Identities, by id.
-    Identities = 3,
-    /// When identities were seen, by id.
-    Seen = 4,
-    /// Links, by (lower, higher).
-    Links = 5,
-    /// Sources and how far each was read, by id.
-    Sources = 6,
-    /// Events, by anchor.
-    Events = 7,
-    /// Which anchors each events block of a run holds.
-    Directory = 8,
-    /// The change feed, by number.
-    Changes = 9,
-    /// What commits overwrote, by generation.
-    History = 10,
-    /// Pairs whose link counts as never seen, by (lower, higher).
-    Unlinks = 11,
+pub struct BlockKind {
+    number: u8,
+    word: &'static str,
+    loss: Loss,
 }
 
-impl Kind {
-    /// All kinds.
-    pub(crate) const ALL: [Self; 11] = [
-        Self::Manifest,
-        Self::Settings,
-        Self::Identities,
-        Self::Seen,
-        Self::Links,
-        Self::Sources,
-        Self::Events,
-        Self::Directory,
-        Self::Changes,
-        Self::History,
-        Self::Unlinks,
-    ];
-
-    /// The kind of that number; `None` when a later version made it up.
-    pub(crate) fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|&kind| kind as u8 == number)
+impl BlockKind {
+    pub(crate) const fn new(number: u8, word: &'static str, loss: Loss) -> Self {
+        Self { number, word, loss }
     }
 
-    fn word(self) -> &'static str {
+    /// The first byte of its keys.
+    pub const fn number(self) -> u8 {
+        self.number
+    }
+
+    /// How messages and `docs/format.md` call it.
+    pub const fn word(self) -> &'static str {
+        self.word
+    }
+
+    /// What it means that a block of it is lost.
+    pub const fn loss(self) -> Loss {
+        self.loss
+    }
+}
+
+/// What it means that a block is lost, and what brings it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Loss {
+    /// It follows from the events: a repair rebuilds it.
+    Rebuilt,
+    /// It holds events: a repair drops it and forgets how far sources were read, so that a replay of the logs brings them back.
+    Replayed,
+    /// It is of the change feed: a repair begins the feed again, and its readers need a full export.
+    FeedBegunAgain,
+    /// Nothing else holds it: the store must be made again from the logs.
+    StoreReplayed,
+}
+
+impl Loss {
+    /// What to do about it.
+    pub(crate) const fn remedy(self) -> &'static str {
         match self {
-            Self::Manifest => "manifest",
-            Self::Settings => "settings",
-            Self::Identities => "identities",
-            Self::Seen => "seen",
-            Self::Links => "links",
-            Self::Sources => "sources",
-            Self::Events => "events",
-            Self::Directory => "directory",
-            Self::Changes => "changes",
-            Self::History => "history",
-            Self::Unlinks => "unlinks",
+            Self::Rebuilt => "a repair rebuilds it from the events",
+            Self::Replayed => "a repair drops it, then replay the logs",
+            Self::FeedBegunAgain => "a repair begins the change feed again",
+            Self::StoreReplayed => "replay the logs into a new store",
+        }
+    }
+
+    /// Whether a repair mends it.
+    pub(crate) const fn is_repairable(self) -> bool {
+        match self {
+            Self::Rebuilt | Self::Replayed | Self::FeedBegunAgain => true,
+            Self::StoreReplayed => false,
         }
     }
 }
@@ -97,7 +96,7 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BlockKey {
     /// What it holds.
-    pub kind: Kind,
+    pub kind: BlockKind,
     /// The number of its run.
     pub run: u32,
     /// Its place in the run.
@@ -107,17 +106,23 @@ pub struct BlockKey {
 impl BlockKey {
     /// The key in the backend; ascending with (kind, run, index).
     pub(crate) fn bytes(self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(9);
-        bytes.push(self.kind as u8);
+        let mut bytes = Vec::with_capacity(KEY_BYTES);
+        bytes.push(self.kind.number);
         bytes.extend_from_slice(&self.run.to_be_bytes());
         bytes.extend_from_slice(&self.index.to_be_bytes());
         bytes
     }
 }
 
+/// The numbers of the kind and the run that a key of the backend names; `None` where it is no key of a block.
+pub(crate) fn kind_and_run(key: &[u8]) -> Option<(u8, u32)> {
+    let [kind, a, b, c, d, _, _, _, _] = *<&[u8; KEY_BYTES]>::try_from(key).ok()?;
+    Some((kind, u32::from_be_bytes([a, b, c, d])))
+}
+
 impl fmt::Display for BlockKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} block {} of run {}", self.kind.word(), self.index, self.run)
+        write!(f, "{} block {} of run {}", self.kind.word, self.index, self.run)
     }
 }
 
@@ -140,7 +145,7 @@ pub(crate) fn blank() -> Vec<u8> {
 /// Writes the header of a block that began as [`blank`].
 pub(crate) fn seal(key: BlockKey, generation: u64, block: &mut [u8]) {
     block[..4].copy_from_slice(&MAGIC);
-    block[4..8].copy_from_slice(&[FORMAT, key.kind as u8, 0, 0]);
+    block[4..8].copy_from_slice(&[FORMAT, key.kind.number, 0, 0]);
     block[8..CHECKSUM_AT].copy_from_slice(&generation.to_le_bytes());
     let sum = checksum(key, &block[..CHECKSUM_AT], &block[HEADER_BYTES..]);
     block[CHECKSUM_AT..HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());
@@ -164,7 +169,7 @@ pub(crate) fn unseal(key: BlockKey, block: &[u8]) -> Result<(u64, &[u8]), Unseal
     if header[4] != FORMAT {
         return Err(Unsealed::Version(header[4]));
     }
-    if header[4..8] != [FORMAT, key.kind as u8, 0, 0] {
+    if header[4..8] != [FORMAT, key.kind.number, 0, 0] {
         return Err(damaged("its header is wrong"));
     }
     Ok((number(8..CHECKSUM_AT), body))
@@ -180,7 +185,7 @@ fn checksum(key: BlockKey, header: &[u8], body: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    const KEY: BlockKey = BlockKey { kind: Kind::Events, run: 7, index: 3 };
+    const KEY: BlockKey = BlockKey { kind: BlockKind::new(7, "events", Loss::Replayed), run: 7, index: 3 };
 
     fn sealed() -> Vec<u8> {
         let mut block = blank();
@@ -193,7 +198,11 @@ mod tests {
     fn a_block_opens_under_its_own_key_only() {
         let block = sealed();
         assert_eq!(unseal(KEY, &block), Ok((5, &b"body"[..])));
-        for other in [BlockKey { index: 4, ..KEY }, BlockKey { run: 8, ..KEY }, BlockKey { kind: Kind::Links, ..KEY }] {
+        for other in [
+            BlockKey { index: 4, ..KEY },
+            BlockKey { run: 8, ..KEY },
+            BlockKey { kind: BlockKind { number: 5, ..KEY.kind }, ..KEY },
+        ] {
             assert!(unseal(other, &block).is_err(), "{other}");
         }
     }

@@ -1,7 +1,10 @@
-//! Columns of numbers: LEB128, and the ways in which times become small numbers.
+//! Columns of numbers: LEB128, and the ways in which ids and times become small numbers.
 //!
 //! bincode's varint takes three bytes from 251 on and five from 65,536 on; LEB128 takes two and three.
 //! Most numbers of a block are deltas in between.
+
+use crate::model::identity::IdentityId;
+use crate::model::time::Time;
 
 /// Microseconds of a millisecond: logs are mostly kept to the millisecond.
 pub(crate) const MILLI: i64 = 1_000;
@@ -43,13 +46,28 @@ pub(crate) fn put_time(out: &mut Vec<u8>, micros: i64) {
     }
 }
 
+/// Appends a time as its difference from one before it, which wraps: what matters is that it adds up again.
+pub(crate) fn put_time_since(out: &mut Vec<u8>, time: Time, before: Option<Time>) {
+    put_time(out, time.as_micros().wrapping_sub(before.map_or(0, Time::as_micros)));
+}
+
+/// Appends an id as its difference from that of the row before, which is lower.
+pub(crate) fn put_step(out: &mut Vec<u8>, id: u32, before: Option<u32>) {
+    put(out, u64::from(id.wrapping_sub(before.unwrap_or(0))));
+}
+
+/// Appends an id as its difference from another, either way.
+pub(crate) fn put_jump(out: &mut Vec<u8>, id: IdentityId, from: IdentityId) {
+    put(out, zigzag(i64::from(id.0) - i64::from(from.0)));
+}
+
 /// Reads a column; every method gives `None` where the column ends too early or a number is too long.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reader<'a> {
+pub(crate) struct ColumnReader<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ColumnReader<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
@@ -98,6 +116,31 @@ impl<'a> Reader<'a> {
             _ => None,
         }
     }
+
+    /// Reads what [`put_time_since`] wrote.
+    pub(crate) fn time_since(&mut self, before: Option<Time>) -> Option<Time> {
+        Some(Time::from_micros(before.map_or(0, Time::as_micros).wrapping_add(self.time()?)))
+    }
+
+    /// Reads what [`put_step`] wrote.
+    pub(crate) fn step(&mut self, before: Option<u32>) -> Option<u32> {
+        before.unwrap_or(0).checked_add(self.u32()?)
+    }
+
+    /// Reads what [`put_jump`] wrote.
+    pub(crate) fn jump(&mut self, from: IdentityId) -> Option<IdentityId> {
+        let id = i64::from(from.0).checked_add(unzigzag(self.u64()?))?;
+        Some(IdentityId(id.try_into().ok()?))
+    }
+
+    /// Reads a number that is 0 or 1.
+    pub(crate) fn flag(&mut self) -> Option<bool> {
+        match self.u64()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -112,15 +155,15 @@ mod tests {
             let mut bytes = Vec::new();
             put(&mut bytes, value);
             assert_eq!(bytes.len(), width(value), "{value}");
-            let mut reader = Reader::new(&bytes);
+            let mut reader = ColumnReader::new(&bytes);
             assert_eq!((reader.u64(), reader.is_done()), (Some(value), true));
-            assert_eq!(Reader::new(&bytes[..bytes.len() - 1]).u64(), None, "cut");
+            assert_eq!(ColumnReader::new(&bytes[..bytes.len() - 1]).u64(), None, "cut");
             let signed = value as i64;
             assert_eq!(unzigzag(zigzag(signed)), signed);
             let mut bytes = Vec::new();
             put_time(&mut bytes, signed);
-            assert_eq!(Reader::new(&bytes).time(), Some(signed));
+            assert_eq!(ColumnReader::new(&bytes).time(), Some(signed));
         }
-        assert_eq!(Reader::new(&[0xff; 20]).u64(), None);
+        assert_eq!(ColumnReader::new(&[0xff; 20]).u64(), None);
     }
 }

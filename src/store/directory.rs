@@ -3,13 +3,16 @@
 use crate::model::event::Event;
 use crate::model::identity::IdentityId;
 use crate::store::backend::Backend;
-use crate::store::block::{BlockKey, Kind};
-use crate::store::column::{self, Reader};
+use crate::store::block::{BlockKey, BlockKind, Loss};
+use crate::store::column::{self, ColumnReader};
+use crate::store::decoded::DecodedEvents;
 use crate::store::error::StoreError;
-use crate::store::events::{EventBlock, EventWriter};
-use crate::store::rows::Rows;
-use crate::store::run::{self, DirectorySlot, Run, RunEntry, RunWriter};
+use crate::store::events::{EVENTS, EventBlock, EventWriter};
+use crate::store::run::{self, DirectorySlot, NewRun, Run, RunEntry, RunWriter};
 use crate::store::table::{pack, unpack};
+
+/// The kind of the blocks of directories. They belong to the run of events of the same number.
+pub(crate) const DIRECTORY: BlockKind = BlockKind::new(8, "directory", Loss::Rebuilt);
 
 /// Entries of one block of a directory: about [`BLOCK_BYTES`](crate::store::block::BLOCK_BYTES) at six bytes each.
 const ENTRIES: usize = 1_000;
@@ -20,7 +23,7 @@ fn write_slot(slot: DirectorySlot, before: Option<DirectorySlot>, out: &mut Vec<
     column::put(out, u64::from(slot.events));
 }
 
-fn read_slot(before: Option<&DirectorySlot>, from: &mut Reader<'_>) -> Option<DirectorySlot> {
+fn read_slot(before: Option<&DirectorySlot>, from: &mut ColumnReader<'_>) -> Option<DirectorySlot> {
     let first = before.map_or(0, |before| before.last).checked_add(from.u32()?)?;
     let last = first.checked_add(from.u32()?)?;
     Some(DirectorySlot { first, last, events: from.u32()? })
@@ -29,7 +32,7 @@ fn read_slot(before: Option<&DirectorySlot>, from: &mut Reader<'_>) -> Option<Di
 /// A run of events with its directory, which is read.
 pub(crate) fn read(backend: &dyn Backend, entry: RunEntry) -> Result<Run, StoreError> {
     let mut slots: Vec<DirectorySlot> = Vec::with_capacity(entry.blocks.min(1 << 20) as usize);
-    let mut key = BlockKey { kind: Kind::Directory, run: entry.number, index: 0 };
+    let mut key = BlockKey { kind: DIRECTORY, run: entry.number, index: 0 };
     for index in 0..entry.directory {
         key.index = index;
         slots.extend(run::read(backend, key, entry.generation, |body| unpack(body, read_slot))?);
@@ -42,15 +45,33 @@ pub(crate) fn read(backend: &dyn Backend, entry: RunEntry) -> Result<Run, StoreE
     Ok(Run::with_directory(entry, slots))
 }
 
+/// A run whose directory is lost, with one worked out from its blocks. An unreadable block holds nothing, but has its place, so
+/// that a reader that comes to it meets the error.
+pub(crate) fn recover(backend: &dyn Backend, entry: RunEntry) -> Result<Run, StoreError> {
+    let mut slots: Vec<DirectorySlot> = Vec::new();
+    let mut events = DecodedEvents::default();
+    for key in entry.keys_of(EVENTS) {
+        slots.push(match events.read(backend, &entry, key) {
+            Ok(()) => slot_of(&events),
+            Err(error) if error.is_damage() => {
+                let anchor = slots.last().map_or(0, |before| before.last);
+                DirectorySlot { first: anchor, last: anchor, events: 0 }
+            }
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(Run::with_directory(entry, slots))
+}
+
 /// Writes a run of events, and its directory.
-pub(crate) struct EventRunWriter<'a> {
-    run: RunWriter<'a>,
+pub(crate) struct EventRunWriter {
+    run: RunWriter,
     directory: Vec<DirectorySlot>,
 }
 
-impl<'a> EventRunWriter<'a> {
-    pub(crate) fn new(backend: &'a dyn Backend, number: u32, generation: u64) -> Self {
-        Self { run: RunWriter::new(backend, Kind::Events, number, generation), directory: Vec::new() }
+impl EventRunWriter {
+    pub(crate) fn new(run: NewRun) -> Self {
+        Self { run: RunWriter::new(EVENTS, run), directory: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, block: EventBlock) -> Result<(), StoreError> {
@@ -70,7 +91,7 @@ impl<'a> EventRunWriter<'a> {
                 write_slot(slot, before, &mut bytes);
                 before = Some(slot);
             }
-            self.run.push_directory(pack(slots.len() as u32, &bytes)?)?;
+            self.run.push_directory(DIRECTORY, pack(slots.len() as u32, &bytes)?)?;
         }
         let directory = self.directory;
         Ok(self.run.finish()?.map(|entry| Run::with_directory(entry, directory)))
@@ -78,19 +99,19 @@ impl<'a> EventRunWriter<'a> {
 }
 
 /// What a decoded block holds.
-pub(crate) fn slot_of(rows: &Rows) -> DirectorySlot {
+pub(crate) fn slot_of(rows: &DecodedEvents) -> DirectorySlot {
     DirectorySlot { first: rows.anchor(0), last: rows.anchor(rows.groups() - 1), events: rows.len() as u32 }
 }
 
 /// Writes groups, ascending, into a run, holding no more than a few blocks.
-pub(crate) struct GroupWriter<'a> {
-    run: EventRunWriter<'a>,
+pub(crate) struct GroupWriter {
+    run: EventRunWriter,
     writer: EventWriter,
 }
 
-impl<'a> GroupWriter<'a> {
-    pub(crate) fn new(backend: &'a dyn Backend, number: u32, generation: u64) -> Self {
-        Self { run: EventRunWriter::new(backend, number, generation), writer: EventWriter::new() }
+impl GroupWriter {
+    pub(crate) fn new(run: NewRun) -> Self {
+        Self { run: EventRunWriter::new(run), writer: EventWriter::new() }
     }
 
     pub(crate) fn push<'e>(

@@ -6,7 +6,7 @@ use crate::model::error::{Error, ErrorKind};
 use crate::model::history::Sequence;
 use crate::model::namespace::LevelsError;
 use crate::model::settings::Settings;
-use crate::store::block::{BlockKey, Kind};
+use crate::store::block::BlockKey;
 
 /// Why a [`Backend`](crate::store::backend::Backend) could not do as it was told.
 #[derive(Debug, thiserror::Error)]
@@ -46,29 +46,12 @@ pub struct Damage {
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let remedy = match self.block.kind {
-            Kind::Seen | Kind::Links | Kind::Directory => "a repair rebuilds it from the events",
-            Kind::Events => "a repair drops it, then replay the logs",
-            Kind::Changes | Kind::History => "a repair begins the change feed anew",
-            Kind::Identities | Kind::Sources | Kind::Settings | Kind::Manifest | Kind::Unlinks => {
-                "replay the logs into a new store"
-            }
-        };
+        let remedy = self.block.kind.loss().remedy();
         write!(f, "store {}: {} is damaged ({}); {remedy}", self.store, self.block, self.what)
     }
 }
 
 impl std::error::Error for Damage {}
-
-impl Damage {
-    /// Whether a repair mends it.
-    fn is_repairable(&self) -> bool {
-        match self.block.kind {
-            Kind::Seen | Kind::Links | Kind::Directory | Kind::Events | Kind::Changes | Kind::History => true,
-            Kind::Identities | Kind::Sources | Kind::Settings | Kind::Manifest | Kind::Unlinks => false,
-        }
-    }
-}
 
 /// Why the store could not do as it was told.
 #[derive(Debug, thiserror::Error)]
@@ -160,6 +143,13 @@ pub enum StoreError {
     Invalid(String),
 }
 
+impl StoreError {
+    /// Whether stored bytes are wrong, rather than that they could not be reached.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged(_) | Self::Backend(BackendError::Corrupt(_)))
+    }
+}
+
 fn differences(stored: &Settings, asked: &Settings) -> String {
     stored.differences(asked).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
@@ -171,7 +161,7 @@ impl From<StoreError> for Error {
             StoreError::Backend(BackendError::Corrupt(_)) | StoreError::NoManifest(_) => ErrorKind::Unrepairable,
             StoreError::Backend(BackendError::Io { error, .. }) => ErrorKind::of_io(error, ErrorKind::Io),
             StoreError::Backend(BackendError::Failed(_)) => ErrorKind::Io,
-            StoreError::Damaged(damage) if damage.is_repairable() => ErrorKind::Damaged,
+            StoreError::Damaged(damage) if damage.block.kind.loss().is_repairable() => ErrorKind::Damaged,
             StoreError::Damaged(_) => ErrorKind::Unrepairable,
             StoreError::Unwitnessed { .. } => ErrorKind::Damaged,
             StoreError::Missing(_) => ErrorKind::NotFound,

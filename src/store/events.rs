@@ -10,10 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::model::event::{Event, EventId};
 use crate::model::identity::IdentityId;
 use crate::model::source::SourceId;
-use crate::store::block::{self, BLOCK_BYTES, HEADER_BYTES};
+use crate::store::block::{self, BLOCK_BYTES, BlockKind, HEADER_BYTES, Loss};
 use crate::store::codec::{self, Bytes};
 use crate::store::column::{self, MILLI};
 use crate::store::error::StoreError;
+
+/// The kind of the blocks of events.
+pub(crate) const EVENTS: BlockKind = BlockKind::new(7, "events", Loss::Replayed);
 
 /// Bytes of a block beside its columns: the header, three numbers and thirteen lengths.
 const OVERHEAD: usize = HEADER_BYTES + 48;
@@ -25,7 +28,7 @@ pub(crate) const TEXT: u64 = 2;
 
 /// The body of a block of events.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Body<'a> {
+pub(crate) struct EventBody<'a> {
     pub events: u32,
     pub groups: u32,
     /// Whether times are in milliseconds.
@@ -46,13 +49,13 @@ pub(crate) struct Body<'a> {
     /// The texts, one after the other.
     pub texts: Bytes<'a>,
     /// The sets of companions, then of sources.
-    pub companions: SetColumns<'a>,
-    pub sources: SetColumns<'a>,
+    pub companions: EncodedSets<'a>,
+    pub sources: EncodedSets<'a>,
 }
 
 /// Sets of numbers, and which of them each event has.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct SetColumns<'a> {
+pub(crate) struct EncodedSets<'a> {
     /// By set: its length, and its members.
     #[serde(borrow)]
     pub sets: Bytes<'a>,
@@ -114,12 +117,12 @@ impl RunLength {
 }
 
 /// A number in a set.
-pub(crate) trait Member: Copy + PartialEq {
+pub(crate) trait SetMember: Copy + PartialEq {
     fn number(self) -> u32;
     fn numbered(number: u32) -> Self;
 }
 
-impl Member for IdentityId {
+impl SetMember for IdentityId {
     fn number(self) -> u32 {
         self.0
     }
@@ -128,7 +131,7 @@ impl Member for IdentityId {
     }
 }
 
-impl Member for SourceId {
+impl SetMember for SourceId {
     fn number(self) -> u32 {
         self.0
     }
@@ -154,7 +157,7 @@ impl<T> Default for SetWriter<T> {
     }
 }
 
-impl<T: Member> SetWriter<T> {
+impl<T: SetMember> SetWriter<T> {
     #[inline]
     fn push(&mut self, set: &[T]) {
         if self.last == set && !self.places.is_empty() {
@@ -190,9 +193,9 @@ impl<T: Member> SetWriter<T> {
         self.sets.len() + self.runs.bytes.len() + 10 + more
     }
 
-    fn columns(&mut self) -> SetColumns<'_> {
+    fn columns(&mut self) -> EncodedSets<'_> {
         self.runs.end();
-        SetColumns { sets: Bytes(&self.sets), runs: Bytes(&self.runs.bytes) }
+        EncodedSets { sets: Bytes(&self.sets), runs: Bytes(&self.runs.bytes) }
     }
 
     fn clear(&mut self) {
@@ -376,7 +379,7 @@ impl EventWriter {
         self.end_group();
         self.encode_times();
         self.sorts.end();
-        let body = Body {
+        let body = EventBody {
             events: self.times.len() as u32,
             groups: self.groups,
             millis: !self.micros,

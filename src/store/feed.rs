@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use crate::model::history::{Overwritten, Sequence, StoredChange};
 use crate::model::identity::IdentityId;
-use crate::store::Store;
 use crate::store::backend::Backend;
-use crate::store::block::{BlockKey, Kind};
+use crate::store::block::{BlockKey, Loss};
 use crate::store::error::StoreError;
-use crate::store::history::{Numbered, Past, rows_of};
+use crate::store::kinds::Numbered;
+use crate::store::kinds::history::{Past, rows_of};
+use crate::store::known_at::generation_of;
 use crate::store::manifest::Manifest;
+use crate::store::open::Store;
 use crate::store::run::{self, Run};
-use crate::store::table;
+use crate::store::table::{self, TableRow};
+use crate::store::transaction::Transaction;
 
 /// The change feed as of one commit. Cheap to clone; readable in any thread while commits go on: the runs that it names are
 /// not deleted as long as it lives.
@@ -34,6 +37,17 @@ impl fmt::Debug for StoredFeed {
 }
 
 impl StoredFeed {
+    /// That of a store which holds `held`.
+    pub(super) fn new(backend: &Arc<dyn Backend>, held: &Manifest) -> Self {
+        Self {
+            backend: Arc::clone(backend),
+            runs: held.of(Numbered::KIND).cloned().collect(),
+            sequence: Sequence(held.totals.sequence),
+            trimmed: Sequence(held.totals.trimmed),
+            identities: held.totals.identities,
+        }
+    }
+
     /// The number of the last record; 0 where there was none yet.
     pub fn sequence(&self) -> Sequence {
         self.sequence
@@ -50,13 +64,13 @@ impl StoredFeed {
     /// [`StoreError::Trimmed`] where some of them were trimmed; [`StoreError::Ahead`] where `since` was never given.
     pub fn changes(&self, since: Sequence) -> Result<StoredChanges, StoreError> {
         self.check(since)?;
-        let mut after = self.sequence.0;
+        let mut last = self.sequence.0;
         let mut runs = Vec::new();
         for run in self.runs.iter().rev() {
-            if after <= since.0 {
+            if last <= since.0 {
                 break;
             }
-            after -= run.rows;
+            last = self.last_before(run, last)?;
             runs.push(run.clone());
         }
         let at = match runs.pop() {
@@ -70,6 +84,14 @@ impl StoredFeed {
         Ok(StoredChanges { backend, identities, runs, at, rows: Vec::new().into_iter(), since })
     }
 
+    /// The number before those of a run whose last is `last`.
+    fn last_before(&self, run: &Run, last: u64) -> Result<u64, StoreError> {
+        last.checked_sub(run.rows).ok_or_else(|| {
+            let key = BlockKey { kind: Numbered::KIND, run: run.number, index: 0 };
+            run::damaged(&*self.backend, key, "it holds more records than the manifest numbers")
+        })
+    }
+
     /// The last block of a run that does not begin after the record that follows on `since`.
     fn block_of(&self, run: &Run, since: Sequence) -> Result<u32, StoreError> {
         let (mut low, mut high) = (0, run.blocks);
@@ -81,6 +103,20 @@ impl StoredFeed {
         Ok(low)
     }
 
+    /// The runs that hold no record after `sequence`.
+    fn runs_until(&self, sequence: Sequence) -> Result<Vec<Run>, StoreError> {
+        let mut last = self.sequence.0;
+        let mut old = Vec::new();
+        for run in self.runs.iter().rev() {
+            if last <= sequence.0 {
+                old.push(run.clone());
+            }
+            last = self.last_before(run, last)?;
+        }
+        Ok(old)
+    }
+
+    /// Whether the records after `sequence` are kept.
     pub(super) fn check(&self, sequence: Sequence) -> Result<(), StoreError> {
         let (store, last, trimmed) = (self.backend.name(), self.sequence, self.trimmed);
         if sequence < trimmed {
@@ -145,7 +181,7 @@ impl StoredChanges {
         if rows.iter().all(|row| named(&row.1).all(is_stored)) {
             return Ok(rows);
         }
-        let key = BlockKey { kind: Kind::Changes, run: run.number, index: block };
+        let key = BlockKey { kind: Numbered::KIND, run: run.number, index: block };
         Err(run::damaged(&*self.backend, key, "it names identities that the store does not hold"))
     }
 }
@@ -153,23 +189,17 @@ impl StoredChanges {
 impl Store {
     /// The change feed as of the last commit.
     pub fn feed(&self) -> StoredFeed {
-        StoredFeed {
-            backend: Arc::clone(&self.backend),
-            runs: self.manifest.of(Kind::Changes).cloned().collect(),
-            sequence: Sequence(self.manifest.sequence),
-            trimmed: Sequence(self.manifest.trimmed),
-            identities: self.manifest.identities,
-        }
+        StoredFeed::new(self.ledger.backend(), self.ledger.manifest())
     }
 
     /// The number of the last record of the change feed; 0 where there was none yet.
     pub fn sequence(&self) -> Sequence {
-        Sequence(self.manifest.sequence)
+        Sequence(self.ledger.manifest().totals.sequence)
     }
 
     /// The number of the last record of the change feed that was trimmed.
     pub fn trimmed(&self) -> Sequence {
-        Sequence(self.manifest.trimmed)
+        Sequence(self.ledger.manifest().totals.trimmed)
     }
 
     /// Forgets the records up to `sequence`, durably, and what would be needed to go back before them.
@@ -177,60 +207,58 @@ impl Store {
     /// # Errors
     /// [`StoreError::Ahead`] where `sequence` was never given; else as [`commit`](Self::commit).
     pub fn trim(&mut self, sequence: Sequence) -> Result<(), StoreError> {
-        self.check_poison()?;
+        self.ledger.check_poison()?;
         if sequence <= self.trimmed() {
             return Ok(());
         }
-        self.feed().check(sequence)?;
-        let done = self.forget_until(sequence);
-        self.poison_on_error(done)
+        let feed = self.feed();
+        feed.check(sequence)?;
+        self.ledger.transact(|transaction| {
+            let changes = feed.runs_until(sequence)?;
+            let history = history_until(transaction, sequence)?;
+            transaction.retire(|run| changes.contains(run) || history.contains(run));
+            transaction.totals().trimmed = sequence.0;
+            write(transaction, &[], &Overwritten::default())
+        })
     }
+}
 
-    fn forget_until(&mut self, sequence: Sequence) -> Result<(), StoreError> {
-        let kept = self.generation_of(sequence)?;
-        let mut next = self.next_manifest();
-        next.trimmed = sequence.0;
-        let mut old = Vec::new();
-        let mut after = next.sequence;
-        for run in next.of(Kind::Changes).cloned().collect::<Vec<_>>().into_iter().rev() {
-            let first = after - run.rows;
-            if after <= sequence.0 {
-                old.push(run);
-            }
-            after = first;
+/// The runs of what was overwritten that hold nothing after `sequence`.
+fn history_until(transaction: &Transaction, sequence: Sequence) -> Result<Vec<Run>, StoreError> {
+    let (backend, held) = (&**transaction.backend(), transaction.next());
+    let kept = generation_of(backend, held, sequence)?;
+    let mut old = Vec::new();
+    for run in held.of(Past::KIND) {
+        let Some(last) = run.blocks.checked_sub(1) else { continue };
+        let rows = table::read_block::<Past>(backend, run, last)?;
+        if rows.last().is_some_and(|row| row.generation < kept) {
+            old.push(run.clone());
         }
-        for run in next.of(Kind::History) {
-            let last = table::read_block::<Past>(&*self.backend, run, run.blocks - 1)?;
-            if last.last().is_some_and(|row| row.generation < kept) {
-                old.push(run.clone());
-            }
-        }
-        super::retire(&mut next, |run| old.contains(run));
-        self.write_past(&mut next, &Overwritten::default())?;
-        self.publish(next)?;
-        self.delete_retired();
-        Ok(())
     }
+    Ok(old)
+}
 
-    /// Begins the feed anew: of what came before nothing is kept.
-    pub(super) fn restart_feed(&self, next: &mut Manifest) -> Result<(), StoreError> {
-        super::retire(next, |run| run.kind == Kind::Changes as u8 || run.kind == Kind::History as u8);
-        // A number that no record has: even whoever had applied the last one is told to begin anew.
-        next.sequence += 1;
-        next.trimmed = next.sequence;
-        self.write_past(next, &Overwritten::default())
-    }
+/// Writes records of the feed, and numbers them; and what the commit overwrote.
+pub(super) fn write(
+    transaction: &mut Transaction,
+    changes: &[StoredChange],
+    overwritten: &Overwritten,
+) -> Result<(), StoreError> {
+    let totals = transaction.totals();
+    let first = totals.sequence + 1;
+    totals.sequence += changes.len() as u64;
+    let (sequence, identities) = (Sequence(totals.sequence), totals.identities as u32);
+    let generation = transaction.next().generation;
+    transaction.write_table::<Numbered>((first..).map(Sequence).zip(changes.iter().copied()).collect())?;
+    transaction.write_table(rows_of(overwritten, generation, sequence, identities))
+}
 
-    /// Writes what the commit `next` overwrote.
-    pub(super) fn write_past(&self, next: &mut Manifest, overwritten: &Overwritten) -> Result<(), StoreError> {
-        let (sequence, identities) = (Sequence(next.sequence), next.identities as u32);
-        self.write_table(next, rows_of(overwritten, next.generation, sequence, identities))
-    }
-
-    /// Writes records of the feed, and numbers them.
-    pub(super) fn write_changes(&self, next: &mut Manifest, changes: &[StoredChange]) -> Result<(), StoreError> {
-        let first = next.sequence + 1;
-        next.sequence += changes.len() as u64;
-        self.write_table(next, (first..).map(Sequence).zip(changes.iter().copied()).collect::<Vec<Numbered>>())
-    }
+/// Begins the feed again: of what came before nothing is kept.
+pub(super) fn begin_again(transaction: &mut Transaction) -> Result<(), StoreError> {
+    transaction.retire_all(Loss::FeedBegunAgain);
+    let totals = transaction.totals();
+    // A number that no record has: even a reader that had applied the last one must begin again from a full export.
+    totals.sequence += 1;
+    totals.trimmed = totals.sequence;
+    write(transaction, &[], &Overwritten::default())
 }

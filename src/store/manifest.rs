@@ -7,18 +7,17 @@
 use serde::{Deserialize, Serialize};
 
 use crate::store::backend::Backend;
-use crate::store::block::{self, BlockKey, Kind, Unsealed};
+use crate::store::block::{self, BlockKey, BlockKind, Loss, Unsealed};
 use crate::store::codec;
 use crate::store::error::{Damage, StoreError};
 use crate::store::run::Run;
 
-/// What the store holds, as of one commit.
+/// The kind of the block that a manifest lies in.
+pub(crate) const MANIFEST: BlockKind = BlockKind::new(1, "manifest", Loss::StoreReplayed);
+
+/// How much the store holds, as of one commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Manifest {
-    /// The commit.
-    pub generation: u64,
-    /// The number of the next run.
-    pub next_run: u32,
+pub(crate) struct StoreTotals {
     /// Identities in all.
     pub identities: u64,
     /// Sources in all.
@@ -29,6 +28,17 @@ pub(crate) struct Manifest {
     pub trimmed: u64,
     /// Lower-case names by id.
     pub namespaces: Vec<String>,
+}
+
+/// What the store holds, as of one commit.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    /// The commit.
+    pub generation: u64,
+    /// The number of the next run.
+    pub next_run: u32,
+    /// How much of everything.
+    pub totals: StoreTotals,
     /// The runs, of each kind the oldest first.
     pub runs: Vec<Run>,
     /// Runs that no longer count but may still lie in the backend, with the commit that retired them.
@@ -37,7 +47,7 @@ pub(crate) struct Manifest {
 
 /// Where the manifest of `generation` lies.
 pub(crate) fn slot(generation: u64) -> BlockKey {
-    BlockKey { kind: Kind::Manifest, run: 0, index: (generation % 2) as u32 }
+    BlockKey { kind: MANIFEST, run: 0, index: (generation % 2) as u32 }
 }
 
 impl Manifest {
@@ -51,8 +61,8 @@ impl Manifest {
     }
 
     /// The runs of a kind, the oldest first.
-    pub(crate) fn of(&self, kind: Kind) -> impl Iterator<Item = &Run> {
-        self.runs.iter().filter(move |run| run.kind == kind as u8)
+    pub(crate) fn of(&self, kind: BlockKind) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(move |run| run.kind == kind.number())
     }
 }
 
@@ -84,11 +94,6 @@ pub(crate) fn read(backend: &dyn Backend) -> Result<Slots, StoreError> {
                 slots.unreadable.push(Damage { store: backend.name(), block: key, what });
             }
         }
-    }
-    if let Some(run) =
-        slots.latest.iter().flat_map(|known| &known.runs).find(|run| Kind::from_number(run.kind).is_none())
-    {
-        return Err(StoreError::Version { store: backend.name(), what: format!("a run of kind {}", run.kind) });
     }
     Ok(slots)
 }

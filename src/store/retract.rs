@@ -1,4 +1,4 @@
-//! Taking stored events back: the runs that hold them are written anew without them.
+//! Taking stored events back: the runs that hold them are written again without them.
 
 use std::sync::Arc;
 
@@ -9,13 +9,16 @@ use crate::model::history::{Overwritten, StoredChange};
 use crate::model::identity::IdentityId;
 use crate::model::link::{Link, Seen};
 use crate::model::source::{Source, SourceId};
-use crate::store::block::Kind;
+use crate::store::block::Loss;
 use crate::store::directory::GroupWriter;
 use crate::store::error::StoreError;
-use crate::store::manifest::Manifest;
+use crate::store::events::EVENTS;
+use crate::store::feed;
+use crate::store::open::Store;
 use crate::store::run::Run;
 use crate::store::scan::Events;
-use crate::store::{Store, repair, retire, sorted, take_number};
+use crate::store::table::sorted;
+use crate::store::transaction::Transaction;
 
 /// What becomes of a stored event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,10 +31,10 @@ pub enum Fate {
     Goes,
 }
 
-/// Events written anew, not yet what the store holds.
+/// Events written again, not yet what the store holds; dropped, they are deleted.
 #[derive(Debug)]
 pub struct Rewritten {
-    next: Manifest,
+    transaction: Transaction,
     /// The events as they will be.
     pub after: Events,
 }
@@ -52,7 +55,7 @@ pub struct Retraction<'a> {
 }
 
 impl Store {
-    /// Writes the runs anew whose events `fate` does not let stay, and makes nothing of it yet: see
+    /// Writes the runs again whose events `fate` does not let stay, and makes nothing of it yet: see
     /// [`commit_rewritten`](Self::commit_rewritten). An event lies in a run once for each commit that delivered it, with that
     /// commit's sources; `fate` is asked for each, and more than once.
     ///
@@ -61,81 +64,75 @@ impl Store {
     /// # Errors
     /// When a block is damaged, cannot be read or cannot be written.
     pub fn rewrite(&mut self, fate: impl Fn(IdentityId, &Event<'_>) -> Fate) -> Result<Option<Rewritten>, StoreError> {
-        self.check_poison()?;
-        let mut next = self.next_manifest();
-        let written = self.rewrite_runs(&mut next, &fate);
-        // Whatever becomes of this, the numbers are taken: also where it was cut short, and left blocks behind.
-        self.manifest.next_run = next.next_run;
-        let (events, old) = written?;
-        if old.is_empty() {
-            return Ok(None);
+        let mut transaction = self.ledger.begin()?;
+        let mut changed = false;
+        for run in self.ledger.manifest().of(EVENTS) {
+            let events = self.events_of(vec![run.clone()]);
+            if is_touched(&events, &fate)? {
+                let kept = rewrite_run(&mut transaction, &events, &fate)?;
+                transaction.replace(&events.runs, kept);
+                changed = true;
+            }
         }
-        retire(&mut next, |run| old.contains(run));
-        next.runs.retain(|run| run.kind != Kind::Events as u8);
-        next.runs.extend(events.iter().cloned());
-        let after = Events { backend: Arc::clone(&self.backend), runs: events };
-        Ok(Some(Rewritten { next, after }))
+        let after = self.events_of(transaction.next().of(EVENTS).cloned().collect());
+        Ok(changed.then_some(Rewritten { transaction, after }))
     }
 
-    /// The runs as they will be, and what the manifest says of those that they replace.
-    fn rewrite_runs(
-        &self,
-        next: &mut Manifest,
-        fate: &impl Fn(IdentityId, &Event<'_>) -> Fate,
-    ) -> Result<(Vec<Run>, Vec<Run>), StoreError> {
-        let (mut events, mut old) = (Vec::new(), Vec::new());
-        for run in self.manifest.of(Kind::Events) {
-            let alone = Events { backend: Arc::clone(&self.backend), runs: vec![run.clone()] };
-            if !changes(&alone, fate)? {
-                events.push(run.clone());
-                continue;
-            }
-            old.push(run.clone());
-            let mut writer = GroupWriter::new(&*self.backend, take_number(next), next.generation);
-            let mut scan = alone.scan(0..u32::MAX);
-            while let Some(group) = scan.next()? {
-                let fates: Vec<Fate> = group.events().map(|event| fate(group.anchor(), &event)).collect();
-                let kept = group.events().zip(&fates).filter_map(|(event, fate)| match fate {
-                    Fate::Stays => Some(event),
-                    Fate::DeliveredBy(sources) => Some(Event { sources, ..event }),
-                    Fate::Goes => None,
-                });
-                writer.push(group.anchor(), kept)?;
-            }
-            events.extend(writer.finish()?);
-        }
-        Ok((events, old))
+    fn events_of(&self, runs: Vec<Run>) -> Events {
+        Events { backend: Arc::clone(self.ledger.backend()), runs }
     }
 
-    /// Makes events that were written anew what the store holds, durably, together with all that follows from them.
+    /// Makes events that were written again what the store holds, durably, together with all that follows from them.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
     pub fn commit_rewritten(&mut self, rewritten: Rewritten, retraction: &Retraction<'_>) -> Result<u64, StoreError> {
-        self.check_poison()?;
         let (seen, links) = (sorted(retraction.seen)?, sorted(retraction.links)?);
         let sources = sorted(retraction.sources)?;
-        if !seen.iter().map(|row| u64::from(row.0.0)).eq(0..self.manifest.identities) {
-            return Err(StoreError::Invalid("not every identity was seen".into()));
-        }
-        let Rewritten { mut next, after } = rewritten;
+        self.check_all_seen(&seen)?;
+        let Rewritten { transaction, after } = rewritten;
         drop(after);
-        retire(&mut next, repair::is_derived);
-        let done = self
-            .write_table(&mut next, seen)
-            .and_then(|()| self.write_table(&mut next, links))
-            .and_then(|()| self.write_table(&mut next, sources))
-            .and_then(|()| self.write_changes(&mut next, retraction.changes))
-            .and_then(|()| self.write_past(&mut next, &retraction.overwritten))
-            .and_then(|()| self.publish(next));
-        self.poison_on_error(done)?;
-        self.delete_retired();
-        Ok(self.manifest.generation)
+        self.ledger.complete(transaction, |transaction| {
+            transaction.retire_all(Loss::Rebuilt);
+            transaction.write_table(seen)?;
+            transaction.write_table(links)?;
+            transaction.write_table(sources)?;
+            feed::write(transaction, retraction.changes, &retraction.overwritten)
+        })?;
+        Ok(self.generation())
+    }
+
+    /// Whether `seen` is that of every identity, ascending.
+    pub(super) fn check_all_seen(&self, seen: &[(IdentityId, Seen)]) -> Result<(), StoreError> {
+        match seen.iter().map(|row| u64::from(row.0.0)).eq(0..self.ledger.manifest().totals.identities) {
+            true => Ok(()),
+            false => Err(StoreError::Invalid("not every identity was seen".into())),
+        }
     }
 }
 
+/// Writes the events of a run that stay.
+fn rewrite_run(
+    transaction: &mut Transaction,
+    events: &Events,
+    fate: &impl Fn(IdentityId, &Event<'_>) -> Fate,
+) -> Result<Option<Run>, StoreError> {
+    let mut writer = GroupWriter::new(transaction.new_run());
+    let mut scan = events.scan(0..u32::MAX);
+    while let Some(group) = scan.next()? {
+        let fates: Vec<Fate> = group.events().map(|event| fate(group.anchor(), &event)).collect();
+        let kept = group.events().zip(&fates).filter_map(|(event, fate)| match fate {
+            Fate::Stays => Some(event),
+            Fate::DeliveredBy(sources) => Some(Event { sources, ..event }),
+            Fate::Goes => None,
+        });
+        writer.push(group.anchor(), kept)?;
+    }
+    writer.finish()
+}
+
 /// Whether `fate` lets any event not stay.
-fn changes(events: &Events, fate: &impl Fn(IdentityId, &Event<'_>) -> Fate) -> Result<bool, StoreError> {
+fn is_touched(events: &Events, fate: &impl Fn(IdentityId, &Event<'_>) -> Fate) -> Result<bool, StoreError> {
     let mut scan = events.scan(0..u32::MAX);
     while let Some(group) = scan.next()? {
         if group.events().any(|event| fate(group.anchor(), &event) != Fate::Stays) {

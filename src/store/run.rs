@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::store::backend::{Backend, Entry};
-use crate::store::block::{self, BlockKey, Kind, MAX_BLOCK_BYTES, Unsealed};
+use crate::store::block::{self, BlockKey, BlockKind, MAX_BLOCK_BYTES, Unsealed};
 use crate::store::error::{Damage, StoreError};
 
 /// Bytes that are handed to the backend at a time: some hundred blocks, so that what the backend does again for the last of
@@ -16,7 +16,7 @@ const PUT_BYTES: usize = 4 << 20;
 /// A run: blocks that one commit wrote together, in ascending order of what they hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunEntry {
-    /// The [`Kind`] of its blocks, as a number.
+    /// The number of the [`BlockKind`] of its blocks.
     pub kind: u8,
     /// Never given twice, not even after a crash.
     pub number: u32,
@@ -33,14 +33,10 @@ pub(crate) struct RunEntry {
 }
 
 impl RunEntry {
-    /// Every key that the run takes in the backend.
-    pub(crate) fn keys(&self) -> Vec<Vec<u8>> {
-        let of = |kind, count| {
-            (0..count).map(move |index| BlockKey { kind, run: self.number, index }.bytes()).collect::<Vec<_>>()
-        };
-        let mut keys = Kind::from_number(self.kind).map(|kind| of(kind, self.blocks)).unwrap_or_default();
-        keys.extend(of(Kind::Directory, self.directory));
-        keys
+    /// Where its blocks lie; `kind` is the run's.
+    pub(crate) fn keys_of(&self, kind: BlockKind) -> impl Iterator<Item = BlockKey> + use<> {
+        let run = self.number;
+        (0..self.blocks).map(move |index| BlockKey { kind, run, index })
     }
 }
 
@@ -52,8 +48,8 @@ pub(crate) struct DirectorySlot {
     pub events: u32,
 }
 
-/// A handle on a run. A run that a later commit replaced is deleted only when the manifest holds the last handle on it, so
-/// a reader that holds one can read the run to its end.
+/// A handle on a run. A run that a later commit retired is deleted when the manifest holds the last handle on it, and not
+/// before: a reader that holds one reads the run to its end.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
     shared: Arc<(RunEntry, Vec<DirectorySlot>)>,
@@ -121,18 +117,27 @@ impl<'de> Deserialize<'de> for Run {
     }
 }
 
+/// A run that is to be written: where, under which number, by which commit.
+#[derive(Debug, Clone)]
+pub(crate) struct NewRun {
+    pub backend: Arc<dyn Backend>,
+    pub number: u32,
+    pub generation: u64,
+}
+
 /// Writes the blocks of one run, holding about [`PUT_BYTES`] of them.
-pub(crate) struct RunWriter<'a> {
-    backend: &'a dyn Backend,
+pub(crate) struct RunWriter {
+    backend: Arc<dyn Backend>,
     entry: RunEntry,
-    kind: Kind,
+    kind: BlockKind,
     waiting: Vec<Entry>,
     waiting_bytes: usize,
 }
 
-impl<'a> RunWriter<'a> {
-    pub(crate) fn new(backend: &'a dyn Backend, kind: Kind, number: u32, generation: u64) -> Self {
-        let entry = RunEntry { kind: kind as u8, number, generation, blocks: 0, directory: 0, rows: 0, bytes: 0 };
+impl RunWriter {
+    pub(crate) fn new(kind: BlockKind, run: NewRun) -> Self {
+        let NewRun { backend, number, generation } = run;
+        let entry = RunEntry { kind: kind.number(), number, generation, blocks: 0, directory: 0, rows: 0, bytes: 0 };
         Self { backend, entry, kind, waiting: Vec::new(), waiting_bytes: 0 }
     }
 
@@ -144,9 +149,9 @@ impl<'a> RunWriter<'a> {
         self.put(key, block)
     }
 
-    /// Adds a block of the run's directory.
-    pub(crate) fn push_directory(&mut self, block: Vec<u8>) -> Result<(), StoreError> {
-        let key = BlockKey { kind: Kind::Directory, run: self.entry.number, index: self.entry.directory };
+    /// Adds a block of the run's directory, which is of a kind of its own.
+    pub(crate) fn push_directory(&mut self, kind: BlockKind, block: Vec<u8>) -> Result<(), StoreError> {
+        let key = BlockKey { kind, run: self.entry.number, index: self.entry.directory };
         self.entry.directory += 1;
         self.put(key, block)
     }

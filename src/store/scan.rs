@@ -9,9 +9,10 @@ use std::sync::Arc;
 use crate::model::event::Event;
 use crate::model::identity::IdentityId;
 use crate::store::backend::{Backend, MemoryBackend};
-use crate::store::block::{BlockKey, Kind};
+use crate::store::block::BlockKey;
+use crate::store::decoded::DecodedEvents;
 use crate::store::error::StoreError;
-use crate::store::rows::Rows;
+use crate::store::events::EVENTS;
 use crate::store::run::{self, Run};
 
 /// The events of one generation. Cheap to clone; stays readable while commits and merges go on.
@@ -83,7 +84,7 @@ impl Events {
 #[derive(Debug, Clone, Copy)]
 pub struct Group<'a> {
     anchor: IdentityId,
-    rows: &'a Rows,
+    rows: &'a DecodedEvents,
     order: Order<'a>,
 }
 
@@ -122,7 +123,7 @@ impl<'a> Group<'a> {
 /// The events of a [`Group`].
 #[derive(Debug, Clone)]
 pub struct GroupEvents<'a> {
-    rows: &'a Rows,
+    rows: &'a DecodedEvents,
     order: OrderIter<'a>,
 }
 
@@ -213,7 +214,7 @@ struct RunCursor {
     run: Run,
     /// The block that is decoded in `rows`; of a fresh cursor, none.
     block: Option<usize>,
-    rows: Rows,
+    rows: DecodedEvents,
     group: usize,
 }
 
@@ -269,9 +270,14 @@ impl RunCursor {
 }
 
 /// Reads a block of events and compares it with the directory.
-pub(crate) fn read_block(backend: &dyn Backend, run: &Run, block: usize, rows: &mut Rows) -> Result<(), StoreError> {
+pub(crate) fn read_block(
+    backend: &dyn Backend,
+    run: &Run,
+    block: usize,
+    rows: &mut DecodedEvents,
+) -> Result<(), StoreError> {
     let slot = run.slots()[block];
-    let key = BlockKey { kind: Kind::Events, run: run.number, index: block as u32 };
+    let key = BlockKey { kind: EVENTS, run: run.number, index: block as u32 };
     run::read(backend, key, run.generation, |body| {
         rows.parse(body)?;
         let found = (rows.anchor(0), rows.anchor(rows.groups() - 1), rows.len());
@@ -287,7 +293,7 @@ pub(crate) fn read_block(backend: &dyn Backend, run: &Run, block: usize, rows: &
 struct Merge {
     runs: Vec<RunCursor>,
     /// A group that does not lie in one piece is gathered here.
-    rows: Rows,
+    rows: DecodedEvents,
     order: Vec<u32>,
 }
 
@@ -303,10 +309,10 @@ impl Merge {
             backend: Arc::clone(&events.backend),
             run: run.clone(),
             block: None,
-            rows: Rows::default(),
+            rows: DecodedEvents::default(),
             group: 0,
         };
-        Self { runs: events.runs.iter().map(cursor).collect(), rows: Rows::default(), order: Vec::new() }
+        Self { runs: events.runs.iter().map(cursor).collect(), rows: DecodedEvents::default(), order: Vec::new() }
     }
 
     fn seek(&mut self, anchor: u32) -> Result<(), StoreError> {
@@ -368,7 +374,7 @@ impl Merge {
         let Self { rows, order, .. } = self;
         order.clear();
         order.extend(0..rows.len() as u32);
-        let compare = |rows: &Rows, a: u32, b: u32| -> Ordering {
+        let compare = |rows: &DecodedEvents, a: u32, b: u32| -> Ordering {
             rows.event(a as usize).key().cmp(&rows.event(b as usize).key())
         };
         // Each run's share ascends, which a stable sort makes use of.

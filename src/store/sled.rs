@@ -44,7 +44,7 @@ const LOCK_PATIENCE: Duration = Duration::from_millis(400);
 
 /// What a directory is before it is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Folder {
     /// There is nothing there.
     Empty,
     /// A store that was not made to the end, or somebody else's database.
@@ -138,30 +138,30 @@ fn clear_half_written(path: &Path) -> Result<bool, BackendError> {
 
 impl SledBackend {
     /// What lies at `path`.
-    pub(crate) fn place(path: &Path) -> Result<Place, StoreError> {
+    pub(crate) fn look(path: &Path) -> Result<Folder, StoreError> {
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Place::Empty),
-            Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(Place::Foreign),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Folder::Empty),
+            Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(Folder::Foreign),
             Err(error) => return Err(failed(path, "cannot be listed", error).into()),
         };
         // Made to the end: without the marker, a database that was cut to nothing would pass for a new one.
         if path.join(STORE_MARKER).is_file() {
-            return Ok(Place::Store);
+            return Ok(Folder::Store);
         }
         if path.join(DATABASE).is_file() {
-            return Ok(Place::Unmarked);
+            return Ok(Folder::Unmarked);
         }
-        let mut place = Place::Empty;
+        let mut found = Folder::Empty;
         for entry in entries {
             let name = entry.map_err(|error| failed(path, "cannot be listed", error))?.file_name();
             // The first things that the database makes, before the file of that name.
             if name != BLOBS && name != DATABASE_SETTINGS {
-                return Ok(Place::Foreign);
+                return Ok(Folder::Foreign);
             }
-            place = Place::Unmarked;
+            found = Folder::Unmarked;
         }
-        Ok(place)
+        Ok(found)
     }
 
     /// Opens the database at `path`, making it where there is none.
@@ -322,7 +322,7 @@ mod tests {
             fs::write(&half, bytes).unwrap();
             assert_eq!(Store::open(folder.path(), None).unwrap().generation(), 1);
         }
-        assert_eq!(SledBackend::place(folder.path()).unwrap(), Place::Store);
+        assert_eq!(SledBackend::look(folder.path()).unwrap(), Folder::Store);
     }
 
     #[test]

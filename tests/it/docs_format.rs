@@ -1,6 +1,6 @@
 //! What `docs/format.md` says, held against a store: hashes, kinds, keys, headers, rows, with no code of the store.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use backstitch::model::identity::{IdentityId, Value};
 use backstitch::model::person::AttributionKind;
 use backstitch::model::time::Time;
 use backstitch::store::backend::{Backend, MemoryBackend};
-use backstitch::store::block;
+use backstitch::store::block_kinds;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 const FORMAT: &str = include_str!("../../docs/format.md");
@@ -48,24 +48,23 @@ fn hashes_and_digest_are_those_of_the_format() {
     assert_eq!(names.map(|name| example(name).to_owned()), worked_out);
 }
 
+/// The kinds of blocks by the page's table: number and word.
+fn kinds() -> BTreeMap<u8, &'static str> {
+    let rows = FORMAT.lines().skip_while(|line| *line != "| kind | word | holds |").skip(2);
+    let cells = rows.map_while(|line| line.strip_prefix("| ")).map(|line| line.split(" | "));
+    cells
+        .map(|mut cells| (cells.next().expect("a number").parse().expect("a number"), cells.next().expect("a word")))
+        .collect()
+}
+
+/// The number of a kind by the page's table.
+fn kind(word: &str) -> u8 {
+    *kinds().iter().find(|kind| *kind.1 == word).expect("a kind").0
+}
+
 #[test]
-fn kinds_of_blocks_are_numbered_as_in_the_format() {
-    let kinds = [
-        ("manifest", block::Kind::Manifest),
-        ("settings", block::Kind::Settings),
-        ("identities", block::Kind::Identities),
-        ("seen", block::Kind::Seen),
-        ("links", block::Kind::Links),
-        ("sources", block::Kind::Sources),
-        ("events", block::Kind::Events),
-        ("directory", block::Kind::Directory),
-        ("changes", block::Kind::Changes),
-        ("history", block::Kind::History),
-        ("unlinks", block::Kind::Unlinks),
-    ];
-    for (name, kind) in kinds {
-        assert!(FORMAT.contains(&format!("| {} | {name} |", kind as u8)), "{name}");
-    }
+fn kinds_of_blocks_are_those_of_the_format() {
+    assert_eq!(block_kinds().map(|kind| (kind.number(), kind.word())).collect::<BTreeMap<_, _>>(), kinds());
 }
 
 /// Reads the keys and headers of a store as `docs/format.md` tells it, with no code of the store.
@@ -78,7 +77,7 @@ fn keys_and_headers_are_laid_out_as_in_the_format() {
     engine.unlink("sess-family-tablet", "clara").expect("unlinked");
     let format = FORMAT.lines().find_map(|line| line.strip_prefix("| 4 | the format, ")?.strip_suffix(" |"));
     let format: u8 = format.expect("a format").parse().expect("a number");
-    let mut kinds = BTreeSet::new();
+    let mut found = BTreeSet::new();
     let mut latest = 0;
     for (key, stored) in backend.entries() {
         let [kind, run @ .., _, _, _, _] = &key[..] else { panic!("{key:?}") };
@@ -87,13 +86,13 @@ fn keys_and_headers_are_laid_out_as_in_the_format() {
         assert_eq!(stored[..8], [b'b', b'k', b's', b't', format, *kind, 0, 0], "{key:?}");
         let seed = xxh3_64(&[&key[..], &stored[..16]].concat());
         assert_eq!(number(16), xxh3_64_with_seed(&stored[24..], seed), "{key:?}");
-        if *kind == block::Kind::Manifest as u8 {
+        if *kind == self::kind("manifest") {
             latest = latest.max(number(8));
             assert_eq!(key[1..], [0, 0, 0, 0, 0, 0, 0, (number(8) % 2) as u8]);
         }
-        kinds.insert(*kind);
+        found.insert(*kind);
     }
-    assert_eq!(kinds, (1..=11).collect());
+    assert_eq!(found, self::kinds().into_keys().collect());
     assert_eq!(latest, engine.store().generation());
 }
 
@@ -143,8 +142,8 @@ impl Column<'_> {
 }
 
 /// Reads every row of the blocks of one kind with `row`, which is told where a block begins.
-fn read_rows(backend: &MemoryBackend, kind: block::Kind, mut row: impl FnMut(bool, &mut Column<'_>)) {
-    for (_, stored) in backend.entries().iter().filter(|(key, _)| key[0] == kind as u8) {
+fn read_rows(backend: &MemoryBackend, kind: u8, mut row: impl FnMut(bool, &mut Column<'_>)) {
+    for (_, stored) in backend.entries().iter().filter(|(key, _)| key[0] == kind) {
         let mut body = &stored[24..];
         let mut bincode = || match body[0] {
             251 => {
@@ -186,7 +185,7 @@ fn records_of_the_feed_are_laid_out_as_in_the_format() {
     let view = engine.resolver().view();
     let name = |id: u32| view.graph().identity(IdentityId(id)).to_string();
     let (mut sequence, mut session, mut read) = (0, 0, Vec::new());
-    read_rows(&backend, block::Kind::Changes, |first, row| {
+    read_rows(&backend, kind("changes"), |first, row| {
         if first {
             (sequence, session) = (0, 0);
         }
@@ -225,7 +224,7 @@ fn what_commits_overwrote_is_laid_out_as_in_the_format() {
         identities.get(namespace, Value::new(value)).expect("it has an id").0
     };
     let (mut generation, mut last, mut commits, mut read) = (0, (0, 0), Vec::new(), Vec::new());
-    read_rows(&backend, block::Kind::History, |first, row| {
+    read_rows(&backend, kind("history"), |first, row| {
         if first {
             (generation, last) = (0, (0, 0));
         }
@@ -273,7 +272,7 @@ fn what_commits_overwrote_is_laid_out_as_in_the_format() {
         ]
     );
     let mut unlinks = Vec::new();
-    read_rows(&backend, block::Kind::Unlinks, |_, row| unlinks.push([row.number(), row.number(), row.number()]));
+    read_rows(&backend, kind("unlinks"), |_, row| unlinks.push([row.number(), row.number(), row.number()]));
     let pairs = [[tablet, clara, 1], [library, ida, 1], [library, ida, 0]];
     assert_eq!(unlinks, pairs.map(|row| row.map(u64::from)));
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use backstitch::engine::{Engine, Replay, Verification};
 use backstitch::store::backend::{Backend, MemoryBackend};
-use backstitch::store::block::Kind;
+use backstitch::store::block_kinds;
 use backstitch::store::fault::{FaultyBackend, Survivors};
 
 use crate::busy::{Moody, line, within};
@@ -133,7 +133,8 @@ fn a_disk_that_fails_at_any_write_of_a_repair() {
     let undisturbed = totals(&engine);
     let mut entries = memory.entries();
     // The first of many: identities that it alone knew come before others that later files know.
-    let events = entries.keys().find(|key| key[0] == Kind::Events as u8).expect("events").clone();
+    let events = block_kinds().find(|kind| kind.word() == "events").expect("a kind").number();
+    let events = entries.keys().find(|key| key[0] == events).expect("events").clone();
     *entries.get_mut(&events).expect("it is there").last_mut().expect("a body") ^= 1;
 
     let mut at = 0;

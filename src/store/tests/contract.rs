@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Id, Model, Step, step};
+use crate::model::event::Event;
 use crate::model::identity::IdentityId;
 use crate::model::link::Link;
 use crate::model::namespace::Levels;
@@ -13,6 +14,8 @@ use crate::store::backend::{Backend, MemoryBackend};
 use crate::store::codec;
 use crate::store::error::StoreError;
 use crate::store::fault::FaultyBackend;
+use crate::store::kinds;
+use crate::store::retract::{Fate, Retraction};
 use crate::store::{Commit, Store};
 
 /// Opens the same place again and again.
@@ -42,7 +45,7 @@ fn what_is_committed_is_read_again() {
             store = open(None).unwrap();
             assert_eq!(Model::of(&store).unwrap(), model, "opened again");
         }
-        assert!(store.manifest.runs.len() < 5 * 8, "merged: {}", store.manifest.runs.len());
+        assert!(store.ledger.manifest().runs.len() < 5 * 8, "merged: {}", store.ledger.manifest().runs.len());
         assert!(store.check().unwrap().is_empty());
     });
 }
@@ -105,24 +108,71 @@ fn snapshots_stay_readable_while_runs_are_merged_and_deleted() {
             }
             assert_eq!(count, *expected);
         }
-        assert!(store.manifest.retired.iter().any(|(since, _)| *since < store.generation()), "a snapshot holds them");
+        assert!(
+            store.ledger.manifest().retired.iter().any(|(since, _)| *since < store.generation()),
+            "a snapshot holds them"
+        );
         snapshots.clear();
         for seed in 20..22 {
             let step = step(&model, seed);
             step.commit(&mut store, &model).unwrap();
             model = model.with(&step);
         }
-        let named: BTreeSet<_> = store
-            .manifest
-            .runs
-            .iter()
-            .chain(store.manifest.retired.iter().map(|row| &row.1))
-            .flat_map(|run| run.keys())
-            .collect();
-        let held = store.backend.keys(&[2], &[255]).unwrap();
-        assert_eq!(named.len(), held.len(), "nothing is left behind");
-        assert!(store.manifest.retired.iter().all(|row| row.0 == store.generation()));
+        assert_nothing_is_left_behind(&store);
+        assert!(store.ledger.manifest().retired.iter().all(|row| row.0 == store.generation()));
     });
+}
+
+/// Every block in the backend is of a run that the manifest names.
+fn assert_nothing_is_left_behind(store: &Store) {
+    let manifest = store.ledger.manifest();
+    let named = manifest.runs.iter().chain(manifest.retired.iter().map(|row| &row.1));
+    let named: BTreeSet<_> = named.flat_map(|run| kinds::keys(run)).collect();
+    assert_eq!(named, store.backend().keys(&[2], &[255]).unwrap().into_iter().collect());
+}
+
+#[test]
+fn a_rewriting_that_is_given_up_leaves_nothing_behind() {
+    everywhere(|open| {
+        let mut store = open(Some(&Settings::default())).unwrap();
+        let mut model = Model::default();
+        for seed in 0..3 {
+            let step = step(&model, seed);
+            step.commit(&mut store, &model).unwrap();
+            model = model.with(&step);
+        }
+        let gone = |store: &mut Store| store.rewrite(|_, event| fate(event)).unwrap().unwrap();
+        let rewritten = gone(&mut store);
+        assert!(rewritten.after.rows() < store.events().rows());
+        drop(rewritten);
+        assert_nothing_is_left_behind(&store);
+        let rewritten = gone(&mut store);
+        let step = step(&model, 3);
+        step.commit(&mut store, &model).unwrap();
+        model = model.with(&step);
+        let seen = super::seen_rows(&model.seen);
+        let (links, overwritten) = (super::link_rows(&model.links), Default::default());
+        let retraction = Retraction { seen: &seen, links: &links, sources: &[], changes: &[], overwritten };
+        let refused = store.commit_rewritten(rewritten, &retraction);
+        assert!(matches!(refused, Err(StoreError::Invalid(_))), "it does not know what came in between: {refused:?}");
+        assert_eq!(Model::of(&store).unwrap(), model);
+        assert!(store.events().rows() > 0);
+        assert_nothing_is_left_behind(&store);
+        let rewritten = gone(&mut store);
+        let rows = rewritten.after.rows();
+        store.commit_rewritten(rewritten, &retraction).unwrap();
+        assert_eq!(store.events().rows(), rows);
+        drop(store);
+        let mut store = open(None).unwrap();
+        assert_eq!(store.events().rows(), rows);
+        store.trim(store.sequence()).unwrap();
+        assert_nothing_is_left_behind(&store);
+    });
+}
+
+/// Lets one event of each run go.
+fn fate(event: &Event<'_>) -> Fate {
+    if event.time.as_micros() == 5 { Fate::Goes } else { Fate::Stays }
 }
 
 #[test]

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{Model, events_of, link_rows, seen_rows, step};
+use crate::model::history::Sequence;
 use crate::model::settings::Settings;
 use crate::store::Store;
 use crate::store::backend::{Backend, MemoryBackend};
-use crate::store::block::{self, BlockKey, Kind};
+use crate::store::block::{self, BlockKey, BlockKind};
+use crate::store::block_kinds;
+use crate::store::decoded::DecodedEvents;
 use crate::store::error::{Damage, StoreError};
-use crate::store::rows::Rows;
+use crate::store::manifest::{self, Manifest};
 use crate::store::run::RunEntry;
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -34,9 +37,14 @@ fn open(entries: Entries) -> Result<Store, StoreError> {
     Store::with_backend(Arc::new(MemoryBackend::holding(entries)), None)
 }
 
-/// The keys of a kind, other than the manifests.
-fn keys(entries: &Entries, kind: Kind) -> Vec<Vec<u8>> {
-    entries.keys().filter(|key| key[0] == kind as u8).cloned().collect()
+/// The kind that a key names.
+fn kind_of(key: &[u8]) -> BlockKind {
+    block_kinds().find(|kind| kind.number() == key[0]).unwrap()
+}
+
+/// The keys of a kind.
+fn keys(entries: &Entries, word: &str) -> Vec<Vec<u8>> {
+    entries.keys().filter(|key| kind_of(key).word() == word).cloned().collect()
 }
 
 proptest! {
@@ -49,7 +57,7 @@ proptest! {
         if cut { value.truncate(at) } else { value[at] ^= 1 << bit }
         if let Ok(found) = open(entries).and_then(|store| Model::of(&store)) {
             // A lost manifest gives the commit before; everything else is either whole or an error.
-            let lost = usize::from(key[0] == Kind::Manifest as u8);
+            let lost = usize::from(kind_of(&key).word() == "manifest");
             prop_assert!(states[states.len() - 1 - lost..].contains(&found), "{key:?}");
         }
     }
@@ -59,7 +67,7 @@ proptest! {
         let (mut entries, _) = filled(3);
         let key = key.get(&entries.keys().cloned().collect::<Vec<_>>()).clone();
         let number = |range: std::ops::Range<usize>| u32::from_be_bytes(key[range].try_into().unwrap());
-        let place = BlockKey { kind: Kind::from_number(key[0]).unwrap(), run: number(1..5), index: number(5..9) };
+        let place = BlockKey { kind: kind_of(&key), run: number(1..5), index: number(5..9) };
         let value = entries.get_mut(&key).unwrap();
         let (generation, _) = block::unseal(place, value).unwrap();
         for (at, byte) in edits {
@@ -78,13 +86,13 @@ proptest! {
                 prop_assert!(group.events().count() == group.len());
             }
             prop_assert!(store.check().is_ok());
-            let held = store.load_facts(|_, _| ()).map(|_| store.manifest.identities);
+            let held = store.load_facts(|_, _| ()).map(|_| store.ledger.manifest().totals.identities);
             let mut feed = store.feed().changes(store.trimmed()).unwrap();
             while let Ok(Some((_, change))) = feed.next() {
                 prop_assert!(held.as_ref().is_ok_and(|&held| u64::from(change.session.0) < held) || held.is_err());
             }
         }
-        let mut rows = Rows::default();
+        let mut rows = DecodedEvents::default();
         let _ = rows.parse(&entries[&key][block::HEADER_BYTES..]);
     }
 }
@@ -92,7 +100,7 @@ proptest! {
 #[test]
 fn damage_is_named_block_by_block() {
     let (entries, _) = filled(3);
-    for kind in [Kind::Identities, Kind::Seen, Kind::Links, Kind::Sources, Kind::Events, Kind::Changes, Kind::Unlinks] {
+    for kind in ["identities", "seen", "links", "sources", "events", "changes", "unlinks"] {
         let mut entries = entries.clone();
         let key = keys(&entries, kind).pop().unwrap();
         *entries.get_mut(&key).unwrap().last_mut().unwrap() ^= 1;
@@ -108,18 +116,35 @@ fn damage_is_named_block_by_block() {
 #[test]
 fn another_version_is_told_from_damage() {
     let (mut entries, _) = filled(1);
-    let mut manifest = crate::store::manifest::read(&MemoryBackend::holding(entries.clone())).unwrap().latest.unwrap();
+    add_manifest(&mut entries, |manifest| {
+        manifest.runs[0] = RunEntry { kind: 99, ..manifest.runs[0].entry() }.into();
+    });
+    assert!(matches!(open(entries), Err(StoreError::Version { .. })));
+}
+
+/// Adds a manifest that differs from the last one.
+fn add_manifest(entries: &mut Entries, change: impl FnOnce(&mut Manifest)) {
+    let mut manifest = manifest::read(&MemoryBackend::holding(entries.clone())).unwrap().latest.unwrap();
     manifest.generation += 1;
-    manifest.runs[0] = RunEntry { kind: 99, ..manifest.runs[0].entry() }.into();
+    change(&mut manifest);
     let (key, block) = manifest.sealed().unwrap();
     entries.insert(key.bytes(), block);
-    assert!(matches!(open(entries), Err(StoreError::Version { .. })));
+}
+
+#[test]
+fn a_manifest_that_numbers_fewer_records_than_there_are_is_damage() {
+    let (mut entries, _) = filled(3);
+    add_manifest(&mut entries, |manifest| manifest.totals.sequence = 12);
+    let mut store = open(entries).unwrap();
+    let last = store.sequence();
+    assert!(matches!(store.feed().changes(Sequence(0)), Err(StoreError::Damaged(_))));
+    assert!(matches!(store.trim(last), Err(StoreError::Damaged(_))));
 }
 
 #[test]
 fn manifests_lost_are_not_a_new_store() {
     let (mut entries, _) = filled(2);
-    entries.retain(|key, _| key[0] != Kind::Manifest as u8);
+    entries.retain(|key, _| kind_of(key).word() != "manifest");
     let backend = Arc::new(MemoryBackend::holding(entries));
     assert!(matches!(Store::with_backend(backend, Some(&Settings::default())), Err(StoreError::NoManifest(_))));
     let foreign = Arc::new(MemoryBackend::default());
@@ -131,13 +156,8 @@ fn manifests_lost_are_not_a_new_store() {
 fn a_damaged_store_is_repaired_from_what_is_left() {
     let (mut entries, states) = filled(4);
     let state = states[4].clone();
-    let events = keys(&entries, Kind::Events);
-    for key in [
-        &keys(&entries, Kind::Seen)[0],
-        &keys(&entries, Kind::Links)[1],
-        &events[1],
-        &keys(&entries, Kind::Directory)[2],
-    ] {
+    let events = keys(&entries, "events");
+    for key in [&keys(&entries, "seen")[0], &keys(&entries, "links")[1], &events[1], &keys(&entries, "directory")[2]] {
         *entries.get_mut(key).unwrap().last_mut().unwrap() ^= 4;
     }
     let backend = Arc::new(MemoryBackend::holding(entries));

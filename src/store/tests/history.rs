@@ -88,7 +88,7 @@ fn the_feed_is_read_from_any_record_on_and_trimmed_up_to_any() {
     }
     assert!(matches!(store.feed().changes(Sequence(last + 1)), Err(StoreError::Ahead { .. })));
     assert!(matches!(store.trim(Sequence(last + 1)), Err(StoreError::Ahead { .. })));
-    let bytes = |store: &Store| store.manifest.runs.iter().map(|run| run.bytes).sum::<u64>();
+    let bytes = |store: &Store| store.ledger.manifest().runs.iter().map(|run| run.bytes).sum::<u64>();
     for upto in [1, 900, 901, 5_000, last] {
         let before = bytes(&store);
         store.trim(Sequence(upto)).unwrap();
@@ -122,8 +122,8 @@ fn a_feed_stays_readable_while_its_runs_are_merged_trimmed_and_deleted() {
     store.trim(store.sequence()).unwrap();
     (30..33).for_each(|seed| commit(&mut store, seed));
     let named = |store: &Store| {
-        let retired = store.manifest.retired.iter().map(|(_, run)| run);
-        store.manifest.runs.iter().chain(retired).map(|run| run.number).collect::<Vec<_>>()
+        let retired = store.ledger.manifest().retired.iter().map(|(_, run)| run);
+        store.ledger.manifest().runs.iter().chain(retired).map(|run| run.number).collect::<Vec<_>>()
     };
     let old: Vec<u32> = feed.runs.iter().map(|run| run.number).collect();
     assert!(old.iter().all(|run| named(&store).contains(run)), "they are read, so they lie there");

@@ -6,26 +6,30 @@ use crate::model::event::{Event, EventId};
 use crate::model::identity::IdentityId;
 use crate::model::source::SourceId;
 use crate::model::time::Time;
+use crate::store::backend::Backend;
+use crate::store::block::BlockKey;
 use crate::store::codec;
-use crate::store::column::{self, MILLI, Reader};
-use crate::store::events::{Body, LINE, Member, SetColumns, TEXT, UUID};
+use crate::store::column::{self, ColumnReader, MILLI};
+use crate::store::error::StoreError;
+use crate::store::events::{EncodedSets, EventBody, LINE, SetMember, TEXT, UUID};
+use crate::store::run::{self, RunEntry};
 
-/// Sets, one after the other.
+/// A column of sets: the sets one after the other, and which of them each event has.
 #[derive(Debug)]
-pub(crate) struct Sets<T> {
+pub(crate) struct SetColumn<T> {
     members: Vec<T>,
     ends: Vec<u32>,
     /// By event: its set.
     of: Vec<u32>,
 }
 
-impl<T> Default for Sets<T> {
+impl<T> Default for SetColumn<T> {
     fn default() -> Self {
         Self { members: Vec::new(), ends: Vec::new(), of: Vec::new() }
     }
 }
 
-impl<T: Member> Sets<T> {
+impl<T: SetMember> SetColumn<T> {
     fn set(&self, place: u32) -> &[T] {
         let place = place as usize;
         let start = if place == 0 { 0 } else { self.ends[place - 1] };
@@ -60,15 +64,15 @@ impl<T: Member> Sets<T> {
         }
     }
 
-    fn parse(&mut self, columns: &SetColumns<'_>, events: usize) -> Option<()> {
-        let mut sets = Reader::new(columns.sets.0);
+    fn parse(&mut self, columns: &EncodedSets<'_>, events: usize) -> Option<()> {
+        let mut sets = ColumnReader::new(columns.sets.0);
         while !sets.is_done() {
             for _ in 0..sets.u64()? {
                 self.members.push(T::numbered(sets.u32()?));
             }
             self.ends.push(self.members.len() as u32);
         }
-        let mut runs = Reader::new(columns.runs.0);
+        let mut runs = ColumnReader::new(columns.runs.0);
         while !runs.is_done() {
             let (place, count) = (runs.u32()?, usize::try_from(runs.u64()?).ok()?);
             if place as usize >= self.ends.len() || count > events - self.of.len() {
@@ -90,18 +94,18 @@ struct Slot {
 
 /// Decoded events, in columns that are reused from block to block.
 #[derive(Debug, Default)]
-pub(crate) struct Rows {
+pub(crate) struct DecodedEvents {
     /// By group: its anchor, and where it begins.
     groups: Vec<(u32, u32)>,
     times: Vec<i64>,
     ids: Vec<Slot>,
     fixed: Vec<u8>,
     texts: String,
-    companions: Sets<IdentityId>,
-    sources: Sets<SourceId>,
+    companions: SetColumn<IdentityId>,
+    sources: SetColumn<SourceId>,
 }
 
-impl Rows {
+impl DecodedEvents {
     pub(crate) fn clear(&mut self) {
         self.groups.clear();
         self.times.clear();
@@ -191,10 +195,15 @@ impl Rows {
         self.sources.of[into] = self.sources.add(all);
     }
 
+    /// Reads a block of events, whatever the directory says of it.
+    pub(crate) fn read(&mut self, backend: &dyn Backend, run: &RunEntry, key: BlockKey) -> Result<(), StoreError> {
+        run::read(backend, key, run.generation, |body| self.parse(body))
+    }
+
     /// Reads the body of a block of events.
     pub(crate) fn parse(&mut self, body: &[u8]) -> Result<(), String> {
         self.clear();
-        let body: Body<'_> = codec::decode(body)?;
+        let body: EventBody<'_> = codec::decode(body)?;
         let events = body.events as usize;
         // Every event takes a byte of times at least: damaged counts must not ask for memory.
         if events > body.times.0.len() || body.groups as usize > body.anchors.0.len() || events == 0 {
@@ -208,8 +217,8 @@ impl Rows {
         Ok(())
     }
 
-    fn parse_groups(&mut self, body: &Body<'_>) -> Option<()> {
-        let (mut anchors, mut counts) = (Reader::new(body.anchors.0), Reader::new(body.counts.0));
+    fn parse_groups(&mut self, body: &EventBody<'_>) -> Option<()> {
+        let (mut anchors, mut counts) = (ColumnReader::new(body.anchors.0), ColumnReader::new(body.counts.0));
         let (mut anchor, mut start) = (0_u32, 0_u32);
         for group in 0..body.groups {
             let step = anchors.u32()?;
@@ -227,8 +236,8 @@ impl Rows {
         (start == body.events && anchors.is_done() && counts.is_done()).then_some(())
     }
 
-    fn parse_times(&mut self, body: &Body<'_>) -> Option<()> {
-        let mut times = Reader::new(body.times.0);
+    fn parse_times(&mut self, body: &EventBody<'_>) -> Option<()> {
+        let mut times = ColumnReader::new(body.times.0);
         let unit = if body.millis { MILLI } else { 1 };
         let mut first = 0_i64;
         self.times.reserve(body.events as usize);
@@ -250,9 +259,9 @@ impl Rows {
         self.groups[group].1..end
     }
 
-    fn parse_ids(&mut self, body: &Body<'_>) -> Option<()> {
+    fn parse_ids(&mut self, body: &EventBody<'_>) -> Option<()> {
         let events = body.events as usize;
-        let (mut sorts, mut lengths) = (Reader::new(body.sorts.0), Reader::new(body.lengths.0));
+        let (mut sorts, mut lengths) = (ColumnReader::new(body.sorts.0), ColumnReader::new(body.lengths.0));
         self.fixed.extend_from_slice(body.fixed.0);
         self.texts.push_str(simdutf8::basic::from_utf8(body.texts.0).ok()?);
         let (mut fixed, mut text) = (0_usize, 0_usize);

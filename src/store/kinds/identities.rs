@@ -1,15 +1,25 @@
-//! Identity blocks: identities in the order of their ids.
+//! Identities, in the order of their ids: an id is not stored, it is the place of its row.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::identity::Value;
 use crate::model::namespace::NamespaceId;
 use crate::store::backend::Backend;
-use crate::store::block::{self, BLOCK_BYTES, BlockKey, HEADER_BYTES, Kind};
+use crate::store::block::{self, BLOCK_BYTES, BlockKey, BlockKind, HEADER_BYTES, Loss};
 use crate::store::codec::{self, Bytes};
-use crate::store::column::{self, Reader};
+use crate::store::column::{self, ColumnReader};
 use crate::store::error::StoreError;
-use crate::store::run::{self, Run, RunEntry, RunWriter};
+use crate::store::kind::{Found, KindSpec, Merging};
+use crate::store::run::{self, NewRun, Run, RunEntry, RunWriter};
+use crate::store::table;
+
+const KIND: BlockKind = BlockKind::new(3, "identities", Loss::StoreReplayed);
+
+/// The kind of block. Runs are merged by appending them: no identity occurs twice.
+pub(crate) const SPEC: KindSpec =
+    KindSpec { kind: KIND, check: check_run, merge: Some(Merging { live: table::all_rows, merge: append }) };
 
 /// In the column of lengths: a UUID, without a length. A text has its length plus one.
 const UUID: u64 = 0;
@@ -18,7 +28,7 @@ const UUID: u64 = 0;
 const OVERHEAD: usize = HEADER_BYTES + 20;
 
 #[derive(Serialize, Deserialize)]
-struct Body<'a> {
+struct IdentityBody<'a> {
     rows: u32,
     /// Pairs of a namespace and how many of it follow.
     #[serde(borrow)]
@@ -29,8 +39,8 @@ struct Body<'a> {
 }
 
 /// Writes identities into the blocks of a run.
-pub(crate) struct IdentityWriter<'a> {
-    run: RunWriter<'a>,
+pub(crate) struct IdentityWriter {
+    run: RunWriter,
     rows: u32,
     /// The namespace at hand, and how many identities in a row are of it.
     namespace: (NamespaceId, u64),
@@ -40,10 +50,10 @@ pub(crate) struct IdentityWriter<'a> {
     texts: Vec<u8>,
 }
 
-impl<'a> IdentityWriter<'a> {
-    pub(crate) fn new(backend: &'a dyn Backend, number: u32, generation: u64) -> Self {
+impl IdentityWriter {
+    pub(crate) fn new(run: NewRun) -> Self {
         Self {
-            run: RunWriter::new(backend, Kind::Identities, number, generation),
+            run: RunWriter::new(KIND, run),
             rows: 0,
             namespace: (NamespaceId::SESSION, 0),
             namespaces: Vec::new(),
@@ -92,7 +102,7 @@ impl<'a> IdentityWriter<'a> {
     fn cut(&mut self) -> Result<(), StoreError> {
         self.end_namespace();
         if self.rows > 0 {
-            let body = Body {
+            let body = IdentityBody {
                 rows: self.rows,
                 namespaces: Bytes(&self.namespaces),
                 lengths: Bytes(&self.lengths),
@@ -129,18 +139,33 @@ pub(crate) fn read_run(
     Ok(count)
 }
 
+fn check_run(backend: &dyn Backend, run: &Run, found: Found<'_>) -> Result<(), StoreError> {
+    run.keys_of(KIND).try_for_each(|key| {
+        let read = read_block(backend, run, key.index, &mut |_, _| Ok(()));
+        found(key, read.map(drop))
+    })
+}
+
+fn append(backend: &Arc<dyn Backend>, runs: &[Run], into: NewRun) -> Result<Option<Run>, StoreError> {
+    let mut writer = IdentityWriter::new(into);
+    for run in runs {
+        read_run(&**backend, run, &mut |namespace, value| writer.push(namespace, value))?;
+    }
+    writer.finish()
+}
+
 /// The same for one block.
-pub(crate) fn read_block(
+fn read_block(
     backend: &dyn Backend,
     entry: &RunEntry,
     index: u32,
     each: &mut dyn FnMut(NamespaceId, Value<'_>) -> Result<(), StoreError>,
 ) -> Result<u64, StoreError> {
-    let key = BlockKey { kind: Kind::Identities, run: entry.number, index };
+    let key = BlockKey { kind: KIND, run: entry.number, index };
     // A failure of `each` is not one of the block.
     let mut failed = None;
     let rows = run::read(backend, key, entry.generation, |body| {
-        let body: Body<'_> = codec::decode(body)?;
+        let body: IdentityBody<'_> = codec::decode(body)?;
         parse(&body, |namespace, value| {
             if failed.is_none() {
                 failed = each(namespace, value).err();
@@ -152,11 +177,11 @@ pub(crate) fn read_block(
     failed.map_or(Ok(rows), Err)
 }
 
-fn parse(body: &Body<'_>, mut each: impl FnMut(NamespaceId, Value<'_>)) -> Option<()> {
-    let mut namespaces = Reader::new(body.namespaces.0);
-    let mut lengths = Reader::new(body.lengths.0);
-    let mut uuids = Reader::new(body.uuids.0);
-    let mut texts = Reader::new(body.texts.0);
+fn parse(body: &IdentityBody<'_>, mut each: impl FnMut(NamespaceId, Value<'_>)) -> Option<()> {
+    let mut namespaces = ColumnReader::new(body.namespaces.0);
+    let mut lengths = ColumnReader::new(body.lengths.0);
+    let mut uuids = ColumnReader::new(body.uuids.0);
+    let mut texts = ColumnReader::new(body.texts.0);
     let mut namespace = (NamespaceId::SESSION, 0);
     for _ in 0..body.rows {
         if namespace.1 == 0 {

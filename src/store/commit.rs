@@ -1,0 +1,135 @@
+//! What one commit adds, and the order in which it is written.
+
+use crate::model::history::{Overwritten, StoredChange};
+use crate::model::identity::{IdentityId, Value};
+use crate::model::link::{Link, Seen};
+use crate::model::namespace::NamespaceId;
+use crate::model::source::{Source, SourceId};
+use crate::store::compact::compact;
+use crate::store::directory::EventRunWriter;
+use crate::store::error::StoreError;
+use crate::store::events::EventBlock;
+use crate::store::feed;
+use crate::store::kinds::identities::IdentityWriter;
+use crate::store::manifest::StoreTotals;
+use crate::store::open::Store;
+use crate::store::table::sorted;
+use crate::store::transaction::Transaction;
+
+/// What one commit adds.
+#[derive(Debug, Default)]
+pub struct Commit<'a> {
+    /// Every namespace of the store, by id, in lower case; empty where nothing changed.
+    pub namespaces: &'a [String],
+    /// New identities; their ids follow on those that the store holds.
+    pub identities: Vec<(NamespaceId, Value<'a>)>,
+    /// When identities were seen, in all: a later commit overrides an earlier one. New identities must be among them.
+    pub seen: &'a [(IdentityId, Seen)],
+    /// Links, as they are in all: likewise.
+    pub links: &'a [Link],
+    /// Events, encoded by an [`EventWriter`](crate::store::events::EventWriter), ascending by anchor.
+    pub events: Vec<EventBlock>,
+    /// Sources that are new (ids follow on) or were read further.
+    pub sources: &'a [(SourceId, Source)],
+    /// Records of the change feed, in order.
+    pub changes: &'a [StoredChange],
+    /// What it overwrites, decisions included.
+    pub overwritten: Overwritten,
+}
+
+impl Commit<'_> {
+    fn is_empty(&self, totals: &StoreTotals) -> bool {
+        let Self { namespaces, identities, seen, links, events, sources, changes: _, overwritten } = self;
+        (namespaces.is_empty() || **namespaces == totals.namespaces)
+            && identities.is_empty()
+            && seen.is_empty()
+            && links.is_empty()
+            && events.is_empty()
+            && sources.is_empty()
+            && overwritten.unlinks.is_empty()
+    }
+
+    /// Whether it fits what the store holds; `seen` and `sources` are its own in ascending order.
+    fn check(
+        &self,
+        totals: &StoreTotals,
+        seen: &[(IdentityId, Seen)],
+        sources: &[(SourceId, Source)],
+    ) -> Result<(), StoreError> {
+        let invalid = |what: &str| Err(StoreError::Invalid(what.into()));
+        let known = totals.identities;
+        let new = seen.iter().skip_while(|row| u64::from(row.0.0) < known).map(|row| u64::from(row.0.0));
+        if !new.eq(known..known + self.identities.len() as u64) {
+            return invalid("the new identities are not those that were seen");
+        }
+        let known = totals.sources;
+        let new = sources.iter().map(|row| u64::from(row.0.0)).filter(|&id| id >= known);
+        if new.enumerate().any(|(at, id)| id != known + at as u64) {
+            return invalid("the ids of new sources leave a gap");
+        }
+        if self.events.windows(2).any(|pair| pair[0].last > pair[1].first) {
+            return invalid("the blocks of events are out of order");
+        }
+        if !self.namespaces.is_empty() && !self.namespaces.starts_with(&totals.namespaces) {
+            return invalid("namespaces were renamed");
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Makes `commit` durable, and says which generation it became. Does nothing where it is empty.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] when it contradicts itself or the store: nothing happened. Any other error poisons
+    /// the store: whether the commit counts is known when it is opened again, and it counts as a whole or not at all.
+    pub fn commit(&mut self, commit: Commit<'_>) -> Result<u64, StoreError> {
+        self.ledger.check_poison()?;
+        let totals = &self.ledger.manifest().totals;
+        if commit.is_empty(totals) {
+            return Ok(self.generation());
+        }
+        let (seen, links, sources) = (sorted(commit.seen)?, sorted(commit.links)?, sorted(commit.sources)?);
+        let unlinks = sorted(&commit.overwritten.unlinks)?;
+        commit.check(totals, &seen, &sources)?;
+        self.ledger.transact(|transaction| {
+            compact(transaction)?;
+            grow(transaction.totals(), &commit, &sources);
+            write_identities(transaction, commit.identities)?;
+            transaction.write_table(seen)?;
+            transaction.write_table(links)?;
+            transaction.write_table(sources)?;
+            feed::write(transaction, commit.changes, &commit.overwritten)?;
+            transaction.write_table(unlinks)?;
+            write_events(transaction, commit.events)
+        })?;
+        Ok(self.generation())
+    }
+}
+
+fn grow(totals: &mut StoreTotals, commit: &Commit<'_>, sources: &[(SourceId, Source)]) {
+    totals.identities += commit.identities.len() as u64;
+    totals.sources = totals.sources.max(sources.last().map_or(0, |row| u64::from(row.0.0) + 1));
+    if !commit.namespaces.is_empty() {
+        totals.namespaces = commit.namespaces.to_vec();
+    }
+}
+
+fn write_identities(
+    transaction: &mut Transaction,
+    identities: Vec<(NamespaceId, Value<'_>)>,
+) -> Result<(), StoreError> {
+    let mut writer = IdentityWriter::new(transaction.new_run());
+    identities.into_iter().try_for_each(|(namespace, value)| writer.push(namespace, value))?;
+    let run = writer.finish()?;
+    transaction.add(run);
+    Ok(())
+}
+
+fn write_events(transaction: &mut Transaction, events: Vec<EventBlock>) -> Result<(), StoreError> {
+    let mut writer = EventRunWriter::new(transaction.new_run());
+    events.into_iter().try_for_each(|block| writer.push(block))?;
+    let run = writer.finish()?;
+    transaction.add(run);
+    Ok(())
+}

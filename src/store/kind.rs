@@ -1,0 +1,64 @@
+//! What a kind of block declares. The kinds themselves, and the one list of them, are in [`kinds`](crate::store::kinds).
+
+use std::sync::Arc;
+
+use crate::store::backend::Backend;
+use crate::store::block::{BlockKey, BlockKind};
+use crate::store::error::StoreError;
+use crate::store::manifest::StoreTotals;
+use crate::store::run::{NewRun, Run};
+use crate::store::table::{self, Table, TableRow, TableWriter};
+
+/// Takes what the reading of a block gave.
+pub(crate) type Found<'a> = &'a mut dyn FnMut(BlockKey, Result<(), StoreError>) -> Result<(), StoreError>;
+
+/// Everything that the store has to know of a kind beside how its rows are written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KindSpec {
+    /// Its number, its word, and what the loss of a block means.
+    pub kind: BlockKind,
+    /// Reads every block of a run, and hands on what that gave.
+    pub check: fn(&dyn Backend, &Run, Found<'_>) -> Result<(), StoreError>,
+    /// How its runs become fewer; `None` where no commit adds any.
+    pub merge: Option<Merging>,
+}
+
+/// Makes one run of several, the oldest first. Holds a block of each.
+pub(crate) type MergeRuns = fn(&Arc<dyn Backend>, &[Run], NewRun) -> Result<Option<Run>, StoreError>;
+
+/// How runs of a kind are merged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Merging {
+    /// How many rows of the runs count, at least; the others were superseded by rows of later runs.
+    pub live: fn(&StoreTotals, &[Run]) -> u64,
+    /// Makes one run of several.
+    pub merge: MergeRuns,
+}
+
+impl KindSpec {
+    /// A kind whose blocks hold rows of a table.
+    pub(crate) const fn table<R: TableRow>() -> Self {
+        Self { kind: R::KIND, check: check_table::<R>, merge: Some(Merging { live: R::LIVE, merge: merge_table::<R> }) }
+    }
+
+    /// A kind whose blocks are no runs of the manifest, and are read along with what needs them.
+    pub(crate) const fn without_runs(kind: BlockKind) -> Self {
+        Self { kind, check: |_, _, _| Ok(()), merge: None }
+    }
+}
+
+fn check_table<R: TableRow>(backend: &dyn Backend, run: &Run, found: Found<'_>) -> Result<(), StoreError> {
+    run.keys_of(R::KIND).try_for_each(|key| {
+        let read = table::read_block::<R>(backend, run, key.index);
+        found(key, read.map(drop))
+    })
+}
+
+fn merge_table<R: TableRow>(backend: &Arc<dyn Backend>, runs: &[Run], into: NewRun) -> Result<Option<Run>, StoreError> {
+    let mut table = Table::<R>::new(&**backend, runs);
+    let mut writer = TableWriter::new(into);
+    while let Some(row) = table.next()? {
+        writer.push(row)?;
+    }
+    writer.finish()
+}

@@ -1,0 +1,81 @@
+//! The kinds of blocks. What a kind is, is declared in one file: what a row is and its key, how two rows of one key merge, how a
+//! block is checked, what its loss means and what brings it back. To add one, add its file, and its line in [`KINDS`].
+
+mod changes;
+mod events;
+pub(crate) mod history;
+pub(crate) mod identities;
+mod links;
+mod seen;
+pub(crate) mod settings;
+mod sources;
+mod unlinks;
+
+use crate::model::identity::IdentityId;
+use crate::model::link::{Link, Seen, Unlink};
+use crate::model::source::{Source, SourceId};
+use crate::store::block::{self, BlockKind};
+use crate::store::directory::DIRECTORY;
+use crate::store::kind::KindSpec;
+use crate::store::manifest::MANIFEST;
+use crate::store::run::RunEntry;
+
+pub(crate) use changes::Numbered;
+
+/// Every kind, by number. Merging, checking, repairing, sweeping and deleting go by this list.
+pub(crate) const KINDS: &[KindSpec] = &[
+    KindSpec::without_runs(MANIFEST),
+    settings::SPEC,
+    identities::SPEC,
+    KindSpec::table::<(IdentityId, Seen)>(),
+    KindSpec::table::<Link>(),
+    KindSpec::table::<(SourceId, Source)>(),
+    events::SPEC,
+    KindSpec::without_runs(DIRECTORY),
+    KindSpec::table::<Numbered>(),
+    KindSpec::table::<history::Past>(),
+    KindSpec::table::<Unlink>(),
+];
+
+const _: () = {
+    let mut at = 1;
+    while at < KINDS.len() {
+        assert!(KINDS[at - 1].kind.number() < KINDS[at].kind.number(), "the numbers of the kinds ascend");
+        at += 1;
+    }
+};
+
+/// The kind of that number; `None` where a later version made it up.
+const fn numbered(number: u8) -> Option<&'static KindSpec> {
+    let mut at = 0;
+    while at < KINDS.len() {
+        if KINDS[at].kind.number() == number {
+            return Some(&KINDS[at]);
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Whether a kind is in the list: the compiler asks this of every kind whose rows are written.
+pub(crate) const fn is_listed(kind: BlockKind) -> bool {
+    numbered(kind.number()).is_some()
+}
+
+/// What a run is of; `None` where a later version made the kind up.
+pub(crate) fn spec_of(run: &RunEntry) -> Option<&'static KindSpec> {
+    numbered(run.kind)
+}
+
+/// The number of the run that a key of the backend belongs to; `None` where it is the key of no block of ours.
+pub(crate) fn run_of(key: &[u8]) -> Option<u32> {
+    let (kind, run) = block::kind_and_run(key)?;
+    numbered(kind).map(|_| run)
+}
+
+/// Every key that a run takes in the backend.
+pub(crate) fn keys(run: &RunEntry) -> Vec<Vec<u8>> {
+    let directory = RunEntry { blocks: run.directory, ..*run };
+    let blocks = spec_of(run).into_iter().flat_map(|spec| run.keys_of(spec.kind));
+    blocks.chain(directory.keys_of(DIRECTORY)).map(|key| key.bytes()).collect()
+}

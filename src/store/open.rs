@@ -1,0 +1,171 @@
+//! Opening a store, and making one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::model::settings::Settings;
+use crate::store::backend::Backend;
+use crate::store::directory;
+use crate::store::error::StoreError;
+use crate::store::events::EVENTS;
+use crate::store::kinds::{self, settings as stored_settings};
+use crate::store::manifest::{self, Manifest};
+use crate::store::scan::Events;
+use crate::store::sled::{Folder, SledBackend};
+use crate::store::transaction::Ledger;
+
+/// The run of the settings: the first of every store.
+const SETTINGS_RUN: u32 = 0;
+
+/// A store of facts.
+#[derive(Debug)]
+pub struct Store {
+    settings: Settings,
+    pub(super) ledger: Ledger,
+}
+
+/// How an open treats what it cannot read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Strict,
+    Repair,
+}
+
+impl Store {
+    /// Opens the store in the directory `path`, or makes it there with `settings`.
+    ///
+    /// # Errors
+    /// When there is none and no settings are given; when it was made with others; when another process holds it;
+    /// when it is damaged or a later version's; when the directory holds something else.
+    pub fn open(path: &Path, settings: Option<&Settings>) -> Result<Self, StoreError> {
+        Self::open_as(path, settings, Mode::Strict)
+    }
+
+    /// Opens a store that [`open`](Self::open) may call damaged, for [`load_facts`](Self::load_facts),
+    /// [`drop_unreadable_events`](Self::drop_unreadable_events) and [`rewrite_derived`](Self::rewrite_derived).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for damaged directories of events.
+    pub fn open_damaged(path: &Path) -> Result<Self, StoreError> {
+        Self::open_as(path, None, Mode::Repair)
+    }
+
+    fn open_as(path: &Path, settings: Option<&Settings>, mode: Mode) -> Result<Self, StoreError> {
+        if let Some(settings) = settings {
+            // Before a folder is made for it.
+            settings.levels.check()?;
+        }
+        let folder = SledBackend::look(path)?;
+        let name = path.display().to_string();
+        match (folder, settings) {
+            (Folder::Foreign, _) => return Err(StoreError::Foreign(name)),
+            (Folder::Empty, None) => return Err(StoreError::Missing(name)),
+            (Folder::Empty | Folder::Unmarked | Folder::Store, _) => {}
+        }
+        let backend = Arc::new(SledBackend::open(path)?);
+        if folder == Folder::Store && manifest::read(&*backend)?.latest.is_none() {
+            return Err(StoreError::NoManifest(name));
+        }
+        let store = Self::start(backend.clone(), settings, mode)?;
+        if folder != Folder::Store {
+            backend.mark()?;
+        }
+        Ok(store)
+    }
+
+    /// Opens the store that `backend` holds, or makes it there with `settings`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn with_backend(backend: Arc<dyn Backend>, settings: Option<&Settings>) -> Result<Self, StoreError> {
+        Self::start(backend, settings, Mode::Strict)
+    }
+
+    /// Opens the store that `backend` holds as [`open_damaged`](Self::open_damaged) does.
+    ///
+    /// # Errors
+    /// As [`open_damaged`](Self::open_damaged).
+    pub fn with_damaged_backend(backend: Arc<dyn Backend>) -> Result<Self, StoreError> {
+        Self::start(backend, None, Mode::Repair)
+    }
+
+    fn start(backend: Arc<dyn Backend>, settings: Option<&Settings>, mode: Mode) -> Result<Self, StoreError> {
+        let Some(mut manifest) = manifest::read(&*backend)?.latest else {
+            return Self::create(backend, settings);
+        };
+        if let Some(run) = manifest.runs.iter().find(|run| kinds::spec_of(run).is_none()) {
+            let what = format!("a run of kind {}", run.kind);
+            return Err(StoreError::Version { store: backend.name(), what });
+        }
+        let stored = stored_settings::read(&*backend, &manifest)?;
+        if let Some(asked) = settings.filter(|&asked| *asked != stored) {
+            let (stored, asked) = (Box::new(stored), Box::new(asked.clone()));
+            return Err(StoreError::Settings { store: backend.name(), stored, asked });
+        }
+        read_directories(&*backend, &mut manifest, mode)?;
+        Ok(Self { settings: stored, ledger: Ledger::open(backend, manifest)? })
+    }
+
+    fn create(backend: Arc<dyn Backend>, settings: Option<&Settings>) -> Result<Self, StoreError> {
+        // A creation that was cut short may leave settings, and a torn manifest, which are in the first run too.
+        for key in backend.keys(&[0], &[u8::MAX])? {
+            match kinds::run_of(&key) {
+                Some(SETTINGS_RUN) => {}
+                Some(_) => return Err(StoreError::NoManifest(backend.name())),
+                None => return Err(StoreError::Foreign(backend.name())),
+            }
+        }
+        let Some(settings) = settings else {
+            return Err(StoreError::Missing(backend.name()));
+        };
+        settings.levels.check()?;
+        let mut ledger = Ledger::empty(backend);
+        ledger.transact(|transaction| {
+            let run = transaction.new_run();
+            debug_assert_eq!(run.number, SETTINGS_RUN);
+            let run = stored_settings::write(settings, run)?;
+            transaction.add(run);
+            Ok(())
+        })?;
+        Ok(Self { settings: settings.clone(), ledger })
+    }
+
+    /// What the store was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The number of the last commit.
+    pub fn generation(&self) -> u64 {
+        self.ledger.manifest().generation
+    }
+
+    /// The backend, for its name and its bytes.
+    pub fn backend(&self) -> &dyn Backend {
+        &**self.ledger.backend()
+    }
+
+    /// The events as of the last commit.
+    pub fn events(&self) -> Events {
+        Events {
+            backend: Arc::clone(self.ledger.backend()),
+            runs: self.ledger.manifest().of(EVENTS).cloned().collect(),
+        }
+    }
+
+    /// Takes no further commit until the store is opened again: what was told of the last one may be out of step with it.
+    pub(crate) fn poison(&mut self, why: &str) {
+        self.ledger.poison(why);
+    }
+}
+
+/// Puts the directories of the runs of events beside what the manifest says of them.
+fn read_directories(backend: &dyn Backend, manifest: &mut Manifest, mode: Mode) -> Result<(), StoreError> {
+    for run in manifest.runs.iter_mut().filter(|run| run.kind == EVENTS.number()) {
+        *run = match (directory::read(backend, run.entry()), mode) {
+            (Err(error), Mode::Repair) if error.is_damage() => directory::recover(backend, run.entry())?,
+            (read, _) => read?,
+        };
+    }
+    Ok(())
+}
