@@ -51,7 +51,7 @@ impl Applied {
     }
 }
 
-/// Where an identity stands. O(log n).
+/// Whom an identity belongs to, and since when. O(log n).
 pub(super) fn standing(id: IdentityId, forest: &Forest) -> Standing {
     let Climb { top, last } = forest.climb(id);
     if forest.is_customer(top) {

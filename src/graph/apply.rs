@@ -2,7 +2,7 @@
 //!
 //! Links are taken in order of their keys. One that comes after everything in the two groups it ties is a plain union
 //! or refusal, as when the forest is built from nothing. A late one costs O(log n) to see whether it changes anything;
-//! if so, its groups are put aside, together with all that later links of the batch may tie to them, and are joined anew
+//! if so, its groups are put aside, together with all that later links of the batch may tie to them, and are joined again
 //! at the end, each once, from their own links alone.
 //!
 //! While a group is put aside its tree is out of date. A link or an earlier key can only make the greatest key on
@@ -83,7 +83,7 @@ impl Graph {
             take(due, &self.facts, &mut self.forest, &mut dirty, applied);
         }
         for (set, roots) in dirty.sets() {
-            self.join_anew(set, &roots, &mut dirty, applied);
+            self.join_again(set, &roots, &mut dirty, applied);
         }
     }
 
@@ -157,7 +157,7 @@ impl Graph {
     }
 
     /// Takes a set of groups apart and takes the links among them again, in order.
-    pub(super) fn join_anew(&mut self, set: u32, roots: &[IdentityId], dirty: &mut Dirty, applied: &mut Applied) {
+    pub(super) fn join_again(&mut self, set: u32, roots: &[IdentityId], dirty: &mut Dirty, applied: &mut Applied) {
         let Self { facts, forest } = self;
         roots.iter().for_each(|&root| applied.note(root, facts, forest));
         let members: Vec<IdentityId> = roots.iter().flat_map(|&root| forest.members(root)).collect();

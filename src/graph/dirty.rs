@@ -1,4 +1,4 @@
-//! Groups that must be taken apart, in sets that are joined anew together.
+//! Groups that must be taken apart, in sets that are joined again together.
 
 use hashbrown::HashMap;
 

@@ -1,7 +1,7 @@
 //! Why two identities are one person, or why not. Nothing here changes anything.
 //!
 //! Chains are searched from both ends at once, a level of links at a time, always on the side that has fewer links to look
-//! at: a session of a customer with a million sessions is answered from the session's end. What is found hangs on keys
+//! at: a session of a customer with a million sessions is answered from the session's end. What is found depends on keys
 //! and identities alone, so an answer does not depend on the order in which anything was met.
 
 use std::cmp::Ordering;
@@ -14,7 +14,7 @@ use crate::model::identity::IdentityId;
 use crate::model::link::Link;
 use crate::model::person::Owner;
 
-/// Refused links that one answer lists. A shared device may have a hundred thousand; nobody reads more than the first few,
+/// Refused links that one answer lists. A shared device may have a hundred thousand; few readers want more than the first,
 /// and the rest is counted.
 pub const MAX_REFUSALS: usize = 20;
 
@@ -25,7 +25,7 @@ pub struct Refusal {
     pub link: LinkId,
     /// The owner of its lower end at the moment of the link.
     pub lower: Owner,
-    /// The owner of its higher end, likewise.
+    /// The owner of its higher end at that moment.
     pub higher: Owner,
 }
 
@@ -34,7 +34,7 @@ pub struct Refusal {
 pub struct Refusals {
     /// The first [`MAX_REFUSALS`].
     pub first: Vec<Refusal>,
-    /// How many there are besides.
+    /// How many more there are.
     pub more: usize,
 }
 
@@ -174,7 +174,7 @@ impl Graph {
         }
     }
 
-    /// The shortest chain of links between two places: `touching` lists the links at a place, and `leads_to` tells where a link
+    /// The shortest chain of links between two places: `touching` lists the links at a place, and `leads_to` says where a link
     /// leads from there, if anywhere.
     ///
     /// Of several links to a place the earliest by key is kept, and of several by which the two sides meet the earliest too.

@@ -1,4 +1,4 @@
-//! What the graph was told: identities, when they were seen, links; and the orders over them.
+//! The facts of a graph: identities, when they were seen, links; and the orders over them.
 
 use std::cmp::Ordering;
 

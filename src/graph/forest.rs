@@ -178,7 +178,7 @@ impl Forest {
     /// holds a customer.
     ///
     /// Returns whether it could: not, when links of both groups come later than `key`, or when the tree would
-    /// become too high. Such groups are to be taken apart and joined anew in order. O(log n).
+    /// become too high. Such groups are to be taken apart and joined again in order. O(log n).
     pub(super) fn join(&mut self, due: Due, a: IdentityId, b: IdentityId, facts: &Facts) -> bool {
         let Due { key, lower, higher } = due;
         match (self.is_before(a, key, facts), self.is_before(b, key, facts)) {
@@ -224,7 +224,7 @@ impl Forest {
         self.accepted[key.link.index()] = true;
     }
 
-    /// Takes a group apart: everybody in `members` is alone, and none of `links` accepted.
+    /// Takes a group apart: each of `members` is alone, and none of `links` accepted.
     pub(super) fn take_apart(&mut self, members: &[IdentityId], links: &[Due]) {
         for &id in members {
             let node = &mut self.nodes[id.index()];
@@ -275,7 +275,7 @@ fn compare(a: Option<Key>, b: Option<Key>, facts: &Facts) -> Ordering {
 
 #[cfg(test)]
 impl Forest {
-    /// What every tree must be: keys rise on the way up, no tree is too high, a ring holds the group and nobody else.
+    /// What every tree must be: keys rise on the way up, no tree is too high, a ring holds the group and nothing else.
     pub(super) fn check(&self, facts: &Facts) {
         for id in facts.identities.ids() {
             let root = self.root(id);

@@ -139,7 +139,7 @@ impl Interner {
     }
 }
 
-/// A fixed hash, because a result may not depend on a random one; whoever writes the log could make collisions.
+/// A fixed hash, because a result may not depend on a random one; the author of a log could make collisions.
 fn hash(namespace: NamespaceId, value: &Value<'_>) -> u64 {
     let bytes = match value {
         Value::Uuid(bytes) => bytes.as_slice(),

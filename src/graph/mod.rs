@@ -40,7 +40,7 @@ use crate::model::identity::IdentityId;
 use crate::model::link::{Seen, Unlink};
 use crate::model::namespace::Namespaces;
 
-/// The identity graph of a store: what it was told, and who is the same person by it.
+/// The identity graph of a store: its facts, and who is the same person by them.
 ///
 /// Its state is a function of the set of facts it was given, whatever the order and the deltas they came in, but for the
 /// numbers of identities and links, and the order in which members are listed.

@@ -86,7 +86,7 @@ impl Graph {
         self.facts.seen[id.index()].is_known()
     }
 
-    /// Where an identity stands: whose it is, and since when. O(log n).
+    /// Whom an identity belongs to, and since when. O(log n).
     pub fn standing(&self, id: IdentityId) -> Standing {
         applied::standing(id, &self.forest)
     }
@@ -108,7 +108,7 @@ impl Graph {
         (self.is_customer(customer) && !self.unlinked(link)).then(|| &self.facts.links[link])
     }
 
-    /// The links in which an identity is the lower end, likewise.
+    /// The links in which an identity is the lower end, in no order that means anything.
     pub fn links_above(&self, id: IdentityId) -> impl Iterator<Item = (LinkId, &Link)> {
         self.facts.touching.above(id).map(|link| (link, &self.facts.links[link]))
     }

@@ -2,7 +2,7 @@
 //!
 //! Taking one away from a spanning forest cuts one tree in two; the smallest link that crosses the cut, if there is one,
 //! takes its place, and nothing else changes. With a virtual root above all customers that means: the part that lost
-//! its way to a customer goes, whole, to whomever its smallest other link leads.
+//! its way to a customer goes, whole, to where its smallest other link leads.
 
 use hashbrown::HashSet;
 
@@ -38,7 +38,7 @@ impl Graph {
         let mut dirty = Dirty::default();
         dirty.unite(root, self.leads_to(&part).unwrap_or(root));
         for (set, roots) in dirty.sets() {
-            self.join_anew(set, &roots, &mut dirty, applied);
+            self.join_again(set, &roots, &mut dirty, applied);
         }
         self.forest.reject(link);
     }
