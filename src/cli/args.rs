@@ -256,8 +256,8 @@ pub struct AttributeArgs {
 
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// The two policies, the one in use first: first-login, device-split, last-login or strict
-    #[arg(long, required = true, value_name = "POLICY", value_parser = policies(), hide_possible_values = true)]
+    /// The two policies, the one in use first
+    #[arg(long, required = true, value_name = "POLICY", value_parser = policies())]
     pub policy: Vec<Policy>,
     #[command(flatten)]
     pub bounds: Bounds,

@@ -107,7 +107,7 @@ mod tests {
         for (flags, remedy) in [
             ("--policy latest", "device-split"),
             ("--lookback 30", "such as 30d"),
-            ("--lookback 0s", "above nothing"),
+            ("--lookback 0s", "a positive duration"),
             ("--as-of yesterday", "2026-11-01T10:00:00Z"),
             ("--as-of 2026-11-01", "2026-11-01T10:00:00Z"),
         ] {

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
 use serde::{Serialize, Serializer};
 
+use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::time::Time;
 
 /// The policies, a line each: its name, its word, and which customer an event belongs to that carries none.
@@ -13,6 +15,7 @@ macro_rules! policies {
     ($($name:ident, $word:literal, $meaning:literal;)*) => {
         /// Which login an event without a customer follows. Facts are the same under all of them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum Policy {
             $(#[doc = concat!("The customer is ", $meaning, ".")] $name,)*
         }
@@ -51,7 +54,7 @@ impl Policy {
         }
     }
 
-    /// Whether a session may belong to another person than the rest of its group: to a customer who logged in on it, or to nobody else.
+    /// Whether a session may belong to another person than the rest of its group: to a customer who logged in on it, or to none.
     pub const fn may_leave_group(self) -> bool {
         match self {
             Self::FirstLogin => false,
@@ -80,16 +83,17 @@ impl Serialize for Policy {
     }
 }
 
-/// Why a text is no [`Policy`].
+/// Why a text is not a [`Policy`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no policy: it is one of {all}", all = Policy::ALL.map(Policy::word).join(", "))]
-pub struct NoPolicy(String);
+#[error("`{0}` is not a policy: use one of {all}", all = Policy::ALL.map(Policy::word).join(", "))]
+struct NoPolicy(String);
 
 impl FromStr for Policy {
-    type Err = NoPolicy;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, NoPolicy> {
-        Self::ALL.into_iter().find(|policy| policy.word() == text).ok_or_else(|| NoPolicy(text.to_owned()))
+    fn from_str(text: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|policy| policy.word() == text);
+        found.ok_or_else(|| Error::new(ErrorKind::Argument, NoPolicy(text.to_owned())))
     }
 }
 
@@ -114,21 +118,37 @@ impl Lookback {
     }
 }
 
-/// Why a text is no [`Lookback`].
+/// Why a text is not a [`Lookback`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no lookback: write a duration above nothing, such as 30d, 12h, 90m, 45s or 2w (a day is 24 hours)")]
-pub struct NoLookback(String);
+#[error("`{0}` is not a lookback: write a positive duration, such as 30d, 12h, 90m, 45s or 2w (a day is 24 hours)")]
+struct NoLookback(String);
+
+impl From<NoLookback> for Error {
+    fn from(error: NoLookback) -> Self {
+        Self::new(ErrorKind::Argument, error)
+    }
+}
 
 /// Reads `30d`, `12h`, `90m`, `45s`, `2w` and sums of them such as `1d12h`; a day is 24 hours. What is finer than a microsecond is cut.
 impl FromStr for Lookback {
-    type Err = NoLookback;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, NoLookback> {
+    fn from_str(text: &str) -> Result<Self> {
         let span: Option<Span> = text.parse().ok();
         span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
             .and_then(|duration| i64::try_from(duration.as_micros()).ok())
             .and_then(Self::from_micros)
-            .ok_or_else(|| NoLookback(text.to_owned()))
+            .ok_or_else(|| NoLookback(text.to_owned()).into())
+    }
+}
+
+/// What is finer than a microsecond is cut.
+impl TryFrom<Duration> for Lookback {
+    type Error = Error;
+
+    fn try_from(duration: Duration) -> Result<Self> {
+        let micros = i64::try_from(duration.as_micros()).ok();
+        micros.and_then(Self::from_micros).ok_or_else(|| NoLookback(format!("{duration:?}")).into())
     }
 }
 
@@ -205,7 +225,7 @@ mod tests {
     #[test]
     fn policies_are_read_as_they_are_written() {
         for policy in Policy::ALL {
-            assert_eq!(policy.word().parse(), Ok(policy));
+            assert_eq!(policy.word().parse::<Policy>().unwrap(), policy);
             assert_eq!(serde_json::to_value(policy).unwrap(), policy.word());
         }
         let error = "firstlogin".parse::<Policy>().unwrap_err().to_string();
@@ -218,22 +238,27 @@ mod tests {
     fn lookbacks_are_read_and_written() {
         let hours = [("30d", 720), ("12h", 12), ("2w", 336), ("1d12h", 36), ("1d 12h", 36), ("P1D", 24)];
         for (text, hours) in hours {
-            assert_eq!(text.parse(), Ok(Lookback(hours * HOUR)), "{text}");
+            assert_eq!(text.parse::<Lookback>().unwrap(), Lookback(hours * HOUR), "{text}");
         }
-        assert_eq!("90m".parse(), Ok(Lookback(HOUR / 2 * 3)));
-        assert_eq!("45s".parse(), Ok(Lookback(45_000_000)));
+        assert_eq!("90m".parse::<Lookback>().unwrap(), Lookback(HOUR / 2 * 3));
+        assert_eq!("45s".parse::<Lookback>().unwrap(), Duration::from_secs(45).try_into().unwrap());
         let written = [720 * HOUR, HOUR / 2 * 3, 45_000_000, 1_001_001, HOUR * 24 + 1].map(Lookback);
         let texts = written.map(|lookback| lookback.to_string());
         assert_eq!(texts, ["30d", "1h30m", "45s", "1s1ms1us", "1d1us"]);
         for (lookback, text) in written.into_iter().zip(texts) {
-            assert_eq!(text.parse(), Ok(lookback), "{text}");
+            assert_eq!(text.parse::<Lookback>().unwrap(), lookback, "{text}");
         }
     }
 
     #[test]
     fn what_is_no_lookback() {
         for text in ["", "30", "d", "0s", "-1d", "1d ago", "1y", "1mo", "999999999999d", "1ns"] {
-            assert_eq!(text.parse::<Lookback>(), Err(NoLookback(text.to_owned())), "{text}");
+            let error = text.parse::<Lookback>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Argument);
+            assert_eq!(error.to_string(), NoLookback(text.to_owned()).to_string());
+        }
+        for duration in [Duration::ZERO, Duration::from_nanos(999), Duration::MAX] {
+            assert!(Lookback::try_from(duration).is_err(), "{duration:?}");
         }
         assert_eq!((Lookback::from_micros(0), Lookback::from_micros(-1)), (None, None));
     }
