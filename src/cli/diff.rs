@@ -2,12 +2,14 @@
 
 use backstitch::export::{self, Format};
 use backstitch::model::identity::Identity;
+use backstitch::model::namespace::Namespaces;
 use backstitch::model::policy::Reading;
 use backstitch::resolver::DiffRow;
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, DiffArgs};
 use crate::cli::failure::Failure;
+use crate::cli::identity::shown;
 use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::text::{Even, count, table, thousands, visible};
@@ -22,22 +24,23 @@ pub fn run(common: &Common, diff: &DiffArgs) -> Result<Ended, Failure> {
     let reading = |policy| Reading { policy, lookback: diff.bounds.lookback, as_of: None };
     let (a, b) = (reading(a), reading(b));
     let engine = opening::open(common)?;
-    let rows = engine.resolver().view().diff(a, b)?;
+    let view = engine.resolver().view();
+    let rows = view.diff(a, b)?;
     let mut out = Output::to(diff.rows.output.as_deref())?;
     match diff.rows.format() {
-        Format::Ndjson if !common.json => out.write(in_words(&a, &b, &rows).as_bytes())?,
+        Format::Ndjson if !common.json => out.write(in_words(view.namespaces(), &a, &b, &rows).as_bytes())?,
         format => out.with(|to| export::diff(&rows, format, to))?,
     }
     out.finish()
 }
 
 /// The rows for people, under a line that sums them up.
-fn in_words(a: &Reading, b: &Reading, rows: &[DiffRow]) -> String {
+fn in_words(names: &Namespaces, a: &Reading, b: &Reading, rows: &[DiffRow]) -> String {
     if rows.is_empty() {
         return format!("Under {a} and under {b} every session and event belongs to the same person\n");
     }
     let person = |person: &Option<Identity>| match person {
-        Some(person) => visible(&person.to_string()).into_owned(),
+        Some(person) => shown(names, person),
         None => "unknown".to_owned(),
     };
     let cells = |row: &DiffRow| {
@@ -64,22 +67,25 @@ mod tests {
     use backstitch::model::policy::Policy;
 
     use super::*;
+    use crate::cli::testing::{line, replayed};
 
     #[test]
     fn rows_in_words() {
-        let person = |value: &str| Some(Identity { namespace: "ecommerceId".into(), value: value.into() });
-        let row = |session: &str, from, to, events, moved| DiffRow { session: session.into(), from, to, events, moved };
-        let rows = [row("a", person("1"), person("2"), 1_000, 7), row("b", person("1"), person("1"), 3, 1)];
+        let mut log: String = ["1", "2"].map(|who| line(1, &format!("sessionId:a ecommerceId:{who}"))).concat();
+        log += &(0..1_000).map(|at| line(2 + at, "sessionId:a")).collect::<String>();
+        log += &line(0, "sessionId:b");
+        log += &line(1, "sessionId:b ecommerceId:1");
+        let (view, _) = replayed(&log);
         let (first, last) = (Reading::default(), Reading::from(Policy::LastLogin));
         let expected = "\
-From first-login to last-login: 8 of 1,003 events in 2 sessions change hands, 1 session goes to another person
+From first-login to last-login: 1,000 of 1,002 events in 1 session change hands, 1 session goes to another person
 
   session  from           to             events  moved
-  a        ecommerceId:1  ecommerceId:2   1,000      7
-  b        ecommerceId:1  ecommerceId:1       3      1
+  a        ecommerceId:1  ecommerceId:2   1,002  1,000
 ";
-        assert_eq!(in_words(&first, &last, &rows), expected);
-        let none = in_words(&first, &last, &[]);
-        assert_eq!(none, "Under first-login and under last-login every session and event belongs to the same person\n");
+        let told = |rows: &[DiffRow]| in_words(view.namespaces(), &first, &last, rows);
+        assert_eq!(told(&view.diff(first, last).unwrap()), expected);
+        let none = "Under first-login and under last-login every session and event belongs to the same person\n";
+        assert_eq!(told(&[]), none);
     }
 }

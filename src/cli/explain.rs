@@ -2,7 +2,7 @@
 
 use backstitch::export::picture::Picture;
 use backstitch::model::identity::Identity;
-use backstitch::model::namespace::SESSION;
+use backstitch::model::namespace::{Levels, Namespaces, SESSION};
 use backstitch::model::person::PersonKind;
 use backstitch::resolver::{Evidence, Explanation, OwnerRow, PairExplanation, Party, View};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cli::Ended;
 use crate::cli::args::{Common, ExplainArgs, Telling};
 use crate::cli::failure::Failure;
-use crate::cli::identity::{meant, unknown};
+use crate::cli::identity::{meant, shown, unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::text::{count, thousands, visible};
@@ -19,7 +19,7 @@ use crate::cli::text::{count, thousands, visible};
 pub fn run(common: &Common, explain: &ExplainArgs) -> Result<Ended, Failure> {
     let engine = opening::open(common)?;
     let view = engine.resolver().view();
-    let meant = |id: &str| meant(view.graph().namespaces(), id, explain.naming.namespace.as_deref(), SESSION);
+    let meant = |id: &str| meant(view.namespaces(), id, explain.naming.namespace.as_deref(), SESSION);
     let asked: Vec<Identity> = std::iter::once(&explain.id).chain(&explain.other).map(|id| meant(id)).collect();
     let answer = match &asked[..] {
         [a, b] => Answer::Pair(view.explain_pair(a, b)?),
@@ -29,12 +29,15 @@ pub fn run(common: &Common, explain: &ExplainArgs) -> Result<Ended, Failure> {
     match if common.json { Telling::Json } else { explain.format } {
         Telling::Json => answer.in_json(&view, &asked, &mut out)?,
         Telling::Text => {
-            let text = format!("{}{}", answer.title(&view, &asked), answer.in_words());
+            let text =
+                format!("{}{}", answer.title(view.namespaces(), &view, &asked), answer.in_words(view.namespaces()));
             out.write(text.as_bytes())?;
         }
         format @ (Telling::Dot | Telling::Svg) => {
             let known: Vec<_> = asked.iter().filter_map(|id| view.find(&id.namespace, &id.value)).collect();
-            let picture = Picture::new(view.graph(), &known, answer.title(&view, &asked));
+            // A picture names namespaces as rows do, not as they were first spelled: it does not depend on the order of the log.
+            let title = answer.title(&Namespaces::new(Levels::default()), &view, &asked);
+            let picture = Picture::new(view.graph(), &known, title);
             let text = if format == Telling::Dot { picture.dot() } else { picture.svg() };
             out.write(text.as_bytes())?;
         }
@@ -122,32 +125,32 @@ impl Answer {
     }
 
     /// The answer in a sentence or two, each a line.
-    fn title(&self, view: &View, asked: &[Identity]) -> String {
+    fn title(&self, names: &Namespaces, view: &View, asked: &[Identity]) -> String {
         let unknown = || {
             let all = asked.iter().filter(|identity| view.find(&identity.namespace, &identity.value).is_none());
-            all.map(|identity| format!("{} is {}.\n", name(identity), unknown(view.graph(), identity)))
-                .collect::<String>()
+            let told = |identity: &Identity| unknown(names, &view.find_value(&identity.value));
+            all.map(|identity| format!("{} is {}.\n", shown(names, identity), told(identity))).collect::<String>()
         };
         match self {
-            Self::One(Some(found)) => whose(&found.party),
-            Self::Pair(Some(found)) => one_or_two(found),
+            Self::One(Some(found)) => whose(names, &found.party),
+            Self::Pair(Some(found)) => one_or_two(names, found),
             Self::One(None) | Self::Pair(None) => unknown(),
         }
     }
 
     /// Everything after the title.
-    fn in_words(&self) -> String {
+    fn in_words(&self, names: &Namespaces) -> String {
         let mut text = String::new();
         match self {
             Self::One(Some(found)) => {
-                evidence(&found.chain, found.decisive.as_deref(), &mut text);
-                refusals("Refused links of it", &found.refused, found.more_refused, &mut text);
+                evidence(names, &found.chain, found.decisive.as_deref(), &mut text);
+                refusals(names, "Refused links of it", &found.refused, found.more_refused, &mut text);
             }
             Self::Pair(Some(found)) => {
-                evidence(&found.chain, found.decisive.as_deref(), &mut text);
-                refusals("Refused links between them", &found.refused, found.more_refused, &mut text);
+                evidence(names, &found.chain, found.decisive.as_deref(), &mut text);
+                refusals(names, "Refused links between them", &found.refused, found.more_refused, &mut text);
                 if found.refused.is_empty() {
-                    list("The way with the fewest refused links", &found.way, &mut text);
+                    list(names, "The way with the fewest refused links", &found.way, &mut text);
                 }
             }
             Self::One(None) | Self::Pair(None) => {}
@@ -157,9 +160,9 @@ impl Answer {
 }
 
 /// To whom an identity belongs.
-fn whose(party: &Party) -> String {
+fn whose(names: &Namespaces, party: &Party) -> String {
     let Party { kind, since, .. } = party;
-    let (identity, person) = (name(&party.identity), name(&party.person));
+    let (identity, person) = (shown(names, &party.identity), shown(names, &party.person));
     match (kind, since) {
         (PersonKind::Customer, Some(since)) => format!("{identity} belongs to {person} since {since}.\n"),
         (PersonKind::Customer, None) => format!("{identity} is a customer.\n"),
@@ -173,18 +176,18 @@ fn whose(party: &Party) -> String {
 }
 
 /// Whether two identities are one person.
-fn one_or_two(found: &PairExplanation) -> String {
+fn one_or_two(names: &Namespaces, found: &PairExplanation) -> String {
     let (a, b) = (&found.a, &found.b);
-    let (first, second) = (name(&a.identity), name(&b.identity));
+    let (first, second) = (shown(names, &a.identity), shown(names, &b.identity));
     let person = match a.kind {
-        PersonKind::Customer => format!("one person, {}", name(&a.person)),
+        PersonKind::Customer => format!("one person, {}", shown(names, &a.person)),
         PersonKind::Anonymous => "one person, anonymous".to_owned(),
     };
     match (found.same, found.connected) {
         (true, Some(connected)) => {
             format!("{first} and {second} are {person}, connected since {connected}.\n")
         }
-        (true, None) => format!("{first} is the same identity twice.\n{}", whose(a)),
+        (true, None) => format!("{first} is the same identity twice.\n{}", whose(names, a)),
         (false, _) => {
             let ties = found.refused.len() + found.more_refused;
             let why = match ties {
@@ -199,36 +202,36 @@ fn one_or_two(found: &PairExplanation) -> String {
                 1 => "1 link ties them, and it was refused.".to_owned(),
                 ties => format!("{} links tie them, and all were refused.", thousands(ties as u64)),
             };
-            let own = |party: &Party| if party.identity == party.person { String::new() } else { whose(party) };
+            let own = |party: &Party| if party.identity == party.person { String::new() } else { whose(names, party) };
             format!("{first} and {second} are not one person.\n{why}\n{}{}", own(a), own(b))
         }
     }
 }
 
 /// The chain of evidence, and the decisive one where it differs.
-fn evidence(chain: &[Evidence], decisive: Option<&[Evidence]>, text: &mut String) {
-    list("The chain of evidence", chain, text);
+fn evidence(names: &Namespaces, chain: &[Evidence], decisive: Option<&[Evidence]>, text: &mut String) {
+    list(names, "The chain of evidence", chain, text);
     if let Some(decisive) = decisive {
-        list("The chain that connected them first", decisive, text);
+        list(names, "The chain that connected them first", decisive, text);
     }
 }
 
-fn refusals(heading: &str, refused: &[Evidence], more: usize, text: &mut String) {
-    list(heading, refused, text);
+fn refusals(names: &Namespaces, heading: &str, refused: &[Evidence], more: usize, text: &mut String) {
+    list(names, heading, refused, text);
     if more > 0 {
         text.push_str(&format!("  and {} more\n", thousands(more as u64)));
     }
 }
 
 /// Links under a heading; nothing where there are none.
-fn list(heading: &str, links: &[Evidence], text: &mut String) {
+fn list(names: &Namespaces, heading: &str, links: &[Evidence], text: &mut String) {
     if links.is_empty() {
         return;
     }
     text.push_str(&format!("\n{heading}\n"));
     for link in links {
         let Evidence { first, last, witness, obstacle, .. } = link;
-        let (lower, higher) = (name(&link.lower), name(&link.higher));
+        let (lower, higher) = (shown(names, &link.lower), shown(names, &link.higher));
         let span = if first == last { format!("at {first}") } else { format!("from {first} to {last}") };
         let event = match &witness.id {
             Some(id) => format!("event {}", visible(id)),
@@ -239,21 +242,16 @@ fn list(heading: &str, links: &[Evidence], text: &mut String) {
         if let Some(obstacle) = obstacle {
             text.push_str("    refused, because a person has one customer at most\n");
             for (end, owner) in [(&lower, &obstacle.lower), (&higher, &obstacle.higher)] {
-                text.push_str(&format!("    {}\n", owned(end, owner)));
+                text.push_str(&format!("    {}\n", owned(names, end, owner)));
             }
         }
     }
 }
 
 /// What stood in the way at one end of a refused link.
-fn owned(end: &str, owner: &OwnerRow) -> String {
+fn owned(names: &Namespaces, end: &str, owner: &OwnerRow) -> String {
     match owner.since {
-        Some(since) => format!("{end} was {}'s since {since}", name(&owner.customer)),
+        Some(since) => format!("{end} was {}'s since {since}", shown(names, &owner.customer)),
         None => format!("{end} is a customer"),
     }
-}
-
-/// An identity in full, fit for a terminal.
-fn name(identity: &Identity) -> String {
-    visible(&identity.to_string()).into_owned()
 }

@@ -1,8 +1,7 @@
 //! Which identity is meant by what was typed.
 
-use backstitch::graph::Graph;
-use backstitch::model::identity::{Identity, Value};
-use backstitch::model::namespace::{ECOMMERCE, NamespaceId, Namespaces};
+use backstitch::model::identity::Identity;
+use backstitch::model::namespace::{ECOMMERCE, Namespaces};
 
 use crate::cli::text::visible;
 
@@ -28,18 +27,20 @@ pub fn unique_name(namespaces: &Namespaces) -> &str {
     namespaces.unique().map_or(ECOMMERCE, |unique| namespaces.display(unique))
 }
 
-/// What is said of an identity that the store does not know: whoever left out a namespace is told of those that have the value.
-pub fn unknown(graph: &Graph, identity: &Identity) -> String {
-    let namespaces = graph.namespaces();
-    let all = (0..namespaces.len()).map(|id| NamespaceId(id as u16));
-    let known = |id| graph.identities().get(id, Value::new(&identity.value)).is_some_and(|id| graph.is_known(id));
-    let met = all.filter(|&id| known(id));
-    let mut met: Vec<String> = met.map(|id| format!("{}:{}", namespaces.display(id), identity.value)).collect();
+/// What is said of an identity that the store does not know, and of those that have the same value: the namespace may have been
+/// left out.
+pub fn unknown(namespaces: &Namespaces, same_value: &[Identity]) -> String {
+    let mut met: Vec<String> = same_value.iter().map(|identity| shown(namespaces, identity)).collect();
     met.sort();
     match &met[..] {
         [] => UNKNOWN.to_owned(),
-        met => format!("{UNKNOWN}, but there is {}", visible(&met.join(" and "))),
+        met => format!("{UNKNOWN}, but there is {}", met.join(" and ")),
     }
+}
+
+/// An identity for people: its namespace as first spelled, its value fit for a terminal.
+pub fn shown(namespaces: &Namespaces, identity: &Identity) -> String {
+    visible(&namespaces.shown(identity).to_string()).into_owned()
 }
 
 #[cfg(test)]
@@ -59,5 +60,18 @@ mod tests {
         assert_eq!(text("phone:12", None), "sessionId:phone:12");
         assert_eq!(text("email:12", Some("sessionid")), "sessionId:email:12");
         assert_eq!(text("12", Some("Phone")), "phone:12");
+    }
+
+    #[test]
+    fn people_are_shown_the_spelling_of_the_log() {
+        let mut namespaces = Namespaces::new(Levels::default());
+        namespaces.intern("deviceId").unwrap();
+        let device = meant(&namespaces, "DEVICEID:d\u{7}", None, SESSION);
+        assert_eq!(
+            (device.to_string(), shown(&namespaces, &device)),
+            ("deviceid:d\u{7}".into(), "deviceId:d\\u{7}".into())
+        );
+        assert_eq!(unknown(&namespaces, &[]), "unknown: no event carries it");
+        assert_eq!(unknown(&namespaces, &[device]), "unknown: no event carries it, but there is deviceId:d\\u{7}");
     }
 }

@@ -27,6 +27,8 @@ mod settings;
 mod shared;
 mod stats;
 mod summary;
+#[cfg(test)]
+mod testing;
 mod text;
 mod undo;
 mod verify;

@@ -3,10 +3,9 @@
 use std::io::BufRead;
 
 use backstitch::engine::Engine;
-use backstitch::graph::Graph;
 use backstitch::model::history::Sequence;
-use backstitch::model::identity::{Identity, Value};
-use backstitch::model::namespace::SESSION;
+use backstitch::model::identity::Identity;
+use backstitch::model::namespace::{Namespaces, SESSION};
 use backstitch::model::person::PersonKind;
 use backstitch::model::time::Time;
 use backstitch::resolver::{KnownAt, Resolution, View};
@@ -15,10 +14,10 @@ use serde::Serialize;
 use crate::cli::Ended;
 use crate::cli::args::{Common, ResolveArgs};
 use crate::cli::failure::Failure;
-use crate::cli::identity::{meant, unknown};
+use crate::cli::identity::{meant, shown, unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
-use crate::cli::text::{Even, table, thousands, visible};
+use crate::cli::text::{Even, table, thousands};
 
 /// Identities of a group that are listed for people; `--json` lists all.
 const GROUP_SHOWN: usize = 20;
@@ -33,14 +32,15 @@ pub fn run(common: &Common, resolve: &ResolveArgs) -> Result<Ended, Failure> {
     let mut out = Output::stdout();
     let mut first = true;
     let mut answer = |id: &str| {
-        let identity = meant(facts.graph().namespaces(), id, resolve.naming.namespace.as_deref(), SESSION);
+        let names = facts.namespaces();
+        let identity = meant(names, id, resolve.naming.namespace.as_deref(), SESSION);
         if common.json {
             return answer_in_json(&facts, identity, &mut out);
         }
         let blank_line = if std::mem::take(&mut first) { "" } else { "\n" };
         let text = match facts.resolve(&identity)? {
-            Some(found) => in_words(&found, several(facts.graph(), &found)),
-            None => format!("{}\n  {}\n", visible(&identity.to_string()), unknown(facts.graph(), &identity)),
+            Some(found) => in_words(names, &found, facts.is_shared(&found.identity)),
+            None => format!("{}\n  {}\n", shown(names, &identity), unknown(names, &facts.find_value(&identity.value))),
         };
         out.write(format!("{blank_line}{text}").as_bytes())
     };
@@ -73,10 +73,26 @@ impl Facts {
         Ok(Self::Then(as_of.map(|until| then.as_of(until)).unwrap_or(then)))
     }
 
-    fn graph(&self) -> &Graph {
+    fn namespaces(&self) -> &Namespaces {
         match self {
-            Self::Now(view) => view.graph(),
-            Self::Then(then) => then.graph(),
+            Self::Now(view) => view.namespaces(),
+            Self::Then(then) => then.namespaces(),
+        }
+    }
+
+    fn find_value(&self, value: &str) -> Vec<Identity> {
+        match self {
+            Self::Now(view) => view.find_value(value),
+            Self::Then(then) => then.find_value(value),
+        }
+    }
+
+    /// Whether it is a session that met more than one customer, which a policy may therefore leave anonymous.
+    fn is_shared(&self, identity: &Identity) -> bool {
+        match self {
+            Self::Now(view) => identity.namespace == SESSION && view.is_shared(&identity.value),
+            // Its policy is the default one, which leaves no such session anonymous.
+            Self::Then(_) => false,
         }
     }
 
@@ -106,75 +122,61 @@ fn answer_in_json(facts: &Facts, identity: Identity, out: &mut Output) -> Result
     }
 }
 
-/// Whether it is anonymous because it met more than one customer, not because it met none.
-fn several(graph: &Graph, found: &Resolution) -> bool {
-    let namespace = graph.namespaces().get(&found.identity.namespace);
-    let id = namespace.and_then(|namespace| graph.identities().get(namespace, Value::new(&found.identity.value)));
-    found.kind == PersonKind::Anonymous && id.is_some_and(|id| graph.owner(id).is_some())
-}
-
-/// The answer for people; `several` tells of a session that it met more than one customer and is therefore anonymous.
-fn in_words(found: &Resolution, several: bool) -> String {
+/// The answer for people; `shared` tells of a session that it met more than one customer.
+fn in_words(names: &Namespaces, found: &Resolution, shared: bool) -> String {
     let kind = match found.kind {
         PersonKind::Customer => "customer",
-        PersonKind::Anonymous if several => "anonymous: it met more than one customer",
+        PersonKind::Anonymous if shared => "anonymous: it met more than one customer",
         PersonKind::Anonymous => "anonymous: named by the earliest identity of its group",
     };
-    let mut rows = vec![["person".to_owned(), format!("{} ({kind})", visible(&found.person.to_string()))]];
+    let mut rows = vec![["person".to_owned(), format!("{} ({kind})", shown(names, &found.person))]];
     if let Some(since) = found.since {
         rows.push(["since".to_owned(), since.to_string()]);
     }
     for (at, member) in found.group.iter().take(GROUP_SHOWN).enumerate() {
         let name = if at == 0 { "group" } else { "" };
-        rows.push([name.to_owned(), visible(&member.to_string()).into_owned()]);
+        rows.push([name.to_owned(), shown(names, member)]);
     }
     if let Some(more) = found.group.len().checked_sub(GROUP_SHOWN).filter(|&more| more > 0) {
         rows.push([String::new(), format!("and {} more: --json lists all", thousands(more as u64))]);
     }
-    format!("{}\n{}", visible(&found.identity.to_string()), table([Even::Left, Even::Left], &rows))
+    format!("{}\n{}", shown(names, &found.identity), table([Even::Left, Even::Left], &rows))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::testing::{line, replayed};
 
-    fn identity(namespace: &str, value: &str) -> Identity {
-        Identity { namespace: namespace.into(), value: value.into() }
+    fn told(log: &str, session: &str) -> String {
+        let (view, _) = replayed(log);
+        in_words(view.namespaces(), &view.resolve(session).unwrap().unwrap(), view.is_shared(session))
     }
 
     #[test]
     fn a_customer_in_words() {
-        let customer = identity("ecommerceId", "18278");
-        let found = Resolution {
-            identity: identity(SESSION, "150"),
-            person: customer.clone(),
-            kind: PersonKind::Customer,
-            customer: Some("18278".into()),
-            since: Time::parse("2016-05-06T04:45:00.868Z"),
-            group: vec![identity(SESSION, "150"), customer],
-        };
         let expected = "\
 sessionId:150
   person  ecommerceId:18278 (customer)
-  since   2016-05-06T04:45:00.868Z
+  since   1970-01-01T00:00:00.007Z
   group   sessionId:150
+          deviceId:d
           ecommerceId:18278
 ";
-        assert_eq!(in_words(&found, false), expected);
+        assert_eq!(told(&line(7, "deviceId:d ecommerceId:18278 sessionId:150"), "150"), expected);
     }
 
     #[test]
     fn a_large_group_is_cut() {
-        let group: Vec<Identity> = (0..23).map(|number| identity(SESSION, &number.to_string())).collect();
-        let found = Resolution {
-            identity: group[0].clone(),
-            person: group[0].clone(),
-            kind: PersonKind::Anonymous,
-            customer: None,
-            since: None,
-            group,
-        };
-        let text = in_words(&found, false);
-        assert!(text.ends_with("\n          sessionId:19\n          and 3 more: --json lists all\n"), "{text}");
+        let log: String = (0..22).map(|at| line(at, &format!("sessionId:s{at:02} email:e"))).collect();
+        let expected = "\
+sessionId:s07
+  person  sessionId:s00 (anonymous: named by the earliest identity of its group)
+  group   sessionId:s00
+          sessionId:s01
+";
+        let text = told(&log, "s07");
+        assert!(text.starts_with(expected), "{text}");
+        assert!(text.ends_with("\n          sessionId:s19\n          and 3 more: --json lists all\n"), "{text}");
     }
 }

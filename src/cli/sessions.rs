@@ -5,11 +5,10 @@ use backstitch::export;
 use crate::cli::Ended;
 use crate::cli::args::{Common, SessionsArgs};
 use crate::cli::failure::{Failure, tell};
-use crate::cli::identity::{meant, unique_name, unknown};
+use crate::cli::identity::{meant, shown, unique_name, unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::reading::note;
-use crate::cli::text::visible;
 
 /// Writes a row a session.
 pub fn run(common: &Common, sessions: &SessionsArgs) -> Result<Ended, Failure> {
@@ -19,10 +18,11 @@ pub fn run(common: &Common, sessions: &SessionsArgs) -> Result<Ended, Failure> {
     let rows = match &sessions.customer {
         None => view.sessions()?,
         Some(customer) => {
-            let identity = meant(view.graph().namespaces(), customer, None, unique_name(view.graph().namespaces()));
+            let identity = meant(view.namespaces(), customer, None, unique_name(view.namespaces()));
             let rows = view.sessions_of(&identity.namespace, &identity.value)?;
             if rows.is_none() && !common.quiet {
-                tell(&format!("{} is {}", visible(&identity.to_string()), unknown(view.graph(), &identity)));
+                let (names, same_value) = (view.namespaces(), view.find_value(&identity.value));
+                tell(&format!("{} is {}", shown(names, &identity), unknown(names, &same_value)));
             }
             rows.unwrap_or_default()
         }

@@ -1,12 +1,10 @@
 //! `stats`: what does the store hold?
 
-use backstitch::graph::Graph;
 use backstitch::model::history::Sequence;
-use backstitch::model::namespace::{NamespaceId, Namespaces};
 use backstitch::model::policy::Reading;
 use backstitch::model::settings::Settings;
 use backstitch::model::source::Source;
-use backstitch::resolver::Totals;
+use backstitch::resolver::{GraphCounts, Totals};
 use serde::Serialize;
 
 use crate::cli::Ended;
@@ -27,9 +25,8 @@ struct Stats {
     events: u64,
     #[serde(flatten)]
     totals: Totals,
-    identities: u64,
-    links: u64,
-    refused_links: u64,
+    #[serde(flatten)]
+    counts: GraphCounts,
     bytes_on_disk: u64,
     generation: u64,
     /// The last record of the change feed, and the last one that was trimmed.
@@ -59,20 +56,18 @@ pub fn run(common: &Common, stats: &args::StatsArgs) -> Result<Ended, Failure> {
     if stats.shared {
         return shared::run(common, &view);
     }
-    let graph = view.graph();
+    let namespaces = view.namespaces();
     let totals = view.totals()?;
     let stats = Stats {
         events: totals.attribution.events(),
         totals,
-        identities: graph.identities().ids().filter(|&id| graph.is_known(id)).count() as u64,
-        links: graph.links().len() as u64,
-        refused_links: graph.links().ids().filter(|&link| graph.refused(link)).count() as u64,
+        counts: view.graph_counts(),
         bytes_on_disk: engine.store().backend().bytes_on_disk()?,
         generation: engine.store().generation(),
         sequence: engine.sequence(),
         trimmed: engine.store().trimmed(),
-        unlinked: unlinked(graph),
-        levels: levels(graph.namespaces()),
+        unlinked: view.unlinked().iter().map(|pair| pair.each_ref().map(ToString::to_string)).collect(),
+        levels: namespaces.by_level().into_iter().map(|id| namespaces.display(id).to_owned()).collect(),
         settings: engine.settings().clone(),
         sources: view.sources().iter().filter(|source| !source.retracted).map(SourceStats::of).collect(),
         reading: *view.reading(),
@@ -81,23 +76,10 @@ pub fn run(common: &Common, stats: &args::StatsArgs) -> Result<Ended, Failure> {
     if common.json {
         out.json(&stats)?;
     } else {
-        out.write(format!("{}\n{}", common.store.display(), in_words(&stats)).as_bytes())?;
+        let levels: Vec<&str> = namespaces.by_level().into_iter().map(|id| namespaces.spelled(id)).collect();
+        out.write(format!("{}\n{}", common.store.display(), in_words(&stats, &levels)).as_bytes())?;
     }
     out.finish()
-}
-
-fn levels(namespaces: &Namespaces) -> Vec<String> {
-    let mut ids: Vec<NamespaceId> = (0..namespaces.len()).map(|id| NamespaceId(id as u16)).collect();
-    ids.sort_by(|&a, &b| namespaces.cmp(a, b));
-    ids.into_iter().map(|id| namespaces.display(id).to_owned()).collect()
-}
-
-/// The pairs whose link counts as never seen, in order.
-fn unlinked(graph: &Graph) -> Vec<[String; 2]> {
-    let pairs = graph.unlinked_pairs().map(|(lower, higher)| [lower, higher].map(|id| graph.identity(id).to_string()));
-    let mut pairs: Vec<[String; 2]> = pairs.collect();
-    pairs.sort();
-    pairs
 }
 
 /// The change feed, for people.
@@ -142,12 +124,12 @@ impl SourceStats {
 }
 
 /// What the store holds, for people.
-fn in_words(stats: &Stats) -> String {
+fn in_words(stats: &Stats, levels: &[&str]) -> String {
     let per_event = match stats.bytes_on_disk.checked_div(stats.events) {
         Some(each) => format!(", {} an event", count(each, "byte")),
         None => String::new(),
     };
-    let refused = match stats.refused_links {
+    let refused = match stats.counts.refused_links {
         0 => String::new(),
         1 => ", 1 of them refused (it would merge two customers)".to_owned(),
         refused => format!(", {} of them refused (they would merge two customers)", thousands(refused)),
@@ -160,9 +142,9 @@ fn in_words(stats: &Stats) -> String {
         ("generation", thousands(stats.generation)),
         ("changes", changes(stats)),
         ("unlinked", unlinked_in_words(stats)),
-        ("identities", thousands(stats.identities)),
-        ("links", format!("{}{refused}", thousands(stats.links))),
-        ("levels", format!("{}{unique}", stats.levels.join(" < "))),
+        ("identities", thousands(stats.counts.identities)),
+        ("links", format!("{}{refused}", thousands(stats.counts.links))),
+        ("levels", format!("{}{unique}", visible(&levels.join(" < ")))),
         ("junk", visible(&junk.join(", ")).into_owned()),
     ];
     let rows = rows.map(|(name, text)| [name.to_owned(), text]);

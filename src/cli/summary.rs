@@ -108,13 +108,7 @@ fn named_counts<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> String {
 /// What the store holds: events by how they came to their person, sessions and customers.
 pub fn holdings(totals: &Totals) -> String {
     let events = totals.attribution.events();
-    let meaning = |kind: AttributionKind| match kind {
-        AttributionKind::Direct => "carry their customer",
-        AttributionKind::Retroactive => "came before the login that tells whose they are",
-        AttributionKind::Carried => "came after it, without a customer of their own",
-        AttributionKind::Anonymous => "have no known customer",
-    };
-    let by_kind = AttributionKind::ALL.map(|kind| (kind.word(), totals.attribution.of(kind), events, meaning(kind)));
+    let by_kind = AttributionKind::ALL.map(|kind| (kind.word(), totals.attribution.of(kind), events, kind.meaning()));
     let by_session = [
         ("linked", totals.linked_sessions, totals.sessions, "sessions that belong to a customer"),
         ("shared", totals.shared_sessions, totals.sessions, "sessions that met more than one"),
@@ -200,23 +194,23 @@ pub fn next_steps(summary: &Summary, common: &Common, replay: &ReplayArgs, setti
 
 #[cfg(test)]
 mod tests {
-    use backstitch::resolver::AttributionCounts;
-
     use super::*;
+
+    fn totals() -> Totals {
+        let mut totals = Totals::default();
+        let kinds = &mut totals.attribution;
+        (kinds.direct, kinds.retroactive, kinds.carried, kinds.anonymous) = (6_701, 51, 75, 11_170);
+        (totals.sessions, totals.customers) = (12_630, 4_425);
+        (totals.linked_sessions, totals.shared_sessions) = (4_585, 8);
+        totals
+    }
 
     fn summary() -> Summary {
         Summary {
             events: EventCounts { read: 18_037, accepted: 17_997, duplicate: 28, rejected: 12 },
             rejects: [("malformed", 10), ("no_timestamp", 2)].into(),
             sources: SourceCounts { read: 1, skipped: 2 },
-            totals: Totals {
-                attribution: AttributionCounts { direct: 6_701, retroactive: 51, carried: 75, anonymous: 11_170 },
-                sessions: 12_630,
-                customers: 4_425,
-                linked_sessions: 4_585,
-                shared_sessions: 8,
-                ..Totals::default()
-            },
+            totals: totals(),
             seconds: 0.25,
             bytes: 3_127_156,
             ..Summary::default()

@@ -3,8 +3,7 @@
 use std::fs;
 
 use backstitch::engine::{Engine, Retract, Undone};
-use backstitch::graph::Graph;
-use backstitch::model::identity::{Identity, Value};
+use backstitch::model::identity::Identity;
 use backstitch::model::namespace::SESSION;
 
 use crate::cli::Ended;
@@ -21,14 +20,14 @@ pub fn unlink(common: &Common, unlink: &UnlinkArgs) -> Result<Ended, Failure> {
     let (session, customer, met) = {
         let resolver = engine.resolver();
         let view = resolver.view();
-        let namespaces = view.graph().namespaces();
+        let namespaces = view.namespaces();
         let unique = unique_name(namespaces);
         let session = meant(namespaces, &unlink.session, None, SESSION);
         let customer = meant(namespaces, &unlink.customer, None, unique);
         for (what, identity, namespace) in [("session", &session, SESSION), ("customer", &customer, unique)] {
             is_of(what, identity, namespace)?;
         }
-        let met = have_met(view.graph(), &session, &customer);
+        let met = view.have_met(&session.value, &customer.value);
         (session, customer, met)
     };
     let undone = match unlink.revert {
@@ -66,15 +65,6 @@ pub fn retract(common: &Common, retract: &args::RetractArgs) -> Result<Ended, Fa
         (true, _) => format!("took back {} {of}", count(undone.events, "event")),
     };
     tell(common, &undone, &done)
-}
-
-/// Whether an event carries both.
-fn have_met(graph: &Graph, session: &Identity, customer: &Identity) -> bool {
-    let id = |identity: &Identity| {
-        let namespace = graph.namespaces().get(&identity.namespace)?;
-        graph.identities().get(namespace, Value::new(&identity.value))
-    };
-    id(session).zip(id(customer)).is_some_and(|(lower, higher)| graph.links().get(lower, higher).is_some())
 }
 
 fn is_of(what: &str, identity: &Identity, namespace: &str) -> Result<(), Failure> {

@@ -301,6 +301,13 @@ impl Namespaces {
         own.find(|known| known.eq_ignore_ascii_case(name))
     }
 
+    /// All of them from the lowest level to the highest.
+    pub fn by_level(&self) -> Vec<NamespaceId> {
+        let mut ids: Vec<NamespaceId> = (0..self.len()).map(|id| NamespaceId(id as u16)).collect();
+        ids.sort_by(|&a, &b| self.cmp(a, b));
+        ids
+    }
+
     /// The unique namespace, if the store has one.
     pub fn unique(&self) -> Option<NamespaceId> {
         self.unique

@@ -51,7 +51,7 @@ pub struct Owner {
     pub since: Option<Time>,
 }
 
-/// Where an identity stands: whose it is, and since when.
+/// Whom an identity belongs to, and since when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// The person.
@@ -85,6 +85,16 @@ impl AttributionKind {
             Self::Retroactive => "retroactive",
             Self::Carried => "carried",
             Self::Anonymous => "anonymous",
+        }
+    }
+
+    /// What events that came to their person like this have in common, in words: they …
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Direct => "carry their customer",
+            Self::Retroactive => "came before the login that tells whose they are",
+            Self::Carried => "came after it, without a customer of their own",
+            Self::Anonymous => "have no known customer",
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Attributed {
     pub kind: AttributionKind,
 }
 
-/// Where a session stands by a login on it.
+/// Whom a session belongs to by a login on it.
 fn by_login(graph: &Graph, session: IdentityId, customer: IdentityId) -> Standing {
     let since = graph.login(session, customer).map(|link| link.first);
     Standing { person: Person::Customer(customer), since }

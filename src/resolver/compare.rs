@@ -17,6 +17,7 @@ use crate::store::scan::Group;
 
 /// A session that two readings tell differently.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct DiffRow {
     /// The session ID.
     pub session: String,
@@ -34,6 +35,7 @@ pub struct DiffRow {
 
 /// A session that met more than one customer, and how each policy shares it out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct SharedRow {
     /// The session ID.
     pub session: String,
@@ -49,6 +51,7 @@ pub struct SharedRow {
 
 /// A customer who logged in on a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Logins {
     /// The customer.
     #[serde(serialize_with = "crate::model::writing::text")]
@@ -59,6 +62,7 @@ pub struct Logins {
 
 /// Whom the events of a session belong to under a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PolicyShares {
     /// The policy.
     pub policy: Policy,
@@ -68,6 +72,7 @@ pub struct PolicyShares {
 
 /// How many events of a session belong to a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PolicyShare {
     /// The identity that names the person.
     #[serde(serialize_with = "crate::model::writing::text")]

@@ -1,4 +1,4 @@
-//! Why an identity belongs to its person, and why two are one person or not: links with the events that bear witness to them.
+//! Why an identity belongs to its person, and why two are one person or not: links, each with the event that is its evidence.
 
 use hashbrown::HashMap;
 use serde::Serialize;
@@ -18,6 +18,7 @@ use crate::store::error::StoreError;
 
 /// Why an identity belongs to its person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Explanation {
     /// The identity that was asked for, and its person.
     #[serde(flatten)]
@@ -34,6 +35,7 @@ pub struct Explanation {
 
 /// Why two identities are one person, or why not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PairExplanation {
     /// The first.
     pub a: Party,
@@ -59,21 +61,23 @@ pub struct PairExplanation {
 
 /// An identity and its person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Party {
     /// The identity.
     pub identity: Identity,
-    /// The identity that names the person: the customer or, for nobody yet, the group's earliest identity.
+    /// The identity that names the person: the customer or, of an anonymous group, its earliest identity.
     #[serde(serialize_with = "crate::model::writing::text")]
     pub person: Identity,
     /// Whether the person is a customer.
     pub kind: PersonKind,
-    /// The moment that first connected the identity to the customer; none for the customer itself and for nobody yet.
+    /// The moment that first connected the identity to the customer; none for the customer itself and where it is anonymous.
     #[serde(serialize_with = "crate::model::writing::text_or_null")]
     pub since: Option<Time>,
 }
 
-/// A link, with the event that bears witness to it.
+/// A link, with the event that is its evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Evidence {
     /// The end of the lower level.
     #[serde(serialize_with = "crate::model::writing::text")]
@@ -95,8 +99,9 @@ pub struct Evidence {
     pub obstacle: Option<Obstacle>,
 }
 
-/// The event that bears witness to a link.
+/// The event that is the evidence of a link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct WitnessRow {
     /// When it happened.
     #[serde(serialize_with = "crate::model::writing::text")]
@@ -111,6 +116,7 @@ pub struct WitnessRow {
 
 /// What stood in the way of a refused link: both ends had an owner at its moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Obstacle {
     /// Whose the lower end was.
     pub lower: OwnerRow,
@@ -120,6 +126,7 @@ pub struct Obstacle {
 
 /// A customer, and since when something is theirs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct OwnerRow {
     /// The customer.
     #[serde(serialize_with = "crate::model::writing::text")]
@@ -135,12 +142,12 @@ pub fn one(view: &View, id: IdentityId) -> Result<Explanation> {
     let (chain, decisive) = chains(graph, id, graph.person(id).identity());
     let Refusals { first, more } = graph.refusals_of(id);
     let refused: Vec<LinkId> = first.iter().map(|refusal| refusal.link).collect();
-    let told = Told::new(view, [&chain, &decisive, &refused])?;
+    let found = Found::new(view, [&chain, &decisive, &refused])?;
     Ok(Explanation {
         party: party(graph, id),
-        decisive: (decisive != chain).then(|| told.all(&decisive)),
-        chain: told.all(&chain),
-        refused: told.all(&refused),
+        decisive: (decisive != chain).then(|| found.all(&decisive)),
+        chain: found.all(&chain),
+        refused: found.all(&refused),
         more_refused: more,
     })
 }
@@ -155,17 +162,17 @@ pub fn pair(view: &View, a: IdentityId, b: IdentityId) -> Result<PairExplanation
         Some(WhyNot::Refused { refusals, way }) => (refusals, way),
     };
     let refused: Vec<LinkId> = first.iter().map(|refusal| refusal.link).collect();
-    let told = Told::new(view, [&chain, &decisive, &refused, &way])?;
+    let found = Found::new(view, [&chain, &decisive, &refused, &way])?;
     Ok(PairExplanation {
         a: party(graph, a),
         b: party(graph, b),
         same: graph.connected(a, b),
         connected: graph.connected_by(a, b).map(|link| graph.links()[link].first),
-        decisive: (decisive != chain).then(|| told.all(&decisive)),
-        chain: told.all(&chain),
-        refused: told.all(&refused),
+        decisive: (decisive != chain).then(|| found.all(&decisive)),
+        chain: found.all(&chain),
+        refused: found.all(&refused),
         more_refused: more,
-        way: told.all(&way),
+        way: found.all(&way),
     })
 }
 
@@ -184,18 +191,18 @@ fn party(graph: &Graph, id: IdentityId) -> Party {
     }
 }
 
-/// The links of an answer, told in full.
-struct Told(HashMap<LinkId, Evidence>);
+/// The evidence of the links of an answer.
+struct Found(HashMap<LinkId, Evidence>);
 
-impl Told {
-    /// Finds the witness of every link: a read for each anchor that holds any.
+impl Found {
+    /// Finds the event of every link: a read for each anchor that holds any.
     fn new<const N: usize>(view: &View, links: [&[LinkId]; N]) -> Result<Self> {
         let graph = view.graph();
         let mut links = links.concat();
         let place = |&link: &LinkId| (graph.links()[link].witness.anchor, link);
         links.sort_unstable_by_key(place);
         links.dedup();
-        let mut told = HashMap::with_capacity(links.len());
+        let mut found = HashMap::with_capacity(links.len());
         let mut cursor = view.stored_events().cursor();
         for links in links.chunk_by(|a, b| place(a).0 == place(b).0) {
             let anchor = place(&links[0]).0;
@@ -207,16 +214,16 @@ impl Told {
                 let Some(wanted) = wanted.get(&event.time) else { continue };
                 let hash = hash(graph, anchor, &event);
                 for &link in wanted.iter().filter(|&&link| graph.links()[link].witness.event == hash) {
-                    told.insert(link, evidence(view, link, hash, &event));
+                    found.insert(link, evidence(view, link, hash, &event));
                 }
             }
-            if let Some(&link) = links.iter().find(|&link| !told.contains_key(link)) {
+            if let Some(&link) = links.iter().find(|&link| !found.contains_key(link)) {
                 let Link { lower, higher, .. } = graph.links()[link];
                 let link = format!("{} - {}", graph.identity(lower), graph.identity(higher));
                 return Err(StoreError::Unwitnessed { store: view.stored_events().store(), link }.into());
             }
         }
-        Ok(Self(told))
+        Ok(Self(found))
     }
 
     fn all(&self, links: &[LinkId]) -> Vec<Evidence> {

@@ -34,7 +34,7 @@ pub use lookup::Attributor;
 pub use people::PersonRow;
 pub use resolution::Resolution;
 pub use rows::{EventRow, SessionRow};
-pub use totals::{AttributionCounts, Totals};
+pub use totals::{AttributionCounts, GraphCounts, Totals};
 pub use view::View;
 
 /// Answers questions about people. Cheap to clone, `Send + Sync`; all clones see the same commits.
@@ -72,7 +72,7 @@ impl Resolver {
         old.into_graph()
     }
 
-    /// Takes the graph out, where nobody else can read it, until the next [`publish`](Self::publish).
+    /// Takes the graph out, where it has no other reader, until the next [`publish`](Self::publish).
     pub(crate) fn take_unread(&self) -> Option<Graph> {
         if Arc::strong_count(&self.shared) > 1 {
             return None;

@@ -14,6 +14,7 @@ use crate::resolver::view::View;
 
 /// A person, and how much belongs to them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PersonRow {
     /// The identity that names the person: the customer or, of an anonymous group, its earliest identity.
     #[serde(serialize_with = "crate::model::writing::text")]

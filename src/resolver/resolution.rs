@@ -14,6 +14,7 @@ use crate::resolver::view::View;
 
 /// Who an identity is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Resolution {
     /// The identity that was asked for.
     pub identity: Identity,

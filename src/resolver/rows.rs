@@ -16,6 +16,7 @@ use crate::store::scan::Cursor;
 
 /// A session and whom it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct SessionRow {
     /// The session ID.
     pub session: String,
@@ -25,12 +26,13 @@ pub struct SessionRow {
     /// The moment that first connected it to its customer; none where it is anonymous.
     #[serde(serialize_with = "crate::model::writing::text_or_null")]
     pub since: Option<Time>,
-    /// How many events carry the session, whomever they belong to.
+    /// How many events carry the session, whatever person they belong to.
     pub events: u64,
 }
 
 /// An event of a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct EventRow {
     /// When it happened.
     #[serde(serialize_with = "crate::model::writing::text")]
@@ -140,7 +142,7 @@ pub fn events(view: &View, person: Person) -> Result<Vec<EventRow>> {
     Ok(rows)
 }
 
-/// The identities of a row, as their order is told by their bytes.
+/// The identities of a row, to be ordered by their bytes.
 fn written(row: &EventRow) -> impl Iterator<Item = (&str, &str)> {
     row.identities.iter().map(|identity| (&*identity.namespace, &*identity.value))
 }

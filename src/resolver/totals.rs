@@ -17,6 +17,7 @@ const IDENTITIES_A_TASK: usize = 1 << 14;
 
 /// How the stored events came to their people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
 pub struct AttributionCounts {
     /// They carry the customer.
     pub direct: u64,
@@ -56,6 +57,7 @@ impl AttributionCounts {
 
 /// Counts and digest of everything stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
 pub struct Totals {
     /// The stored events.
     pub attribution: AttributionCounts,
@@ -70,6 +72,18 @@ pub struct Totals {
     /// Set hash over every (identity, person) and (event, person, kind): equal facts, equal digest.
     #[serde(serialize_with = "crate::model::writing::text")]
     pub digest: Digest,
+}
+
+/// How many identities and links a view has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct GraphCounts {
+    /// Identities that an event carries.
+    pub identities: u64,
+    /// Links, of which some are refused, and others close a ring.
+    pub links: u64,
+    /// Links that were refused: they would join two customers.
+    pub refused_links: u64,
 }
 
 impl Totals {

@@ -21,7 +21,7 @@ use crate::resolver::lookup::{self, Attributor, Lookup};
 use crate::resolver::people::{self, PersonRow};
 use crate::resolver::resolution::{self, Resolution};
 use crate::resolver::rows::{self, EventRow, SessionRow};
-use crate::resolver::totals::{self, Totals};
+use crate::resolver::totals::{self, GraphCounts, Totals};
 use crate::store::scan::Events;
 
 /// Pieces of a scan a thread: enough that one slow piece does not leave the others idle.
@@ -101,12 +101,12 @@ impl View {
         self.past.as_ref().unwrap_or(&self.graph)
     }
 
-    /// The graph, where nobody else holds it.
+    /// The graph, where this is its only holder.
     pub(super) fn into_graph(self) -> Option<Graph> {
         Arc::into_inner(self.graph)
     }
 
-    /// Takes the graph out, where nobody else holds it; an empty one is left.
+    /// Takes the graph out, where this is its only holder; an empty one is left.
     pub(super) fn take_graph(&mut self) -> Option<Graph> {
         let nothing = Graph::new(self.graph.namespaces().clone());
         Some(std::mem::replace(Arc::get_mut(&mut self.graph)?, nothing))
@@ -156,7 +156,33 @@ impl View {
         graph.identities().get(namespace, Value::new(value.trim())).filter(|&id| graph.is_known(id))
     }
 
-    /// Whether a session met more than one customer, whomever it belongs to. Memory only: two of its links are looked at.
+    /// Whether any event carries both the session and the customer, unlinked or not. Memory only: three hash look-ups.
+    pub fn have_met(&self, session: &str, customer: &str) -> bool {
+        let customer = self.namespaces().unique().and_then(|unique| self.known(unique, customer));
+        let ends = self.find(SESSION, session).zip(customer);
+        ends.is_some_and(|(session, customer)| self.graph().links().get(session, customer).is_some())
+    }
+
+    /// The pairs of a session and a customer whose link counts as never seen, sorted as they are written.
+    pub fn unlinked(&self) -> Vec<[Identity; 2]> {
+        let graph = self.graph();
+        let mut pairs: Vec<[Identity; 2]> =
+            graph.unlinked_pairs().map(|(lower, higher)| [lower, higher].map(|id| graph.identity(id))).collect();
+        pairs.sort_by_cached_key(|pair| pair.each_ref().map(ToString::to_string));
+        pairs
+    }
+
+    /// How many identities and links there are. A walk over all of them, in memory.
+    pub fn graph_counts(&self) -> GraphCounts {
+        let graph = self.graph();
+        GraphCounts {
+            identities: graph.identities().ids().filter(|&id| graph.is_known(id)).count() as u64,
+            links: graph.links().len() as u64,
+            refused_links: graph.links().ids().filter(|&link| graph.refused(link)).count() as u64,
+        }
+    }
+
+    /// Whether a session met more than one customer. Memory only: two of its links are looked at.
     pub fn is_shared(&self, session: &str) -> bool {
         self.find(SESSION, session).is_some_and(|id| is_shared(self.graph(), id))
     }
@@ -186,7 +212,7 @@ impl View {
 
     /// Whom an activity belongs to, and how; `namespaces` are those it was decoded with. It need not be stored:
     /// where no event carries its anchor, it stays with its lowest identity, anonymous. An activity after the moment of the
-    /// reading is told by what was known then.
+    /// reading is attributed by what was known then.
     ///
     /// A hash look-up and two O(log n) climbs; the events of a shared session are read where the policy follows its logins.
     /// For many activities, ask an [`attributor`](Self::attributor).
@@ -210,7 +236,7 @@ impl View {
         Attributor::new(self.clone())
     }
 
-    /// The events of a person in time order; which person, an identity of it tells: the one that [`resolve`](Self::resolve) names.
+    /// The events of a person in time order. The person is that of the identity, as [`resolve_in`](Self::resolve_in) names it.
     /// `None` when no event carries the identity.
     ///
     /// An event that a lookback leaves with its anchor belongs to no person that `resolve` names, unless the policy is
@@ -249,7 +275,7 @@ impl View {
 
     /// A row a person, in identity order: anonymous people by their sessions first, customers last.
     ///
-    /// Their events are all that [`totals`](Self::totals) counts, but for those that a lookback leaves with an anchor of somebody.
+    /// Their events are all that [`totals`](Self::totals) counts, but for those that a lookback leaves with an anchor that belongs to a customer.
     /// Costs a scan of all events, on all cores of the current rayon pool, and 24 bytes an identity while it goes on.
     ///
     /// # Errors
@@ -279,10 +305,10 @@ impl View {
     /// Why an identity belongs to its person: the links between it and the identity that names the person, each with the event
     /// that is its evidence, and the refused links that touch it. `None` when no event carries the identity.
     ///
-    /// Linear in the links of the group, at worst, and a read of the events of each anchor that holds a witness.
+    /// Linear in the links of the group, at worst, and a read of the events of each anchor that holds evidence.
     ///
     /// # Errors
-    /// When the store cannot be read, a block is damaged, or a witness is not there.
+    /// When the store cannot be read, a block is damaged, or the event of a link is missing.
     pub fn explain(&self, namespace: &str, value: &str) -> Result<Option<Explanation>> {
         self.find(namespace, value).map(|id| explain::one(self, id)).transpose()
     }
@@ -291,7 +317,7 @@ impl View {
     /// does, in the groups of both and, where no link ties these, in those that lead from one to the other.
     ///
     /// # Errors
-    /// When the store cannot be read, a block is damaged, or a witness is not there.
+    /// When the store cannot be read, a block is damaged, or the event of a link is missing.
     pub fn explain_pair(&self, a: &Identity, b: &Identity) -> Result<Option<PairExplanation>> {
         let find = |identity: &Identity| self.find(&identity.namespace, &identity.value);
         find(a).zip(find(b)).map(|(a, b)| explain::pair(self, a, b)).transpose()
