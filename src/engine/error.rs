@@ -10,8 +10,6 @@ use crate::model::limits::MAX_VALUE_BYTES;
 pub(crate) enum EngineError {
     #[error("cannot write the rejected lines")]
     Rejects(#[source] io::Error),
-    #[error("cannot start {threads} threads; ask for fewer")]
-    Threads { threads: usize, source: rayon::ThreadPoolBuildError },
     #[error("the store holds the most identities it can ({limit}): split the log over several stores")]
     TooManyIdentities { limit: usize },
     #[error("the log names more than {limit} namespaces: do values stand in it where names belong?")]
@@ -30,9 +28,7 @@ impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
         let kind = match &error {
             EngineError::Rejects(error) => ErrorKind::of_io(error, ErrorKind::Output),
-            EngineError::Threads { .. }
-            | EngineError::TooManyIdentities { .. }
-            | EngineError::TooManyNamespaces { .. } => ErrorKind::Limit,
+            EngineError::TooManyIdentities { .. } | EngineError::TooManyNamespaces { .. } => ErrorKind::Limit,
             EngineError::NoUnique | EngineError::Value { .. } => ErrorKind::Argument,
             EngineError::UnknownSource { .. } => ErrorKind::UnknownSource,
             EngineError::Thread => ErrorKind::Defect,

@@ -1,9 +1,8 @@
 //! A log with its people written in.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::AtomicBool;
 
 use crate::export::rows::{Format, csv_to};
 use crate::ingest::chunk::Chunk;
@@ -12,6 +11,7 @@ use crate::ingest::error::IngestError;
 use crate::ingest::fields::Fields;
 use crate::ingest::inputs::{Input, expand};
 use crate::ingest::junk::JunkCounts;
+use crate::ingest::pipeline::{self, PipelineError, Step};
 use crate::ingest::reader::{self, SourceReader};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::event::DecodedEvent;
@@ -20,9 +20,6 @@ use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::person::AttributionKind;
 use crate::model::settings::Junk;
 use crate::resolver::{Attributor, View};
-
-/// Chunks on their way a thread: enough that no thread waits for the writer, few enough that memory does not follow the log.
-const CHUNKS_PER_THREAD: usize = 2;
 
 /// Why a log could not be written with its people.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +30,9 @@ pub enum ExportError {
     /// The rows could not be written.
     #[error("cannot write the rows")]
     Write(#[from] io::Error),
+    /// The threads could not do their work.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
     /// The logins of shared sessions could not be read.
     #[error(transparent)]
     Store(#[from] Error),
@@ -42,6 +42,7 @@ impl From<ExportError> for Error {
     fn from(error: ExportError) -> Self {
         match error {
             ExportError::Ingest(error) => error.into(),
+            ExportError::Pipeline(error) => error.into(),
             ExportError::Store(error) => error,
             ExportError::Write(cause) => {
                 Self::new(ErrorKind::of_io(&cause, ErrorKind::Output), ExportError::Write(cause))
@@ -82,8 +83,8 @@ pub struct Exported {
 /// Writes every event of a log, repeats included and rejects left out, in the log's order.
 ///
 /// As NDJSON it is the line of the event with `person` and `attribution` added at its end; as CSV a row of
-/// `time`, `session`, `id`, `person`, `attribution`. Decoding runs on the cores of the current rayon pool; memory is
-/// bounded by some chunks for each, and by what an [`Attributor`] holds.
+/// `time`, `session`, `id`, `person`, `attribution`. Chunks are worked on by all cores; memory is bounded by those under way, and
+/// by what an [`Attributor`] holds.
 ///
 /// # Errors
 /// When a source or the store cannot be read or `out` cannot be written.
@@ -96,29 +97,36 @@ pub fn attribute(job: Attribute<'_>, out: &mut dyn Write) -> Result<Exported, Ex
     if format == Format::Csv {
         out.write_all(b"time,session,id,person,attribution\n")?;
     }
-    let mut bytes_before = 0;
-    for input in &inputs {
-        // Read from the start, whatever the store has seen of it.
-        let Some(mut reader) = reader::open(input, None, true)? else { continue };
-        work.source(&mut reader, stop, |share, bytes| {
-            out.write_all(&share.rows)?;
-            exported.absorb(share);
-            progress(bytes_before + bytes, bytes_total, exported.events);
-            Ok(())
-        })?;
-        bytes_before += reader.file_bytes_read();
-        if stop.load(Ordering::Relaxed) {
-            exported.stopped = true;
-            break;
+    let pool = pipeline::pool(None)?;
+    let rows_of = |chunk: &Chunk, spare: Option<AttributedChunk>| work.chunk(chunk, spare.unwrap_or_default());
+    pipeline::run(&pool, sources(inputs), Some(stop), rows_of, |steps| {
+        while let Some(step) = steps.take()? {
+            match step {
+                Step::Start(_) | Step::End { error: None, .. } => {}
+                // What was read before is good, and is written by now.
+                Step::Skipped(error) | Step::End { error: Some(error), .. } => return Err(error.into()),
+                Step::Chunk(rows) => {
+                    out.write_all(&rows.bytes)?;
+                    exported.absorb(&rows);
+                    steps.give_back(rows);
+                    progress(steps.file_bytes_read(), bytes_total, exported.events);
+                }
+            }
         }
-    }
-    Ok(exported)
+        exported.stopped = steps.stopped();
+        Ok(exported)
+    })
+}
+
+/// The sources, each opened when its turn comes. They are read from the start, whatever the store has seen of them.
+fn sources(inputs: Vec<Input>) -> impl ExactSizeIterator<Item = Result<SourceReader<'static>, IngestError>> + Send {
+    inputs.into_iter().map(|input| reader::open(&input))
 }
 
 impl Exported {
-    fn absorb(&mut self, share: AttributedChunk) {
-        self.events += share.events;
-        for (reason, count) in share.rejected {
+    fn absorb(&mut self, chunk: &AttributedChunk) {
+        self.events += chunk.events;
+        for (reason, count) in &chunk.rejected {
             *self.rejected.entry(reason).or_default() += count;
         }
     }
@@ -134,85 +142,57 @@ struct Work {
 /// The rows of a chunk.
 #[derive(Default)]
 struct AttributedChunk {
-    rows: Vec<u8>,
+    bytes: Vec<u8>,
     events: u64,
     rejected: BTreeMap<&'static str, u64>,
 }
 
 impl Work {
-    /// Works the chunks of a source on all threads, and passes their shares on in the order of the log, each with the bytes
-    /// of the file that were read by then.
-    fn source(
-        &self,
-        reader: &mut SourceReader,
-        stop: &AtomicBool,
-        mut each: impl FnMut(AttributedChunk, u64) -> io::Result<()>,
-    ) -> Result<(), ExportError> {
-        let room = rayon::current_num_threads() * CHUNKS_PER_THREAD;
-        let mut under_way: VecDeque<mpsc::Receiver<AttributedChunk>> = VecDeque::new();
-        let mut read = Ok(true);
-        rayon::in_place_scope(|scope| -> Result<(), ExportError> {
-            loop {
-                while matches!(read, Ok(true)) && under_way.len() < room {
-                    read = match reader.next_chunk() {
-                        Ok(Some(chunk)) if !stop.load(Ordering::Relaxed) => {
-                            let (send, receive) = mpsc::sync_channel(1);
-                            // Nobody waits for a share any more once writing has failed.
-                            scope.spawn(move |_| drop(send.send(self.share(&chunk))));
-                            under_way.push_back(receive);
-                            Ok(true)
-                        }
-                        Ok(_) => Ok(false),
-                        // What was read before is good, and goes out before the error does.
-                        Err(error) => Err(error),
-                    };
-                }
-                let Some(next) = under_way.pop_front() else { return Ok(()) };
-                // Without a share its thread has panicked, and the scope will.
-                let Ok(share) = next.recv() else { return Ok(()) };
-                each(share, reader.file_bytes_read())?;
-            }
-        })?;
-        read?;
-        Ok(())
-    }
-
-    /// Writes the rows of a chunk. A namespace that the store never met is named only once the chunk was read;
-    /// then the chunk is read again, with its name at hand.
-    fn share(&self, chunk: &Chunk) -> AttributedChunk {
+    /// Writes the rows of a chunk, in the room of those of another. A namespace that the store never met is named only once the
+    /// chunk was read; then the chunk is read again, with its name at hand.
+    fn chunk(&self, chunk: &Chunk, mut rows: AttributedChunk) -> AttributedChunk {
         let mut namespaces = self.attributor.view().graph().namespaces().clone();
         loop {
             let named = namespaces.clone();
-            let share = self.share_with(chunk, &named, &mut namespaces);
+            rows = self.rows(chunk, &named, &mut namespaces, rows.bytes);
             if namespaces.len() == named.len() {
-                return share;
+                return rows;
             }
         }
     }
 
     /// Writes the rows whose namespaces are `named` (by the same ids as in `namespaces`).
-    fn share_with(&self, chunk: &Chunk, named: &Namespaces, namespaces: &mut Namespaces) -> AttributedChunk {
-        let mut share = AttributedChunk::default();
+    fn rows(
+        &self,
+        chunk: &Chunk,
+        named: &Namespaces,
+        namespaces: &mut Namespaces,
+        mut room: Vec<u8>,
+    ) -> AttributedChunk {
+        room.clear();
+        let (mut lines, room) = if self.format == Format::Csv { (Vec::new(), room) } else { (room, Vec::new()) };
         // One for all rows: each has room of its own to fill.
-        let mut csv = csv_to(Vec::new());
-        let mut junk = JunkCounts::new();
-        self.decoder.chunk(chunk, namespaces, &mut junk, |line| match line.outcome {
-            Ok(activity) if activity.identities.iter().all(|(namespace, _)| usize::from(namespace.0) < named.len()) => {
-                let (person, kind) = self.attributor.attribute(named, &activity);
+        let mut csv = csv_to(room);
+        let mut events = 0;
+        let mut rejected = BTreeMap::new();
+        self.decoder.chunk(chunk, namespaces, &mut JunkCounts::new(), |line| match line.outcome {
+            Ok(event) if event.identities.iter().all(|(namespace, _)| usize::from(namespace.0) < named.len()) => {
+                let (person, kind) = self.attributor.attribute(named, &event);
                 match self.format {
-                    Format::Ndjson => self.decoder.write_attributed(chunk, line.text, &person, kind, &mut share.rows),
-                    Format::Csv => push_csv(&mut csv, &activity, &person, kind),
+                    Format::Ndjson => self.decoder.write_attributed(chunk, line.text, &person, kind, &mut lines),
+                    Format::Csv => push_csv(&mut csv, &event, &person, kind),
                 }
-                share.events += 1;
+                events += 1;
             }
             Ok(_) => {}
-            Err(reject) => *share.rejected.entry(reject.reason.word()).or_default() += 1,
+            Err(reject) => *rejected.entry(reject.reason.word()).or_default() += 1,
         });
-        if self.format == Format::Csv {
+        let bytes = match self.format {
+            Format::Ndjson => lines,
             // Writing to memory does not fail.
-            share.rows = csv.into_inner().unwrap_or_default();
-        }
-        share
+            Format::Csv => csv.into_inner().unwrap_or_default(),
+        };
+        AttributedChunk { bytes, events, rejected }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Floor 1: knows the model alone. From the outside in: [`inputs`] finds the sources that the arguments name,
 //! [`reader`] cuts one into chunks of whole lines, plain or compressed, and knows a source again by its position;
-//! [`decode`] turns the lines of a chunk into activities and rejects, any number of chunks at once. How a format is read and
+//! [`decode`] turns the lines of a chunk into activities and rejects, and [`pipeline`] lets many threads do so with
+//! the chunks of a log, and gives what they made in its order. How a format is read and
 //! written is in one place for each ([`format`](mod@format)): JSON in `json/`.
 
 pub mod chunk;
@@ -14,9 +15,12 @@ pub mod inputs;
 mod json;
 pub mod junk;
 mod moment;
+pub mod pipeline;
 pub mod position;
 pub mod reader;
 pub mod reject;
 
+#[cfg(test)]
+mod pipeline_tests;
 #[cfg(test)]
 mod reader_tests;

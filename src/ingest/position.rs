@@ -12,8 +12,8 @@ use crate::model::time::Time;
 pub const FINGERPRINT_BYTES: u64 = 64 << 10;
 
 /// What a file was when it was opened.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Opened {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileState {
     pub bytes: u64,
     modified: Option<Time>,
     head: Fingerprint,
@@ -31,7 +31,7 @@ pub(super) enum Known {
     Other,
 }
 
-impl Opened {
+impl FileState {
     pub fn look(file: &mut File, metadata: &Metadata) -> io::Result<Self> {
         let bytes = metadata.len();
         let part = bytes.min(FINGERPRINT_BYTES);

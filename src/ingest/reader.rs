@@ -1,6 +1,6 @@
 //! A source, cut into chunks of whole lines.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::ingest::chunk::{CHUNK_BYTES, Chunk, FormatName};
 use crate::ingest::error::IngestError;
 use crate::ingest::inputs::Input;
-use crate::ingest::position::{Known, Opened, compare};
+use crate::ingest::position::{FileState, Known, compare};
 use crate::model::limits::{MAX_LINE_BYTES, MAX_REJECT_BYTES};
 use crate::model::source::Position;
 
@@ -28,18 +28,15 @@ const MAGIC_BYTES: u64 = 4;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// A source that is being read.
-pub struct SourceReader {
-    name: String,
+pub struct SourceReader<'r> {
+    start: SourceStart,
     compression: Compression,
     /// What is read, after decompression.
-    stream: Box<dyn Read + Send>,
+    stream: Box<dyn Read + Send + 'r>,
     /// Bytes read from the file so far, where it is compressed.
     raw: Arc<AtomicU64>,
     /// Bytes read from `stream`.
     read: u64,
-    /// Of a file; pipes and standard input have no place to go on from.
-    opened: Option<Opened>,
-    start: (u64, u64),
     /// Offset of the next chunk.
     offset: u64,
     /// The start of a line whose end has not been read yet.
@@ -47,6 +44,27 @@ pub struct SourceReader {
     /// What stopped the stream, to be told when all before was delivered.
     failure: Option<io::Error>,
     ended: bool,
+}
+
+/// A source as it was opened: which, and from where on it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceStart {
+    /// Its name.
+    pub name: String,
+    /// Bytes (after decompression) that were consumed before.
+    pub bytes: u64,
+    /// Lines that were consumed before.
+    pub lines: u64,
+    /// Of a file; what only streams has no place to go on from.
+    file: Option<FileState>,
+}
+
+impl SourceStart {
+    /// The position of this file with `bytes` and `lines` consumed, to be handed to [`open`] another day; `complete` when
+    /// that is all it holds. `None` for what only streams (standard input, a pipe), which has no position.
+    pub fn position(&self, bytes: u64, lines: u64, complete: bool) -> Option<Position> {
+        Some(self.file?.position(bytes, lines, complete))
+    }
 }
 
 /// How a source is compressed, by its first bytes.
@@ -68,138 +86,161 @@ impl Compression {
     }
 }
 
-/// Opens `input` where `known` says that it was left; `None` when everything in it was consumed.
-///
-/// A file that has grown goes on from there. One with other content under the name is read from its start, as is every file
-/// when `force` is set. Standard input and pipes are always read, and ignore `known`.
+/// Opens `input`, to be read from its start.
 ///
 /// # Errors
-/// When the source cannot be opened, or breaks off before the place where it was left.
-pub fn open(input: &Input, known: Option<&Position>, force: bool) -> Result<Option<SourceReader>, IngestError> {
-    let name = input.name();
-    let fail = |error| IngestError::io(&*name, error);
-    let Input::File(path) = input else {
-        return SourceReader::stream(name.clone(), Box::new(io::stdin())).map(Some).map_err(fail);
-    };
-    let mut file = File::open(path).map_err(fail)?;
-    let metadata = file.metadata().map_err(fail)?;
-    if !metadata.is_file() {
-        return SourceReader::stream(name.clone(), Box::new(file)).map(Some).map_err(fail);
+/// When it cannot be opened.
+pub fn open(input: &Input) -> Result<SourceReader<'static>, IngestError> {
+    match Found::by(input)? {
+        Found::Stream(reader) => Ok(reader),
+        Found::File(file, metadata) => SourceReader::file(input.name(), file, &metadata, (0, 0)),
     }
-    let mut start = (0, 0);
-    if let Some(position) = known.filter(|_| !force) {
-        match compare(&mut file, &metadata, position).map_err(fail)? {
-            Known::Done => return Ok(None),
-            Known::Goes => start = (position.bytes, position.lines),
-            Known::Other => {}
-        }
-    }
-    let opened = Opened::look(&mut file, &metadata).map_err(fail)?;
-    SourceReader::file(name, file, opened, start).map(Some)
 }
 
-impl SourceReader {
-    fn new(name: String, compression: Compression, inner: impl Read + Send + 'static) -> io::Result<Self> {
-        let raw = Arc::default();
-        Ok(Self {
-            name,
-            compression,
-            stream: decompressed(compression, inner, &raw)?,
-            raw,
-            read: 0,
-            opened: None,
-            start: (0, 0),
-            offset: 0,
-            carry: Vec::new(),
-            failure: None,
-            ended: false,
-        })
-    }
+/// Opens `input` where `known` says that it was left; `None` when everything in it was consumed.
+///
+/// A file that has grown goes on from there. One with other content under the name is read from its start, and what only
+/// streams (standard input, a pipe) always is.
+///
+/// # Errors
+/// When it cannot be opened, or breaks off before the place where it was left.
+pub fn resume(input: &Input, known: &Position) -> Result<Option<SourceReader<'static>>, IngestError> {
+    let (mut file, metadata) = match Found::by(input)? {
+        Found::Stream(reader) => return Ok(Some(reader)),
+        Found::File(file, metadata) => (file, metadata),
+    };
+    let name = input.name();
+    let start = match compare(&mut file, &metadata, known).map_err(|error| IngestError::io(&*name, error))? {
+        Known::Done => return Ok(None),
+        Known::Goes => (known.bytes, known.lines),
+        Known::Other => (0, 0),
+    };
+    SourceReader::file(name, file, &metadata, start).map(Some)
+}
 
-    fn stream(name: String, mut inner: Box<dyn Read + Send>) -> io::Result<Self> {
+/// What an input is.
+enum Found {
+    Stream(SourceReader<'static>),
+    File(File, Metadata),
+}
+
+impl Found {
+    fn by(input: &Input) -> Result<Self, IngestError> {
+        let name = input.name();
+        let fail = |error| IngestError::io(&*name, error);
+        let Input::File(path) = input else {
+            return SourceReader::stream(name, io::stdin()).map(Self::Stream);
+        };
+        let file = File::open(path).map_err(fail)?;
+        let metadata = file.metadata().map_err(fail)?;
+        if metadata.is_file() {
+            Ok(Self::File(file, metadata))
+        } else {
+            SourceReader::stream(name, file).map(Self::Stream)
+        }
+    }
+}
+
+impl<'r> SourceReader<'r> {
+    /// A source that only streams, plain or compressed: it is read once, and has no position.
+    ///
+    /// # Errors
+    /// When not even its first bytes can be read.
+    pub fn stream(name: impl Into<String>, mut stream: impl Read + Send + 'r) -> Result<Self, IngestError> {
+        let start = SourceStart { name: name.into(), bytes: 0, lines: 0, file: None };
+        let fail = |error| IngestError::io(&*start.name, error);
         let mut first = Vec::new();
-        (&mut inner).take(MAGIC_BYTES).read_to_end(&mut first)?;
-        Self::new(name, Compression::of(&first), io::Cursor::new(first).chain(inner))
+        (&mut stream).take(MAGIC_BYTES).read_to_end(&mut first).map_err(fail)?;
+        let compression = Compression::of(&first);
+        Self::new(start, compression, io::Cursor::new(first).chain(stream))
     }
 
     /// Reads what the file held when it was opened: its position speaks of that much.
-    fn file(name: String, mut file: File, opened: Opened, (bytes, lines): (u64, u64)) -> Result<Self, IngestError> {
+    fn file(
+        name: String,
+        mut file: File,
+        metadata: &Metadata,
+        (bytes, lines): (u64, u64),
+    ) -> Result<Self, IngestError> {
         let fail = |error| IngestError::io(&*name, error);
+        let state = FileState::look(&mut file, metadata).map_err(fail)?;
         let mut first = Vec::new();
         file.seek(SeekFrom::Start(0)).map_err(fail)?;
         (&mut file).take(MAGIC_BYTES).read_to_end(&mut first).map_err(fail)?;
         let compression = Compression::of(&first);
         let from = if compression == Compression::Plain { bytes } else { 0 };
         file.seek(SeekFrom::Start(from)).map_err(fail)?;
-        let inner = file.take(opened.bytes.saturating_sub(from));
-        let mut this = Self::new(name.clone(), compression, inner).map_err(fail)?;
-        (this.opened, this.read, this.start, this.offset) = (Some(opened), from, (bytes, lines), bytes);
-        match io::copy(&mut (&mut this.stream).take(bytes - from), &mut io::sink()) {
-            Ok(skipped) if skipped == bytes - from => Ok(this),
+        let skipped = bytes - from;
+        let start = SourceStart { name, bytes, lines, file: Some(state) };
+        let mut this = Self::new(start, compression, file.take(state.bytes.saturating_sub(from)))?;
+        this.read = from;
+        match io::copy(&mut (&mut this.stream).take(skipped), &mut io::sink()) {
+            Ok(bytes) if bytes == skipped => Ok(this),
             Ok(_) => Err(this.error(io::ErrorKind::UnexpectedEof.into())),
             Err(error) => Err(this.error(error)),
         }
     }
 
-    /// The next lines; `None` at the end. Blocks until a chunk is full or the source ends.
+    fn new(start: SourceStart, compression: Compression, inner: impl Read + Send + 'r) -> Result<Self, IngestError> {
+        let raw = Arc::default();
+        let stream = decompressed(compression, inner, &raw).map_err(|error| IngestError::io(&*start.name, error))?;
+        let offset = start.bytes;
+        Ok(Self { start, compression, stream, raw, read: 0, offset, carry: Vec::new(), failure: None, ended: false })
+    }
+
+    /// The next lines, in the room of `buffer`, which is left as it is where there are none: `None` at the end.
+    /// Blocks until a chunk is full or the source ends.
     ///
     /// # Errors
     /// When the source cannot be read any further. All whole lines before were delivered.
-    pub fn next_chunk(&mut self) -> Result<Option<Chunk>, IngestError> {
-        self.next_chunk_in(Vec::new())
-    }
-
-    /// As [`SourceReader::next_chunk`], in the room of a chunk that is done with: fresh memory costs as much as reading does.
-    ///
-    /// # Errors
-    /// As [`SourceReader::next_chunk`].
-    pub fn next_chunk_in(&mut self, room: Vec<u8>) -> Result<Option<Chunk>, IngestError> {
+    pub fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Chunk>, IngestError> {
         if self.ended {
             return Ok(None);
         }
-        let mut bytes = room;
-        bytes.clear();
-        bytes.reserve_exact(CHUNK_BYTES);
-        bytes.append(&mut self.carry);
-        self.fill(&mut bytes);
-        if self.offset == 0 && bytes.starts_with(BYTE_ORDER_MARK) {
-            bytes.drain(..BYTE_ORDER_MARK.len());
+        buffer.clear();
+        buffer.reserve_exact(CHUNK_BYTES);
+        buffer.append(&mut self.carry);
+        self.fill(buffer);
+        if self.offset == 0 && buffer.starts_with(BYTE_ORDER_MARK) {
+            buffer.drain(..BYTE_ORDER_MARK.len());
             self.offset = BYTE_ORDER_MARK.len() as u64;
         }
-        let more = bytes.len() >= CHUNK_BYTES - BYTE_ORDER_MARK.len() && self.failure.is_none();
-        match memchr::memrchr(b'\n', &bytes) {
+        let more = buffer.len() >= CHUNK_BYTES - BYTE_ORDER_MARK.len() && self.failure.is_none();
+        match memchr::memrchr(b'\n', buffer) {
             Some(last) if more || self.failure.is_some() => {
-                self.carry.extend_from_slice(&bytes[last + 1..]);
-                bytes.truncate(last + 1);
-                Ok(Some(self.chunk(bytes, false)))
+                self.carry.extend_from_slice(&buffer[last + 1..]);
+                buffer.truncate(last + 1);
+                Ok(Some(self.chunk(buffer, false)))
             }
-            None if more => Ok(Some(self.pass_over(bytes))),
-            _ => self.last(bytes),
+            None if more => Ok(Some(self.pass_over(buffer))),
+            _ => self.last(buffer),
         }
     }
 
     /// The rest of the source, which holds no further chunk.
-    fn last(&mut self, bytes: Vec<u8>) -> Result<Option<Chunk>, IngestError> {
+    fn last(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Chunk>, IngestError> {
         self.ended = true;
         match self.failure.take() {
             // What is left is the start of a line that nobody will see the end of.
             Some(error) => Err(self.error(error)),
-            None if bytes.is_empty() => Ok(None),
+            None if buffer.is_empty() => Ok(None),
             None => {
-                let unterminated = !bytes.ends_with(b"\n");
-                Ok(Some(self.chunk(bytes, unterminated)))
+                let unterminated = !buffer.ends_with(b"\n");
+                Ok(Some(self.chunk(buffer, unterminated)))
             }
         }
     }
 
-    fn chunk(&mut self, bytes: Vec<u8>, unterminated: bool) -> Chunk {
+    fn chunk(&mut self, buffer: &mut Vec<u8>, unterminated: bool) -> Chunk {
+        let bytes = std::mem::take(buffer);
         let start = self.offset;
         self.offset += bytes.len() as u64;
         Chunk { bytes, start, end: self.offset, unterminated, overlong: None, format: FormatName::Json }
     }
 
     /// Passes over the rest of a line that fills a chunk.
-    fn pass_over(&mut self, mut bytes: Vec<u8>) -> Chunk {
+    fn pass_over(&mut self, buffer: &mut Vec<u8>) -> Chunk {
+        let mut bytes = std::mem::take(buffer);
         let mut length = bytes.len() as u64;
         let mut unterminated = true;
         let mut block = Vec::with_capacity(BLOCK_BYTES);
@@ -235,7 +276,7 @@ impl SourceReader {
     }
 
     fn error(&self, error: io::Error) -> IngestError {
-        let (name, bytes) = (self.name.clone(), self.offset);
+        let (name, bytes) = (self.start.name.clone(), self.offset);
         match self.compression {
             Compression::Plain => IngestError::io(name, error),
             Compression::Gzip => IngestError::Damaged { name, format: "gzip", bytes, error },
@@ -243,15 +284,9 @@ impl SourceReader {
         }
     }
 
-    /// Where reading began: bytes (after decompression) and lines consumed before.
-    pub fn start(&self) -> (u64, u64) {
-        self.start
-    }
-
-    /// The position of this file with `bytes` and `lines` consumed, to be handed to [`open`] another day; `complete` when
-    /// that is all it holds. `None` for standard input and pipes, which have no position.
-    pub fn position(&self, bytes: u64, lines: u64, complete: bool) -> Option<Position> {
-        Some(self.opened?.position(bytes, lines, complete))
+    /// What it is, and where reading began.
+    pub fn start(&self) -> SourceStart {
+        self.start.clone()
     }
 
     /// Bytes read so far, as they lie on the disk, those passed over to reach the start among them.
@@ -261,18 +296,13 @@ impl SourceReader {
             Compression::Gzip | Compression::Zstd => self.raw.load(Ordering::Relaxed),
         }
     }
-
-    /// Bytes of the file as it lay on the disk when it was opened.
-    pub fn file_bytes(&self) -> Option<u64> {
-        self.opened.map(|opened| opened.bytes)
-    }
 }
 
-fn decompressed(
+fn decompressed<'r>(
     compression: Compression,
-    inner: impl Read + Send + 'static,
+    inner: impl Read + Send + 'r,
     raw: &Arc<AtomicU64>,
-) -> io::Result<Box<dyn Read + Send>> {
+) -> io::Result<Box<dyn Read + Send + 'r>> {
     let counted = |inner| BufReader::with_capacity(BLOCK_BYTES, Counted { inner, bytes: Arc::clone(raw) });
     Ok(match compression {
         Compression::Plain => Box::new(inner),

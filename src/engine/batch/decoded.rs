@@ -64,17 +64,10 @@ impl DecodedChunk {
         }
     }
 
-    /// Forgets everything but the namespaces, and keeps the room: fresh memory costs a tenth of a replay.
-    pub fn clear(&mut self) {
-        self.identities.clear();
-        self.rows.clear();
-        self.rejected.clear();
-        self.rejects.clear();
-        self.junk = JunkCounts::default();
-    }
-
-    /// Decodes a chunk into an empty one; rejected lines are counted, and kept where they are `wanted`.
+    /// Decodes `chunk`, in the room of what was decoded before: fresh memory would cost a tenth of a replay. Rejected lines are
+    /// counted, and kept where they are `wanted`.
     pub fn decode(&mut self, decoder: &Decoder, chunk: &Chunk, wanted: bool) {
+        self.clear();
         let Self { namespaces, identities, rows, rejected, rejects, junk, .. } = self;
         let decoded = decoder.chunk(chunk, namespaces, junk, |line| match line.outcome {
             Ok(activity) => push(identities, rows, &activity),
@@ -90,6 +83,15 @@ impl DecodedChunk {
         self.lines = decoded.lines;
         self.consumed = decoded.consumed;
         self.bytes = chunk.end - chunk.start;
+    }
+
+    /// Forgets everything but the namespaces, which the next chunk is likely to name too.
+    fn clear(&mut self) {
+        self.identities.clear();
+        self.rows.clear();
+        self.rejected.clear();
+        self.rejects.clear();
+        self.junk = JunkCounts::default();
     }
 }
 
