@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use backstitch::export::Format;
+use backstitch::export::RowFormat;
 use backstitch::model::policy::Policy;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
@@ -238,8 +238,8 @@ pub struct RowsArgs {
 
 impl RowsArgs {
     /// The format that was asked for.
-    pub fn format(&self) -> Format {
-        if self.csv { Format::Csv } else { Format::Ndjson }
+    pub fn format(&self) -> RowFormat {
+        if self.csv { RowFormat::Csv } else { RowFormat::Ndjson }
     }
 }
 

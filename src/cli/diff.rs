@@ -1,6 +1,6 @@
 //! `diff`: what would another policy change?
 
-use backstitch::export::{self, Format};
+use backstitch::export::{self, RowFormat};
 use backstitch::model::identity::Identity;
 use backstitch::model::namespace::Namespaces;
 use backstitch::model::policy::Reading;
@@ -28,7 +28,7 @@ pub fn run(common: &Common, diff: &DiffArgs) -> Result<Ended, Failure> {
     let rows = view.diff(a, b)?;
     let mut out = Output::to(diff.rows.output.as_deref())?;
     match diff.rows.format() {
-        Format::Ndjson if !common.json => out.write(in_words(view.namespaces(), &a, &b, &rows).as_bytes())?,
+        RowFormat::Ndjson if !common.json => out.write(in_words(view.namespaces(), &a, &b, &rows).as_bytes())?,
         format => out.with(|to| export::diff(&rows, format, to))?,
     }
     out.finish()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::atomic::AtomicBool;
 
-use crate::export::rows::{Format, csv_to};
+use crate::export::rows::{RowFormat, csv_to};
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::error::IngestError;
@@ -62,7 +62,7 @@ pub struct Attribute<'a> {
     /// The sources, as [`expand`] reads them.
     pub inputs: &'a [String],
     /// How the rows are written.
-    pub format: Format,
+    pub format: RowFormat,
     /// Ends the work at the next chunk once it is true.
     pub stop: &'a AtomicBool,
     /// Told after each chunk: bytes read of the sources, their bytes in all where known, events written.
@@ -94,7 +94,7 @@ pub fn attribute(job: Attribute<'_>, out: &mut dyn Write) -> Result<Exported, Ex
     let bytes_total = inputs.iter().map(Input::file_bytes).sum();
     let work = Work { attributor: view.attributor()?, decoder: Decoder::new(junk, fields), format };
     let mut exported = Exported::default();
-    if format == Format::Csv {
+    if format == RowFormat::Csv {
         out.write_all(b"time,session,id,person,attribution\n")?;
     }
     let pool = pipeline::pool(None)?;
@@ -136,7 +136,7 @@ impl Exported {
 struct Work {
     attributor: Attributor,
     decoder: Decoder,
-    format: Format,
+    format: RowFormat,
 }
 
 /// The rows of a chunk.
@@ -170,7 +170,7 @@ impl Work {
         mut room: Vec<u8>,
     ) -> AttributedChunk {
         room.clear();
-        let (mut lines, room) = if self.format == Format::Csv { (Vec::new(), room) } else { (room, Vec::new()) };
+        let (mut lines, room) = if self.format == RowFormat::Csv { (Vec::new(), room) } else { (room, Vec::new()) };
         // One for all rows: each has room of its own to fill.
         let mut csv = csv_to(room);
         let mut events = 0;
@@ -179,8 +179,8 @@ impl Work {
             Ok(event) if event.identities.iter().all(|(namespace, _)| usize::from(namespace.0) < named.len()) => {
                 let (person, kind) = self.attributor.attribute(named, &event);
                 match self.format {
-                    Format::Ndjson => self.decoder.write_attributed(chunk, line.text, &person, kind, &mut lines),
-                    Format::Csv => push_csv(&mut csv, &event, &person, kind),
+                    RowFormat::Ndjson => self.decoder.write_attributed(chunk, line.text, &person, kind, &mut lines),
+                    RowFormat::Csv => push_csv(&mut csv, &event, &person, kind),
                 }
                 events += 1;
             }
@@ -188,9 +188,9 @@ impl Work {
             Err(reject) => *rejected.entry(reject.reason.word()).or_default() += 1,
         });
         let bytes = match self.format {
-            Format::Ndjson => lines,
+            RowFormat::Ndjson => lines,
             // Writing to memory does not fail.
-            Format::Csv => csv.into_inner().unwrap_or_default(),
+            RowFormat::Csv => csv.into_inner().unwrap_or_default(),
         };
         AttributedChunk { bytes, events, rejected }
     }

@@ -8,7 +8,7 @@ use crate::resolver::{DiffRow, SessionRow};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
+pub enum RowFormat {
     /// A JSON object a line.
     #[default]
     Ndjson,
@@ -34,7 +34,7 @@ pub fn ndjson<T: Serialize>(rows: impl IntoIterator<Item = T>, out: &mut dyn Wri
 /// When `out` cannot be written.
 pub fn sessions<'a>(
     rows: impl IntoIterator<Item = &'a SessionRow>,
-    format: Format,
+    format: RowFormat,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     table(["session", "person", "since", "events"], rows, format, out)
@@ -44,7 +44,7 @@ pub fn sessions<'a>(
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn diff<'a>(rows: impl IntoIterator<Item = &'a DiffRow>, format: Format, out: &mut dyn Write) -> io::Result<()> {
+pub fn diff<'a>(rows: impl IntoIterator<Item = &'a DiffRow>, format: RowFormat, out: &mut dyn Write) -> io::Result<()> {
     table(["session", "from", "to", "events", "moved"], rows, format, out)
 }
 
@@ -52,10 +52,10 @@ pub fn diff<'a>(rows: impl IntoIterator<Item = &'a DiffRow>, format: Format, out
 fn table<T: Serialize, const N: usize>(
     names: [&str; N],
     rows: impl IntoIterator<Item = T>,
-    format: Format,
+    format: RowFormat,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    if format == Format::Ndjson {
+    if format == RowFormat::Ndjson {
         return ndjson(rows, out);
     }
     let mut csv = csv_to(out);
@@ -91,7 +91,7 @@ mod tests {
         ]
     }
 
-    fn written(rows: &[SessionRow], format: Format) -> String {
+    fn written(rows: &[SessionRow], format: RowFormat) -> String {
         let mut out = Vec::new();
         sessions(rows, format, &mut out).unwrap();
         String::from_utf8(out).unwrap()
@@ -102,7 +102,7 @@ mod tests {
         let expected = r#"{"session":"150","person":"ecommerceId:18278","since":"2016-05-06T04:45:00.868Z","events":3}
 {"session":"a,\"b","person":"sessionId:a,\"b","since":null,"events":1}
 "#;
-        assert_eq!(written(&rows(), Format::Ndjson), expected);
+        assert_eq!(written(&rows(), RowFormat::Ndjson), expected);
     }
 
     #[test]
@@ -111,8 +111,8 @@ mod tests {
 150,ecommerceId:18278,2016-05-06T04:45:00.868Z,3
 "a,""b","sessionId:a,""b",,1
 "#;
-        assert_eq!(written(&rows(), Format::Csv), expected);
-        assert_eq!(written(&[], Format::Csv), "session,person,since,events\n");
+        assert_eq!(written(&rows(), RowFormat::Csv), expected);
+        assert_eq!(written(&[], RowFormat::Csv), "session,person,since,events\n");
     }
 
     #[test]
@@ -120,7 +120,7 @@ mod tests {
         let person = Some(Identity { namespace: "ecommerceId".into(), value: "1".into() });
         let row = DiffRow { session: "s".into(), from: None, to: person, events: 3, moved: 0 };
         let mut out = Vec::new();
-        diff(&[row], Format::Csv, &mut out).unwrap();
+        diff(&[row], RowFormat::Csv, &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "session,from,to,events,moved\ns,,ecommerceId:1,3,0\n");
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use backstitch::engine::{Engine, Options, Replay, Retract, Summary};
-use backstitch::export::{self, Attribute, Format};
+use backstitch::export::{self, Attribute, RowFormat};
 use backstitch::ingest::fields::Fields;
 use backstitch::model::history::Sequence;
 use backstitch::model::namespace::ECOMMERCE;
@@ -248,7 +248,7 @@ pub fn attribute_in(view: &View, junk: &Junk, file: &Path) -> Vec<Value> {
         junk,
         fields: &Fields::default(),
         inputs: &[file.to_str().expect("a path in UTF-8").to_owned()],
-        format: Format::Ndjson,
+        format: RowFormat::Ndjson,
         stop: &AtomicBool::new(false),
         progress: &mut |_, _, _| {},
     };

@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::atomic::AtomicBool;
 
 use backstitch::engine::Engine;
-use backstitch::export::{self, Attribute, Format};
+use backstitch::export::{self, Attribute, RowFormat};
 use backstitch::model::event::{DecodedEvent, EventId};
 use backstitch::model::identity::{Identity, Value};
 use backstitch::model::policy::{Policy, Reading};
@@ -121,7 +121,7 @@ fn given(view: &View, told: &[Told]) -> Vec<String> {
         junk: &Default::default(),
         fields: &backstitch::ingest::fields::Fields::default(),
         inputs: &[file.to_str().expect("a path in UTF-8").to_owned()],
-        format: Format::Ndjson,
+        format: RowFormat::Ndjson,
         stop: &AtomicBool::new(false),
         progress: &mut |_, _, _| {},
     };
