@@ -1,6 +1,7 @@
 //! What was asked for: the arguments, as plain values.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use backstitch::export::RowFormat;
 use backstitch::model::policy::Policy;
@@ -49,7 +50,7 @@ pub struct Common {
     /// Print results as JSON, for programs
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
-    /// No progress bar and no notes: results and errors only
+    /// No progress bar, no notes and no reports of what was done: what was asked for and errors only
     #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     pub quiet: bool,
 }
@@ -128,7 +129,7 @@ pub struct ReplayArgs {
     pub threads: Option<usize>,
     /// Events between two commits, about, which is the knob for memory and durability: fewer take less memory, and less is
     /// read again after a kill; more take less time
-    #[arg(long, value_name = "N", default_value_t = backstitch::engine::BATCH_EVENTS)]
+    #[arg(long, value_name = "N", value_parser = number::<usize>, default_value_t = backstitch::engine::BATCH_EVENTS)]
     pub batch_events: usize,
     /// The unique namespace, of which a person has at most one identity [default: ecommerceId]
     #[arg(long, value_name = "NAMESPACE", conflicts_with = "no_unique", help_heading = NEW_STORE)]
@@ -160,7 +161,7 @@ pub struct ResolveArgs {
     #[command(flatten)]
     pub read: ReadAs,
     /// Answer from what the store had published after the commit with this change, a number of the change feed
-    #[arg(long, value_name = "SEQUENCE", conflicts_with_all = ["policy", "lookback"])]
+    #[arg(long, value_name = "SEQUENCE", value_parser = sequence, conflicts_with_all = ["policy", "lookback"])]
     pub known_at: Option<u64>,
 }
 
@@ -210,6 +211,8 @@ pub struct EventsArgs {
     pub id: String,
     #[command(flatten)]
     pub naming: Naming,
+    #[command(flatten)]
+    pub rows: RowsArgs,
     #[command(flatten)]
     pub read: ReadAs,
 }
@@ -277,13 +280,13 @@ pub struct StatsArgs {
 #[derive(Debug, Args)]
 pub struct ChangesArgs {
     /// Only the records after this one: the number of the last one that was applied [default: all that are kept]
-    #[arg(long, value_name = "SEQUENCE")]
+    #[arg(long, value_name = "SEQUENCE", value_parser = sequence)]
     pub since: Option<u64>,
     /// Go on with each commit that comes, until Ctrl-C
     #[arg(long)]
     pub follow: bool,
     /// Forget the records up to this one instead, and what was known before it
-    #[arg(long, value_name = "SEQUENCE", conflicts_with_all = ["since", "follow", "output"])]
+    #[arg(long, value_name = "SEQUENCE", value_parser = sequence, conflicts_with_all = ["since", "follow", "output"])]
     pub trim: Option<u64>,
     /// Write to this file, which appears once it is complete
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "follow")]
@@ -324,10 +327,10 @@ pub struct VerifyArgs {
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
     /// How many sessions: about twelve events and 4 KB each
-    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(long, value_name = "N", value_parser = number::<u64>, default_value_t = 1_000)]
     pub sessions: u64,
     /// Which log; the same seed gives the same bytes
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", value_parser = number::<u64>, default_value_t = 1)]
     pub seed: u64,
     /// Leave out the lines that come twice (about one in two hundred)
     #[arg(long)]
@@ -337,10 +340,18 @@ pub struct GenerateArgs {
     pub output: Option<PathBuf>,
 }
 
+fn number<T: FromStr>(text: &str) -> Result<T, &'static str> {
+    text.parse().map_err(|_| "write a whole number, such as 1000")
+}
+
+fn sequence(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "write the number of a change, such as 4171: `backstitch stats` shows the last one")
+}
+
 fn threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(threads) if (1..=MAX_THREADS).contains(&threads) => Ok(threads),
-        _ => Err(format!("a number from 1 to {MAX_THREADS}")),
+        _ => Err(format!("write a number from 1 to {MAX_THREADS}")),
     }
 }
 
@@ -386,6 +397,22 @@ mod tests {
             "backstitch generate --sessions -1",
         ] {
             assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_what_was_expected() {
+        for (line, expected) in [
+            ("changes --since abc", "write the number of a change, such as 4171"),
+            ("changes --trim -", "write the number of a change"),
+            ("resolve s --known-at 2026-11-02", "write the number of a change"),
+            ("replay a --batch-events many", "write a whole number"),
+            ("replay a --threads all", "write a number from 1 to 1024"),
+            ("generate --sessions 1e6", "write a whole number"),
+            ("generate --seed x", "write a whole number"),
+        ] {
+            let told = parse(&format!("backstitch {line}")).unwrap_err().to_string();
+            assert!(told.contains(expected), "{line}: {told}");
         }
     }
 

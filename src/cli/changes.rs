@@ -51,7 +51,7 @@ pub fn run(common: &Common, changes: &ChangesArgs) -> Result<Ended, Failure> {
         }
         thread::sleep(LOOK_EVERY);
     }
-    if let Some(since) = since {
+    if let Some(since) = since.filter(|_| !common.quiet) {
         tell(&format!("the last change was {since}: go on with --since {since}"));
     }
     out.finish()

@@ -57,11 +57,16 @@ Examples:
   backstitch events ecommerceId:18278          before the login and after it
   backstitch events f49c75a2-6994-41e2-875d-97ec4d19254b
   backstitch events ecommerceId:18278 --json | jq -r .time
+  backstitch events ecommerceId:18278 --csv --output 18278.csv
   backstitch events ecommerceId:18278 --policy device-split --lookback 30d";
 
 pub const SESSIONS: &str = "\
+On a terminal a table; in a pipe or a file a JSON object a line, as with --json, or
+CSV. Sorted by session.
+
 Examples:
-  backstitch sessions | head                   a JSON object a line, sorted by session
+  backstitch sessions
+  backstitch sessions | jq -r .customer
   backstitch sessions --customer 18278         the sessions of one customer
   backstitch sessions --csv --output sessions.csv
   backstitch sessions --policy strict          shared sessions are anonymous";

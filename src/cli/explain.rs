@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cli::Ended;
 use crate::cli::args::{Common, ExplainArgs, Telling};
 use crate::cli::failure::Failure;
-use crate::cli::identity::{meant, shown, unknown};
+use crate::cli::identity::{alike, meant, shown, unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::text::{count, thousands, visible};
@@ -128,7 +128,7 @@ impl Answer {
     fn title(&self, names: &Namespaces, view: &View, asked: &[Identity]) -> String {
         let unknown = || {
             let all = asked.iter().filter(|identity| view.find(&identity.namespace, &identity.value).is_none());
-            let told = |identity: &Identity| unknown(names, &view.find_value(&identity.value));
+            let told = |identity: &Identity| unknown(names, &alike(identity, |value| view.find_value(value)));
             all.map(|identity| format!("{} is {}.\n", shown(names, identity), told(identity))).collect::<String>()
         };
         match self {

@@ -38,6 +38,16 @@ pub fn unknown(namespaces: &Namespaces, same_value: &[Identity]) -> String {
     }
 }
 
+/// The known identities that have the value of an unknown one or, where its namespace is none that the store knows
+/// (`customer:anna`), what stands after the first colon; `find` lists those of a value.
+pub fn alike(identity: &Identity, find: impl Fn(&str) -> Vec<Identity>) -> Vec<Identity> {
+    let found = find(&identity.value);
+    match identity.value.split_once(':') {
+        Some((_, value)) if found.is_empty() => find(value.trim()),
+        _ => found,
+    }
+}
+
 /// An identity for people: its namespace as first spelled, its value fit for a terminal.
 pub fn shown(namespaces: &Namespaces, identity: &Identity) -> String {
     visible(&namespaces.shown(identity).to_string()).into_owned()

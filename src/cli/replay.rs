@@ -46,9 +46,9 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     let mut out = Output::stdout();
     if common.json {
         out.json(&Report::of(&summary))?;
-    } else {
+    } else if !common.quiet {
         out.write(in_words(&summary).as_bytes())?;
-        if !common.quiet && !summary.stopped {
+        if !summary.stopped {
             out.write(next_steps(&summary, common, replay, engine.settings()).as_bytes())?;
         }
     }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::cli::Ended;
 use crate::cli::args::{Common, ResolveArgs};
 use crate::cli::failure::Failure;
-use crate::cli::identity::{meant, shown, unknown};
+use crate::cli::identity::{alike, meant, shown, unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::text::{Even, table, thousands};
@@ -40,7 +40,11 @@ pub fn run(common: &Common, resolve: &ResolveArgs) -> Result<Ended, Failure> {
         let blank_line = if std::mem::take(&mut first) { "" } else { "\n" };
         let text = match facts.resolve(&identity)? {
             Some(found) => in_words(names, &found, facts.is_shared(&found.identity)),
-            None => format!("{}\n  {}\n", shown(names, &identity), unknown(names, &facts.find_value(&identity.value))),
+            None => format!(
+                "{}\n  {}\n",
+                shown(names, &identity),
+                unknown(names, &alike(&identity, |value| facts.find_value(value)))
+            ),
         };
         out.write(format!("{blank_line}{text}").as_bytes())
     };

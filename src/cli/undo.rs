@@ -92,7 +92,7 @@ fn tell(common: &Common, undone: &Undone, done: &str) -> Result<Ended, Failure> 
     let mut out = Output::stdout();
     if common.json {
         out.json(undone)?;
-    } else {
+    } else if !common.quiet {
         let rows = match undone.changes {
             0 => "no session changed".to_owned(),
             1 => format!("1 session changed: `backstitch changes --since {}`", undone.sequence.0 - 1),

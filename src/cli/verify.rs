@@ -32,7 +32,7 @@ pub fn run(common: &Common, verify: &VerifyArgs) -> Result<Ended, Failure> {
     let mut out = Output::stdout();
     if common.json {
         out.json(&Report { sound: found.is_sound(), repaired, found: &found })?;
-    } else {
+    } else if !common.quiet || !found.is_sound() {
         out.write(in_words(&found).as_bytes())?;
     }
     let ended = out.finish()?;

@@ -10,7 +10,7 @@ use crate::engine::feed::changes::{all_sessions, difference, records};
 use crate::graph::{Delta, Graph};
 use crate::model::digest::EventHash;
 use crate::model::error::Error;
-use crate::model::event::{Event, EventId, in_level_order};
+use crate::model::event::{Event, EventId};
 use crate::model::history::Sequence;
 use crate::model::identity::{IdentityId, Value, canonical_uuid};
 use crate::model::limits::MAX_VALUE_BYTES;
@@ -206,10 +206,7 @@ impl<'a> Wanted<'a> {
     }
 
     fn fate(&self, graph: &Graph, anchor: IdentityId, event: &Event<'_>) -> Fate {
-        let hash = || {
-            let identities = in_level_order(anchor, graph.is_session(anchor), event.companions);
-            EventHash::new(event.time, event.id, identities.map(|id| graph.hash(id)))
-        };
-        if event.id == self.id || self.hash.is_some_and(|wanted| wanted == hash()) { Fate::Goes } else { Fate::Stays }
+        let is_wanted = |hash| hash == graph.event_hash(anchor, event);
+        if event.id == self.id || self.hash.is_some_and(is_wanted) { Fate::Goes } else { Fate::Stays }
     }
 }

@@ -7,4 +7,4 @@ pub mod picture;
 mod rows;
 
 pub use attribute::{Attribute, ExportError, Exported, attribute};
-pub use rows::{RowFormat, diff, ndjson, sessions};
+pub use rows::{RowFormat, diff, events, ndjson, sessions};

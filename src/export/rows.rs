@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::resolver::{DiffRow, SessionRow};
+use crate::model::person::AttributionKind;
+use crate::resolver::{DiffRow, EventRow, SessionRow};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,7 +29,7 @@ pub fn ndjson<T: Serialize>(rows: impl IntoIterator<Item = T>, out: &mut dyn Wri
     Ok(())
 }
 
-/// Writes sessions: `session`, `person`, `since` (null or empty where it is anonymous), `events`.
+/// Writes sessions by the [names](SessionRow::NAMES) of their fields; `since` and `customer` are null, or empty, where one is anonymous.
 ///
 /// # Errors
 /// When `out` cannot be written.
@@ -37,7 +38,51 @@ pub fn sessions<'a>(
     format: RowFormat,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    table(["session", "person", "since", "events"], rows, format, out)
+    table(SessionRow::NAMES, rows, format, out)
+}
+
+/// Writes events: `time`, `person`, `attribution`, `id` (null or empty where the line had none), `identities`, `sources`, `event`.
+/// In CSV the identities, and the sources, have semicolons between them.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn events<'a>(
+    rows: impl IntoIterator<Item = &'a EventRow>,
+    format: RowFormat,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if format == RowFormat::Ndjson {
+        return ndjson(rows, out);
+    }
+    let names = ["time", "person", "attribution", "id", "identities", "sources", "event"];
+    table(names, rows.into_iter().map(EventColumns::of), format, out)
+}
+
+/// An event as columns, which cannot hold lists.
+#[derive(Serialize)]
+struct EventColumns<'a> {
+    time: String,
+    person: String,
+    attribution: AttributionKind,
+    id: Option<&'a str>,
+    identities: String,
+    sources: String,
+    event: String,
+}
+
+impl<'a> EventColumns<'a> {
+    fn of(row: &'a EventRow) -> Self {
+        let EventRow { time, person, attribution, id, identities, sources, event } = row;
+        Self {
+            time: time.to_string(),
+            person: person.to_string(),
+            attribution: *attribution,
+            id: id.as_deref(),
+            identities: identities.iter().map(ToString::to_string).collect::<Vec<_>>().join(";"),
+            sources: sources.join(";"),
+            event: event.to_string(),
+        }
+    }
 }
 
 /// Writes what two readings tell differently: `session`, `from`, `to` (null or empty where the session is not known yet), `events`, `moved`.
@@ -75,19 +120,33 @@ pub(super) fn csv_to<W: Write>(out: W) -> csv::Writer<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::digest::EventHash;
     use crate::model::identity::Identity;
+    use crate::model::person::PersonKind;
     use crate::model::time::Time;
 
     fn rows() -> [SessionRow; 2] {
         let identity = |namespace: &str, value: &str| Identity { namespace: namespace.into(), value: value.into() };
+        let [first, last] = [0, 1].map(Time::from_micros);
         [
             SessionRow {
                 session: "150".into(),
                 person: identity("ecommerceId", "18278"),
                 since: Time::parse("2016-05-06T04:45:00.868Z"),
                 events: 3,
+                kind: PersonKind::Customer,
+                first,
+                last,
             },
-            SessionRow { session: "a,\"b".into(), person: identity("sessionId", "a,\"b"), since: None, events: 1 },
+            SessionRow {
+                session: "a,\"b".into(),
+                person: identity("sessionId", "a,\"b"),
+                since: None,
+                events: 1,
+                kind: PersonKind::Anonymous,
+                first,
+                last: first,
+            },
         ]
     }
 
@@ -99,20 +158,44 @@ mod tests {
 
     #[test]
     fn sessions_as_json_lines() {
-        let expected = r#"{"session":"150","person":"ecommerceId:18278","since":"2016-05-06T04:45:00.868Z","events":3}
-{"session":"a,\"b","person":"sessionId:a,\"b","since":null,"events":1}
-"#;
+        let expected = concat!(
+            r#"{"session":"150","person":"ecommerceId:18278","since":"2016-05-06T04:45:00.868Z","events":3,"customer":"18278","#,
+            r#""kind":"customer","first":"1970-01-01T00:00:00.000Z","last":"1970-01-01T00:00:00.000001Z"}"#,
+            "\n",
+            r#"{"session":"a,\"b","person":"sessionId:a,\"b","since":null,"events":1,"customer":null,"#,
+            r#""kind":"anonymous","first":"1970-01-01T00:00:00.000Z","last":"1970-01-01T00:00:00.000Z"}"#,
+            "\n"
+        );
         assert_eq!(written(&rows(), RowFormat::Ndjson), expected);
     }
 
     #[test]
     fn sessions_as_csv_with_names_even_when_there_are_none() {
-        let expected = r#"session,person,since,events
-150,ecommerceId:18278,2016-05-06T04:45:00.868Z,3
-"a,""b","sessionId:a,""b",,1
+        let names = "session,person,since,events,customer,kind,first,last\n";
+        let expected = r#"150,ecommerceId:18278,2016-05-06T04:45:00.868Z,3,18278,customer,1970-01-01T00:00:00.000Z,1970-01-01T00:00:00.000001Z
+"a,""b","sessionId:a,""b",,1,,anonymous,1970-01-01T00:00:00.000Z,1970-01-01T00:00:00.000Z
 "#;
-        assert_eq!(written(&rows(), RowFormat::Csv), expected);
-        assert_eq!(written(&[], RowFormat::Csv), "session,person,since,events\n");
+        assert_eq!(written(&rows(), RowFormat::Csv), format!("{names}{expected}"));
+        assert_eq!(written(&[], RowFormat::Csv), names);
+    }
+
+    #[test]
+    fn events_as_csv() {
+        let row = EventRow {
+            time: Time::from_micros(0),
+            person: rows()[0].person.clone(),
+            attribution: AttributionKind::Direct,
+            id: Some("e,1".into()),
+            identities: rows().map(|row| row.person).into(),
+            sources: vec!["/logs/a".into(), "/logs/b".into()],
+            event: EventHash(7),
+        };
+        let mut out = Vec::new();
+        events([&row], RowFormat::Csv, &mut out).unwrap();
+        let expected = r#"time,person,attribution,id,identities,sources,event
+1970-01-01T00:00:00.000Z,ecommerceId:18278,direct,"e,1","ecommerceId:18278;sessionId:a,""b",/logs/a;/logs/b,00000000000000000000000000000007
+"#;
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]

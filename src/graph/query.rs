@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use crate::graph::forest::Climb;
 use crate::graph::links::LinkId;
 use crate::graph::{Graph, applied};
-use crate::model::digest::IdentityHash;
+use crate::model::digest::{EventHash, IdentityHash};
+use crate::model::event::{Event, in_level_order};
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::link::Link;
 use crate::model::namespace::NamespaceId;
@@ -145,5 +146,11 @@ impl Graph {
         let namespace = self.facts.identities.namespace(id);
         let name = &self.facts.namespaces.names()[usize::from(namespace.0)];
         IdentityHash::new(name, self.facts.identities.value(id))
+    }
+
+    /// The hash of an event that is grouped under `anchor`.
+    pub fn event_hash(&self, anchor: IdentityId, event: &Event<'_>) -> EventHash {
+        let identities = in_level_order(anchor, self.is_session(anchor), event.companions);
+        EventHash::new(event.time, event.id, identities.map(|id| self.hash(id)))
     }
 }

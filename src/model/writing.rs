@@ -2,11 +2,20 @@
 
 use std::fmt::Display;
 
-use serde::Serializer;
+use serde::{Serialize, Serializer};
 
 /// As text.
 pub fn text<T: Display, S: Serializer>(what: &T, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(what)
+}
+
+/// What is serialised as text.
+pub struct Text<'a, T>(pub &'a T);
+
+impl<T: Display> Serialize for Text<'_, T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self.0)
+    }
 }
 
 /// As text, or null.

@@ -8,7 +8,7 @@ use crate::graph::explain::{Refusal, Refusals, WhyNot};
 use crate::graph::links::LinkId;
 use crate::model::digest::EventHash;
 use crate::model::error::Result;
-use crate::model::event::{Event, in_level_order};
+use crate::model::event::Event;
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::link::Link;
 use crate::model::person::{Owner, PersonKind};
@@ -212,7 +212,7 @@ impl Found {
             }
             for event in cursor.group(anchor)?.events() {
                 let Some(wanted) = wanted.get(&event.time) else { continue };
-                let hash = hash(graph, anchor, &event);
+                let hash = graph.event_hash(anchor, &event);
                 for &link in wanted.iter().filter(|&&link| graph.links()[link].witness.event == hash) {
                     found.insert(link, evidence(view, link, hash, &event));
                 }
@@ -229,11 +229,6 @@ impl Found {
     fn all(&self, links: &[LinkId]) -> Vec<Evidence> {
         links.iter().map(|link| self.0[link].clone()).collect()
     }
-}
-
-fn hash(graph: &Graph, anchor: IdentityId, event: &Event<'_>) -> EventHash {
-    let identities = in_level_order(anchor, graph.is_session(anchor), event.companions);
-    EventHash::new(event.time, event.id, identities.map(|id| graph.hash(id)))
 }
 
 fn evidence(view: &View, link: LinkId, hash: EventHash, event: &Event<'_>) -> Evidence {

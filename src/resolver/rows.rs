@@ -1,33 +1,70 @@
 //! Rows: sessions with their person, and the events of a person.
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use crate::graph::Graph;
+use crate::model::digest::EventHash;
 use crate::model::error::Result;
 use crate::model::event::in_level_order;
 use crate::model::identity::{Identity, IdentityId};
-use crate::model::person::{AttributionKind, Person, Standing};
+use crate::model::link::Seen;
+use crate::model::person::{AttributionKind, Person, PersonKind, Standing};
 use crate::model::time::Time;
+use crate::model::writing::Text;
 use crate::resolver::attribution::AnchorRule;
 use crate::resolver::lookup::Lookup;
 use crate::resolver::view::View;
 use crate::store::scan::Cursor;
 
 /// A session and whom it belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionRow {
     /// The session ID.
     pub session: String,
     /// The identity that names its person.
-    #[serde(serialize_with = "crate::model::writing::text")]
     pub person: Identity,
     /// The moment that first connected it to its customer; none where it is anonymous.
-    #[serde(serialize_with = "crate::model::writing::text_or_null")]
     pub since: Option<Time>,
     /// How many events carry the session, whatever person they belong to.
     pub events: u64,
+    /// Whether its person is a customer.
+    pub kind: PersonKind,
+    /// The time of the first of its events.
+    pub first: Time,
+    /// The time of the last of its events.
+    pub last: Time,
+}
+
+impl SessionRow {
+    /// The names of its fields, as it is serialised; others may be added at their end.
+    pub const NAMES: [&'static str; 8] = ["session", "person", "since", "events", "customer", "kind", "first", "last"];
+
+    /// The value of its customer; none where it is anonymous.
+    pub fn customer(&self) -> Option<&str> {
+        match self.kind {
+            PersonKind::Customer => Some(&self.person.value),
+            PersonKind::Anonymous => None,
+        }
+    }
+}
+
+impl Serialize for SessionRow {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let [session, person, since, events, customer, kind, first, last] = Self::NAMES;
+        let mut row = to.serialize_struct("SessionRow", Self::NAMES.len())?;
+        row.serialize_field(session, &self.session)?;
+        row.serialize_field(person, &Text(&self.person))?;
+        row.serialize_field(since, &self.since.as_ref().map(Text))?;
+        row.serialize_field(events, &self.events)?;
+        row.serialize_field(customer, &self.customer())?;
+        row.serialize_field(kind, &self.kind)?;
+        row.serialize_field(first, &Text(&self.first))?;
+        row.serialize_field(last, &Text(&self.last))?;
+        row.end()
+    }
 }
 
 /// An event of a person.
@@ -49,6 +86,9 @@ pub struct EventRow {
     pub identities: Vec<Identity>,
     /// The sources that delivered it.
     pub sources: Vec<String>,
+    /// Its hash, by which it is found again.
+    #[serde(serialize_with = "crate::model::writing::text")]
+    pub event: EventHash,
 }
 
 /// Sessions that one task makes rows of: some hundred microseconds, well above the cost of handing out a task.
@@ -87,7 +127,7 @@ pub fn sessions_of(view: &View, id: IdentityId) -> Result<Vec<SessionRow>> {
     Ok(rows)
 }
 
-/// Says how many events a session has: from memory, but as of a moment.
+/// Says when a session was seen, and in how many events: from memory, but as of a moment.
 struct Counter<'v> {
     view: &'v View,
     until: Option<(Time, Cursor)>,
@@ -98,18 +138,25 @@ impl<'v> Counter<'v> {
         Self { view, until: view.reading().as_of.map(|until| (until, view.stored_events().cursor())) }
     }
 
-    fn count(&mut self, session: IdentityId) -> Result<u64> {
-        let Some((until, cursor)) = &mut self.until else { return Ok(self.view.graph().seen(session).events) };
-        Ok(cursor.group(session)?.events().take_while(|event| event.time <= *until).count() as u64)
+    fn count(&mut self, session: IdentityId) -> Result<Seen> {
+        let Some((until, cursor)) = &mut self.until else { return Ok(self.view.graph().seen(session)) };
+        let mut seen = Seen::NEVER;
+        for event in cursor.group(session)?.events().take_while(|event| event.time <= *until) {
+            seen.merge(Seen { events: 1, ..Seen::at(event.time) });
+        }
+        Ok(seen)
     }
 }
 
-fn row(graph: &Graph, session: IdentityId, events: u64, standing: Standing) -> SessionRow {
+fn row(graph: &Graph, session: IdentityId, seen: Seen, standing: Standing) -> SessionRow {
     SessionRow {
         session: graph.identities().value(session).to_string(),
         person: graph.identity(standing.person.identity()),
         since: standing.since,
-        events,
+        events: seen.events,
+        kind: standing.person.kind(),
+        first: seen.first,
+        last: seen.last,
     }
 }
 
@@ -133,6 +180,7 @@ pub fn events(view: &View, person: Person) -> Result<Vec<EventRow>> {
                 id: event.id.written(),
                 identities: in_level_order(anchor, is_session, event.companions).map(|id| graph.identity(id)).collect(),
                 sources: event.sources.iter().map(|source| view.sources()[source.0 as usize].name.clone()).collect(),
+                event: graph.event_hash(anchor, &event),
             });
         }
     }

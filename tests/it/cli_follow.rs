@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use crate::cli_history::{Table, command, export, last, object, ok, ok_of, workplace};
+use crate::cli_history::{Table, command, export, export_of, last, object, ok, ok_of, workplace};
 
 /// Longer than anything here takes on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -139,7 +139,7 @@ fn killed_while_it_takes_back() {
         let start = Instant::now();
         ok_of(folder, &whole);
         let span = start.elapsed();
-        let after = ok(folder, "sessions --json --store whole");
+        let after = export_of(folder, "whole");
         assert_ne!(before, after);
         let mut undone = 0;
         for part in 1..=KILLS {
@@ -149,7 +149,7 @@ fn killed_while_it_takes_back() {
             victim.kill().expect("a child");
             victim.wait().expect("a child");
             ok(folder, "verify --quiet --store killed");
-            let left = ok(folder, "sessions --json --store killed");
+            let left = export_of(folder, "killed");
             assert!(left == after || left == before, "{act:?}, {part} of {KILLS}: half of it is there");
             let mut table = Table::of(&before, since);
             table.apply(&ok(folder, &format!("changes --since {since} --store killed")));
@@ -157,7 +157,7 @@ fn killed_while_it_takes_back() {
             if left == before {
                 undone += 1;
                 ok_of(folder, &doomed);
-                assert_eq!(ok(folder, "sessions --json --store killed"), after);
+                assert_eq!(export_of(folder, "killed"), after);
             }
         }
         assert!(undone > 0, "{act:?}: no kill came soon enough");

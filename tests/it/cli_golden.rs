@@ -62,6 +62,7 @@ const SCENARIOS: &[(&str, &[&str])] = &[
             "resolve sess-nobody",
             "resolve sess-nobody --json",
             "resolve anna",
+            "resolve customer:anna",
         ],
     ),
     (
@@ -98,6 +99,9 @@ const SCENARIOS: &[(&str, &[&str])] = &[
             "events ecommerceId:anna",
             "events ecommerceId:anna --json",
             "events sess-ben-laptop --json",
+            "events sess-ben-laptop --csv",
+            "events sess-nobody --csv",
+            "events anna --csv --json",
             "events sess-nobody",
             "events anna",
         ],
@@ -168,6 +172,16 @@ const SCENARIOS: &[(&str, &[&str])] = &[
             "stats --shared --policy strict",
         ],
     ),
+    (
+        "quiet",
+        &[
+            "replay journeys.ndjson -q",
+            "unlink sess-family-tablet clara -q",
+            "verify -q",
+            "retract --source journeys.ndjson -q",
+            "sessions --customer anna -q",
+        ],
+    ),
     ("verify", &["replay journeys.ndjson --quiet", "verify", "verify --json"]),
     (
         "settings",
@@ -205,6 +219,8 @@ const SCENARIOS: &[(&str, &[&str])] = &[
             "replay journeys.ndjson --treads 2",
             "sessions --csv --json",
             "replay x --threads 0",
+            "changes --since abc",
+            "resolve x --known-at yesterday",
         ],
     ),
     (

@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::harness::line_of_the_feed;
+
 const DAY_ONE: &str = r#"{"timestamp":1000,"user":{"identities":{"sessionId":"s1"}}}
 {"timestamp":2000,"user":{"identities":{"sessionId":"s1","ecommerceId":"anna"}}}
 {"id":"e2","timestamp":3000,"user":{"identities":{"sessionId":"s2","ecommerceId":"ben"}}}
@@ -73,8 +75,13 @@ pub fn object(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
+/// What the feed tells of every row of `sessions`.
 pub fn export(folder: &Path) -> String {
-    ok(folder, "sessions --json")
+    export_of(folder, "backstitch.store")
+}
+
+pub fn export_of(folder: &Path, store: &str) -> String {
+    ok(folder, &format!("sessions --json --store {store}")).lines().map(|row| line_of_the_feed(&object(row))).collect()
 }
 
 /// How many records the feed has.

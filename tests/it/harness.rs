@@ -18,7 +18,7 @@ use backstitch::resolver::View;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::oracle::{Answer, Belief, Id, KINDS, Reading, Rules, Verdict, rfc3339};
+use crate::oracle::{Answer, Belief, Id, KINDS, Reading, Rules, SessionRow, Verdict, rfc3339};
 
 /// How a replay is run, where the answer must not depend on it.
 #[derive(Debug, Clone, Copy)]
@@ -182,9 +182,26 @@ fn rows<R: Serialize>(rows: Vec<R>) -> Vec<Value> {
 }
 
 pub fn expected_sessions(belief: &Belief) -> Vec<Value> {
-    let rows = belief.rows.iter();
-    rows.map(|row| json!({"session": row.session, "person": row.person, "since": row.since, "events": row.events}))
-        .collect()
+    let row = |row: &SessionRow| {
+        json!({
+            "session": row.session, "person": row.person, "since": row.since, "events": row.events,
+            "customer": row.customer, "kind": if row.customer.is_some() { "customer" } else { "anonymous" },
+            "first": row.first, "last": row.last,
+        })
+    };
+    belief.rows.iter().map(row).collect()
+}
+
+/// The part of a row of `sessions` that a change of the feed holds: the rest follows from it or, as the times of the first and the
+/// last event, only changes with the count of events.
+pub fn of_the_feed(row: &Value) -> Value {
+    json!({"session": row["session"], "person": row["person"], "since": row["since"], "events": row["events"]})
+}
+
+/// The same, as a line.
+pub fn line_of_the_feed(row: &Value) -> String {
+    let [session, person, since, events] = ["session", "person", "since", "events"].map(|name| &row[name]);
+    format!(r#"{{"session":{session},"person":{person},"since":{since},"events":{events}}}"#) + "\n"
 }
 
 /// A row a person, as `View::people` gives them.
@@ -360,8 +377,7 @@ pub fn sequence(engine: &Engine) -> u64 {
 
 /// `sessions --json` as it is printed.
 pub fn printed_sessions(engine: &Engine) -> String {
-    let rows = engine.resolver().view().sessions().expect("a sound store");
-    rows.iter().map(|row| serde_json::to_string(row).expect("serialisable") + "\n").collect()
+    sessions(engine).iter().map(line_of_the_feed).collect()
 }
 
 /// `resolve --known-at N --as-of T`, for one N.

@@ -9,7 +9,7 @@ use backstitch::engine::Engine;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Manner, assert_agrees, counts, events, in_memory, reasons, replay, replayed, resolve, sessions, totals,
+    Manner, assert_agrees, counts, events, in_memory, of_the_feed, reasons, replay, replayed, resolve, sessions, totals,
 };
 use crate::oracle::{Rules, Verdict, judge};
 
@@ -221,7 +221,10 @@ fn the_day_by_session() {
         row("hugo-phone", "sessionId:sess-hugo-phone", None, 2),
         row("library-pc", "ecommerceId:ida", Some("12:30"), 3),
     ];
-    assert_eq!(sessions(&engine), expected);
+    assert_eq!(sessions(&engine).iter().map(of_the_feed).collect::<Vec<_>>(), expected);
+    let tablet = &sessions(&engine)[7];
+    assert_eq!([&tablet["customer"], &tablet["kind"]], ["clara", "customer"]);
+    assert_eq!([&tablet["first"], &tablet["last"]], [&at("09:00"), &at("10:20")]);
 }
 
 #[test]

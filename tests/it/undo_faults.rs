@@ -13,7 +13,7 @@ use backstitch::store::fault::{FaultyBackend, Survivors};
 use serde_json::Value;
 
 use crate::busy::line;
-use crate::harness::{Manner, replay, sessions, text, totals};
+use crate::harness::{Manner, of_the_feed, replay, sessions, text, totals};
 
 /// Two logs over the same sessions and customers; the first event of the first has an id.
 fn logs(folder: &Path) -> Vec<PathBuf> {
@@ -77,7 +77,12 @@ struct State {
 
 fn state(engine: &Engine) -> State {
     let trimmed = engine.store().trimmed();
-    State { rows: sessions(engine), totals: totals(engine), feed: feed(engine, trimmed), trimmed }
+    State {
+        rows: sessions(engine).iter().map(of_the_feed).collect(),
+        totals: totals(engine),
+        feed: feed(engine, trimmed),
+        trimmed,
+    }
 }
 
 /// The rows before, and the feed applied to them.

@@ -64,6 +64,10 @@ pub struct SessionRow {
     pub person: String,
     pub since: Option<String>,
     pub events: u64,
+    /// Its customer, where it has one.
+    pub customer: Option<String>,
+    pub first: String,
+    pub last: String,
 }
 
 /// Two identities that shared an event, one of them its highest.
@@ -126,17 +130,21 @@ impl Belief {
                 ((*event).clone(), attribute(event, &owners[anchor], on(anchor), reading))
             })
             .collect();
-        let mut on_session: HashMap<&Id, u64> = HashMap::new();
+        let mut on_session: HashMap<&Id, Vec<i64>> = HashMap::new();
         for event in &events {
-            *on_session.entry(event.anchor()).or_default() += 1;
+            on_session.entry(event.anchor()).or_default().push(event.time);
         }
+        let time = |time: Option<&i64>| rfc3339(*time.expect("a session has events"));
         let sessions = || identities.iter().filter(|(id, _)| id.is_session());
         let rows = sessions()
             .map(|(id, answer)| SessionRow {
                 session: id.value.clone(),
                 person: answer.person.to_string(),
                 since: answer.since.map(rfc3339),
-                events: on_session[id],
+                events: on_session[id].len() as u64,
+                customer: answer.person.is_customer().then(|| answer.person.value.clone()),
+                first: time(on_session[id].iter().min()),
+                last: time(on_session[id].iter().max()),
             })
             .collect();
         Self {
