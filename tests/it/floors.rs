@@ -12,6 +12,9 @@ const FLOORS: [&[&str]; 5] =
 /// Lines of a file. About 300 is good; what is longer is two things.
 const MAX_LINES: usize = 600;
 
+/// Lines of a function, from its name to the brace that closes it: what fills a screen is two thoughts.
+const MAX_FUNCTION_LINES: usize = 70;
+
 /// Bytes of all fixtures: they are told in words, not measured.
 const MAX_FIXTURE_BYTES: u64 = 200_000;
 
@@ -27,7 +30,7 @@ fn root() -> PathBuf {
 }
 
 /// Files below `folder` with this extension: path from the root of the repository, and text.
-fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
+pub fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
     let kept = |entry: &walkdir::DirEntry| {
         let name = entry.file_name().to_string_lossy();
         entry.depth() == 0 || (!name.starts_with('.') && name != "target" && !name.ends_with(".store"))
@@ -48,12 +51,12 @@ fn rust() -> Vec<(String, String)> {
 }
 
 #[track_caller]
-fn assert_none(faults: Vec<String>) {
+pub fn assert_none(faults: Vec<String>) {
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
 /// A text without its comment lines; the numbers of the lines stay.
-fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     let line = |line: &str| if line.trim_start().starts_with("//") { String::new() } else { line.to_owned() };
     text.lines().map(|text| line(text) + "\n").collect()
 }
@@ -123,9 +126,9 @@ fn kept(path: &str, text: &str) -> Vec<String> {
     faults
 }
 
-/// Calls that promise work or tests that are not there.
+/// Calls that promise work or tests that are not there; a test that is ignored says why.
 fn banned(path: &str, text: &str) -> Vec<String> {
-    let words = [["to", "do!"].concat(), ["unimpl", "emented!"].concat(), ["#[ign", "ore"].concat()];
+    let words = [["to", "do!"].concat(), ["unimpl", "emented!"].concat(), ["#[ign", "ore]"].concat()];
     let text = code(text);
     let mut faults = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -143,6 +146,34 @@ fn banned(path: &str, text: &str) -> Vec<String> {
         });
         if line.trim().is_empty() && end.is_some_and(|end| text[at + end + 1..].starts_with(';')) {
             faults.push(format!("{path}:{}: a match that nothing asserts", text[..at].lines().count() + 1));
+        }
+    }
+    faults
+}
+
+/// Functions that are too long, as `rustfmt` lays them out: the brace that closes one stands under its first word.
+fn long_functions(path: &str, text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut faults = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let Some((before, name)) = line.split_once("fn ") else { continue };
+        let words = ["", "pub", "const", "async", "extern"];
+        if !before
+            .split_whitespace()
+            .all(|part| part.starts_with("pub(") || part.ends_with(')') || words.contains(&part))
+        {
+            continue;
+        }
+        // A line that ends on this one, or a method that is only declared.
+        if line.ends_with(['}', ';']) {
+            continue;
+        }
+        let closing = format!("{indent}}}");
+        let length = lines[at..].iter().position(|line| *line == closing).map_or(0, |end| end + 1);
+        if length > MAX_FUNCTION_LINES {
+            let name = word(name);
+            faults.push(format!("{path}:{}: {name} has {length} lines, more than {MAX_FUNCTION_LINES}", at + 1));
         }
     }
     faults
@@ -166,14 +197,14 @@ fn links(page: &str) -> Vec<String> {
 }
 
 /// Dependencies that do not say what they are for.
-fn unexplained(manifest: &str) -> Vec<String> {
+fn unexplained(path: &str, manifest: &str) -> Vec<String> {
     let mut among = false;
     let mut faults = Vec::new();
     for line in manifest.lines() {
         if line.starts_with('[') {
             among = line.contains("dependencies");
         } else if among && line.contains('=') && !line.starts_with('#') && !line.contains(" # ") {
-            faults.push(format!("Cargo.toml: say what it is for: {line}"));
+            faults.push(format!("{path}: say what it is for: {line}"));
         }
     }
     faults
@@ -201,6 +232,12 @@ fn no_file_is_long() {
 }
 
 #[test]
+fn no_function_is_long() {
+    let ours = ["src", "benches"].into_iter().flat_map(|folder| files(folder, "rs"));
+    assert_none(ours.flat_map(|(path, text)| long_functions(&path, &text)).collect());
+}
+
+#[test]
 fn nothing_is_left_undone() {
     assert_none(rust().iter().flat_map(|(path, text)| banned(path, text)).collect());
 }
@@ -218,8 +255,9 @@ fn links_lead_somewhere() {
 
 #[test]
 fn every_dependency_says_why() {
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the manifest");
-    assert_none(unexplained(&manifest));
+    let manifests: Vec<_> = files(".", "toml").into_iter().filter(|(path, _)| path.ends_with("Cargo.toml")).collect();
+    assert_eq!(manifests.len(), 2, "of the crate and its benches");
+    assert_none(manifests.iter().flat_map(|(path, manifest)| unexplained(path, manifest)).collect());
 }
 
 #[test]
@@ -277,19 +315,21 @@ fn the_rules_find_what_is_wrong() {
     assert_eq!(kept("src/engine/check/verify.rs", "use petgraph::Graph;").len(), 0);
     assert_eq!(kept("src/graph/mod.rs", "use petgraph::Graph;").len(), 1);
 
-    let undone = [
-        ["to", "do!()"].concat(),
-        ["    #[ign", "ore = \"slow\"]"].concat(),
-        ["    matches", "!(x, Some(_));"].concat(),
-    ];
+    let function =
+        |lines: usize| format!("    pub(crate) fn f() {{\n{}    }}\n\n    fn g();\n", "        x;\n".repeat(lines - 2));
+    assert_eq!(long_functions("x.rs", &function(MAX_FUNCTION_LINES)), Vec::<String>::new());
+    assert_eq!(long_functions("x.rs", &function(MAX_FUNCTION_LINES + 1)).len(), 1);
+
+    let undone = [["to", "do!()"].concat(), ["    #[ign", "ore]"].concat(), ["    matches", "!(x, Some(_));"].concat()];
     for text in undone {
         assert_eq!(banned("x.rs", &text).len(), 1, "{text}");
     }
+    assert_eq!(banned("x.rs", "    #[ignore = \"needs the real log\"]"), Vec::<String>::new());
     let told =
         ["assert!(matches", "!(x, Some(_)));\n", "    matches", "!(\n  x, Some(_)\n)\n", "let y = matches", "!(x, 1);"]
             .concat();
     assert_eq!(banned("x.rs", &told), Vec::<String>::new());
 
     assert_eq!(links("see [a](b.md#c), [d](https://e), [f](#g)\n```\n[h](i)\n```\n"), ["b.md"]);
-    assert_eq!(unexplained("[package]\na = 1\n[dependencies]\nb = \"1\"\nc = \"1\" # why\n").len(), 1);
+    assert_eq!(unexplained("x", "[package]\na = 1\n[dependencies]\nb = \"1\"\nc = \"1\" # why\n").len(), 1);
 }
