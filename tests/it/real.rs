@@ -1,22 +1,21 @@
-//! Where the real log lies.
+//! Where the real logs lie. They are not ours to redistribute, so tests that read one are ignored unless asked for:
+//! `cargo test -- --ignored`.
 
 use std::path::PathBuf;
 
-/// The log that is not ours to redistribute: beside the repository, or where `BACKSTITCH_DIGINETICA` says.
-pub fn diginetica_path() -> Option<PathBuf> {
-    let path = std::env::var_os("BACKSTITCH_DIGINETICA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data/diginetica-purchases.ndjson"),
-        PathBuf::from,
-    );
-    if path.is_file() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED: the real log is not at {}; set BACKSTITCH_DIGINETICA to its path", path.display());
-    None
+/// A file among the real logs: in the folder `BACKSTITCH_DATA`, or beside the repository.
+///
+/// # Panics
+/// When it is not there: who asks for the tests of the real logs has them.
+pub fn path(below: &str) -> PathBuf {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let path = std::env::var_os("BACKSTITCH_DATA").map_or_else(beside, PathBuf::from).join(below);
+    assert!(path.is_file(), "no real log at {}: set BACKSTITCH_DATA to the folder that holds {below}", path.display());
+    path
 }
 
-/// Its lines.
-pub fn diginetica() -> Option<Vec<String>> {
-    let text = std::fs::read_to_string(diginetica_path()?).expect("the real log is readable");
-    Some(text.lines().map(str::to_owned).collect())
+/// The lines of the log of a real shop.
+pub fn diginetica() -> Vec<String> {
+    let text = std::fs::read_to_string(path("diginetica-purchases.ndjson")).expect("the real log is readable");
+    text.lines().map(str::to_owned).collect()
 }
