@@ -18,7 +18,7 @@ use crate::cli::output::Output;
 /// Between two looks at a store that is followed: soon enough for a person, seldom enough to cost nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Writes the records of the feed, or trims it.
+/// Writes the changes of the feed, or trims it.
 pub fn run(common: &Common, changes: &ChangesArgs) -> Result<Ended, Failure> {
     if let Some(sequence) = changes.trim {
         opening::open(common)?.trim(Sequence(sequence))?;
@@ -57,13 +57,14 @@ pub fn run(common: &Common, changes: &ChangesArgs) -> Result<Ended, Failure> {
     out.finish()
 }
 
-/// Writes the records after `since`, or all that are kept, and moves it on.
+/// Writes the changes after `since`, or all that are kept, and moves it on.
 fn write(engine: &Engine, since: &mut Option<Sequence>, out: &mut Output) -> Result<(), Failure> {
-    let since = since.get_or_insert(engine.store().trimmed());
-    for record in engine.changes(*since)? {
-        let record = record?;
-        out.json(&record)?;
-        *since = record.sequence;
+    let feed = engine.feed();
+    let since = since.get_or_insert(feed.trimmed());
+    for change in feed.changes(*since)? {
+        let change = change?;
+        out.json(&change)?;
+        *since = change.sequence;
     }
     Ok(())
 }

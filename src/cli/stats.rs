@@ -29,7 +29,7 @@ struct Stats {
     counts: GraphCounts,
     bytes_on_disk: u64,
     generation: u64,
-    /// The last record of the change feed, and the last one that was trimmed.
+    /// The last change of the feed, and the last one that was trimmed.
     sequence: Sequence,
     trimmed: Sequence,
     /// Pairs whose link counts as never seen.
@@ -64,8 +64,8 @@ pub fn run(common: &Common, stats: &args::StatsArgs) -> Result<Ended, Failure> {
         counts: view.graph_counts(),
         bytes_on_disk: engine.store().backend().bytes_on_disk()?,
         generation: engine.store().generation(),
-        sequence: engine.sequence(),
-        trimmed: engine.store().trimmed(),
+        sequence: engine.feed().sequence(),
+        trimmed: engine.feed().trimmed(),
         unlinked: view.unlinked().iter().map(|pair| pair.each_ref().map(ToString::to_string)).collect(),
         levels: namespaces.by_level().into_iter().map(|id| namespaces.display(id).to_owned()).collect(),
         settings: engine.settings().clone(),

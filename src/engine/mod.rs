@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use crate::engine::commit::Committer;
 use crate::engine::commit::draft::Drafts;
+use crate::engine::feed::handle::LastFeed;
 use crate::model::history::Sequence;
 use crate::model::settings::Settings;
 use crate::resolver::{KnownAt, Resolver};
@@ -24,7 +25,8 @@ use crate::store::backend::Backend;
 pub use crate::model::error::{Error, ErrorKind, Result};
 pub use check::repair::Repaired;
 pub use check::verify::Verification;
-pub use feed::records::{Record, Records};
+pub use feed::change::{Change, Changes};
+pub use feed::handle::Feed;
 pub use options::Options;
 pub use replay::job::{BATCH_EVENTS, Replay};
 pub use replay::summary::{EventCounts, Progress, SourceCounts, Summary};
@@ -36,6 +38,7 @@ pub use undo::{Retract, Undone};
 pub struct Engine {
     store: Store,
     resolver: Resolver,
+    feed: Arc<LastFeed>,
     drafts: Drafts,
 }
 
@@ -87,7 +90,8 @@ impl Engine {
 
     fn of(store: Store) -> Result<Self> {
         let resolver = people::load(&store)?;
-        Ok(Self { store, resolver, drafts: Drafts::default() })
+        let feed = Arc::new(LastFeed::new(store.feed()));
+        Ok(Self { store, resolver, feed, drafts: Drafts::default() })
     }
 
     /// Replays logs into the store. What it has read is durable when it returns, whether to the end or stopped;
@@ -131,33 +135,22 @@ impl Engine {
         self.committer().retract(what)
     }
 
-    /// The number of the last record of the change feed; 0 before the first.
-    pub fn sequence(&self) -> Sequence {
-        self.store.sequence()
+    /// A handle on the change feed, which can be followed in any thread while replays go on.
+    pub fn feed(&self) -> Feed {
+        Feed::new(Arc::clone(&self.feed), self.resolver.clone())
     }
 
-    /// The records of the change feed after `since`, the oldest first. Whoever keeps the number of the last one applied gets
-    /// each exactly once, and applying them all to the rows of [`View::sessions`](crate::resolver::View::sessions) as they were
-    /// gives them as they are.
-    ///
-    /// Costs a read of the blocks that hold the records.
-    ///
-    /// # Errors
-    /// When some of them were trimmed, or `since` is not reached yet, or the store cannot be read.
-    pub fn changes(&self, since: Sequence) -> Result<Records> {
-        Ok(Records::new(self.store.feed().changes(since)?, self.resolver.view()))
-    }
-
-    /// Forgets the records of the change feed up to `sequence`, and with them what was [known](Self::known_at) before it.
+    /// Forgets the changes of the feed up to `sequence`, and with them what was [known](Self::known_at) before it.
     ///
     /// # Errors
     /// When `sequence` is not reached yet, or the store cannot be written.
     pub fn trim(&mut self, sequence: Sequence) -> Result<()> {
-        Ok(self.store.trim(sequence)?)
+        self.store.trim(sequence)?;
+        self.feed.publish(self.store.feed());
+        Ok(())
     }
 
-    /// What the store had published after the commit that wrote the record `sequence` of the change feed (0: while there was
-    /// none), and after those that followed it and wrote none.
+    /// What the store had published after the commit that wrote the change `sequence` of the feed (0: while there was none), and after those that followed it and wrote none.
     ///
     /// Costs a read of all identities and links, as an opening does, and of what was overwritten since.
     ///
@@ -168,7 +161,7 @@ impl Engine {
     }
 
     fn committer(&mut self) -> Committer<'_> {
-        Committer { store: &mut self.store, resolver: &self.resolver, drafts: &mut self.drafts }
+        Committer { store: &mut self.store, resolver: &self.resolver, feed: &self.feed, drafts: &mut self.drafts }
     }
 
     /// A handle that answers questions, in any thread, while replays go on.

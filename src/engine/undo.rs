@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use crate::engine::check::derive::{Derived, derive};
 use crate::engine::commit::{Addition, Committer};
 use crate::engine::error::EngineError;
-use crate::engine::feed::changes::{all_sessions, difference, records};
+use crate::engine::feed::changes::{all_sessions, difference, stored_changes};
 use crate::graph::{Delta, Graph};
 use crate::model::digest::EventHash;
 use crate::model::error::Error;
@@ -37,9 +37,9 @@ pub enum Retract<'a> {
 pub struct Undone {
     /// Events that went.
     pub events: u64,
-    /// Records that it added to the change feed: sessions whose row changed.
+    /// Changes that it added to the feed: sessions whose row changed.
     pub changes: u64,
-    /// The last record of the feed.
+    /// The number of the last change of the feed.
     pub sequence: Sequence,
     /// Whether anything differs from before.
     pub changed: bool,
@@ -109,7 +109,7 @@ impl Committer<'_> {
         let seen: Vec<(IdentityId, Seen)> = before.identities().ids().map(|id| (id, derived.seen(id))).collect();
         let events = total(before) - derived.events;
         let graph = follows(before, &seen, derived)?;
-        let changes = records(&graph, &all_sessions(before), &rewritten.after)?;
+        let changes = stored_changes(&graph, &all_sessions(before), &rewritten.after)?;
         let mut sources = view.sources().to_vec();
         for (id, source) in &forgotten {
             sources[id.0 as usize] = source.clone();
@@ -126,6 +126,7 @@ impl Committer<'_> {
         )?;
         self.drafts.forget();
         self.resolver.publish(self.published(graph, sources));
+        self.feed.publish(self.store.feed());
         let changes = changes.len() as u64;
         Ok(Undone { events, changes, sequence: self.store.sequence(), changed: true })
     }

@@ -79,7 +79,7 @@ fn a_view_is_read_in_another_way_step_by_step() {
 #[test]
 fn a_view_tells_its_place_in_the_feed() {
     let mut engine = journeys();
-    let (before, sequence) = (engine.resolver().view(), engine.sequence());
+    let (before, sequence) = (engine.resolver().view(), engine.feed().sequence());
     assert!(sequence.0 > 0);
     assert_eq!(before.sequence(), sequence);
     let undone = engine.unlink(TABLET, "clara").expect("a store that can be written");
@@ -89,7 +89,8 @@ fn a_view_tells_its_place_in_the_feed() {
     assert_eq!(after.policy(Policy::Strict).as_of(Time::from_micros(0)).sequence(), after.sequence());
     assert_eq!(engine.known_at(sequence).expect("not trimmed").sequence(), sequence);
     // The rows of a view and the records up to its number are one table.
-    let moved: Vec<_> = engine.changes(sequence).expect("not trimmed").map(|record| record.expect("sound")).collect();
+    let moved: Vec<_> =
+        engine.feed().changes(sequence).expect("not trimmed").map(|record| record.expect("sound")).collect();
     assert_eq!(moved.last().expect("a record").sequence, after.sequence());
     for record in moved {
         assert_eq!(record.to.expect("not gone").to_string(), person(&after, &record.session));

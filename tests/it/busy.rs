@@ -18,7 +18,7 @@ use crate::oracle::{Rules, judge};
 /// A store in memory whose disk takes its time, and whose driver breaks off when it is told to.
 #[derive(Debug, Default)]
 pub struct Moody {
-    memory: MemoryBackend,
+    pub memory: MemoryBackend,
     pub nap: Duration,
     pub breaks: AtomicBool,
 }
@@ -55,7 +55,7 @@ pub fn line(session: usize, at: usize, customer: Option<usize>) -> String {
     format!(r#"{{"timestamp":{},"user":{{"identities":{{"sessionId":"s{session}"{customer}}}}}}}"#, at * 1000 + 1)
 }
 
-fn files(folder: &Path, contents: &[Vec<String>]) -> Vec<PathBuf> {
+pub fn files(folder: &Path, contents: &[Vec<String>]) -> Vec<PathBuf> {
     let file = |(at, lines): (usize, &Vec<String>)| {
         let path = folder.join(format!("{at:04}.ndjson"));
         fs::write(&path, text(lines)).expect("written");

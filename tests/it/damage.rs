@@ -55,13 +55,13 @@ fn damage_is_told_and_repaired_and_the_logs_bring_back_what_was_lost() {
         let (store, logs) = (folder.path().join("store"), logs(folder.path()));
         let mut engine = Engine::open(&store).expect("a new store");
         replay(&mut engine, &logs, Manner { batch_events: 1, ..Manner::default() });
-        let (undisturbed, applied) = (totals(&engine), engine.sequence());
+        let (undisturbed, applied) = (totals(&engine), engine.feed().sequence());
         drop(engine);
         let sound = command(&store, &["verify", "--repair"]);
         assert_eq!(sound.status.code(), Some(0));
         let engine = Engine::open(&store).expect("a sound store");
         assert_eq!(
-            engine.changes(Sequence(0)).expect("kept").count() as u64,
+            engine.feed().changes(Sequence(0)).expect("kept").count() as u64,
             applied.0,
             "a sound store keeps its feed"
         );
@@ -83,7 +83,7 @@ fn damage_is_told_and_repaired_and_the_logs_bring_back_what_was_lost() {
 
         let mut engine = Engine::open(&store).expect("a repaired store");
         assert_eq!(totals(&engine) == undisturbed, lost == 0, "{kind}");
-        let told = engine.changes(applied).err().map(|error| error.to_string());
+        let told = engine.feed().changes(applied).err().map(|error| error.to_string());
         assert!(
             told.is_some_and(|told| told.contains("must begin again from a full export")),
             "{kind}: what was lost is in no feed"

@@ -173,7 +173,7 @@ fn with_a_past() -> (Arc<MemoryBackend>, Engine) {
     engine.unlink("sess-family-tablet", "clara").expect("unlinked");
     engine.unlink("sess-library-pc", "ida").expect("unlinked");
     engine.relink("sess-library-pc", "ida").expect("linked again");
-    let alone = engine.changes(Sequence(0)).expect("kept").map(|record| record.expect("sound"));
+    let alone = engine.feed().changes(Sequence(0)).expect("kept").map(|record| record.expect("sound"));
     let hash = alone.filter_map(|record| Some((record.session, record.event?))).find(|row| row.0 == "sess-hugo-laptop");
     engine.retract(Retract::Event(&hash.expect("its one event").1.to_string())).expect("retracted");
     (backend, engine)
@@ -207,7 +207,7 @@ fn records_of_the_feed_are_laid_out_as_in_the_format() {
             "link": cause.as_ref().map(|cause| [name(cause.0), name(cause.1)]), "event": cause.map(|cause| cause.2),
         }));
     });
-    let told = engine.changes(Sequence(0)).expect("kept").map(|record| record.expect("sound"));
+    let told = engine.feed().changes(Sequence(0)).expect("kept").map(|record| record.expect("sound"));
     let told: Vec<_> = told.map(|record| serde_json::to_value(record).expect("JSON")).collect();
     assert_eq!(read, told);
     assert!(read.iter().any(|record| record["to"].is_null()) && read.iter().any(|record| record["moved"] != 0));

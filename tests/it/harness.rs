@@ -357,7 +357,7 @@ pub fn retract_event(engine: &mut Engine, id: &str) {
 
 /// The lines of `changes --since`.
 pub fn records(engine: &Engine, since: u64) -> Vec<Value> {
-    let records = engine.changes(Sequence(since)).expect("nothing was trimmed");
+    let records = engine.feed().changes(Sequence(since)).expect("nothing was trimmed");
     records.map(|record| serde_json::to_value(record.expect("a sound store")).expect("serialisable")).collect()
 }
 
@@ -365,14 +365,14 @@ pub fn records(engine: &Engine, since: u64) -> Vec<Value> {
 pub fn trim(engine: &mut Engine, upto: u64) {
     engine.trim(Sequence(upto)).expect("a store that can be written");
     if let Some(before) = upto.checked_sub(1).map(Sequence) {
-        assert!(engine.changes(before).is_err(), "the records after {before} are not whole any more");
+        assert!(engine.feed().changes(before).is_err(), "the records after {before} are not whole any more");
         assert!(engine.known_at(before).is_err(), "what was known at {before} is forgotten");
     }
 }
 
 /// The number of the last record.
 pub fn sequence(engine: &Engine) -> u64 {
-    engine.sequence().0
+    engine.feed().sequence().0
 }
 
 /// `sessions --json` as it is printed.

@@ -15,6 +15,7 @@ mod explain; // why two are one person or not, worked out by hand
 mod explain_laws; // every link that explain names is the oracle's, every chain connects
 mod faults; // a disk that fails at every write of a replay in turn
 mod floors; // rules that prose cannot hold
+mod following; // the change feed, followed from another thread while commits go on
 mod harness; // the one place that knows how the engine is called
 mod history; // random logs in which everything collides
 mod journeys; // journeys as people make them, worked out by hand

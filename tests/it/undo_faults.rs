@@ -61,7 +61,7 @@ impl Act<'_> {
 }
 
 fn feed(engine: &Engine, since: Sequence) -> Vec<Value> {
-    let records = engine.changes(since).expect("they are kept");
+    let records = engine.feed().changes(since).expect("they are kept");
     records.map(|record| serde_json::to_value(record.expect("readable")).expect("serialisable")).collect()
 }
 
@@ -76,7 +76,7 @@ struct State {
 }
 
 fn state(engine: &Engine) -> State {
-    let trimmed = engine.store().trimmed();
+    let trimmed = engine.feed().trimmed();
     State {
         rows: sessions(engine).iter().map(of_the_feed).collect(),
         totals: totals(engine),
@@ -129,7 +129,7 @@ fn a_disk_that_fails_at_any_write_of_a_taking_back() {
         let entries = prepared(act, &logs);
         let whole = Arc::new(FaultyBackend::holding(entries.clone()));
         let mut engine = over(whole.clone());
-        let (before, since, written) = (state(&engine), engine.sequence(), whole.writes());
+        let (before, since, written) = (state(&engine), engine.feed().sequence(), whole.writes());
         act.on(&mut engine).expect("a sound store");
         let (after, writes) = (state(&engine), whole.writes() - written);
         assert_ne!(before, after, "{act:?}");

@@ -9,7 +9,8 @@ use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::draft::{Draft, Drafts};
 use crate::engine::commit::settle::{Settled, settle};
 use crate::engine::error::EngineError;
-use crate::engine::feed::changes::{candidates, overwritten, records};
+use crate::engine::feed::changes::{candidates, overwritten, stored_changes};
+use crate::engine::feed::handle::LastFeed;
 use crate::engine::people;
 use crate::graph::{Delta, Graph};
 use crate::model::error::Error;
@@ -27,6 +28,8 @@ pub struct Committer<'e> {
     pub store: &'e mut Store,
     /// Who is told of them afterwards.
     pub resolver: &'e Resolver,
+    /// Who is told what they changed.
+    pub feed: &'e LastFeed,
     /// What they are worked out on.
     pub drafts: &'e mut Drafts,
 }
@@ -80,7 +83,7 @@ impl Committer<'_> {
     }
 
     /// Makes a delta, and what it adds to the store beside the graph, durable; then publishes it. Its `seen` is sorted by identity.
-    /// Returns how many records it adds to the change feed.
+    /// Returns how many changes it adds to the feed.
     pub fn add(&mut self, delta: Delta, addition: Addition) -> Result<u64, Error> {
         let mut sources = self.resolver.read().sources().to_vec();
         put_sources(&mut sources, &addition.read);
@@ -90,6 +93,7 @@ impl Committer<'_> {
             Ok(changes) => {
                 let published = self.published(draft.graph, sources);
                 self.drafts.publish(self.resolver, published, kept);
+                self.feed.publish(self.store.feed());
                 Ok(changes)
             }
             Err(error) => {
@@ -105,7 +109,7 @@ impl Committer<'_> {
             delta.links.as_slice().iter().map(|link| (link.lower, link.higher)).collect();
         let applied = graph.apply(delta)?;
         let candidates = candidates(graph, &applied, &touched);
-        let changes = records(graph, &candidates, &self.store.events())?;
+        let changes = stored_changes(graph, &candidates, &self.store.events())?;
         let identities: Vec<(NamespaceId, Value<'_>)> = (applied.identities as u32..graph.identities().len() as u32)
             .map(IdentityId)
             .map(|id| (graph.identities().namespace(id), graph.identities().value(id)))
@@ -207,11 +211,12 @@ mod tests {
         let mut store = Store::with_backend(Arc::new(MemoryBackend::default()), Some(&settings)).unwrap();
         let (events, sequence) = (store.events(), store.sequence());
         let resolver = Resolver::new(Published { graph: ahead, events, sources: Vec::new(), sequence });
+        let feed = LastFeed::new(store.feed());
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         for is_read in [true, false] {
             let _reader = is_read.then(|| resolver.clone());
             let mut drafts = Drafts::default();
-            let mut committer = Committer { store: &mut store, resolver: &resolver, drafts: &mut drafts };
+            let mut committer = Committer { store: &mut store, resolver: &resolver, feed: &feed, drafts: &mut drafts };
             let error = committer.commit(batch(), &pool).err().expect("the graph holds it already");
             assert_eq!(error.kind(), ErrorKind::Unrepairable, "{error}");
             assert_eq!((store.generation(), store.events().rows()), (1, 0), "nothing is durable");

@@ -49,21 +49,29 @@ pub fn all_sessions(graph: &Graph) -> Vec<Candidate> {
     sessions.map(|session| Candidate { session, before: Some(before(session)) }).collect()
 }
 
-/// The records of those among `candidates` whose row differs, in their order. `stored` are the events that were stored before and
+/// The changes of those among `candidates` whose row differs, in their order. `stored` are the events that were stored before and
 /// still are; those of a session are read only where its person changed.
 ///
 /// # Errors
 /// When stored events cannot be read.
-pub fn records(graph: &Graph, candidates: &[Candidate], stored: &Events) -> Result<Vec<StoredChange>, StoreError> {
+pub fn stored_changes(
+    graph: &Graph,
+    candidates: &[Candidate],
+    stored: &Events,
+) -> Result<Vec<StoredChange>, StoreError> {
     let tasks = candidates.par_chunks(SESSIONS_A_TASK).map(|candidates| {
         let mut stored = stored.cursor();
-        candidates.iter().filter_map(|candidate| record(graph, candidate, &mut stored).transpose()).collect()
+        candidates.iter().filter_map(|candidate| stored_change(graph, candidate, &mut stored).transpose()).collect()
     });
-    let records: Vec<Vec<StoredChange>> = tasks.collect::<Result<_, StoreError>>()?;
-    Ok(records.concat())
+    let changes: Vec<Vec<StoredChange>> = tasks.collect::<Result<_, StoreError>>()?;
+    Ok(changes.concat())
 }
 
-fn record(graph: &Graph, candidate: &Candidate, stored: &mut Cursor) -> Result<Option<StoredChange>, StoreError> {
+fn stored_change(
+    graph: &Graph,
+    candidate: &Candidate,
+    stored: &mut Cursor,
+) -> Result<Option<StoredChange>, StoreError> {
     let Candidate { session, before } = *candidate;
     let after = graph.is_known(session).then(|| (graph.standing(session), graph.seen(session).events));
     if before == after {

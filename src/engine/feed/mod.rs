@@ -1,4 +1,5 @@
 //! What did a commit change, for a reader who follows along?
 
+pub mod change;
 pub mod changes;
-pub mod records;
+pub mod handle;

@@ -3,16 +3,17 @@
 use serde::Serialize;
 
 use crate::model::digest::EventHash;
-use crate::model::error::Error;
+use crate::model::error::{Error, Result};
 use crate::model::history::{Sequence, StoredChange};
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::time::Time;
 use crate::resolver::View;
 use crate::store::feed::StoredChanges;
 
-/// A record of the change feed: a session whose row in `sessions` a commit changed, and its new row.
+/// A change of the feed: a session whose row in `sessions` a commit changed, and its new row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Record {
+#[non_exhaustive]
+pub struct Change {
     /// Its number: from 1, one after the other.
     pub sequence: Sequence,
     /// The session ID.
@@ -36,29 +37,29 @@ pub struct Record {
     /// The time of the last of them.
     #[serde(serialize_with = "in_writing")]
     pub last: Option<Time>,
-    /// The link that made its person or its moment what they are, lower end first; none where nobody else is involved.
+    /// The link that made its person or its moment what they are, lower end first; none where no other identity is involved.
     #[serde(serialize_with = "link_in_writing")]
     pub link: Option<[Identity; 2]>,
-    /// The event that bears witness to that link, by its hash.
+    /// The event that is evidence for that link, by its hash.
     #[serde(serialize_with = "in_writing")]
     pub event: Option<EventHash>,
 }
 
-/// Records of the change feed, in the order of their numbers. Read block by block.
-pub struct Records {
+/// Changes of the feed, in the order of their numbers. Read block by block.
+pub struct Changes {
     changes: StoredChanges,
     view: View,
 }
 
-impl Records {
+impl Changes {
     pub(crate) fn new(changes: StoredChanges, view: View) -> Self {
         Self { changes, view }
     }
 
-    fn record(&self, sequence: Sequence, change: &StoredChange) -> Record {
+    fn change(&self, sequence: Sequence, change: &StoredChange) -> Change {
         let graph = self.view.graph();
         let identity = |id: IdentityId| graph.identity(id);
-        Record {
+        Change {
             sequence,
             session: graph.identities().value(change.session).to_string(),
             events: change.events,
@@ -74,12 +75,12 @@ impl Records {
     }
 }
 
-impl Iterator for Records {
-    type Item = Result<Record, Error>;
+impl Iterator for Changes {
+    type Item = Result<Change>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.changes.next().transpose()?;
-        Some(next.map(|(sequence, change)| self.record(sequence, &change)).map_err(Error::from))
+        Some(next.map(|(sequence, change)| self.change(sequence, &change)).map_err(Error::from))
     }
 }
 

@@ -1,0 +1,91 @@
+//! The handle that a reader holds, in whatever thread.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::engine::feed::change::Changes;
+use crate::model::error::Result;
+use crate::model::history::Sequence;
+use crate::resolver::Resolver;
+use crate::store::feed::StoredFeed;
+
+/// The change feed, to be followed from any thread, also while a replay runs. Cheap to clone; all clones see the same commits.
+///
+/// A reader that keeps the number of the last change it applied gets each change exactly once, and applying them all to the rows
+/// of [`View::sessions`](crate::resolver::View::sessions) as they were gives them as they are.
+///
+/// While somebody holds one, as while somebody holds a [`Resolver`], commits are worked out on a second graph in memory.
+#[derive(Clone)]
+pub struct Feed {
+    last: Arc<LastFeed>,
+    resolver: Resolver,
+}
+
+/// The feed as the last commit left it.
+pub struct LastFeed {
+    feed: Mutex<StoredFeed>,
+    grew: Condvar,
+}
+
+impl LastFeed {
+    /// What a store holds when it is opened.
+    pub fn new(feed: StoredFeed) -> Self {
+        Self { feed: Mutex::new(feed), grew: Condvar::new() }
+    }
+
+    /// Lets readers see a commit that the resolvers know already: they name the identities of its changes.
+    pub fn publish(&self, feed: StoredFeed) {
+        *self.feed.lock() = feed;
+        self.grew.notify_all();
+    }
+}
+
+impl Feed {
+    pub(crate) fn new(last: Arc<LastFeed>, resolver: Resolver) -> Self {
+        Self { last, resolver }
+    }
+
+    /// The number of the last change; 0 before the first.
+    pub fn sequence(&self) -> Sequence {
+        self.last.feed.lock().sequence()
+    }
+
+    /// The number of the last change that was [trimmed](crate::engine::Engine::trim): those after it are kept.
+    pub fn trimmed(&self) -> Sequence {
+        self.last.feed.lock().trimmed()
+    }
+
+    /// The changes after `since`, the oldest first, up to the last commit.
+    ///
+    /// Costs a read of the blocks that hold them.
+    ///
+    /// # Errors
+    /// When some of them were trimmed ([`Trimmed`](crate::model::error::ErrorKind::Trimmed)), or `since` is not reached yet, or the store
+    /// cannot be read.
+    pub fn changes(&self, since: Sequence) -> Result<Changes> {
+        // In this order: whoever sees a commit here sees it, or a later one, there.
+        let feed = self.last.feed.lock().clone();
+        Ok(Changes::new(feed.changes(since)?, self.resolver.view()))
+    }
+
+    /// Waits until there are changes after `since`, for no longer than `patience`, and says whether there are any.
+    pub fn wait(&self, since: Sequence, patience: Duration) -> bool {
+        let end = Instant::now() + patience;
+        let mut feed = self.last.feed.lock();
+        while feed.sequence() <= since {
+            if self.last.grew.wait_until(&mut feed, end).timed_out() {
+                break;
+            }
+        }
+        feed.sequence() > since
+    }
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").field("sequence", &self.sequence()).finish_non_exhaustive()
+    }
+}
