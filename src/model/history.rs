@@ -36,7 +36,7 @@ pub struct StoredChange {
     pub to: Option<IdentityId>,
     /// Its events that went from one person to the other, if any did.
     pub moved: Option<Moved>,
-    /// The link that made its person or its moment what they are; `None` where nobody else is involved.
+    /// The link that made its person or its moment what they are; `None` where it stands alone.
     pub cause: Option<Cause>,
 }
 
@@ -51,7 +51,7 @@ pub struct Moved {
     pub last: Time,
 }
 
-/// A link, and the event that bears witness to it.
+/// A link, and the event that is its evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cause {
     /// The end of the lower level.

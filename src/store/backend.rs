@@ -1,4 +1,4 @@
-//! The seam before the database: about six methods, with an implementation in memory.
+//! The seam between the store and its database: six methods and a name, with an implementation in memory.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -14,7 +14,7 @@ pub type Entry = (Vec<u8>, Vec<u8>);
 /// An ordered map from keys to values, made durable by [`sync`](Backend::sync) and by nothing else:
 /// of what was put or deleted since, a crash may keep any part in any order, and may tear a value.
 pub trait Backend: Debug + Send + Sync {
-    /// How error texts call it: the directory.
+    /// Its name in error texts: the directory.
     fn name(&self) -> String;
     /// The value of `key`.
     ///
@@ -48,7 +48,7 @@ pub trait Backend: Debug + Send + Sync {
     fn bytes_on_disk(&self) -> Result<u64, BackendError>;
 }
 
-/// A store that goes with the process: for tests, and for answers that nobody keeps.
+/// A store that ends with the process: for tests, and for answers that need no store on the disk.
 #[derive(Debug, Default)]
 pub struct MemoryBackend {
     map: RwLock<BTreeMap<Vec<u8>, Vec<u8>>>,

@@ -8,7 +8,7 @@ use crate::model::namespace::LevelsError;
 use crate::model::settings::Settings;
 use crate::store::block::BlockKey;
 
-/// Why a [`Backend`](crate::store::backend::Backend) could not do as it was told.
+/// Why a [`Backend`](crate::store::backend::Backend) failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
     /// Another process holds it.
@@ -53,7 +53,7 @@ impl fmt::Display for Damage {
 
 impl std::error::Error for Damage {}
 
-/// Why the store could not do as it was told.
+/// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The backend could not.
@@ -68,7 +68,7 @@ pub enum StoreError {
     /// There is no store, and no settings to make one with.
     #[error("{0} holds no store")]
     Missing(String),
-    /// The directory or database is somebody else's.
+    /// The directory or database holds something else.
     #[error("{0} holds something that is no backstitch store")]
     Foreign(String),
     /// The store was made with other settings.
@@ -119,7 +119,10 @@ pub enum StoreError {
         trimmed: Sequence,
     },
     /// A number that no record of the change feed has yet.
-    #[error("store {store}: there is no change {asked} yet, the last one is {last}; was the store made anew?")]
+    #[error(
+        "store {store}: there is no change {asked} yet, the last one is {last}; is it another store than the one whose feed \
+         was read?"
+    )]
     Ahead {
         /// The store's directory.
         store: String,

@@ -40,7 +40,7 @@ struct State {
 impl State {
     fn write(&mut self) -> Result<(), BackendError> {
         if self.fail_at.is_some_and(|at| self.writes >= at) {
-            return Err(BackendError::Failed("the disk has failed, as it was told to".into()));
+            return Err(BackendError::Failed("the disk has failed, as the test asked".into()));
         }
         self.writes += 1;
         Ok(())

@@ -57,7 +57,7 @@ impl Store {
                 link.last = link.last.max(first);
             }
         }
-        // What is left was retracted since: its evidence and its count are gone, but nobody asks for them here.
+        // What is left was retracted since. Its evidence and its count are gone; who is who does not depend on them.
         loaded.links.extend(links.into_iter().filter_map(|((lower, higher), first)| Some(bare(lower, higher, first?))));
         loaded.unlinks.retain(|unlink| unlinks.get(&unlink.key()) != Some(&false));
         let stood = unlinks.into_iter().filter(|&(_, stands)| stands);

@@ -47,7 +47,7 @@ const LOCK_PATIENCE: Duration = Duration::from_millis(400);
 pub(crate) enum Folder {
     /// There is nothing there.
     Empty,
-    /// A store that was not made to the end, or somebody else's database.
+    /// A store that was not made to the end, or another database.
     Unmarked,
     /// A store.
     Store,
@@ -68,7 +68,7 @@ fn failed(path: &Path, what: &'static str, error: io::Error) -> BackendError {
     BackendError::Io { store: path.display().to_string(), what, error }
 }
 
-/// Runs `work`; a panic of the database over its own damaged files becomes an error. Nothing of ours is shared
+/// Runs `work`; a panic of the database over its own damaged files becomes an error. Nothing is shared
 /// with it but the handle, and after an error no more is written through that.
 fn guarded<T>(path: &Path, what: &'static str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, BackendError> {
     let corrupt = |how: &str| {
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_a_kill_left_at_its_first_steps_is_made_anew() {
+    fn a_store_that_a_kill_left_at_its_first_steps_is_made_again() {
         let whole = tempfile::tempdir().unwrap();
         drop(made(whole.path()));
         let settings = fs::read(whole.path().join(DATABASE_SETTINGS)).unwrap();

@@ -1,7 +1,7 @@
 //! Tables: rows in ascending order of a key, in runs of which a later one overrides an earlier one.
 //!
-//! A row is written as its difference from the row before it in the block. What a table holds is told by the row's
-//! [`TableRow`]: it declares everything about its kind of block, and [`kinds`](crate::store::kinds) lists the kinds.
+//! A row is written as its difference from the row before it in the block. A row's [`TableRow`]
+//! declares everything about its kind of block, and [`kinds`](crate::store::kinds) lists the kinds.
 
 use std::iter::Peekable;
 use std::vec;

@@ -127,7 +127,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Deletes what an earlier transaction retired and nobody reads. What the last one retired stays for another generation: it
+    /// Deletes what an earlier transaction retired and no reader holds. What the last one retired stays for another generation: it
     /// is what the manifest before names. A failure leaves the run listed, for the next time.
     fn delete_retired(&mut self) {
         let generation = self.manifest.generation;

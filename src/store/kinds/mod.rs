@@ -67,7 +67,7 @@ pub(crate) fn spec_of(run: &RunEntry) -> Option<&'static KindSpec> {
     numbered(run.kind)
 }
 
-/// The number of the run that a key of the backend belongs to; `None` where it is the key of no block of ours.
+/// The number of the run that a key of the backend belongs to; `None` where it is the key of no block of a store.
 pub(crate) fn run_of(key: &[u8]) -> Option<u32> {
     let (kind, run) = block::kind_and_run(key)?;
     numbered(kind).map(|_| run)

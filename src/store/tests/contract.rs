@@ -236,7 +236,7 @@ fn a_failed_commit_poisons_the_store() {
     backend.fail_after(2);
     assert!(matches!(step(&model, 1).commit(&mut store, &model), Err(StoreError::Backend(_))));
     let text = step(&model, 1).commit(&mut store, &model).unwrap_err().to_string();
-    assert!(text.contains("as it was told to") && text.contains("open the store again"), "{text}");
+    assert!(text.contains("as the test asked") && text.contains("open the store again"), "{text}");
 }
 
 #[test]

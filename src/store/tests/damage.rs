@@ -175,7 +175,7 @@ fn a_damaged_store_is_repaired_from_what_is_left() {
     let mut again = step(&states[1], 1);
     (again.identities, again.seen, again.links, again.source) = Default::default();
     (again.changes, again.turned) = Default::default();
-    let state = Model { changes: Vec::new(), ..state }; // the feed begins anew
+    let state = Model { changes: Vec::new(), ..state }; // the feed begins again
     again.commit(&mut store, &state).unwrap();
     assert_eq!(Model::of(&store).unwrap(), state);
 }
