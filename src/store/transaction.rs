@@ -105,10 +105,10 @@ impl Ledger {
         if transaction.next.generation != self.manifest.generation + 1 {
             return Err(StoreError::Invalid("another commit came in between".into()));
         }
+        // Until it is through, it has failed: a panic on the way must not pass for success.
+        self.poison("it broke off");
         let done = work(&mut transaction).and_then(|made| self.publish(transaction).map(|()| made));
-        if let Err(error) = &done {
-            self.poison(&error.to_string());
-        }
+        self.poison = done.as_ref().err().map(ToString::to_string);
         done
     }
 
@@ -214,9 +214,12 @@ impl Transaction {
     }
 }
 
-/// What was written and is not to count is deleted. Where that fails too, the next opening does it.
+/// What was written and is not to count is deleted. Where that cannot be done, the next opening does it.
 impl Drop for Transaction {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
         for run in self.taken.drain(..) {
             for spec in KINDS {
                 let [from, to] =
