@@ -1,6 +1,7 @@
 //! The contract, over every backend.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -237,6 +238,16 @@ fn a_failed_commit_poisons_the_store() {
     assert!(matches!(step(&model, 1).commit(&mut store, &model), Err(StoreError::Backend(_))));
     let text = step(&model, 1).commit(&mut store, &model).unwrap_err().to_string();
     assert!(text.contains("as the test asked") && text.contains("open the store again"), "{text}");
+}
+
+#[test]
+fn a_commit_that_breaks_off_poisons_the_store() {
+    let mut store = Store::with_backend(Arc::new(MemoryBackend::default()), Some(&Settings::default())).unwrap();
+    let broken = catch_unwind(AssertUnwindSafe(|| store.ledger.transact::<()>(|_| panic!("on purpose"))));
+    assert!(broken.is_err());
+    let model = Model::default();
+    let told = step(&model, 1).commit(&mut store, &model);
+    assert!(matches!(told, Err(StoreError::Poisoned { .. })), "{told:?}");
 }
 
 #[test]
