@@ -9,8 +9,8 @@ use crate::store::manifest::StoreTotals;
 use crate::store::run::{NewRun, Run};
 use crate::store::table::{self, Table, TableRow, TableWriter};
 
-/// Takes what the reading of a block gave.
-pub(crate) type Found<'a> = &'a mut dyn FnMut(BlockKey, Result<(), StoreError>) -> Result<(), StoreError>;
+/// Takes a block that was read, and what came of it.
+pub(crate) type CheckedBlock<'a> = &'a mut dyn FnMut(BlockKey, Result<(), StoreError>) -> Result<(), StoreError>;
 
 /// Everything that the store has to know of a kind beside how its rows are written.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +18,7 @@ pub(crate) struct KindSpec {
     /// Its number, its word, and what the loss of a block means.
     pub kind: BlockKind,
     /// Reads every block of a run, and hands on what that gave.
-    pub check: fn(&dyn Backend, &Run, Found<'_>) -> Result<(), StoreError>,
+    pub check: fn(&dyn Backend, &Run, CheckedBlock<'_>) -> Result<(), StoreError>,
     /// How its runs become fewer; `None` where no commit adds any.
     pub merge: Option<Merging>,
 }
@@ -47,7 +47,7 @@ impl KindSpec {
     }
 }
 
-fn check_table<R: TableRow>(backend: &dyn Backend, run: &Run, found: Found<'_>) -> Result<(), StoreError> {
+fn check_table<R: TableRow>(backend: &dyn Backend, run: &Run, found: CheckedBlock<'_>) -> Result<(), StoreError> {
     run.keys_of(R::KIND).try_for_each(|key| {
         let read = table::read_block::<R>(backend, run, key.index);
         found(key, read.map(drop))

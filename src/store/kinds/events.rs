@@ -9,7 +9,7 @@ use crate::store::decoded::DecodedEvents;
 use crate::store::directory::{self, DIRECTORY, GroupWriter};
 use crate::store::error::StoreError;
 use crate::store::events::EVENTS;
-use crate::store::kind::{Found, KindSpec, Merging};
+use crate::store::kind::{CheckedBlock, KindSpec, Merging};
 use crate::store::run::{NewRun, Run};
 use crate::store::scan::Events;
 use crate::store::table;
@@ -18,7 +18,7 @@ use crate::store::table;
 pub(crate) const SPEC: KindSpec =
     KindSpec { kind: EVENTS, check: check_run, merge: Some(Merging { live: table::all_rows, merge: unite }) };
 
-fn check_run(backend: &dyn Backend, run: &Run, found: Found<'_>) -> Result<(), StoreError> {
+fn check_run(backend: &dyn Backend, run: &Run, found: CheckedBlock<'_>) -> Result<(), StoreError> {
     let mut events = DecodedEvents::default();
     for key in run.keys_of(EVENTS) {
         found(key, events.read(backend, run, key))?;

@@ -11,7 +11,7 @@ use crate::store::block::{self, BLOCK_BYTES, BlockKey, BlockKind, HEADER_BYTES, 
 use crate::store::codec::{self, Bytes};
 use crate::store::column::{self, ColumnReader};
 use crate::store::error::StoreError;
-use crate::store::kind::{Found, KindSpec, Merging};
+use crate::store::kind::{CheckedBlock, KindSpec, Merging};
 use crate::store::run::{self, NewRun, Run, RunEntry, RunWriter};
 use crate::store::table;
 
@@ -139,7 +139,7 @@ pub(crate) fn read_run(
     Ok(count)
 }
 
-fn check_run(backend: &dyn Backend, run: &Run, found: Found<'_>) -> Result<(), StoreError> {
+fn check_run(backend: &dyn Backend, run: &Run, found: CheckedBlock<'_>) -> Result<(), StoreError> {
     run.keys_of(KIND).try_for_each(|key| {
         let read = read_block(backend, run, key.index, &mut |_, _| Ok(()));
         found(key, read.map(drop))

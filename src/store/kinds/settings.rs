@@ -5,7 +5,7 @@ use crate::store::backend::Backend;
 use crate::store::block::{self, BLOCK_BYTES, BlockKey, BlockKind, Loss};
 use crate::store::codec::{self, Bytes};
 use crate::store::error::StoreError;
-use crate::store::kind::{Found, KindSpec};
+use crate::store::kind::{CheckedBlock, KindSpec};
 use crate::store::manifest::Manifest;
 use crate::store::run::{self, NewRun, Run, RunEntry, RunWriter};
 
@@ -44,6 +44,6 @@ fn read_piece(backend: &dyn Backend, run: &RunEntry, key: BlockKey) -> Result<Ve
     run::read(backend, key, run.generation, |body| Ok(codec::decode::<Bytes<'_>>(body)?.0.to_vec()))
 }
 
-fn check_run(backend: &dyn Backend, run: &Run, found: Found<'_>) -> Result<(), StoreError> {
+fn check_run(backend: &dyn Backend, run: &Run, found: CheckedBlock<'_>) -> Result<(), StoreError> {
     run.keys_of(KIND).try_for_each(|key| found(key, read_piece(backend, run, key).map(drop)))
 }
