@@ -4,10 +4,10 @@
 //! part, in any order, and may tear a value; a block may rot at any time.
 //!
 //! **A commit**, from the caller to the disk ([`Store::commit`]):
-//! 1. it begins a [`transaction`], which holds the manifest that will be;
-//! 2. where a kind has become many runs, neighbours are merged into one, block by block ([`compact`]);
+//! 1. it begins a *transaction* (`store/transaction.rs`), which holds the manifest that will be;
+//! 2. where a kind has become many runs, neighbours are merged into one, block by block (`store/compact.rs`);
 //! 3. its rows become blocks of about [`BLOCK_BYTES`](block), each sealed with its key, its generation and a checksum; nothing
-//!    that lies there already is touched. The blocks of one kind and one commit are a *run* ([`run`]);
+//!    that lies there already is touched. The blocks of one kind and one commit are a *run* (`store/run.rs`);
 //! 4. sync;
 //! 5. the manifest, which names every run that counts, goes into the slot of the generation before last;
 //! 6. sync: from here on the commit is what a crash leaves, and not before;
@@ -18,7 +18,8 @@
 //! **Opening** takes the later of the two manifests whose checksum holds, and deletes blocks of runs that no manifest
 //! has named yet: a commit that was cut short. After a failed commit the store takes no other until it is opened again.
 //!
-//! **A kind of block** is declared in one file, and listed in [`kinds`]: merging, checking, repairing and sweeping go by that.
+//! **A kind of block** is declared in one file, and listed in `store/kinds/mod.rs`: merging, checking, repairing and
+//! sweeping go by that list.
 //!
 //! **Memory**: twelve bytes a block of events, and what a load hands out. Everything else is read block by block.
 
