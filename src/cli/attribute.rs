@@ -8,9 +8,8 @@ use crate::cli::bar::Bar;
 use crate::cli::config::Config;
 use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
-use crate::cli::logs::{keep_logs, some_log};
+use crate::cli::logs::{keep_logs, output, some_log};
 use crate::cli::opening::open_by;
-use crate::cli::output::Output;
 use crate::cli::reading::note;
 use crate::cli::text::{count, thousands};
 
@@ -24,7 +23,7 @@ pub fn run(common: &Common, attribute: &AttributeArgs) -> Result<Ended, Failure>
     let engine = open_by(common, &config)?;
     let view = attribute.read.view(&engine.resolver());
     note(common.quiet, view.reading());
-    let mut out = Output::to(attribute.rows.output.as_deref())?;
+    let mut out = output(common, &engine, attribute.rows.output.as_deref())?;
     let mut bar = Bar::new(common);
     let job = export::Attribute {
         view: &view,

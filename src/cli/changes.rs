@@ -12,6 +12,7 @@ use crate::cli::Ended;
 use crate::cli::args::{ChangesArgs, Common};
 use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
+use crate::cli::logs;
 use crate::cli::opening;
 use crate::cli::output::Output;
 
@@ -24,12 +25,14 @@ pub fn run(common: &Common, changes: &ChangesArgs) -> Result<Ended, Failure> {
         opening::open(common)?.trim(Sequence(sequence))?;
         return Ok(Ended::Done);
     }
-    let mut out = Output::to(changes.output.as_deref())?;
     let mut since = changes.since.map(Sequence);
     if !changes.follow {
-        write(&opening::open(common)?, &mut since, &mut out)?;
+        let engine = opening::open(common)?;
+        let mut out = logs::output(common, &engine, changes.output.as_deref())?;
+        write(&engine, &mut since, &mut out)?;
         return out.finish();
     }
+    let mut out = Output::stdout();
     let stop = interrupt::stop();
     // What the files were like at the last look: a store that nobody touched is not opened.
     let mut seen = None;

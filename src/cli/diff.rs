@@ -10,8 +10,8 @@ use crate::cli::Ended;
 use crate::cli::args::{Common, DiffArgs};
 use crate::cli::failure::Failure;
 use crate::cli::identity::shown;
+use crate::cli::logs;
 use crate::cli::opening;
-use crate::cli::output::Output;
 use crate::cli::text::{Even, count, table, thousands, visible};
 
 /// Lists the sessions that two policies tell differently.
@@ -26,7 +26,7 @@ pub fn run(common: &Common, diff: &DiffArgs) -> Result<Ended, Failure> {
     let engine = opening::open(common)?;
     let view = engine.resolver().view();
     let rows = view.diff(a, b)?;
-    let mut out = Output::to(diff.rows.output.as_deref())?;
+    let mut out = logs::output(common, &engine, diff.rows.output.as_deref())?;
     match diff.rows.format() {
         RowFormat::Ndjson if !common.json => out.write(in_words(view.namespaces(), &a, &b, &rows).as_bytes())?,
         format => out.with(|to| export::diff(&rows, format, to))?,

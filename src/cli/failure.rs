@@ -45,8 +45,7 @@ impl Failure {
 
     /// A failure to make the file at `path`, which is for `what`.
     pub fn of_new_file(what: &str, path: &Path, error: &io::Error) -> Self {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let why = match folder.is_some_and(|folder| !folder.exists()) {
+        let why = match has_no_folder(path) {
             true => "its folder does not exist: make it first".to_owned(),
             false => format!("{error}: name another file"),
         };
@@ -54,7 +53,12 @@ impl Failure {
     }
 }
 
-/// A line to standard error. It is the last place to tell anything, so a failure to write there is passed over.
+/// Whether the folder of a file does not exist.
+pub fn has_no_folder(path: &Path) -> bool {
+    path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+}
+
+/// A line to standard error. It is the last place to tell anything, so a failure to write there is ignored.
 pub fn tell(text: &str) {
     use io::Write;
     let _ = writeln!(io::stderr(), "backstitch: {text}");

@@ -1,6 +1,7 @@
 //! `replay`: logs into the store.
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::path::Path;
 
 use backstitch::engine::{Replay, Summary};
@@ -10,9 +11,9 @@ use crate::cli::Ended;
 use crate::cli::args::{Common, ReplayArgs};
 use crate::cli::bar::Bar;
 use crate::cli::config::Config;
-use crate::cli::failure::{self, Failure, tell};
+use crate::cli::failure::{self, Failure, has_no_folder, tell};
 use crate::cli::interrupt;
-use crate::cli::logs::{keep_logs, some_log};
+use crate::cli::logs::{keep_logs, keep_sources, some_log};
 use crate::cli::opening::open_or_make;
 use crate::cli::output::Output;
 use crate::cli::summary::{Report, in_words, next_steps, no_event_at_all};
@@ -26,11 +27,18 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     inputs::expand(&replay.logs)?;
     if let Some(path) = &replay.rejects {
         keep_logs(&replay.logs, path, "rejected lines")?;
+        // Before a store is made for it.
+        if has_no_folder(path) {
+            return Err(Failure::of_new_file("rejected lines", path, &io::ErrorKind::NotFound.into()));
+        }
     }
-    let mut rejects = replay.rejects.as_deref().map(|path| open_rejects(path, replay.force)).transpose()?;
     // Before the store is opened, which may take a while: Ctrl-C then ends at a commit, not in the middle.
     let stop = interrupt::stop();
     let mut engine = open_or_make(&common.store, &config.asked.with_flags(replay))?;
+    if let Some(path) = &replay.rejects {
+        keep_sources(common, &engine, path, "rejected lines")?;
+    }
+    let mut rejects = replay.rejects.as_deref().map(|path| open_rejects(path, replay.force)).transpose()?;
     let mut bar = Bar::new(common);
     let job = Replay::of(&replay.logs).fields(config.fields).force(replay.force).batch_events(replay.batch_events);
     let mut job = job.stop(stop).progress(|at| bar.show(at.bytes, at.bytes_total, at.events));

@@ -5,11 +5,12 @@ use std::fs;
 use backstitch::engine::{Engine, Retract, Undone};
 use backstitch::model::identity::Identity;
 use backstitch::model::namespace::SESSION;
+use backstitch::resolver::View;
 
 use crate::cli::Ended;
 use crate::cli::args::{self, Common, UnlinkArgs};
-use crate::cli::failure::Failure;
-use crate::cli::identity::{meant, unique_name};
+use crate::cli::failure::{self, Failure};
+use crate::cli::identity::{meant, shown, unique_name, unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::text::count;
@@ -27,6 +28,11 @@ pub fn unlink(common: &Common, unlink: &UnlinkArgs) -> Result<Ended, Failure> {
         for (what, identity, namespace) in [("session", &session, SESSION), ("customer", &customer, unique)] {
             is_of(what, identity, namespace)?;
         }
+        if !common.quiet {
+            for identity in [&session, &customer] {
+                note_unknown(&view, identity);
+            }
+        }
         let met = view.have_met(&session.value, &customer.value);
         (session, customer, met)
     };
@@ -36,7 +42,6 @@ pub fn unlink(common: &Common, unlink: &UnlinkArgs) -> Result<Ended, Failure> {
     };
     let done = match (unlink.revert, undone.changed) {
         (false, true) if met => "no longer count as seen together",
-        // A slip of the hand, perhaps.
         (false, true) => "will not count as seen together, though no event carries both yet",
         (false, false) => "did not count as seen together before",
         (true, true) => "count as seen together where they are",
@@ -65,6 +70,19 @@ pub fn retract(common: &Common, retract: &args::RetractArgs) -> Result<Ended, Fa
         (true, _) => format!("took back {} {of}", count(undone.events, "event")),
     };
     tell(common, &undone, &done)
+}
+
+/// Tells of an identity that no event carries, and of the one that may be meant: a slip of the hand, perhaps.
+fn note_unknown(view: &View, identity: &Identity) {
+    if view.find(&identity.namespace, &identity.value).is_some() {
+        return;
+    }
+    let names = view.namespaces();
+    let alike = match view.find_value(&identity.value) {
+        found if found.is_empty() => Vec::from_iter(view.nearest(&identity.namespace, &identity.value)),
+        found => found,
+    };
+    failure::tell(&format!("{} is {}", shown(names, identity), unknown(names, &alike)));
 }
 
 fn is_of(what: &str, identity: &Identity, namespace: &str) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ mod compare;
 mod explain;
 mod known_at;
 mod lookup;
+mod nearest;
 mod people;
 mod resolution;
 mod rows;

@@ -18,6 +18,7 @@ use crate::resolver::attribution::is_shared;
 use crate::resolver::compare::{self, DiffRow, SharedRow};
 use crate::resolver::explain::{self, Explanation, PairExplanation};
 use crate::resolver::lookup::{self, Attributor, Lookup};
+use crate::resolver::nearest;
 use crate::resolver::people::{self, PersonRow};
 use crate::resolver::resolution::{self, Resolution};
 use crate::resolver::rows::{self, EventRow, SessionRow};
@@ -149,6 +150,13 @@ impl View {
         let mut found: Vec<IdentityId> = namespaces.filter_map(|namespace| self.known(namespace, value)).collect();
         found.sort_by(|&a, &b| self.graph().compare(a, b));
         found.into_iter().map(|id| self.graph().identity(id)).collect()
+    }
+
+    /// The known identity that a caller may have meant who wrote a value that no event carries: one of the namespace that differs in
+    /// case alone or in a few letters, or the only one that begins so. A walk over all identities, in memory.
+    pub fn nearest(&self, namespace: &str, value: &str) -> Option<Identity> {
+        let namespace = self.namespaces().get(namespace)?;
+        nearest::nearest(self.graph(), namespace, value.trim()).map(|id| self.graph().identity(id))
     }
 
     fn known(&self, namespace: NamespaceId, value: &str) -> Option<IdentityId> {

@@ -173,6 +173,33 @@ const SCENARIOS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "outputs",
+        &[
+            "replay logs",
+            "sessions --output logs/sessions.ndjson",
+            "events sess-anna-phone --csv --output logs/old/events.csv",
+            "changes --output logs/../logs/day.ndjson",
+            "explain sess-anna-phone --format svg --output ./backstitch.store/why.svg",
+            "diff --policy strict --policy last-login --output logs/new.csv",
+            "attribute journeys.ndjson --output logs/people.ndjson",
+            "generate --output backstitch.store/log.ndjson",
+            "replay journeys.ndjson --force --rejects logs/day.ndjson",
+            "replay journeys.ndjson --rejects logs/bad.ndjson",
+            "sessions --output sessions.ndjson",
+        ],
+    ),
+    (
+        "unlink",
+        &[
+            "replay journeys.ndjson --quiet",
+            "unlink sess-famly-tabelt Clara",
+            "unlink SESS-LIBRARY-PC ida --json",
+            "unlink sess-emma-ta emma",
+            "unlink no-such-session no-such-customer",
+            "unlink no-such-session no-such-customer --revert --quiet",
+        ],
+    ),
+    (
         "quiet",
         &[
             "replay journeys.ndjson -q",
@@ -271,6 +298,12 @@ fn configurations(folder: &Path) {
     }
 }
 
+/// A folder with a log, and a folder in it.
+fn a_folder_of_logs(folder: &Path) {
+    fs::create_dir_all(folder.join("logs/old")).expect("made");
+    fs::write(folder.join("logs/day.ndjson"), DAY).expect("written");
+}
+
 fn backstitch(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_backstitch"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
@@ -366,6 +399,7 @@ fn what_is_printed_is_what_is_kept() {
         match *name {
             "odd_files" => oddities(folder.path()),
             "config" => configurations(folder.path()),
+            "outputs" => a_folder_of_logs(folder.path()),
             _ => {}
         }
         let told = told(folder.path(), commands);
