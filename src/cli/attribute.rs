@@ -6,6 +6,7 @@ use crate::cli::Ended;
 use crate::cli::args::{AttributeArgs, Common};
 use crate::cli::bar::Bar;
 use crate::cli::config::Config;
+use crate::cli::diagnosis::no_event_at_all;
 use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
 use crate::cli::logs::{keep_logs, output, some_log};
@@ -41,10 +42,17 @@ pub fn run(common: &Common, attribute: &AttributeArgs) -> Result<Ended, Failure>
         tell("stopped before the end of the log: what was written is not complete");
         return Ok(Ended::Unwell);
     }
-    if !common.quiet && !exported.rejected.is_empty() {
+    if !common.quiet && !exported.rejected.is_empty() && !exported.all_rejected() {
         tell(&left_out(&exported));
     }
-    out.finish()
+    let ended = out.finish()?;
+    if !exported.all_rejected() {
+        return Ok(ended);
+    }
+    if let Some(note) = no_event_at_all(exported.events, &exported.rejected, &exported.tally, &config.fields) {
+        tell(&note);
+    }
+    Ok(Ended::Unwell)
 }
 
 fn left_out(exported: &Exported) -> String {

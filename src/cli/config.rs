@@ -6,7 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use backstitch::ingest::fields::{Field, Fields, FieldsError};
+use backstitch::ingest::fields::{Field, Fields, FieldsError, TimeUnit};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
@@ -62,6 +62,7 @@ struct Paths {
     timestamp: Option<Spanned<String>>,
     id: Option<Spanned<String>>,
     identities: Option<Spanned<String>>,
+    unit: Option<TimeUnit>,
     namespaces: BTreeMap<String, Spanned<String>>,
 }
 
@@ -143,6 +144,9 @@ fn fields(paths: &Paths) -> Result<Fields, FieldsError> {
     if let Some(path) = &paths.identities {
         fields = fields.identities(path.get_ref());
     }
+    if let Some(unit) = paths.unit {
+        fields = fields.unit(unit);
+    }
     for (name, path) in &paths.namespaces {
         fields = fields.namespace(name.trim(), path.get_ref());
     }
@@ -188,13 +192,17 @@ builtin_junk = false
 timestamp = "sent_at"
 id = "messageId"
 identities = "user.identities"
+unit = "ns"
 [fields.namespaces]
 sessionId = "anonymousId"
 email = 'context.a\.b.email'
 "#;
         let config = told(text).unwrap();
         let fields = Fields::builder().timestamp("sent_at").id("messageId").identities("user.identities");
-        let fields = fields.namespace("email", r"context.a\.b.email").namespace("sessionId", "anonymousId");
+        let fields = fields
+            .namespace("email", r"context.a\.b.email")
+            .namespace("sessionId", "anonymousId")
+            .unit(TimeUnit::Nanoseconds);
         assert_eq!(config.fields, fields.build().unwrap());
         let settings = config.asked.over(&Settings::default());
         assert_eq!(settings.levels.unique.as_deref(), Some("customerNumber"));
@@ -227,6 +235,7 @@ email = 'context.a\.b.email'
             ("unique = 'a'\nunique = 'b'", 2, "duplicate key"),
             ("fields = 1", 1, "expected a table"),
             ("[fields]\ntime = 'x'", 2, "unknown field `time`"),
+            ("[fields]\nunit = 'sec'", 2, "unknown variant `sec`, expected one of `s`, `ms`, `us`, `ns`"),
             ("[fields]\ntimestamp = ' '", 2, "fields.timestamp: the path is blank"),
             ("[fields]\nid = 'at'\ntimestamp = 'at'", 2, "fields.id: \"at\" clashes with timestamp"),
             ("[fields.namespaces]\nemail = 'a..b'", 2, "fields.namespaces.email: \"a..b\" has an empty name"),

@@ -8,6 +8,7 @@ mod attribute;
 mod bar;
 mod changes;
 mod config;
+mod diagnosis;
 mod diff;
 mod events;
 mod examples;

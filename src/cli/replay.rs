@@ -11,12 +11,13 @@ use crate::cli::Ended;
 use crate::cli::args::{Common, ReplayArgs};
 use crate::cli::bar::Bar;
 use crate::cli::config::Config;
+use crate::cli::diagnosis::no_event_at_all;
 use crate::cli::failure::{self, Failure, has_no_folder, tell};
 use crate::cli::interrupt;
 use crate::cli::logs::{keep_logs, keep_sources, some_log};
 use crate::cli::opening::open_or_make;
 use crate::cli::output::Output;
-use crate::cli::summary::{Report, in_words, next_steps, no_event_at_all};
+use crate::cli::summary::{Report, in_words, next_steps};
 use crate::cli::text::count;
 
 /// Replays the logs, and tells what came of it.
@@ -40,7 +41,8 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     }
     let mut rejects = replay.rejects.as_deref().map(|path| open_rejects(path, replay.force)).transpose()?;
     let mut bar = Bar::new(common);
-    let job = Replay::of(&replay.logs).fields(config.fields).force(replay.force).batch_events(replay.batch_events);
+    let job =
+        Replay::of(&replay.logs).fields(config.fields.clone()).force(replay.force).batch_events(replay.batch_events);
     let mut job = job.stop(stop).progress(|at| bar.show(at.bytes, at.bytes_total, at.events));
     if let Some(threads) = replay.threads {
         job = job.threads(threads);
@@ -61,7 +63,13 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
         }
     }
     out.finish()?;
-    if let Some(note) = no_event_at_all(&summary).filter(|_| !common.quiet) {
+    let note = no_event_at_all(
+        summary.events.read - summary.events.rejected,
+        &summary.rejects,
+        &summary.tally,
+        &config.fields,
+    );
+    if let Some(note) = note.filter(|_| !common.quiet || summary.all_rejected()) {
         tell(&note);
     }
     Ok(ended(&summary, replay.strict, replay.rejects.as_deref()))
@@ -75,7 +83,7 @@ fn ended(summary: &Summary, strict: bool, rejects: Option<&Path>) -> Ended {
     if summary.stopped {
         tell("stopped at a commit: the same command goes on from there");
     }
-    if summary.stopped || !summary.failed.is_empty() {
+    if summary.stopped || !summary.failed.is_empty() || summary.all_rejected() {
         return Ended::Unwell;
     }
     if strict && summary.events.rejected > 0 {
@@ -110,9 +118,13 @@ mod tests {
     fn how_a_replay_ended() {
         let mut summary = Summary::default();
         assert_eq!(ended(&summary, true, None), Ended::Done);
-        summary.events.rejected = 1;
+        (summary.events.read, summary.events.rejected) = (2, 1);
         assert_eq!(ended(&summary, false, None), Ended::Done);
         assert_eq!(ended(&summary, true, None), Ended::Rejected);
+        summary.events.read = 1;
+        assert_eq!(ended(&summary, true, None), Ended::Unwell, "no line is an event");
+        summary.tally.unfinished = 1;
+        assert_eq!(ended(&summary, false, None), Ended::Done, "it may be half written");
         summary.stopped = true;
         assert_eq!(ended(&summary, true, None), Ended::Unwell);
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use backstitch::engine::{EventCounts, SourceCounts, Summary};
-use backstitch::ingest::reject::Reason;
 use backstitch::model::namespace::ECOMMERCE;
 use backstitch::model::person::AttributionKind;
 use backstitch::model::settings::Settings;
@@ -16,6 +15,13 @@ use crate::cli::text::{Even, bytes, count, percent, rate, shell_word, span, tabl
 /// Junk values that are named for people, the most frequent first; `--json` names all.
 const JUNK_SHOWN: usize = 5;
 
+/// From when to when the events are.
+#[derive(Serialize)]
+struct Span {
+    first: String,
+    last: String,
+}
+
 /// A summary as it is printed for programs. Its names do not change.
 #[derive(Serialize)]
 pub struct Report<'a> {
@@ -26,6 +32,8 @@ pub struct Report<'a> {
     bytes: u64,
     rejected_by_reason: &'a BTreeMap<&'static str, u64>,
     junk: BTreeMap<&'a str, u64>,
+    spellings: u64,
+    span: Option<Span>,
     sources: SourceCounts,
     failed: Vec<String>,
     stopped: bool,
@@ -41,6 +49,8 @@ impl<'a> Report<'a> {
             bytes: summary.bytes,
             rejected_by_reason: &summary.rejects,
             junk: summary.junk.iter().collect(),
+            spellings: summary.tally.spellings,
+            span: summary.tally.span.map(|(first, last)| Span { first: first.to_string(), last: last.to_string() }),
             sources: summary.sources,
             failed: summary.failed.iter().map(|error| format!("{error:?}")).collect(),
             stopped: summary.stopped,
@@ -82,7 +92,8 @@ fn this_run(summary: &Summary) -> String {
     ];
     let rows = table([Even::Left, Even::Right, Even::Right, Even::Left], &rows);
     let heading = format!("Replayed {}{skipped}: {speed}\n", count(read, "source"));
-    format!("{heading}{rows}{}", junk_note(summary))
+    let span = summary.tally.span.map_or_else(String::new, |(first, last)| format!("  from {first} to {last}\n"));
+    format!("{heading}{rows}{span}{}{}", junk_note(summary), spellings_note(summary.tally.spellings))
 }
 
 fn junk_note(summary: &Summary) -> String {
@@ -98,6 +109,15 @@ fn junk_note(summary: &Summary) -> String {
     let named: Vec<String> =
         named.map(|(value, number)| format!("{} × {}", thousands(number), visible(value))).collect();
     format!("\n  {} ignored as junk: {}{more}\n", count(total, "identity value"), named.join(", "))
+}
+
+fn spellings_note(number: u64) -> String {
+    let events = match number {
+        0 => return String::new(),
+        1 => "1 event spells a namespace".to_owned(),
+        _ => format!("{} events spell a namespace", thousands(number)),
+    };
+    format!("\n  {events} in two ways: the value of the spelling that is not all lower case was taken\n")
 }
 
 /// `10 malformed, 2 no_timestamp`.
@@ -132,39 +152,6 @@ pub fn holdings(totals: &Totals) -> String {
     )
 }
 
-/// What is told of logs without a single event: why, and what they look like instead.
-pub fn no_event_at_all(summary: &Summary) -> Option<String> {
-    let lines = summary.events.read;
-    if lines == 0 || summary.events.rejected < lines {
-        return None;
-    }
-    let (reason, number) = summary.rejects.iter().max_by_key(|&(_, number)| number)?;
-    let rejected = match lines {
-        1 => format!("the only line was rejected as {reason}"),
-        _ if *number == lines => format!("all {} were rejected as {reason}", count(lines, "line")),
-        _ => format!("all {} were rejected, {} of them as {reason}", count(lines, "line"), thousands(*number)),
-    };
-    let malformed = *reason == Reason::Malformed.word();
-    let looks = summary.first_reject.as_deref().filter(|_| malformed).and_then(looks_like);
-    Some(match looks {
-        Some(looks) => format!("{rejected}: it looks like {looks}, but one JSON object per line is expected"),
-        None if malformed => format!("{rejected}: one JSON object per line is expected"),
-        None => rejected,
-    })
-}
-
-/// What a log is, by its first line, that has no JSON object there.
-fn looks_like(first: &str) -> Option<&'static str> {
-    let is_text =
-        !first.contains(|sign: char| sign == char::REPLACEMENT_CHARACTER || sign.is_control() && sign != '\t');
-    match first.trim() {
-        "{" => Some("JSON over several lines"),
-        array if array.starts_with('[') => Some("a JSON array"),
-        row if is_text && !row.starts_with('{') && row.contains([',', ';', '\t']) => Some("CSV"),
-        _ => None,
-    }
-}
-
 /// What to try next.
 pub fn next_steps(summary: &Summary, common: &Common, replay: &ReplayArgs, settings: &Settings) -> String {
     let mut store = match common.store.to_str() {
@@ -194,6 +181,9 @@ pub fn next_steps(summary: &Summary, common: &Common, replay: &ReplayArgs, setti
 
 #[cfg(test)]
 mod tests {
+    use backstitch::ingest::tally::Tally;
+    use backstitch::model::time::Time;
+
     use super::*;
 
     fn totals() -> Totals {
@@ -211,6 +201,11 @@ mod tests {
             rejects: [("malformed", 10), ("no_timestamp", 2)].into(),
             sources: SourceCounts { read: 1, skipped: 2 },
             totals: totals(),
+            tally: Tally {
+                spellings: 3,
+                span: Some((Time::from_micros(0), Time::from_micros(1_000_000))),
+                ..Tally::default()
+            },
             seconds: 0.25,
             bytes: 3_127_156,
             ..Summary::default()
@@ -224,7 +219,8 @@ mod tests {
             r#""attribution":{"direct":6701,"retroactive":51,"carried":75,"anonymous":11170},"#,
             r#""sessions":12630,"customers":4425,"linked_sessions":4585,"shared_sessions":8,"#,
             r#""digest":"00000000000000000000000000000000","seconds":0.25,"bytes":3127156,"#,
-            r#""rejected_by_reason":{"malformed":10,"no_timestamp":2},"junk":{},"#,
+            r#""rejected_by_reason":{"malformed":10,"no_timestamp":2},"junk":{},"spellings":3,"#,
+            r#""span":{"first":"1970-01-01T00:00:00.000Z","last":"1970-01-01T00:00:01.000Z"},"#,
             r#""sources":{"read":1,"skipped":2},"failed":[],"stopped":false}"#,
         );
         assert_eq!(serde_json::to_string(&Report::of(&summary())).unwrap(), expected);
@@ -238,6 +234,9 @@ Replayed 1 source (2 had nothing new, --force reads them again): 3.1 MB in 0.25 
   accepted   17,997  99.8 %
   duplicate      28   0.2 %
   rejected       12   0.1 %  10 malformed, 2 no_timestamp
+  from 1970-01-01T00:00:00.000Z to 1970-01-01T00:00:01.000Z
+
+  3 events spell a namespace in two ways: the value of the spelling that is not all lower case was taken
 
 The store holds 17,997 events
   direct        6,701  37.2 %  carry their customer
@@ -252,42 +251,6 @@ of 12,630 sessions and 4,425 customers
   digest 00000000000000000000000000000000
 ";
         assert_eq!(in_words(&summary()), expected);
-    }
-
-    #[test]
-    fn a_log_without_events_says_what_it_is() {
-        let told = |read, rejects: &[(&'static str, u64)], first: &str| {
-            no_event_at_all(&Summary {
-                events: EventCounts {
-                    read,
-                    rejected: rejects.iter().map(|(_, number)| number).sum(),
-                    ..EventCounts::default()
-                },
-                rejects: rejects.iter().copied().collect(),
-                first_reject: Some(first.into()),
-                ..Summary::default()
-            })
-        };
-        assert_eq!(told(2, &[("malformed", 1)], "time,session"), None);
-        assert_eq!(told(0, &[], ""), None);
-        let expected = "one JSON object per line is expected";
-        for (first, looks) in [
-            ("time,session", "CSV"),
-            ("\"time\";\"session\"", "CSV"),
-            ("time\tsession", "CSV"),
-            ("[", "a JSON array"),
-            (r#"[{"time":1},{"time":2}]"#, "a JSON array"),
-            (" {", "JSON over several lines"),
-        ] {
-            let text = format!("all 2,000 lines were rejected as malformed: it looks like {looks}, but {expected}");
-            assert_eq!(told(2_000, &[("malformed", 2_000)], first), Some(text), "{first}");
-        }
-        for first in ["\u{fffd},", "\u{1},", "a b", r#"{"a":1,"#] {
-            let text = format!("the only line was rejected as malformed: {expected}");
-            assert_eq!(told(1, &[("malformed", 1)], first), Some(text), "{first}");
-        }
-        let text = "all 3 lines were rejected, 2 of them as no_identity";
-        assert_eq!(told(3, &[("malformed", 1), ("no_identity", 2)], "a,b").as_deref(), Some(text));
     }
 
     #[test]

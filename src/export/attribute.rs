@@ -13,6 +13,7 @@ use crate::ingest::inputs::{Input, expand};
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::pipeline::{self, PipelineError, Step};
 use crate::ingest::reader::{self, SourceReader};
+use crate::ingest::tally::Tally;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::event::DecodedEvent;
 use crate::model::identity::Identity;
@@ -76,6 +77,8 @@ pub struct Exported {
     pub events: u64,
     /// Lines that are no events and were left out.
     pub rejected: BTreeMap<&'static str, u64>,
+    /// What else was noted of the log.
+    pub tally: Tally,
     /// Whether it was stopped before the end.
     pub stopped: bool,
 }
@@ -124,8 +127,14 @@ fn sources(inputs: Vec<Input>) -> impl ExactSizeIterator<Item = Result<SourceRea
 }
 
 impl Exported {
+    /// Whether lines were read, and none is an event; one that may be half written is left out of account.
+    pub fn all_rejected(&self) -> bool {
+        self.events == 0 && self.rejected.values().sum::<u64>() > self.tally.unfinished
+    }
+
     fn absorb(&mut self, chunk: &AttributedChunk) {
         self.events += chunk.events;
+        self.tally.merge(&chunk.tally);
         for (reason, count) in &chunk.rejected {
             *self.rejected.entry(reason).or_default() += count;
         }
@@ -145,6 +154,7 @@ struct AttributedChunk {
     bytes: Vec<u8>,
     events: u64,
     rejected: BTreeMap<&'static str, u64>,
+    tally: Tally,
 }
 
 impl Work {
@@ -175,7 +185,7 @@ impl Work {
         let mut csv = csv_to(room);
         let mut events = 0;
         let mut rejected = BTreeMap::new();
-        self.decoder.chunk(chunk, namespaces, &mut JunkCounts::new(), |line| match line.outcome {
+        let decoded = self.decoder.chunk(chunk, namespaces, &mut JunkCounts::new(), |line| match line.outcome {
             Ok(event) if event.identities.iter().all(|(namespace, _)| usize::from(namespace.0) < named.len()) => {
                 let (person, kind) = self.attributor.attribute(named, &event);
                 match self.format {
@@ -192,7 +202,7 @@ impl Work {
             // Writing to memory does not fail.
             RowFormat::Csv => csv.into_inner().unwrap_or_default(),
         };
-        AttributedChunk { bytes, events, rejected }
+        AttributedChunk { bytes, events, rejected, tally: decoded.tally }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::ingest::fields::Fields;
 use crate::ingest::format::{Decoded, Format, Line, Task};
 use crate::ingest::json::Json;
 use crate::ingest::junk::{JunkCounts, JunkList};
+use crate::ingest::tally::Tally;
 use crate::model::identity::Identity;
 use crate::model::namespace::Namespaces;
 use crate::model::person::AttributionKind;
@@ -32,7 +33,7 @@ impl Decoder {
         junk: &mut JunkCounts,
         each: impl FnMut(Line<'_>),
     ) -> Decoded {
-        let task = Task { fields: &self.fields, junk_list: &self.junk, namespaces, junk };
+        let task = Task { fields: &self.fields, junk_list: &self.junk, namespaces, junk, tally: Tally::default() };
         match chunk.format {
             FormatName::Json => Json.decode(task, chunk, each),
         }

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::namespace::name_fault;
 
 /// Names within each other that a path may have. The lines of no log in use nest a tenth as deep, and reading descends once a name.
@@ -33,6 +35,37 @@ const IDENTITIES: &str = "user.identities";
 pub struct Fields {
     /// None for an activity, which has a reader of its own.
     pub(super) tree: Option<Arc<Tree>>,
+    /// What numbers count that are times; told by their magnitude where it is not named.
+    pub(super) unit: Option<TimeUnit>,
+}
+
+/// What a number counts that is a time, from the Unix epoch on. In a configuration `s`, `ms`, `us` or `ns`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TimeUnit {
+    /// Seconds.
+    #[serde(rename = "s")]
+    Seconds,
+    /// Milliseconds.
+    #[serde(rename = "ms")]
+    Milliseconds,
+    /// Microseconds.
+    #[serde(rename = "us")]
+    Microseconds,
+    /// Nanoseconds.
+    #[serde(rename = "ns")]
+    Nanoseconds,
+}
+
+impl TimeUnit {
+    /// The power of ten by which it is longer than a microsecond.
+    pub(super) const fn exponent_of_micros(self) -> i64 {
+        match self {
+            Self::Seconds => 6,
+            Self::Milliseconds => 3,
+            Self::Microseconds => 0,
+            Self::Nanoseconds => -3,
+        }
+    }
 }
 
 impl Fields {
@@ -42,7 +75,7 @@ impl Fields {
     }
 
     /// The path of the time, where it is another than an activity's.
-    pub(super) fn timestamp_path(&self) -> Option<&str> {
+    pub fn timestamp_path(&self) -> Option<&str> {
         self.tree.as_deref()?.timestamp.as_deref()
     }
 
@@ -100,12 +133,20 @@ pub struct FieldsBuilder {
     id: Option<String>,
     identities: Option<String>,
     namespaces: Vec<(String, String)>,
+    unit: Option<TimeUnit>,
 }
 
 impl FieldsBuilder {
     /// The path of the time, for which there is no second name then.
     pub fn timestamp(mut self, path: impl Into<String>) -> Self {
         self.timestamp = Some(path.into());
+        self
+    }
+
+    /// What a time counts that is a number, in a text or by itself. Where it is not named, it is told by the magnitude of each: seconds
+    /// below 10^11, milliseconds below 10^14, microseconds below 10^17, and then nanoseconds.
+    pub fn unit(mut self, unit: TimeUnit) -> Self {
+        self.unit = Some(unit);
         self
     }
 
@@ -140,7 +181,7 @@ impl FieldsBuilder {
             && self.identities.as_deref().is_none_or(|path| path == IDENTITIES)
             && self.namespaces.is_empty();
         if activity {
-            return Ok(Fields::default());
+            return Ok(Fields { tree: None, unit: self.unit });
         }
         let mut tree = Tree::default();
         // Told ones first: a clash is then blamed on what was told, not on what was left as it is.
@@ -171,7 +212,7 @@ impl FieldsBuilder {
             tree.identities.push(path);
         }
         tree.timestamp = self.timestamp;
-        Ok(Fields { tree: Some(Arc::new(tree)) })
+        Ok(Fields { tree: Some(Arc::new(tree)), unit: self.unit })
     }
 }
 

@@ -8,6 +8,7 @@ use crate::ingest::chunk::Chunk;
 use crate::ingest::fields::Fields;
 use crate::ingest::junk::{JunkCounts, JunkList};
 use crate::ingest::reject::Reject;
+use crate::ingest::tally::Tally;
 use crate::model::event::DecodedEvent;
 use crate::model::identity::Identity;
 use crate::model::namespace::Namespaces;
@@ -33,6 +34,8 @@ pub(super) struct Task<'c> {
     pub namespaces: &'c mut Namespaces,
     /// Where junk is counted.
     pub junk: &'c mut JunkCounts,
+    /// What else is noted of the chunk.
+    pub tally: Tally,
 }
 
 /// A line that is not blank, and what became of it.
@@ -47,12 +50,14 @@ pub struct Line<'a> {
     pub outcome: Result<DecodedEvent<'a>, Reject>,
 }
 
-/// How far a chunk was consumed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far a chunk was consumed, and what was noted of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoded {
     /// Line ends consumed. An unterminated last line is no line yet: its end may follow when the source grows.
     pub lines: u64,
     /// The offset in the source where reading goes on: the end of the chunk or, where an unterminated last line was malformed,
     /// its start. Such a line may be half written: it is reported, and read again when the source has grown.
     pub consumed: u64,
+    /// What else was noted of the chunk.
+    pub tally: Tally,
 }

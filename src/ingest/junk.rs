@@ -31,6 +31,12 @@ pub const BLANK: &str = "(blank)";
 pub const TOO_LONG: &str = "(value too long)";
 /// The count of values whose namespace cannot be one: blank, with a colon, too long, or one too many.
 pub const NO_NAMESPACE: &str = "(impossible namespace)";
+/// The count of values that are lists.
+pub const LIST: &str = "(list)";
+/// The count of values that are objects.
+pub const OBJECT: &str = "(object)";
+/// The count of values that are booleans.
+pub const BOOLEAN: &str = "(boolean)";
 /// The count of junk values beyond [`MAX_JUNK_COUNTED`] distinct ones.
 pub const OTHERS: &str = "(others)";
 

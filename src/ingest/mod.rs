@@ -11,14 +11,17 @@ pub mod decode;
 pub mod error;
 pub mod fields;
 pub mod format;
+mod identities;
 pub mod inputs;
 mod json;
 pub mod junk;
+pub mod looks;
 mod moment;
 pub mod pipeline;
 pub mod position;
 pub mod reader;
 pub mod reject;
+pub mod tally;
 
 #[cfg(test)]
 mod pipeline_tests;

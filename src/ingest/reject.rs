@@ -11,7 +11,7 @@ pub enum Reason {
     NoTimestamp,
     /// It has no identity, or none that can be used.
     NoIdentity,
-    /// It holds one namespace twice, with different values.
+    /// It holds two values of one namespace, and their spellings do not tell which to take.
     Conflict,
     /// It is longer than [`MAX_LINE_BYTES`](crate::model::limits::MAX_LINE_BYTES).
     TooLong,

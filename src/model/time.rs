@@ -19,8 +19,12 @@ impl Time {
 
     /// The moment `millis` milliseconds after the Unix epoch; `None` outside the years -9999 to 9999.
     pub fn from_millis(millis: i64) -> Option<Self> {
-        let time = jiff::Timestamp::from_millisecond(millis).ok()?;
-        Some(Self(time.as_microsecond()))
+        Self::in_calendar(millis.checked_mul(1_000)?)
+    }
+
+    /// As [`Time::from_micros`]; `None` outside the years -9999 to 9999.
+    pub fn in_calendar(micros: i64) -> Option<Self> {
+        jiff::Timestamp::from_microsecond(micros).ok().map(|_| Self(micros))
     }
 
     /// Reads RFC 3339 text, such as `2026-11-01T10:00:00.000Z`; `None` when it is not a moment.
@@ -72,7 +76,8 @@ mod tests {
         for text in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-11-01T10:00:00"] {
             assert_eq!(Time::parse(text), None, "{text}");
         }
-        assert_eq!(Time::from_millis(i64::MAX), None);
+        assert_eq!((Time::from_millis(i64::MAX), Time::in_calendar(i64::MAX)), (None, None));
         assert_eq!(Time::from_millis(1_500), Some(Time(1_500_000)));
+        assert_eq!(Time::in_calendar(1_500), Some(Time(1_500)));
     }
 }

@@ -52,7 +52,7 @@ impl Backend for Moody {
 /// A line in which `session` is seen at second `at`, with `customer` where there is one.
 pub fn line(session: usize, at: usize, customer: Option<usize>) -> String {
     let customer = customer.map_or(String::new(), |customer| format!(r#","ecommerceId":"c{customer}""#));
-    format!(r#"{{"timestamp":{},"user":{{"identities":{{"sessionId":"s{session}"{customer}}}}}}}"#, at * 1000 + 1)
+    format!(r#"{{"timestamp":{at}.001,"user":{{"identities":{{"sessionId":"s{session}"{customer}}}}}}}"#)
 }
 
 pub fn files(folder: &Path, contents: &[Vec<String>]) -> Vec<PathBuf> {

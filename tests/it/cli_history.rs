@@ -10,22 +10,22 @@ use serde_json::Value;
 
 use crate::harness::line_of_the_feed;
 
-const DAY_ONE: &str = r#"{"timestamp":1000,"user":{"identities":{"sessionId":"s1"}}}
-{"timestamp":2000,"user":{"identities":{"sessionId":"s1","ecommerceId":"anna"}}}
-{"id":"e2","timestamp":3000,"user":{"identities":{"sessionId":"s2","ecommerceId":"ben"}}}
-{"timestamp":4000,"user":{"identities":{"sessionId":"s \"3\", ü"}}}
-{"timestamp":5000,"user":{"identities":{"sessionId":"s4","ecommerceId":"anna"}}}
-{"timestamp":6000,"user":{"identities":{"sessionId":"tablet"}}}
-{"id":"e7","timestamp":7000,"user":{"identities":{"sessionId":"tablet","ecommerceId":"ben"}}}
-{"timestamp":7500,"user":{"identities":{"sessionId":"tablet"}}}
+const DAY_ONE: &str = r#"{"timestamp":1,"user":{"identities":{"sessionId":"s1"}}}
+{"timestamp":2,"user":{"identities":{"sessionId":"s1","ecommerceId":"anna"}}}
+{"id":"e2","timestamp":3,"user":{"identities":{"sessionId":"s2","ecommerceId":"ben"}}}
+{"timestamp":4,"user":{"identities":{"sessionId":"s \"3\", ü"}}}
+{"timestamp":5,"user":{"identities":{"sessionId":"s4","ecommerceId":"anna"}}}
+{"timestamp":6,"user":{"identities":{"sessionId":"tablet"}}}
+{"id":"e7","timestamp":7,"user":{"identities":{"sessionId":"tablet","ecommerceId":"ben"}}}
+{"timestamp":7.5,"user":{"identities":{"sessionId":"tablet"}}}
 "#;
 
 /// Late events, a login that was before that of the day before, repeats, a session that logs in at last, a new one.
-const DAY_TWO: &str = r#"{"timestamp":500,"user":{"identities":{"sessionId":"s1"}}}
-{"id":"e9","timestamp":6500,"user":{"identities":{"sessionId":"tablet","ecommerceId":"clara"}}}
-{"id":"e2","timestamp":3000,"user":{"identities":{"sessionId":"s2","ecommerceId":"ben"}}}
-{"timestamp":9000,"user":{"identities":{"sessionId":"s \"3\", ü","ecommerceId":"dora"}}}
-{"timestamp":9500,"user":{"identities":{"sessionId":"s5"}}}
+const DAY_TWO: &str = r#"{"timestamp":0.5,"user":{"identities":{"sessionId":"s1"}}}
+{"id":"e9","timestamp":6.5,"user":{"identities":{"sessionId":"tablet","ecommerceId":"clara"}}}
+{"id":"e2","timestamp":3,"user":{"identities":{"sessionId":"s2","ecommerceId":"ben"}}}
+{"timestamp":9,"user":{"identities":{"sessionId":"s \"3\", ü","ecommerceId":"dora"}}}
+{"timestamp":9.5,"user":{"identities":{"sessionId":"s5"}}}
 "#;
 
 /// A folder with two days of a log, and an empty one.

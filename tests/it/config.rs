@@ -206,9 +206,12 @@ fn a_store_is_not_opened_under_other_levels() {
     }
     // What is not named is not compared, and case does not count.
     fs::write(&other, "unique = 'CUSTOMERNUMBER'\n[fields]\ntimestamp = 'at'").expect("written");
-    for command in &all[..6] {
+    for command in &all[..5] {
         told(folder.path(), &format!("{command} --config other.toml"));
     }
+    let (why, code) = refused(folder.path(), "attribute segment.ndjson --config other.toml");
+    assert!(why.contains("there is no at") && why.contains("such as `timestamp = \"sentAt\"`"), "{why}");
+    assert_eq!(code, Some(1), "no line is an event");
     let (why, _) = refused(folder.path(), "replay segment.ndjson --unique email");
     assert!(why.contains(r#"but --unique asks for "email""#), "{why}");
 }

@@ -255,6 +255,7 @@ fn every_limit_stands_on_its_page_with_its_number() {
         ("MAX_IDENTITIES", limits::MAX_IDENTITIES),
         ("MAX_REJECT_BYTES", limits::MAX_REJECT_BYTES),
         ("MAX_JUNK_COUNTED", limits::MAX_JUNK_COUNTED),
+        ("MAX_KEYS_MET", limits::MAX_KEYS_MET),
     ];
     for (name, limit) in all {
         let number = row(LIMITS, name)[1].split(' ').next().expect("a number").replace(',', "");

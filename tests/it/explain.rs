@@ -22,7 +22,7 @@ fn told_by(rules: &Rules, events: &str) -> Engine {
         let pairs = words.map(|word| word.split_once('=').expect("namespace=value"));
         let identities: serde_json::Map<_, _> = pairs.map(|(name, value)| (name.to_owned(), value.into())).collect();
         let id = format!("at-{minute}");
-        serde_json::json!({"timestamp": minute * 60_000, "id": id, "user": {"identities": identities}}).to_string()
+        serde_json::json!({"timestamp": minute * 60, "id": id, "user": {"identities": identities}}).to_string()
     };
     let lines: Vec<String> =
         events.lines().map(str::trim).filter(|event| !event.is_empty()).map(|event| line(event) + "\n").collect();

@@ -73,10 +73,11 @@ pub fn reasons(summary: &Summary) -> BTreeMap<&'static str, u64> {
     summary.rejects.iter().filter(|(_, count)| **count > 0).map(|(reason, count)| (*reason, *count)).collect()
 }
 
-/// Junk by value. The engine also counts, in parentheses, what it passes over for another reason.
+/// Junk by value. The engine also counts, in parentheses, what it ignores for another reason.
 pub fn junk(summary: &Summary) -> BTreeMap<String, u64> {
     let counts = summary.junk.iter().map(|(word, count)| (word.replace("(blank)", ""), count));
-    counts.filter(|(word, _)| !word.starts_with('(')).collect()
+    let kinds = ["(list)", "(object)", "(boolean)"];
+    counts.filter(|(word, _)| !word.starts_with('(') || kinds.contains(&word.as_str())).collect()
 }
 
 /// The last commit, read in some way.

@@ -75,6 +75,8 @@ enum Fault {
     Conflict,
     /// A second spelling of `sessionId` with the same value, and one with none.
     Echo,
+    /// Spellings in lower case beside others, with values of their own.
+    Generated,
     /// A value that is no identity, under a namespace that has no other.
     Junk(&'static str, &'static str),
     /// A namespace that can be none.
@@ -170,9 +172,10 @@ fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
         40 => Just(Fault::Nothing),
         1 => Just(Fault::NoMoment),
-        1 => select(vec!["\"yesterday\"", "true", "1.5", "[1]", "{}", "\"2026-13-01T00:00:00Z\""]).prop_map(Fault::BadMoment),
+        1 => select(vec!["\"yesterday\"", "true", "\"1.5.\"", "[1]", "{}", "\"2026-13-01T00:00:00Z\""]).prop_map(Fault::BadMoment),
         1 => Just(Fault::Conflict),
         1 => Just(Fault::Echo),
+        2 => Just(Fault::Generated),
         4 => (select(vec!["fax", "Visitor"]), select(junk.to_vec())).prop_map(|(name, value)| Fault::Junk(name, value)),
         1 => select(vec!["a:b", "", " "]).prop_map(Fault::Impossible),
         1 => select(vec!["null", "[]", "\"sess-1\"", "7"]).prop_map(Fault::NoObject),
@@ -180,7 +183,7 @@ fn fault() -> impl Strategy<Value = Fault> {
 }
 
 fn dress() -> impl Strategy<Value = Dress> {
-    (0..7u8, 0..4usize, 0..4u8, 0..6u8, any::<bool>()).prop_map(|(clock, spelling, value, order, decoys)| Dress {
+    (0..10u8, 0..4usize, 0..4u8, 0..6u8, any::<bool>()).prop_map(|(clock, spelling, value, order, decoys)| Dress {
         clock,
         spelling,
         value,
@@ -261,6 +264,8 @@ fn identities(facts: &Facts, dress: Dress) -> String {
             pairs.extend(facts.session.map(|text| pair("seSSionId".into(), text)));
             pairs.push("\"sessionID\":null".into());
         }
+        // What the web SDK adds by itself, in lower case, beside the shop's own spelling.
+        Fault::Generated => pairs.extend(["sessionid", "email"].map(|name| pair(name.into(), "generated"))),
         Fault::Junk(name, raw) => pairs.insert(pairs.len() / 2, format!("\"{name}\":{raw}")),
         Fault::Impossible(name) => pairs.insert(0, format!("\"{name}\":\"sess-1\"")),
         Fault::Nothing | Fault::NoMoment | Fault::BadMoment(_) | Fault::NoObject(_) => {}
@@ -282,19 +287,29 @@ fn value(text: &str, dress: u8) -> String {
     }
 }
 
-/// A moment in one of seven dresses that agree, but for the one in microseconds.
+/// A moment in one of ten dresses that agree, but for the one in microseconds.
 fn moment(at: u8, dress: u8) -> String {
-    // Two moments a millisecond apart, then a second on; some lie before the epoch.
-    let millis = i64::from(at / 2) * 1000 + i64::from(at % 2) - 2000;
-    let time = jiff::Timestamp::from_millisecond(millis).expect("near the epoch");
+    // Two moments a millisecond apart, then a second on; some lie before the epoch, some in our days.
+    let near_epoch = at < 6;
+    let base = if near_epoch { -2_000 } else { 1_793_527_200_000 };
+    let millis = base + i64::from(at % 6 / 2) * 1000 + i64::from(at % 2);
+    let time = jiff::Timestamp::from_millisecond(millis).expect("near the epoch, or in our days");
     let offset = |hours| time.display_with_offset(jiff::tz::offset(hours)).to_string();
+    // Near the epoch a number counts seconds, whatever it was meant to.
+    let seconds = format!("{}{}.{:03}", if millis < 0 { "-" } else { "" }, millis.abs() / 1000, millis.abs() % 1000);
     match dress {
+        0 if near_epoch => format!("\"timestamp\":{seconds}"),
         0 => format!("\"timestamp\":{millis}"),
-        1 => format!("\"time\":{millis}"),
+        1 => format!("\"time\":{seconds}"),
         2 => format!("\"timestamp\":\"{}\"", offset(2)),
         3 => format!("\"time\":\"{}\"", offset(-11)),
         4 => format!("\"timestamp\":\"{time:.3}\",\"time\":1"),
         5 => format!("\"timestamp\":null,\"time\":\"{time:.9}\""),
+        6 => format!("\"timestamp\":\"{seconds}\""),
+        7 if near_epoch => format!("\"time\":\"{millis}e-3\""),
+        7 => format!("\"time\":\"{millis}000\""),
+        8 if near_epoch => format!("\"timestamp\":{millis}.0E-3"),
+        8 => format!("\"timestamp\":{millis}000000"),
         _ => format!("\"timestamp\":\"{:.9}\"", time + jiff::SignedDuration::from_nanos(1999)),
     }
 }

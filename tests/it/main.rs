@@ -16,6 +16,7 @@ mod explain_laws; // every link that explain names is the oracle's, every chain 
 mod faults; // a disk that fails at every write of a replay in turn
 mod floors; // rules that prose cannot hold
 mod following; // the change feed, followed from another thread while commits go on
+mod formats; // what a log may look like, and what is said of one that is not read
 mod harness; // the one place that knows how the engine is called
 mod history; // random logs in which everything collides
 mod journeys; // journeys as people make them, worked out by hand

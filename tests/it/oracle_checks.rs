@@ -25,7 +25,7 @@ pub fn at(seconds: i64, identities: &str) -> String {
             format!("\"{name}\":\"{value}\"")
         })
         .collect();
-    format!(r#"{{"timestamp":{},"user":{{"identities":{{{}}}}}}}"#, seconds * 1000, pairs.join(","))
+    format!(r#"{{"timestamp":{},"user":{{"identities":{{{}}}}}}}"#, seconds, pairs.join(","))
 }
 
 /// The person of an identity and the second since when.
@@ -176,10 +176,10 @@ fn without_a_unique_namespace_every_link_joins() {
 #[test]
 fn one_event_is_time_identities_and_id_or_line() {
     let all = verdict(&[
-        r#"{"id":"7","timestamp":1000,"user":{"identities":{"sessionId":"s"}}}"#,
+        r#"{"id":"7","timestamp":1,"user":{"identities":{"sessionId":"s"}}}"#,
         r#"{"user":{"identities":{"SESSIONID":" s ","email":"null"}},"time":"1970-01-01T01:00:01+01:00","id":7}"#,
-        r#"{"id":"7","timestamp":1001,"user":{"identities":{"sessionId":"s"}}}"#,
-        r#"{"id":"7","timestamp":1000,"user":{"identities":{"sessionId":"t"}}}"#,
+        r#"{"id":"7","timestamp":1.001,"user":{"identities":{"sessionId":"s"}}}"#,
+        r#"{"id":"7","timestamp":1,"user":{"identities":{"sessionId":"t"}}}"#,
         r#"{"timestamp":1000,"user":{"identities":{"sessionId":"s"}}}"#,
         "  {\"timestamp\":1000,\"user\":{\"identities\":{\"sessionId\":\"s\"}}}\r",
         r#"{"timestamp":1000, "user":{"identities":{"sessionId":"s"}}}"#,
@@ -199,6 +199,25 @@ fn moments_are_cut_to_the_microsecond_below_before_the_epoch_too() {
 }
 
 #[test]
+fn numbers_count_what_their_magnitude_says() {
+    for (number, micros) in [
+        ("1762000000", 1_762_000_000_000_000),
+        ("1762000000.25", 1_762_000_000_250_000),
+        ("\"1762000000250\"", 1_762_000_000_250_000),
+        ("1762000000250001", 1_762_000_000_250_001),
+        ("1762000000250001999", 1_762_000_000_250_001),
+        ("1.762e9", 1_762_000_000_000_000),
+        ("-1.0000001", -1_000_001),
+        ("99999999999", 99_999_999_999_000_000),
+        ("100000000000", 100_000_000_000_000),
+    ] {
+        let line = format!(r#"{{"timestamp":{number},"user":{{"identities":{{"sessionId":"s"}}}}}}"#);
+        let all = verdict(&[&line]);
+        assert_eq!(all.events.keys().map(|event| event.time).collect::<Vec<_>>(), [micros], "{number}");
+    }
+}
+
+#[test]
 fn reasons_to_reject() {
     let with = |identities: &str| format!(r#"{{"timestamp":1,"user":{{"identities":{identities}}}}}"#);
     let cases = [
@@ -209,7 +228,9 @@ fn reasons_to_reject() {
         (r#"{"timestamp":1}"#, "no_identity"),
         (&with("{}"), "no_identity"),
         (&with(r#"{"sessionId":"","email":" NULL ","a:b":"x","fax":true,"ecommerceId":0}"#), "no_identity"),
-        (&with(r#"{"sessionId":"s","sessionid":"t"}"#), "conflicting_identities"),
+        (&with(r#"{"sessionId":"s","SessionID":"t"}"#), "conflicting_identities"),
+        (&with(r#"{"sessionid":"s","sessionid":"t"}"#), "conflicting_identities"),
+        (&with(r#"{"ecommerceId":"c","ecommerceid":"d"}"#), "conflicting_identities"),
         (&"x".repeat((1 << 20) + 1), "too_long"),
     ];
     for (line, reason) in cases {
@@ -217,6 +238,9 @@ fn reasons_to_reject() {
         assert_eq!(all.outcomes[0], [Outcome::Rejected(reason)], "{:.80}", line);
         assert_eq!((all.counts.read, all.counts.rejected, all.counts.reasons[reason]), (1, 1, 1));
     }
+    let spelled = verdict(&[&with(r#"{"sessionid":"generated","sessionId":"mine"}"#)]);
+    assert_eq!((spelled.counts.accepted, spelled.counts.spellings), (1, 1));
+    assert!(spelled.id("sessionId:mine").is_some() && spelled.id("sessionId:generated").is_none());
     let agreeing = verdict(&[&with(r#"{"sessionId":"s","SessionId":" s","sessionid":"null"}"#)]);
     assert_eq!((agreeing.counts.accepted, agreeing.sessions), (1, 1));
 }
@@ -239,7 +263,7 @@ fn the_digest_of_one_event_spelt_out() {
     let all = verdict(&[r#"{"id":"x","timestamp":1,"user":{"identities":{"sessionId":"s"}}}"#]);
     let session = xxh3_128(b"sessionid:s").to_le_bytes();
     let event =
-        xxh3_128(&[&1000i64.to_le_bytes()[..], &[2], &1u64.to_le_bytes(), b"x", &session].concat()).to_le_bytes();
+        xxh3_128(&[&1_000_000i64.to_le_bytes()[..], &[2], &1u64.to_le_bytes(), b"x", &session].concat()).to_le_bytes();
     let known = xxh3_128(&[&b"i-"[..], &session, &session].concat());
     let happened = xxh3_128(&[&b"ea"[..], &event, &session].concat());
     assert_eq!(all.digest, format!("{:032x}", known.wrapping_add(happened)));

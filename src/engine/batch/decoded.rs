@@ -10,6 +10,7 @@ use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::reject::Reject;
+use crate::ingest::tally::Tally;
 use crate::model::event::DecodedEvent;
 use crate::model::identity::IdentityId;
 use crate::model::limits::MAX_REJECT_BYTES;
@@ -30,6 +31,8 @@ pub struct DecodedChunk {
     pub rejects: Vec<RejectedLine>,
     /// Identity values that were ignored.
     pub junk: JunkCounts,
+    /// What else was noted.
+    pub tally: Tally,
     /// Lines of the chunk.
     pub lines: u64,
     /// Where in the source it ends.
@@ -58,6 +61,7 @@ impl DecodedChunk {
             rejected: BTreeMap::new(),
             rejects: Vec::new(),
             junk: JunkCounts::default(),
+            tally: Tally::default(),
             lines: 0,
             consumed: 0,
             bytes: 0,
@@ -80,6 +84,7 @@ impl DecodedChunk {
                 rejects.push(RejectedLine { number: line.number, reject, text });
             }
         });
+        self.tally = decoded.tally;
         self.lines = decoded.lines;
         self.consumed = decoded.consumed;
         self.bytes = chunk.end - chunk.start;

@@ -6,11 +6,9 @@ use serde::Serialize;
 
 use crate::engine::batch::decoded::DecodedChunk;
 use crate::ingest::junk::JunkCounts;
+use crate::ingest::tally::Tally;
 use crate::model::error::Error;
 use crate::resolver::Totals;
-
-/// Bytes of a rejected line that show what it is.
-const FIRST_REJECT_BYTES: usize = 200;
 
 /// How far a replay is.
 #[derive(Debug, Clone, Copy)]
@@ -52,8 +50,8 @@ pub struct Summary {
     pub events: EventCounts,
     /// Rejected lines by reason.
     pub rejects: BTreeMap<&'static str, u64>,
-    /// The start of the first rejected line: of a log without any event it shows what it is instead.
-    pub first_reject: Option<String>,
+    /// What else was noted of the log: what its events span, and what it is where it holds none.
+    pub tally: Tally,
     /// Identity values that were ignored.
     pub junk: JunkCounts,
     /// The sources of this replay.
@@ -71,6 +69,11 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Whether lines were read, and none is an event; one that may be half written is left out of account.
+    pub fn all_rejected(&self) -> bool {
+        self.events.rejected == self.events.read && self.events.rejected > self.tally.unfinished
+    }
+
     /// Adds the lines of a chunk. Which of its events are new is known only when its batch is settled.
     pub(crate) fn absorb(&mut self, chunk: &DecodedChunk) {
         let rejected: u64 = chunk.rejected.values().sum();
@@ -79,10 +82,7 @@ impl Summary {
         for (reason, count) in &chunk.rejected {
             *self.rejects.entry(reason).or_default() += count;
         }
-        if let (None, Some(first)) = (&self.first_reject, chunk.rejects.first()) {
-            let start = &first.text[..first.text.len().min(FIRST_REJECT_BYTES)];
-            self.first_reject = Some(String::from_utf8_lossy(start).into_owned());
-        }
+        self.tally.merge(&chunk.tally);
         self.junk.merge(&chunk.junk);
         self.bytes += chunk.bytes;
     }

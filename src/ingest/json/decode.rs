@@ -1,44 +1,52 @@
 //! Whole lines to activities and rejects.
 
-use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::ingest::chunk::Chunk;
 use crate::ingest::fields::Fields;
 use crate::ingest::format::{Decoded, Line, Task};
+use crate::ingest::identities::{Spellings, gather, trim};
 use crate::ingest::json::marks::Marks;
-use crate::ingest::json::members::Members;
+use crate::ingest::json::members::{self, Members};
 use crate::ingest::json::scan::{Fault, Scanner, Token};
-use crate::ingest::junk::NO_NAMESPACE;
+use crate::ingest::looks::LooksLike;
 use crate::ingest::moment;
 use crate::ingest::reject::{Quoted, Reason, Reject};
 use crate::model::event::{DecodedEvent, EventId};
-use crate::model::identity::{Value, canonical_uuid};
-use crate::model::limits::{MAX_EVENT_ID_BYTES, MAX_IDENTITIES_PER_EVENT, MAX_LINE_BYTES, MAX_REJECT_BYTES};
-use crate::model::namespace::NamespaceId;
+use crate::model::identity::canonical_uuid;
+use crate::model::limits::{MAX_EVENT_ID_BYTES, MAX_LINE_BYTES, MAX_REJECT_BYTES};
 use crate::model::time::Time;
 
 /// Bytes whose UTF-8 is checked at once, just before they are scanned: they stay in the first caches, and a broken byte
 /// costs no more than this much its fast way.
 const WINDOW_BYTES: usize = 32 << 10;
 
-/// Spellings of namespaces that are known by their bytes. A log has two or three.
-const MAX_SPELLINGS: usize = 16;
+/// Rejects of a chunk whose keys are noted: the first show what all are like.
+const NOTED_REJECTS: usize = 64;
+
+/// What a time may be, for people.
+const EXPECTED_TIME: &str = "an RFC 3339 text such as 2026-11-01T10:00:00Z or a number counted from 1970";
 
 /// Decodes every line of a chunk.
 pub(super) fn chunk(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decoded {
     if let Some(length) = chunk.overlong {
+        let mut tally = task.tally;
+        tally.looks_like = LooksLike::of_start(&chunk.bytes).filter(|_| chunk.start == 0);
+        tally.first_reject = Some(too_long(length));
         each(Line { number: 0, text: shortened(&chunk.bytes), outcome: Err(too_long(length)) });
+        tally.unfinished += u64::from(chunk.unterminated);
         let consumed = if chunk.unterminated { chunk.start } else { chunk.end };
-        return Decoded { lines: u64::from(!chunk.unterminated), consumed };
+        return Decoded { lines: u64::from(!chunk.unterminated), consumed, tally };
     }
     let mut lines = Lines {
         members: task.fields.tree.as_deref().map_or_else(Members::new, Members::of),
         task,
         marks: Marks::default(),
-        spellings: SmallVec::new(),
+        spellings: Spellings::default(),
         number: 0,
         rejected_last: None,
+        rejects: 0,
+        start: (chunk.start == 0).then_some(&chunk.bytes),
     };
     let bytes = &chunk.bytes[..];
     let mut at = 0;
@@ -52,8 +60,9 @@ pub(super) fn chunk(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>
         at = end;
     }
     let unfinished = lines.rejected_last.filter(|_| chunk.unterminated);
+    lines.task.tally.unfinished += u64::from(unfinished.is_some());
     let consumed = unfinished.map_or(chunk.end, |start| chunk.start + start as u64);
-    Decoded { lines: lines.number - u64::from(chunk.unterminated), consumed }
+    Decoded { lines: lines.number - u64::from(chunk.unterminated), consumed, tally: lines.task.tally }
 }
 
 /// The end of the window that begins at `at`: after a line end, or the end of all.
@@ -82,16 +91,16 @@ struct Lines<'c> {
     task: Task<'c>,
     members: Members,
     marks: Marks,
-    /// Namespaces by their exact spelling.
-    spellings: SmallVec<[(Box<str>, NamespaceId); 4]>,
+    spellings: Spellings,
     /// Line ends passed.
     number: u64,
     /// The start of the last line of the chunk so far, where it was rejected.
     rejected_last: Option<usize>,
+    /// Rejects so far.
+    rejects: usize,
+    /// The start of the source, where the chunk is its first.
+    start: Option<&'c [u8]>,
 }
-
-/// A value to be an identity, before its namespace is looked up.
-type Kept<'a> = SmallVec<[(NamespaceId, Value<'a>); 4]>;
 
 impl Lines<'_> {
     /// Decodes whole lines, which lie at `offset` of the chunk.
@@ -135,6 +144,10 @@ impl Lines<'_> {
             };
             // Only a line that is no JSON may be half of one; what else is wrong with it will not mend when the source grows.
             let rejected = matches!(&outcome, Err(reject) if reject.reason == Reason::Malformed);
+            match &outcome {
+                Ok(event) => self.task.tally.at(event.time),
+                Err(reject) => self.note(line, reject),
+            }
             each(Line { number: self.number, text: line, outcome });
             self.end_line(&mut scanner, rejected.then_some(offset + start));
         }
@@ -167,6 +180,7 @@ impl Lines<'_> {
                         let detail = format_args!("the line is not UTF-8 (at byte {place})");
                         (line.trim_ascii(), Reject::new(Reason::Malformed, detail))
                     };
+                    self.note(text, &reject);
                     each(Line { number: self.number, text, outcome: Err(reject) });
                     self.number += 1;
                     self.rejected_last = Some(offset + start);
@@ -176,90 +190,29 @@ impl Lines<'_> {
         }
     }
 
+    /// Notes what a rejected line shows of the log.
+    #[cold]
+    fn note(&mut self, line: &[u8], reject: &Reject) {
+        let reason = reject.reason;
+        self.rejects += 1;
+        if self.rejects == 1 {
+            let by_start = self.start.and_then(LooksLike::of_start);
+            let by_line = || LooksLike::of_line(line).filter(|_| reason == Reason::Malformed);
+            self.task.tally.looks_like = by_start.or_else(by_line);
+            self.task.tally.first_reject = Some(reject.clone());
+        }
+        if matches!(reason, Reason::NoTimestamp | Reason::NoIdentity) && self.rejects <= NOTED_REJECTS {
+            members::keys(line, |key| self.task.tally.key(key));
+        }
+    }
+
     /// The activity whose fields were read from `line`, which is a part of `text`.
     #[inline(always)]
     fn activity<'a>(&mut self, text: &'a str, line: &str, members: &'a Members) -> Result<DecodedEvent<'a>, Reject> {
         let time = time_of(self.task.fields, text, members)?;
-        let identities = self.identities(text, members)?;
+        let identities = gather(&mut self.task, &mut self.spellings, members.found(text))?;
         let id = event_id(text, members).unwrap_or_else(|| EventId::Line(xxh3_128(line.as_bytes())));
         Ok(DecodedEvent { time, id, identities })
-    }
-
-    #[inline(always)]
-    fn identities<'a>(&mut self, text: &'a str, members: &'a Members) -> Result<Kept<'a>, Reject> {
-        let mut kept = Kept::new();
-        for &(namespace, value) in &members.identities {
-            let (Token::Text(span) | Token::Number(span)) = value else { continue };
-            let value = trim(members.text(text, span));
-            if self.task.junk_list.catches(value, self.task.junk) {
-                continue;
-            }
-            let Some(namespace) = self.namespace(members.text(text, namespace)) else {
-                self.task.junk.add(NO_NAMESPACE);
-                continue;
-            };
-            let value = Value::new(value);
-            match kept.iter().find(|(known, _)| *known == namespace) {
-                None => kept.push((namespace, value)),
-                Some((_, first)) if *first == value => {}
-                Some((_, first)) => return Err(self.conflict(namespace, *first, value)),
-            }
-        }
-        if kept.is_empty() || kept.len() > MAX_IDENTITIES_PER_EVENT {
-            return Err(unusable(self.task.fields, members, kept.len()));
-        }
-        if kept.len() > 1 {
-            kept.sort_unstable_by(|a, b| self.task.namespaces.cmp(a.0, b.0));
-        }
-        Ok(kept)
-    }
-
-    #[inline(always)]
-    fn namespace(&mut self, spelling: &str) -> Option<NamespaceId> {
-        match self.spellings.iter().find(|(known, _)| **known == *spelling) {
-            Some(&(_, id)) => Some(id),
-            None => self.new_spelling(spelling),
-        }
-    }
-
-    #[inline(never)]
-    fn new_spelling(&mut self, spelling: &str) -> Option<NamespaceId> {
-        let id = self.task.namespaces.intern(spelling)?;
-        if self.spellings.len() < MAX_SPELLINGS {
-            self.spellings.push((spelling.into(), id));
-        }
-        Some(id)
-    }
-
-    #[cold]
-    fn conflict(&self, namespace: NamespaceId, first: Value<'_>, second: Value<'_>) -> Reject {
-        let (name, first, second) = (self.task.namespaces.display(namespace), first.to_string(), second.to_string());
-        let detail = format_args!("{name} is both {} and {}", Quoted(&first), Quoted(&second));
-        Reject::new(Reason::Conflict, detail)
-    }
-}
-
-/// `text` without white space around it. Most has none, and shows it in its first and last byte.
-#[inline(always)]
-fn trim(text: &str) -> &str {
-    match text.as_bytes() {
-        [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => text,
-        _ => text.trim(),
-    }
-}
-
-#[cold]
-fn unusable(fields: &Fields, members: &Members, kept: usize) -> Reject {
-    let reject = |detail: &dyn std::fmt::Display| Reject::new(Reason::NoIdentity, detail);
-    let paths = fields.identity_paths();
-    let hold = if paths.len() == 1 { "holds" } else { "hold" };
-    let paths = paths.join(" and ");
-    match members.identities.len() {
-        0 => reject(&format_args!("{paths} {hold} no text or number")),
-        _ if kept == 0 => reject(&format_args!("every value of {paths} is junk")),
-        _ => reject(&format_args!(
-            "it has {kept} identities, and none is taken of more than {MAX_IDENTITIES_PER_EVENT}: so many are a mistake upstream"
-        )),
     }
 }
 
@@ -272,20 +225,22 @@ fn time_of(fields: &Fields, text: &str, members: &Members) -> Result<Time, Rejec
     let (time, seen) = match token {
         Token::Text(span) => {
             let seen = members.text(text, span);
-            (moment::parse(seen), seen)
+            (moment::parse(seen, fields.unit), seen)
         }
         Token::Number(span) => {
             let seen = members.text(text, span);
-            (seen.parse().ok().and_then(Time::from_millis), seen)
+            (moment::number(seen, fields.unit), seen)
         }
-        Token::Other => (None, "neither"),
-        Token::Absent => return Err(no_moment(fields)),
+        Token::Boolean => return Err(wrong_kind(fields, first, "a boolean")),
+        Token::List => return Err(wrong_kind(fields, first, "a list")),
+        Token::Object => return Err(wrong_kind(fields, first, "an object")),
+        Token::Absent => return Err(no_time(fields)),
     };
     time.ok_or_else(|| unreadable(fields, first, seen))
 }
 
 #[cold]
-fn no_moment(fields: &Fields) -> Reject {
+fn no_time(fields: &Fields) -> Reject {
     Reject::new(
         Reason::NoTimestamp,
         match fields.timestamp_path() {
@@ -295,10 +250,22 @@ fn no_moment(fields: &Fields) -> Reject {
     )
 }
 
+/// The name of the field that held the time.
+fn time_name(fields: &Fields, first: bool) -> &str {
+    if first { fields.timestamp_path().unwrap_or("timestamp") } else { "time" }
+}
+
+#[cold]
+fn wrong_kind(fields: &Fields, first: bool, kind: &str) -> Reject {
+    let name = time_name(fields, first);
+    let detail = format_args!("{name} is {kind}, where {EXPECTED_TIME} is expected");
+    Reject::new(Reason::NoTimestamp, detail)
+}
+
 #[cold]
 fn unreadable(fields: &Fields, first: bool, seen: &str) -> Reject {
-    let name = if first { fields.timestamp_path().unwrap_or("timestamp") } else { "time" };
-    let detail = format_args!("{name} is no RFC 3339 text and no whole number of milliseconds: {}", Quoted(seen));
+    let name = time_name(fields, first);
+    let detail = format_args!("{name} is not {EXPECTED_TIME}: {}", Quoted(seen));
     Reject::new(Reason::NoTimestamp, detail)
 }
 

@@ -105,7 +105,7 @@ fn an_object_and_single_fields_say_one_thing_together() {
 }
 
 #[test]
-fn a_reject_names_the_fields_of_the_fields() {
+fn a_reject_names_the_fields() {
     let told = |fields: &Fields, line: &str| {
         let mut told = String::new();
         let (mut namespaces, mut junk) = (Namespaces::new(Levels::default()), JunkCounts::new());
@@ -117,8 +117,8 @@ fn a_reject_names_the_fields_of_the_fields() {
     assert_eq!(told(&single(), "{}"), "there is no meta.at");
     assert_eq!(told(&both(), "{}"), "there is neither timestamp nor time");
     let soon = r#"{"meta":{"at":"soon"}}"#;
-    assert!(told(&single(), soon).starts_with("meta.at is no RFC 3339 text"), "{}", told(&single(), soon));
-    assert!(told(&both(), r#"{"time":"soon"}"#).starts_with("time is no RFC 3339 text"));
+    assert!(told(&single(), soon).starts_with("meta.at is not an RFC 3339 text"), "{}", told(&single(), soon));
+    assert!(told(&both(), r#"{"time":"soon"}"#).starts_with("time is not an RFC 3339 text"));
     assert_eq!(
         told(&single(), r#"{"meta":{"at":1}}"#),
         r"userId and context.tr\.aits.email and anonymousId hold no text or number"

@@ -1,6 +1,8 @@
 //! The few fields of an activity that identity needs, found in its line.
 
 use crate::ingest::fields::{Target, Tree};
+use crate::ingest::identities::Found;
+use crate::ingest::json::marks::Marks;
 use crate::ingest::json::scan::{Fault, Scanner, Span, Token, unescape};
 
 /// Where the fields of one line lie. Kept from line to line, so that nothing is allocated for one.
@@ -9,7 +11,7 @@ pub(super) struct Members {
     pub timestamp: Token,
     pub time: Token,
     pub id: Token,
-    /// Namespaces and values of `user.identities` that are text or numbers, as they were met.
+    /// Namespaces and values of `user.identities`, as they were met; null is no value.
     pub identities: Vec<(Span, Token)>,
     /// Where there are single fields: what each held.
     singles: Vec<Token>,
@@ -101,7 +103,7 @@ impl Members {
         }
         // Only now: their names are decoded already.
         let singles = self.names.iter().zip(&self.singles);
-        let held = singles.filter(|(_, value)| matches!(value, Token::Text(_) | Token::Number(_)));
+        let held = singles.filter(|(_, value)| **value != Token::Absent);
         self.identities.extend(held.map(|(&name, &value)| (name, value)));
         Ok(())
     }
@@ -164,6 +166,20 @@ impl Members {
         if span.escaped { &self.decoded[span.start..span.end] } else { &text[span.start..span.end] }
     }
 
+    /// The identities with their texts.
+    #[inline(always)]
+    pub fn found<'t>(&'t self, text: &'t str) -> impl Iterator<Item = (&'t str, Found<'t>)> + Clone {
+        self.identities.iter().map(move |&(namespace, value)| {
+            let found = match value {
+                Token::Text(span) | Token::Number(span) => Found::Text(self.text(text, span)),
+                Token::List => Found::List,
+                Token::Object => Found::Object,
+                Token::Boolean | Token::Absent => Found::Boolean,
+            };
+            (self.text(text, namespace), found)
+        })
+    }
+
     fn user(&mut self, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
         self.identities.clear();
         if scanner.white() != b'{' {
@@ -194,9 +210,16 @@ impl Members {
     #[inline(always)]
     fn identity(&mut self, scanner: &mut Scanner<'_>, namespace: Span, depth: u32) -> Result<(), Fault> {
         let value = self.token(scanner, depth)?;
-        if let Token::Text(_) | Token::Number(_) = value {
-            self.escaped |= namespace.escaped;
-            self.identities.push((namespace, value));
+        match value {
+            Token::Absent => {}
+            Token::Text(_) | Token::Number(_) => {
+                self.escaped |= namespace.escaped;
+                self.identities.push((namespace, value));
+            }
+            // Counted, and its name read by nobody.
+            Token::Boolean | Token::List | Token::Object => {
+                self.identities.push((Span { start: 0, end: 0, escaped: false }, value));
+            }
         }
         Ok(())
     }
@@ -283,4 +306,21 @@ fn is(text: &str, scanner: &Scanner<'_>, key: Span, name: &[u8]) -> bool {
     }
     let mut plain = String::new();
     unescape(&text[key.start..key.end], &mut plain).is_ok() && plain.as_bytes() == name
+}
+
+/// The keys of the object that `line` is, as long as `each` says true.
+pub(super) fn keys(line: &[u8], mut each: impl FnMut(&str) -> bool) {
+    let Ok(text) = std::str::from_utf8(line) else { return };
+    let mut marks = Marks::default();
+    marks.make(line);
+    let mut plain = String::new();
+    // What is no object was rejected for that.
+    let _ = Scanner::new(text, &marks).object(|scanner, key| {
+        plain.clear();
+        let known = unescape(&text[key.start..key.end], &mut plain);
+        if known.is_ok() && !each(&plain) {
+            return Err(Fault::After);
+        }
+        scanner.skip(1)
+    });
 }

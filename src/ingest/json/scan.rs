@@ -67,8 +67,9 @@ pub(super) enum Token {
     Absent,
     Text(Span),
     Number(Span),
-    /// A boolean, list or object.
-    Other,
+    Boolean,
+    List,
+    Object,
 }
 
 /// A place in a text.
@@ -150,7 +151,9 @@ impl<'a> Scanner<'a> {
                 Ok(Token::Number(Span { start, end: self.at, escaped: false }))
             }
             b'n' => self.literal(b"null").map(|()| Token::Absent),
-            _ => self.skip(depth).map(|()| Token::Other),
+            b'[' => self.skip(depth).map(|()| Token::List),
+            b'{' => self.skip(depth).map(|()| Token::Object),
+            _ => self.skip(depth).map(|()| Token::Boolean),
         }
     }
 

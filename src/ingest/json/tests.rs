@@ -16,9 +16,11 @@ use crate::ingest::fields::Fields;
 use crate::ingest::format::Decoded;
 use crate::ingest::json::scan::MAX_DEPTH;
 use crate::ingest::junk::JunkCounts;
+use crate::ingest::looks::LooksLike;
+use crate::ingest::moment;
 use crate::ingest::reject::Reason;
 use crate::model::event::EventId;
-use crate::model::limits::{MAX_IDENTITIES_PER_EVENT, MAX_LINE_BYTES, MAX_REJECT_BYTES};
+use crate::model::limits::{MAX_IDENTITIES_PER_EVENT, MAX_KEYS_MET, MAX_LINE_BYTES, MAX_REJECT_BYTES};
 use crate::model::namespace::{Levels, Namespaces};
 use crate::model::settings::Junk;
 use crate::model::time::Time;
@@ -162,17 +164,20 @@ fn the_last_of_equal_keys_counts() {
         Outcome::Event { time, .. } => Ok(time.as_micros()),
         Outcome::Reject(reason) => Err(reason),
     };
-    assert_eq!(time(r#""timestamp":1,"timestamp":2"#), Ok(2_000));
-    assert_eq!(time(r#""time":3,"timestamp":2,"timestamp":null"#), Ok(3_000));
+    assert_eq!(time(r#""timestamp":1,"timestamp":2"#), Ok(2_000_000));
+    assert_eq!(time(r#""time":3,"timestamp":2,"timestamp":null"#), Ok(3_000_000));
     assert_eq!(time(r#""time":"1970-01-01T00:00:00.0000019Z""#), Ok(1));
     assert_eq!(time(r#""t\u0069me":"1970-01-01T00:00:00.00\u0030Z""#), Ok(0));
+    for same in ["1.762e9", "1762000000", "1762000000000.0", r#""1762000000""#, r#""2025-11-01T12:26:40Z""#] {
+        assert_eq!(time(&format!("\"timestamp\":{same}")), Ok(1_762_000_000_000_000), "{same}");
+    }
     for none in [
         r#""x":1"#,
         r#""timestamp":"soon","time":1"#,
-        r#""timestamp":1.5"#,
-        r#""timestamp":1e3"#,
+        r#""timestamp":"01""#,
+        r#""timestamp":1e30"#,
         r#""timestamp":true"#,
-        r#""timestamp":99999999999999999"#,
+        r#""timestamp":999999999999999999999999"#,
         r#""time":null"#,
         r#""time":[1]"#,
     ] {
@@ -180,6 +185,75 @@ fn the_last_of_equal_keys_counts() {
     }
     let users = r#"{"timestamp":0,"id":1,"user":{"identities":{"x":"y"},"identities":{"z":"1"}},"user":{"identities":{"a":"b"}}}"#;
     assert_eq!(one(users), named(&[("a", "b")]));
+}
+
+#[test]
+fn of_two_spellings_the_one_that_is_not_all_lower_case_wins() {
+    let told = |identities: &str| {
+        let line = format!(r#"{{"timestamp":0,"id":1,"user":{{"identities":{identities}}}}}"#);
+        let (mut lines, decoded) = decode(&whole(line.as_bytes()), &mut JunkCounts::new());
+        (lines.remove(0).2, decoded.tally.spellings)
+    };
+    let mine = |count| (named(&[("sessionId", "mine"), ("ecommerceId", "anna")]), count);
+    for (identities, expected) in [
+        (r#"{"ecommerceId":"anna","sessionId":"mine","sessionid":"generated-1"}"#, mine(1)),
+        (r#"{"sessionid":"generated-1","sessionId":"mine","ecommerceId":"anna"}"#, mine(1)),
+        (r#"{"sessionid":"mine","sessionId":"mine","ecommerceId":"anna"}"#, mine(0)),
+        (r#"{"sessionid":"a","sessionId":"mine","sessionid":"b","SESSIONID":"mine","ecommerceId":"anna"}"#, mine(1)),
+        (r#"{"sessionid":"mine","sessionId":"null","ecommerceId":"anna"}"#, mine(0)),
+        (r#"{"sessionid":"mine","sessionId":"mine","sessionid":"b","ecommerceId":"anna"}"#, mine(1)),
+        (r#"{"\u0073essionId":"mine","sess\u0069onid":"b","ecommerceId":"anna"}"#, mine(1)),
+    ] {
+        assert_eq!(told(identities), expected, "{identities}");
+    }
+    for conflict in [
+        r#"{"sessionid":"a","sessionid":"b"}"#,
+        r#"{"sessionId":"a","SESSIONID":"b"}"#,
+        r#"{"sessionId":"a","sessionId":"b","sessionid":"a"}"#,
+        r#"{"ecommerceId":"a","ecommerceid":"b"}"#,
+        r#"{"ecommerceId":"a","eCommerceId":"b"}"#,
+        r#"{"sessionId":"mine","sessionid":"b","ecommerceid":"a","ecommerceId":"b"}"#,
+    ] {
+        assert_eq!(told(conflict), (Outcome::Reject(Reason::Conflict), 0), "{conflict}");
+    }
+}
+
+#[test]
+fn what_is_no_text_is_counted_by_its_kind() {
+    let mut junk = JunkCounts::new();
+    let line = |identities: &str| format!(r#"{{"timestamp":0,"id":1,"user":{{"identities":{identities}}}}}"#);
+    let text = [
+        line(r#"{"a":["x"],"b":[],"c":{"x":"y"},"d":true,"e":false,"f":null,"g":"x"}"#),
+        line(r#"{"a":[1]},"identities":{"a":{}}"#),
+    ];
+    let (lines, _) = decode(&whole(text.join("\n").as_bytes()), &mut junk);
+    assert_eq!(lines[0].2, named(&[("g", "x")]));
+    assert_eq!(lines[1].2, Outcome::Reject(Reason::NoIdentity));
+    let counts: Vec<_> = junk.iter().collect();
+    assert_eq!(counts, [("(boolean)", 2), ("(list)", 2), ("(object)", 2)]);
+}
+
+#[test]
+fn the_tally_says_what_the_lines_span_and_what_they_are() {
+    let tally = |text: &[u8]| decode(&whole(text), &mut JunkCounts::new()).1.tally;
+    let at = |time: u64| format!("{{\"time\":{time},\"user\":{{\"identities\":{{\"a\":\"b\"}}}}}}\n");
+    let spans = tally(format!("{}{}{{\n{}", at(7), at(3), at(5)).as_bytes());
+    assert_eq!(spans.span, Some((Time::from_micros(3_000_000), Time::from_micros(7_000_000))));
+    let keys = tally(b"{\"ts\":1,\"user\\u0049d\":{\"x\":2}}\n{\"time\":1,\"ts\":2,\"\\ud83d\":1}\nx\n");
+    assert_eq!(keys.keys, ["ts", "userId", "time"]);
+    let many = (0..100).map(|key| format!("\"k{key}\":1")).collect::<Vec<_>>().join(",");
+    assert_eq!(tally(format!("{{{many}}}").as_bytes()).keys.len(), MAX_KEYS_MET);
+    assert_eq!(tally(at(1).as_bytes()).keys.len(), 0);
+    for (text, expected) in [
+        (&b"time,session\n1,2\n"[..], Some(LooksLike::Csv)),
+        (b"\xFF\xFE{\0\n\0", Some(LooksLike::Utf16)),
+        (b"PK\x03\x04\n{\n", Some(LooksLike::Zip)),
+        (b"{\"time\":1}\na,b\n", None),
+    ] {
+        assert_eq!(tally(text).looks_like, expected, "{text:?}");
+    }
+    let elsewhere = Chunk { start: 10, end: 20, ..whole(b"PK\x03\x04") };
+    assert_eq!(decode(&elsewhere, &mut JunkCounts::new()).1.tally.looks_like, None);
 }
 
 #[test]
@@ -221,7 +295,7 @@ fn lines_are_numbered_and_each_ends_somewhere() {
         ]
     );
     assert_eq!(lines[1].1, good.as_bytes());
-    assert_eq!(decoded, Decoded { lines: 8, consumed: bytes.len() as u64 });
+    assert_eq!((decoded.lines, decoded.consumed), (8, bytes.len() as u64));
 }
 
 #[test]
@@ -235,7 +309,7 @@ fn a_half_written_last_line_is_read_again() {
         let chunk = Chunk { start: 100, end: 100 + bytes.len() as u64, ..whole(&bytes) };
         let (lines, decoded) = decode(&chunk, &mut JunkCounts::new());
         assert_eq!(lines[1].2, Outcome::Reject(Reason::Malformed));
-        assert_eq!(decoded, Decoded { lines: 1, consumed: 100 + good.len() as u64 + 1 });
+        assert_eq!((decoded.lines, decoded.consumed), (1, 100 + good.len() as u64 + 1));
     }
 }
 
@@ -334,28 +408,51 @@ fn expected(json: &Json, line: &str) -> Outcome {
     }
     let field = |name: &str| json.get(name).filter(|value| !value.is_null());
     let time = field("timestamp").or(field("time")).and_then(|value| match value {
-        Json::String(text) => Time::parse(text),
-        value => value.as_i64().and_then(Time::from_millis),
+        Json::String(text) => Time::parse(text).or_else(|| moment::number(text, None)),
+        value => {
+            let number = value.as_i64()?;
+            let micros = match number.unsigned_abs() {
+                ..100_000_000_000 => number.checked_mul(1_000_000)?,
+                100_000_000_000..100_000_000_000_000 => number.checked_mul(1_000)?,
+                100_000_000_000_000..100_000_000_000_000_000 => number,
+                _ => number.div_euclid(1_000),
+            };
+            Time::in_calendar(micros)
+        }
     });
     let Some(time) = time else { return Outcome::Reject(Reason::NoTimestamp) };
     let mut identities: Vec<(String, String)> = Vec::new();
+    let mut said: BTreeMap<String, Vec<(bool, String)>> = BTreeMap::new();
     let none = serde_json::Map::new();
     let all = json.pointer("/user/identities").and_then(Json::as_object).unwrap_or(&none);
-    for (name, value) in all {
+    for (spelling, value) in all {
         let Some(value) = number(value) else { continue };
-        if value.is_empty() || ["null", "0"].contains(&value.as_str()) || name.is_empty() || name.contains(':') {
+        if value.is_empty() || ["null", "0"].contains(&value.as_str()) || spelling.is_empty() || spelling.contains(':')
+        {
             continue;
         }
-        let name = match name.to_ascii_lowercase().as_str() {
+        let name = match spelling.to_ascii_lowercase().as_str() {
             "sessionid" => "sessionId".to_string(),
             "ecommerceid" => "ecommerceId".to_string(),
             other => other.to_string(),
         };
-        match identities.iter().find(|(known, _)| *known == name) {
-            None => identities.push((name, value)),
-            Some((_, first)) if *first == value => {}
-            Some(_) => return Outcome::Reject(Reason::Conflict),
+        said.entry(name).or_default().push((spelling.to_ascii_lowercase() == *spelling, value));
+    }
+    for (name, values) in said {
+        let differ = |values: &[&String]| values.iter().any(|value| *value != values[0]);
+        let of = |lower: bool| values.iter().filter(move |one| one.0 == lower).map(|one| &one.1).collect::<Vec<_>>();
+        let all: Vec<_> = values.iter().map(|one| &one.1).collect();
+        let chosen = if name == "ecommerceId" {
+            all
+        } else if of(false).is_empty() {
+            of(true)
+        } else {
+            of(false)
+        };
+        if differ(&chosen) {
+            return Outcome::Reject(Reason::Conflict);
         }
+        identities.push((name, chosen[0].clone()));
     }
     if identities.is_empty() {
         return Outcome::Reject(Reason::NoIdentity);
@@ -398,14 +495,16 @@ pub(super) fn json_text() -> impl Strategy<Value = String> {
 /// An activity, most often a good one, its members in any order, with others between.
 fn activity() -> impl Strategy<Value = String> {
     let value = prop_oneof![
-        4 => Just(r#""v1""#.to_string()), 2 => Just(r#"" v1 ""#.to_string()), 2 => Just("18278".to_string()),
+        4 => Just(r#""v1""#.to_string()), 1 => Just(r#""v2""#.to_string()), 2 => Just(r#"" v1 ""#.to_string()), 2 => Just("18278".to_string()),
         1 => Just(r#""null""#.to_string()), 1 => Just("0".to_string()), 1 => Just(r#""\u0076\u0031""#.to_string()), 1 => json_leafless(),
         1 => Just(r#""v\uDBFF""#.to_string()),
     ];
     let name = proptest::sample::select(vec![
         "sessionId",
+        "sessionid",
+        "SESSIONID",
         "ecommerceId",
-        "eCommerceId",
+        "ecommerceid",
         r"\u0065mail",
         "email",
         "",
@@ -429,7 +528,7 @@ fn activity() -> impl Strategy<Value = String> {
     let user = prop_oneof![9 => identities.prop_map(|all| format!(r#"{{"traits":{{"age":45}}, "identities":{all}}}"#)), 1 => json_text()];
     let time = prop_oneof![
         4 => Just(r#""2026-11-01T10:00:00.000Z""#.to_string()), 2 => Just("1793527200000".to_string()),
-        1 => Just(r#""2026-11-01T10:00:00+02:00""#.to_string()), 1 => Just("null".to_string()), 1 => json_text(),
+        1 => Just(r#""2026-11-01T10:00:00+02:00""#.to_string()), 1 => Just(r#""1793527200.5""#.to_string()), 1 => any::<i64>().prop_map(|number| number.to_string()), 1 => Just("null".to_string()), 1 => json_text(),
     ];
     let member = prop_oneof![
         time.clone().prop_map(|value| format!("\"time\":{value}")),

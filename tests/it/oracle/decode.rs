@@ -1,13 +1,13 @@
 //! What a line says: an event, or why it is none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Event, Id, Rules, Tag};
+use super::{Counts, Event, Id, Rules, Tag};
 
 /// The members of a JSON object as they are written, in order, repeats included.
 struct Members(Vec<(Box<RawValue>, Box<RawValue>)>);
@@ -58,8 +58,8 @@ fn is_whole(raw: &str) -> bool {
     !raw.starts_with('"') || scalar(raw).is_some()
 }
 
-/// Reads a line without white space around it, and counts the junk in it.
-pub fn decode(rules: &Rules, line: &str, junk: &mut BTreeMap<String, u64>) -> Result<Event, &'static str> {
+/// Reads a line without white space around it, and counts the junk in it and the spellings that gave way.
+pub fn decode(rules: &Rules, line: &str, counts: &mut Counts) -> Result<Event, &'static str> {
     if line.len() > 1 << 20 {
         return Err("too_long");
     }
@@ -79,28 +79,50 @@ pub fn decode(rules: &Rules, line: &str, junk: &mut BTreeMap<String, u64>) -> Re
     if given.is_none() {
         return Err("no_identity");
     }
-    let mut ids: Vec<Id> = Vec::new();
+    for (_, value) in given.iter().flat_map(|given| &given.0) {
+        let kind = match value.get().as_bytes()[0] {
+            b'[' => "(list)",
+            b'{' => "(object)",
+            b't' | b'f' => "(boolean)",
+            _ => continue,
+        };
+        *counts.junk.entry(kind.to_owned()).or_default() += 1;
+    }
+    // By namespace, in level order: the values of its spellings.
+    let mut said: BTreeMap<_, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for (namespace, value) in named {
         let (Some(namespace), Some(value)) = (scalar(namespace.get()), scalar(value.get())) else { continue };
         let value = value.trim();
         let Some(level) = level(rules, &namespace) else { continue };
         if let Some(word) = junk_word(rules, value) {
-            *junk.entry(word).or_default() += 1;
+            *counts.junk.entry(word).or_default() += 1;
             continue;
         }
         if value.len() > 1 << 10 {
             continue;
         }
-        ids.push(Id { level, namespace: namespace.to_ascii_lowercase(), value: value.to_owned() });
+        let spellings = said.entry((level, namespace.to_ascii_lowercase())).or_default();
+        spellings.entry(namespace).or_default().insert(value.to_owned());
     }
-    ids.sort();
-    ids.dedup();
-    if ids.is_empty() {
+    if said.is_empty() {
         return Err("no_identity");
     }
-    if ids.windows(2).any(|two| two[0].namespace == two[1].namespace) {
-        return Err("conflicting_identities");
+    let mut ids: Vec<Id> = Vec::new();
+    let mut gave_way = 0;
+    for ((level, namespace), spellings) in said {
+        let all: BTreeSet<&String> = spellings.values().flatten().collect();
+        let not_all_lower: BTreeSet<&String> =
+            spellings.iter().filter(|(spelling, _)| **spelling != namespace).flat_map(|(_, values)| values).collect();
+        let is_unique = level.0 == 3;
+        let winners = if is_unique || not_all_lower.is_empty() { &all } else { &not_all_lower };
+        if winners.len() > 1 {
+            return Err("conflicting_identities");
+        }
+        gave_way += u64::from(all.len() > 1);
+        ids.extend(winners.iter().map(|value| Id { level, namespace: namespace.clone(), value: (*value).clone() }));
     }
+    ids.sort();
+    counts.spellings += gave_way;
     let tag = match activity.get("id").and_then(scalar) {
         Some(id) => Tag::Id(id),
         None => Tag::Line(xxh3_128(line.as_bytes())),
@@ -108,19 +130,49 @@ pub fn decode(rules: &Rules, line: &str, junk: &mut BTreeMap<String, u64>) -> Re
     Ok(Event { time, tag, ids })
 }
 
-/// Microseconds: from RFC 3339 text, or integer milliseconds.
+/// Microseconds: from RFC 3339 text, or a number, which may stand in a text.
 fn moment(raw: &str) -> Option<i64> {
     match serde_json::from_str::<serde_json::Value>(raw).ok()? {
+        serde_json::Value::String(text) if serde_json::from_str::<serde_json::Number>(&text).is_ok() => {
+            // A text that holds more than a number is none, white space included.
+            number(&text).filter(|_| text.trim() == text)
+        }
         serde_json::Value::String(text) => {
             let time: jiff::Timestamp = text.parse().ok()?;
             i64::try_from(time.as_nanosecond().div_euclid(1000)).ok()
         }
-        serde_json::Value::Number(number) => {
-            let millis = number.as_i64()?;
-            jiff::Timestamp::from_millisecond(millis).ok().map(|_| millis * 1000)
-        }
+        serde_json::Value::Number(_) => number(raw),
         _ => None,
     }
+}
+
+/// Microseconds of a number: below 10^11 it counts seconds, below 10^14 milliseconds, below 10^17 microseconds, and else
+/// nanoseconds. Worked out by moving the point in its digits, not by arithmetic.
+fn number(raw: &str) -> Option<i64> {
+    let (negative, raw) = raw.strip_prefix('-').map_or((false, raw), |rest| (true, rest));
+    let (digits, exponent) = raw.split_once(['e', 'E']).unwrap_or((raw, "0"));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let exponent: i64 = exponent.parse().ok()?;
+    if exponent.abs() > 1_000 {
+        let nothing = (whole.to_owned() + fraction).chars().all(|digit| digit == '0');
+        return if nothing || exponent < 0 { Some(-i64::from(negative && !nothing)) } else { None };
+    }
+    // So many zeros on both sides that the point never leaves them.
+    let zeros = "0".repeat(1_100);
+    let all = format!("{zeros}{whole}{fraction}{zeros}");
+    let point = zeros.len() as i64 + whole.len() as i64 + exponent;
+    let before = |point: i64| all[..point as usize].trim_start_matches('0');
+    let shift = match before(point).len() {
+        ..=11 => 6,
+        12..=14 => 3,
+        15..=17 => 0,
+        _ => -3,
+    };
+    let (whole, rest) = (before(point + shift), &all[(point + shift) as usize..]);
+    let size: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let more = rest.chars().any(|digit| digit != '0');
+    let micros = if negative { -size - i64::from(more) } else { size };
+    jiff::Timestamp::from_microsecond(micros).ok().map(|_| micros)
 }
 
 fn level(rules: &Rules, namespace: &str) -> Option<(u8, usize)> {

@@ -180,8 +180,10 @@ pub struct Counts {
     pub rejected: u64,
     /// By reason, where not zero.
     pub reasons: BTreeMap<&'static str, u64>,
-    /// Junk values in lower case, without their quotes, over all lines with a moment, repeats included.
+    /// Junk values in lower case, without their quotes, or the kind of what is no text, over all lines with a moment, repeats included.
     pub junk: BTreeMap<String, u64>,
+    /// How often a spelling of a namespace gave way to another on an event, repeats included.
+    pub spellings: u64,
 }
 
 /// Pairs (session, customer) whose link counts as never seen.
@@ -221,7 +223,7 @@ fn judge_line(rules: &Rules, line: &str, events: &mut BTreeSet<Event>, counts: &
         return Outcome::Blank;
     }
     counts.read += 1;
-    match decode(rules, line, &mut counts.junk) {
+    match decode(rules, line, counts) {
         Ok(event) if events.insert(event.clone()) => {
             counts.accepted += 1;
             Outcome::Accepted(event)

@@ -1,0 +1,87 @@
+//! What is noted of a log beside its events and rejects: what it spans, and what it is where it holds no events.
+
+use crate::ingest::looks::LooksLike;
+use crate::ingest::reject::Reject;
+use crate::model::limits::MAX_KEYS_MET;
+use crate::model::time::Time;
+
+/// What is noted of a chunk, or of all chunks of a replay.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How often a namespace was spelled in several ways on one event, with different values, and a spelling gave way.
+    pub spellings: u64,
+    /// The times of the earliest and the latest event.
+    pub span: Option<(Time, Time)>,
+    /// Rejected lines that may be half written: without a line end at the end of their source, they are read again when it has grown.
+    pub unfinished: u64,
+    /// Why the first rejected line was rejected.
+    pub first_reject: Option<Reject>,
+    /// What the first rejected line shows the log to be.
+    pub looks_like: Option<LooksLike>,
+    /// Keys of rejected objects, as they were met: at most [`MAX_KEYS_MET`].
+    pub keys: Vec<String>,
+}
+
+impl Tally {
+    /// Notes the time of an event.
+    #[inline(always)]
+    pub(super) fn at(&mut self, time: Time) {
+        self.span = Some(match self.span {
+            None => (time, time),
+            Some((first, last)) => (first.min(time), last.max(time)),
+        });
+    }
+
+    /// Notes a key of a rejected object; false when there is no room for more.
+    pub(super) fn key(&mut self, key: &str) -> bool {
+        let room = self.keys.len() < MAX_KEYS_MET;
+        if room && !self.keys.iter().any(|known| known == key) {
+            self.keys.push(key.to_owned());
+        }
+        room
+    }
+
+    /// Adds what was noted of what follows.
+    pub fn merge(&mut self, next: &Self) {
+        self.spellings += next.spellings;
+        self.unfinished += next.unfinished;
+        if let Some((first, last)) = next.span {
+            self.at(first);
+            self.at(last);
+        }
+        self.first_reject = self.first_reject.take().or_else(|| next.first_reject.clone());
+        self.looks_like = self.looks_like.or(next.looks_like);
+        for key in &next.keys {
+            self.key(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::reject::Reason;
+
+    #[test]
+    fn what_is_noted_adds_up_and_is_bounded() {
+        let time = Time::from_micros;
+        let mut all = Tally { keys: vec!["ts".into()], ..Tally::default() };
+        let chunk = Tally {
+            spellings: 2,
+            unfinished: 1,
+            span: Some((time(5), time(7))),
+            looks_like: Some(LooksLike::Xz),
+            keys: ["userId".into(), "ts".into()].into(),
+            first_reject: Some(Reject::new(Reason::NoTimestamp, "a")),
+        };
+        all.merge(&chunk);
+        all.merge(&Tally { looks_like: Some(LooksLike::Csv), span: Some((time(-1), time(6))), ..chunk.clone() });
+        assert_eq!((all.spellings, all.unfinished), (4, 2));
+        assert_eq!((all.span, all.looks_like), (Some((time(-1), time(7))), Some(LooksLike::Xz)));
+        assert_eq!(all.keys, ["ts", "userId"]);
+        all.merge(&Tally { first_reject: Some(Reject::new(Reason::NoTimestamp, "b")), ..Tally::default() });
+        assert_eq!(all.first_reject.as_ref().map(|reject| &*reject.detail), Some("a"));
+        all.merge(&Tally { keys: (0..1_000).map(|key| key.to_string()).collect(), ..Tally::default() });
+        assert_eq!(all.keys.len(), MAX_KEYS_MET);
+    }
+}
