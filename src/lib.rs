@@ -26,13 +26,20 @@
 //! | 1 | [`ingest`] | how do bytes become events? |
 //! | 1 | [`graph`] | who is the same person? |
 //! | 1 | [`store`] | what survives a crash? |
-//! | 1 | [`generate`] | what does a shop's log look like? |
+//! | 1 | `generate` | what does a shop's log look like? |
 //! | 2 | [`resolver`] | who is this session? |
 //! | 3 | [`engine`] | how does a batch become durable? |
 //! | 3 | [`export`] | how does the answer leave? |
 //!
 //! The command `backstitch` stands on top of it (floor 4) and uses this public face alone. The feature `cli`, on by
-//! default, brings it; without the feature a library user compiles none of it.
+//! default, brings it; a library user switches the default off, and adds what is needed of the rest:
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `gzip`, `zstd` | sources compressed with them |
+//! | `csv` | rows as CSV |
+//! | `picture` | people as pictures: SVG, and the language of Graphviz |
+//! | `generate` | the generator of logs |
 //!
 //! The result of a replay is a function of the *set* of events: not of their order, of files, batches, threads,
 //! restarts, or of how often the log is replayed. [`Totals::digest`](resolver::Totals::digest) shows it: equal facts, equal digest.
@@ -52,6 +59,7 @@
 
 pub mod engine;
 pub mod export;
+#[cfg(feature = "generate")]
 pub mod generate;
 pub mod graph;
 pub mod ingest;

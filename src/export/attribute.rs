@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::atomic::AtomicBool;
 
-use crate::export::rows::{RowFormat, csv_to};
+#[cfg(feature = "csv")]
+use crate::export::columns;
+use crate::export::rows::RowFormat;
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::error::IngestError;
@@ -15,10 +17,7 @@ use crate::ingest::pipeline::{self, PipelineError, Step};
 use crate::ingest::reader::{self, SourceReader};
 use crate::ingest::tally::Tally;
 use crate::model::error::{Error, ErrorKind};
-use crate::model::event::DecodedEvent;
-use crate::model::identity::Identity;
-use crate::model::namespace::{NamespaceId, Namespaces};
-use crate::model::person::AttributionKind;
+use crate::model::namespace::Namespaces;
 use crate::model::settings::Junk;
 use crate::resolver::{Attributor, View};
 
@@ -97,8 +96,10 @@ pub fn attribute(job: Attribute<'_>, out: &mut dyn Write) -> Result<Exported, Ex
     let bytes_total = inputs.iter().map(Input::file_bytes).sum();
     let work = Work { attributor: view.attributor()?, decoder: Decoder::new(junk, fields), format };
     let mut exported = Exported::default();
-    if format == RowFormat::Csv {
-        out.write_all(b"time,session,id,person,attribution\n")?;
+    match format {
+        RowFormat::Ndjson => {}
+        #[cfg(feature = "csv")]
+        RowFormat::Csv => out.write_all(columns::ATTRIBUTED)?,
     }
     let pool = pipeline::pool(None)?;
     let rows_of = |chunk: &Chunk, spare: Option<AttributedChunk>| work.chunk(chunk, spare.unwrap_or_default());
@@ -172,74 +173,52 @@ impl Work {
     }
 
     /// Writes the rows whose namespaces are `named` (by the same ids as in `namespaces`).
-    fn rows(
-        &self,
-        chunk: &Chunk,
-        named: &Namespaces,
-        namespaces: &mut Namespaces,
-        mut room: Vec<u8>,
-    ) -> AttributedChunk {
-        room.clear();
-        let (mut lines, room) = if self.format == RowFormat::Csv { (Vec::new(), room) } else { (room, Vec::new()) };
-        // One for all rows: each has room of its own to fill.
-        let mut csv = csv_to(room);
+    fn rows(&self, chunk: &Chunk, named: &Namespaces, namespaces: &mut Namespaces, room: Vec<u8>) -> AttributedChunk {
+        let mut rows = Rows::new(self.format, room);
         let mut events = 0;
         let mut rejected = BTreeMap::new();
         let decoded = self.decoder.chunk(chunk, namespaces, &mut JunkCounts::new(), |line| match line.outcome {
             Ok(event) if event.identities.iter().all(|(namespace, _)| usize::from(namespace.0) < named.len()) => {
                 let (person, kind) = self.attributor.attribute(named, &event);
-                match self.format {
-                    RowFormat::Ndjson => self.decoder.write_attributed(chunk, line.text, &person, kind, &mut lines),
-                    RowFormat::Csv => push_csv(&mut csv, &event, &person, kind),
+                match &mut rows {
+                    Rows::Ndjson(lines) => self.decoder.write_attributed(chunk, line.text, &person, kind, lines),
+                    #[cfg(feature = "csv")]
+                    Rows::Csv(csv) => columns::push_attributed(csv, &event, &person, kind),
                 }
                 events += 1;
             }
             Ok(_) => {}
             Err(reject) => *rejected.entry(reject.reason.word()).or_default() += 1,
         });
-        let bytes = match self.format {
-            RowFormat::Ndjson => lines,
+        AttributedChunk { bytes: rows.into_bytes(), events, rejected, tally: decoded.tally }
+    }
+}
+
+/// Rows as they are being written.
+enum Rows {
+    Ndjson(Vec<u8>),
+    // One writer for all rows: each has room of its own to fill.
+    #[cfg(feature = "csv")]
+    Csv(Box<csv::Writer<Vec<u8>>>),
+}
+
+impl Rows {
+    /// None yet, in the room of others.
+    fn new(format: RowFormat, mut room: Vec<u8>) -> Self {
+        room.clear();
+        match format {
+            RowFormat::Ndjson => Self::Ndjson(room),
+            #[cfg(feature = "csv")]
+            RowFormat::Csv => Self::Csv(Box::new(columns::writer(room))),
+        }
+    }
+
+    fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Ndjson(lines) => lines,
             // Writing to memory does not fail.
-            RowFormat::Csv => csv.into_inner().unwrap_or_default(),
-        };
-        AttributedChunk { bytes, events, rejected, tally: decoded.tally }
-    }
-}
-
-/// Appends the columns of an event.
-fn push_csv(csv: &mut csv::Writer<Vec<u8>>, activity: &DecodedEvent<'_>, person: &Identity, kind: AttributionKind) {
-    let session = activity.identities.iter().find(|(namespace, _)| *namespace == NamespaceId::SESSION);
-    let session = session.map(|(_, value)| value.to_string()).unwrap_or_default();
-    let id = activity.id.written().unwrap_or_default();
-    let columns = [activity.time.to_string(), session, id, person.to_string(), kind.word().to_owned()];
-    // Writing to memory does not fail.
-    let _ = csv.write_record(&columns);
-}
-
-#[cfg(test)]
-mod tests {
-    use smallvec::smallvec;
-
-    use super::*;
-    use crate::model::event::EventId;
-    use crate::model::identity::Value;
-    use crate::model::time::Time;
-
-    fn identity(value: &str) -> Identity {
-        Identity { namespace: "sessionId".into(), value: value.into() }
-    }
-
-    #[test]
-    fn an_event_as_columns() {
-        let identities = smallvec![(NamespaceId(1), Value::new("18278"))];
-        let mut activity = DecodedEvent { time: Time::from_micros(0), id: EventId::Text("o,1"), identities };
-        let mut rows = csv_to(Vec::new());
-        push_csv(&mut rows, &activity, &identity("7"), AttributionKind::Direct);
-        activity.identities.insert(0, (NamespaceId::SESSION, Value::new("a\"b")));
-        activity.id = EventId::Line(1);
-        push_csv(&mut rows, &activity, &identity("7"), AttributionKind::Direct);
-        let expected = "1970-01-01T00:00:00.000Z,,\"o,1\",sessionId:7,direct\n\
-                        1970-01-01T00:00:00.000Z,\"a\"\"b\",,sessionId:7,direct\n";
-        assert_eq!(String::from_utf8(rows.into_inner().unwrap()).unwrap(), expected);
+            #[cfg(feature = "csv")]
+            Self::Csv(csv) => csv.into_inner().unwrap_or_default(),
+        }
     }
 }

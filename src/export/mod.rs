@@ -3,6 +3,9 @@
 //! Floor 3. Writes to any [`std::io::Write`]; files, names and renaming are the caller's business.
 
 mod attribute;
+#[cfg(feature = "csv")]
+mod columns;
+#[cfg(feature = "picture")]
 pub mod picture;
 mod rows;
 

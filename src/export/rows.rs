@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::model::person::AttributionKind;
+#[cfg(feature = "csv")]
+use crate::export::columns;
 use crate::resolver::{DiffRow, EventRow, SessionRow};
 
 /// How rows are written.
@@ -13,7 +14,8 @@ pub enum RowFormat {
     /// A JSON object a line.
     #[default]
     Ndjson,
-    /// Comma-separated values under a line of names, quoted where a spreadsheet needs it (RFC 4180, lines end in `\n`).
+    /// Comma-separated values (with the feature `csv`) under a line of names, quoted where a spreadsheet needs it (RFC 4180, lines end in `\n`).
+    #[cfg(feature = "csv")]
     Csv,
 }
 
@@ -38,7 +40,11 @@ pub fn sessions<'a>(
     format: RowFormat,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    table(SessionRow::NAMES, rows, format, out)
+    match format {
+        RowFormat::Ndjson => ndjson(rows, out),
+        #[cfg(feature = "csv")]
+        RowFormat::Csv => columns::table(SessionRow::NAMES, rows, out),
+    }
 }
 
 /// Writes events: `time`, `person`, `attribution`, `id` (null or empty where the line had none), `identities`, `sources`, `event`.
@@ -51,37 +57,10 @@ pub fn events<'a>(
     format: RowFormat,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    if format == RowFormat::Ndjson {
-        return ndjson(rows, out);
-    }
-    let names = ["time", "person", "attribution", "id", "identities", "sources", "event"];
-    table(names, rows.into_iter().map(EventColumns::of), format, out)
-}
-
-/// An event as columns, which cannot hold lists.
-#[derive(Serialize)]
-struct EventColumns<'a> {
-    time: String,
-    person: String,
-    attribution: AttributionKind,
-    id: Option<&'a str>,
-    identities: String,
-    sources: String,
-    event: String,
-}
-
-impl<'a> EventColumns<'a> {
-    fn of(row: &'a EventRow) -> Self {
-        let EventRow { time, person, attribution, id, identities, sources, event } = row;
-        Self {
-            time: time.to_string(),
-            person: person.to_string(),
-            attribution: *attribution,
-            id: id.as_deref(),
-            identities: identities.iter().map(ToString::to_string).collect::<Vec<_>>().join(";"),
-            sources: sources.join(";"),
-            event: event.to_string(),
-        }
+    match format {
+        RowFormat::Ndjson => ndjson(rows, out),
+        #[cfg(feature = "csv")]
+        RowFormat::Csv => columns::events(rows, out),
     }
 }
 
@@ -90,37 +69,16 @@ impl<'a> EventColumns<'a> {
 /// # Errors
 /// When `out` cannot be written.
 pub fn diff<'a>(rows: impl IntoIterator<Item = &'a DiffRow>, format: RowFormat, out: &mut dyn Write) -> io::Result<()> {
-    table(["session", "from", "to", "events", "moved"], rows, format, out)
-}
-
-/// Writes rows whose fields are `names`.
-fn table<T: Serialize, const N: usize>(
-    names: [&str; N],
-    rows: impl IntoIterator<Item = T>,
-    format: RowFormat,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    if format == RowFormat::Ndjson {
-        return ndjson(rows, out);
+    match format {
+        RowFormat::Ndjson => ndjson(rows, out),
+        #[cfg(feature = "csv")]
+        RowFormat::Csv => columns::table(["session", "from", "to", "events", "moved"], rows, out),
     }
-    let mut csv = csv_to(out);
-    // By hand, so that a table without rows has its names too.
-    csv.write_record(names)?;
-    for row in rows {
-        csv.serialize(row)?;
-    }
-    csv.flush()
-}
-
-/// A CSV writer that leaves the names to the caller.
-pub(super) fn csv_to<W: Write>(out: W) -> csv::Writer<W> {
-    csv::WriterBuilder::new().has_headers(false).from_writer(out)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::digest::EventHash;
     use crate::model::identity::Identity;
     use crate::model::person::PersonKind;
     use crate::model::time::Time;
@@ -169,6 +127,7 @@ mod tests {
         assert_eq!(written(&rows(), RowFormat::Ndjson), expected);
     }
 
+    #[cfg(feature = "csv")]
     #[test]
     fn sessions_as_csv_with_names_even_when_there_are_none() {
         let names = "session,person,since,events,customer,kind,first,last\n";
@@ -179,25 +138,7 @@ mod tests {
         assert_eq!(written(&[], RowFormat::Csv), names);
     }
 
-    #[test]
-    fn events_as_csv() {
-        let row = EventRow {
-            time: Time::from_micros(0),
-            person: rows()[0].person.clone(),
-            attribution: AttributionKind::Direct,
-            id: Some("e,1".into()),
-            identities: rows().map(|row| row.person).into(),
-            sources: vec!["/logs/a".into(), "/logs/b".into()],
-            event: EventHash(7),
-        };
-        let mut out = Vec::new();
-        events([&row], RowFormat::Csv, &mut out).unwrap();
-        let expected = r#"time,person,attribution,id,identities,sources,event
-1970-01-01T00:00:00.000Z,ecommerceId:18278,direct,"e,1","ecommerceId:18278;sessionId:a,""b",/logs/a;/logs/b,00000000000000000000000000000007
-"#;
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
-    }
-
+    #[cfg(feature = "csv")]
     #[test]
     fn differences_as_csv() {
         let person = Some(Identity { namespace: "ecommerceId".into(), value: "1".into() });

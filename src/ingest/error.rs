@@ -39,6 +39,16 @@ pub enum IngestError {
         #[source]
         error: io::Error,
     },
+    /// A source is compressed in a way that this build does not read.
+    #[error(
+        "{name} is compressed with {feature}, which this build does not read: build it with the feature `{feature}`, or decompress the file"
+    )]
+    Compression {
+        /// The source.
+        name: String,
+        /// The feature of the crate that reads it.
+        feature: &'static str,
+    },
 }
 
 impl IngestError {
@@ -53,6 +63,7 @@ impl From<IngestError> for Error {
             IngestError::NotFound(_) | IngestError::EmptyFolder(_) => ErrorKind::NoInput,
             IngestError::Io { error, .. } => ErrorKind::of_io(error, ErrorKind::Input),
             IngestError::Damaged { .. } => ErrorKind::DamagedInput,
+            IngestError::Compression { .. } => ErrorKind::Input,
         };
         Self::new(kind, error)
     }

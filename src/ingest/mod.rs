@@ -25,5 +25,5 @@ pub mod tally;
 
 #[cfg(test)]
 mod pipeline_tests;
-#[cfg(test)]
+#[cfg(all(test, feature = "gzip", feature = "zstd"))]
 mod reader_tests;

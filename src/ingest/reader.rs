@@ -1,7 +1,7 @@
 //! A source, cut into chunks of whole lines.
 
 use std::fs::{File, Metadata};
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,6 +19,7 @@ const _: () = assert!(CHUNK_BYTES > MAX_LINE_BYTES);
 const BLOCK_BYTES: usize = 256 << 10;
 
 /// The largest window of a zstd stream that is accepted, as a power of two: the largest there is (`zstd --ultra --long=31`).
+#[cfg(feature = "zstd")]
 const MAX_ZSTD_WINDOW_LOG: u32 = 31;
 
 /// Bytes by which a compressed source is recognised.
@@ -183,7 +184,7 @@ impl<'r> SourceReader<'r> {
 
     fn new(start: SourceStart, compression: Compression, inner: impl Read + Send + 'r) -> Result<Self, IngestError> {
         let raw = Arc::default();
-        let stream = decompressed(compression, inner, &raw).map_err(|error| IngestError::io(&*start.name, error))?;
+        let stream = decompressed(&start.name, compression, inner, &raw)?;
         let offset = start.bytes;
         Ok(Self { start, compression, stream, raw, read: 0, offset, carry: Vec::new(), failure: None, ended: false })
     }
@@ -298,21 +299,34 @@ impl<'r> SourceReader<'r> {
     }
 }
 
+/// What `inner` holds once it is unpacked; the bytes that are read of it are counted in `raw`.
 fn decompressed<'r>(
+    name: &str,
     compression: Compression,
     inner: impl Read + Send + 'r,
     raw: &Arc<AtomicU64>,
-) -> io::Result<Box<dyn Read + Send + 'r>> {
-    let counted = |inner| BufReader::with_capacity(BLOCK_BYTES, Counted { inner, bytes: Arc::clone(raw) });
-    Ok(match compression {
-        Compression::Plain => Box::new(inner),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(counted(inner))),
-        Compression::Zstd => {
-            let mut decoder = zstd::Decoder::with_buffer(counted(inner))?;
-            decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
-            Box::new(decoder)
+) -> Result<Box<dyn Read + Send + 'r>, IngestError> {
+    let counted = Counted { inner, bytes: Arc::clone(raw) };
+    match compression {
+        Compression::Plain => Ok(Box::new(counted)),
+        #[cfg(feature = "gzip")]
+        Compression::Gzip => {
+            let buffered = io::BufReader::with_capacity(BLOCK_BYTES, counted);
+            Ok(Box::new(flate2::bufread::MultiGzDecoder::new(buffered)))
         }
-    })
+        #[cfg(feature = "zstd")]
+        Compression::Zstd => {
+            let fail = |error| IngestError::io(name, error);
+            let buffered = io::BufReader::with_capacity(BLOCK_BYTES, counted);
+            let mut decoder = zstd::Decoder::with_buffer(buffered).map_err(fail)?;
+            decoder.window_log_max(MAX_ZSTD_WINDOW_LOG).map_err(fail)?;
+            Ok(Box::new(decoder))
+        }
+        #[cfg(not(feature = "gzip"))]
+        Compression::Gzip => Err(IngestError::Compression { name: name.to_owned(), feature: "gzip" }),
+        #[cfg(not(feature = "zstd"))]
+        Compression::Zstd => Err(IngestError::Compression { name: name.to_owned(), feature: "zstd" }),
+    }
 }
 
 /// Counts what is read.
@@ -326,5 +340,25 @@ impl<R: Read> Read for Counted<R> {
         let read = self.inner.read(room)?;
         self.bytes.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The build without the features runs this too.
+    #[test]
+    fn a_compressed_source_is_read_or_the_feature_that_reads_it_is_named() {
+        let gzip = (&[0x1F, 0x8B, 8, 0][..], "gzip", cfg!(feature = "gzip"));
+        let zstd = (&[0x28, 0xB5, 0x2F, 0xFD][..], "zstd", cfg!(feature = "zstd"));
+        for (bytes, feature, built_in) in [gzip, zstd] {
+            let opened = SourceReader::stream("a.log", bytes);
+            let expected = format!(
+                "a.log is compressed with {feature}, which this build does not read: \
+                 build it with the feature `{feature}`, or decompress the file"
+            );
+            assert_eq!(opened.err().map(|error| error.to_string()), (!built_in).then_some(expected));
+        }
     }
 }
