@@ -8,11 +8,8 @@ use std::hint::black_box;
 
 use backstitch::ingest::chunk::{CHUNK_BYTES, Chunk};
 use backstitch::ingest::decode::Decoder;
-use backstitch::ingest::fields::Fields;
 use backstitch::ingest::junk::JunkCounts;
-use backstitch::model::namespace::{Levels, Namespaces};
-use backstitch::model::settings::Junk;
-use backstitch::model::time::Time;
+use backstitch::{Fields, Junk, Levels, Namespaces, Time};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::io::Write;
 
-use backstitch::engine::Engine;
-use backstitch::generate::{Generator, Recipe};
+use backstitch::{Engine, Generator, Recipe};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const SESSIONS: u64 = 20_000;

@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 
 use backstitch::graph::interner::Interner;
 use backstitch::graph::{Delta, Graph};
-use backstitch::model::digest::EventHash;
 use backstitch::model::identity::{IdentityId, Value};
 use backstitch::model::link::{Link, Seen, Witness};
-use backstitch::model::namespace::{Levels, NamespaceId, Namespaces};
-use backstitch::model::time::Time;
+use backstitch::model::namespace::NamespaceId;
+use backstitch::{EventHash, Levels, Namespaces, Time};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};

@@ -1,37 +1,56 @@
-//! backstitch is an identity-stitching engine: it replays event logs, links every session ID to the customer it was
-//! first seen with, gives the events that came before that login to the same person, keeps the graph in an
-//! embedded store, and answers [`resolve`](resolver::Resolver::resolve) from memory.
+//! backstitch is an embedded identity-stitching engine. It replays event logs, links every session ID to the customer it
+//! was first seen with, gives the events before that login to the same person, and answers
+//! [`resolve`](Resolver::resolve) from memory.
 //!
+//! ```no_run
+//! use backstitch::{Engine, Policy};
+//!
+//! fn main() -> backstitch::Result<()> {
+//!     let mut engine = Engine::open("people.store")?; // or Engine::options().unique("userId").between(["email"]).open(..)
+//!     engine.replay(["logs/"])?; // or Replay::of(["logs/"]).threads(2)
+//!     let people = engine.resolver(); // Clone + Send + Sync: one for every thread
+//!     if let Some(found) = people.resolve("f49c75a2") {
+//!         println!("{} since {:?}", found.person, found.since);
+//!     }
+//!     let rows = people.view().policy(Policy::LastLogin).sessions()?;
+//!     println!("{} sessions", rows.len());
+//!     Ok(())
+//! }
 //! ```
-//! use backstitch::engine::Engine;
 //!
-//! # fn main() -> backstitch::engine::Result<()> {
-//! let mut engine = Engine::in_memory(); // or Engine::open(path)?
-//! let summary = engine.replay(["fixtures/journeys.ndjson"])?;
-//! assert!(summary.totals.attribution.retroactive > 0);
+//! # Where to look
+//! - [`Engine`] opens a store, [replays](Engine::replay) logs into it, takes facts back ([`unlink`](Engine::unlink),
+//!   [`retract`](Engine::retract)) and checks it ([`verify`](Engine::verify), [`repair`](Engine::repair)).
+//! - [`Resolver`] answers who a session is, in any thread, while replays go on. A [`View`] is one commit, whole, read by a
+//!   [`Policy`], with a lookback, as of a moment: sessions, people, events, explanations, totals.
+//! - [`Feed`] lists what each commit [changed](Change), for a table that is kept elsewhere; [`Engine::known_at`] answers as
+//!   the store did before.
+//! - [`Attribute`] writes a log again with its people; `Picture`, with the feature `picture`, draws them.
 //!
-//! let resolver = engine.resolver(); // Clone + Send + Sync: one for every thread
-//! let anna = resolver.resolve("sess-anna-phone").expect("the log has that session");
-//! assert_eq!(anna.person.to_string(), "ecommerceId:anna");
-//! # Ok(())
-//! # }
-//! ```
+//! # What to expect
+//! - **The result** is a function of the *set* of events: not of their order, of files, batches, threads, restarts, or of
+//!   how often the log is replayed. [`Totals::digest`] shows it: equal facts, equal digest.
+//! - **Errors** are values ([`Error`]), and name the file or the store. A panic over what a log or a store holds is a defect.
+//! - **Times** are microseconds since the Unix epoch ([`Time`]), sizes are bytes, and each says so where it stands.
+//! - **Cost**: `resolve` reads memory alone; rows, events and totals read the store. Memory grows with identities and links,
+//!   not with events.
+//! - **Rows and summaries** are `serde::Serialize`, with the names that the command prints with `--json`.
 //!
-//! # Map
+//! # How it is built
 //! Data goes one way, and a module imports only from floors below its own; a test holds that.
 //!
 //! | floor | module | its question |
 //! |---|---|---|
-//! | 0 | [`model`] | what are the words? |
-//! | 1 | [`ingest`] | how do bytes become events? |
-//! | 1 | [`graph`] | who is the same person? |
-//! | 1 | [`store`] | what survives a crash? |
+//! | 0 | `model` | what are the words? |
+//! | 1 | `ingest` | how do bytes become events? |
+//! | 1 | `graph` | who is the same person? |
+//! | 1 | `store` | what survives a crash? |
 //! | 1 | `generate` | what does a shop's log look like? |
-//! | 2 | [`resolver`] | who is this session? |
-//! | 3 | [`engine`] | how does a batch become durable? |
-//! | 3 | [`export`] | how does the answer leave? |
+//! | 2 | `resolver` | who is this session? |
+//! | 3 | `engine` | how does a batch become durable? |
+//! | 3 | `export` | how does the answer leave? |
 //!
-//! The command `backstitch` stands on top of it (floor 4) and uses this public face alone. The feature `cli`, on by
+//! The command `backstitch` stands on top of it (floor 4) and uses the names of this page alone. The feature `cli`, on by
 //! default, brings it; a library user switches the default off, and adds what is needed of the rest:
 //!
 //! | feature | what it adds |
@@ -40,32 +59,81 @@
 //! | `csv` | rows as CSV |
 //! | `picture` | people as pictures: SVG, and the language of Graphviz |
 //! | `generate` | the generator of logs |
-//!
-//! The result of a replay is a function of the *set* of events: not of their order, of files, batches, threads,
-//! restarts, or of how often the log is replayed. [`Totals::digest`](resolver::Totals::digest) shows it: equal facts, equal digest.
-//!
-//! Facts are stored, and read in many ways: [`View::under`](resolver::View::under) takes a policy, a lookback, a moment. Each
-//! commit tells what it [changed](engine::Engine::changes), what was [known](engine::Engine::known_at) before it can be had
-//! again, and a link or events can be taken back ([`unlink`](engine::Engine::unlink), [`retract`](engine::Engine::retract)).
-//!
-//! # What to expect
-//! - **Errors** are values, and their texts name the file or store and the remedy. A panic over what a log or a store
-//!   holds is a defect. Ids ([`IdentityId`](model::identity::IdentityId), [`LinkId`](graph::links::LinkId), …) are places
-//!   in the table that gave them: one of another graph panics as an index would.
-//! - **Times** are microseconds since the Unix epoch ([`Time`](model::time::Time)), sizes are bytes, and each says so where it stands.
-//! - **Cost**: `resolve` reads memory alone; rows, events and totals read the store. Memory grows with identities and links, not with events.
-//! - **Limits** are constants with their reasons, in [`model::limits`].
 #![forbid(unsafe_code)]
 
+// Modules are hidden: their insides change as the engine grows. What stays is named below.
+#[doc(hidden)]
 pub mod engine;
+#[doc(hidden)]
 pub mod export;
+#[doc(hidden)]
 #[cfg(feature = "generate")]
 pub mod generate;
+#[doc(hidden)]
 pub mod graph;
+#[doc(hidden)]
 pub mod ingest;
+#[doc(hidden)]
 pub mod model;
+#[doc(hidden)]
 pub mod resolver;
+#[doc(hidden)]
 pub mod store;
+
+// The engine: opening a store, replaying logs into it, taking back, checking.
+pub use engine::{Engine, EventCounts, Options, Replay, SourceCounts, Summary};
+pub use engine::{Repaired, Retract, Undone, Verification};
+pub use ingest::junk::JunkCounts;
+pub use ingest::looks::LooksLike;
+pub use ingest::progress::Progress;
+pub use ingest::reject::{Reason, Reject};
+pub use ingest::tally::Tally;
+
+// Questions: who is who, in one commit, read in one way.
+pub use model::policy::{Lookback, Policy, Reading};
+pub use resolver::{KnownAt, Resolver, View};
+
+// The change feed.
+pub use engine::{Change, Changes, Feed};
+pub use model::history::Sequence;
+
+// Answers.
+pub use resolver::{AttributionCounts, Logins, PolicyShare, PolicyShares, SharedRow};
+pub use resolver::{DiffRow, EventRow, GraphCounts, PersonRow, Resolution, SessionRow, Totals};
+pub use resolver::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
+
+// Words.
+pub use model::digest::{Digest, EventHash};
+pub use model::identity::Identity;
+pub use model::namespace::{ECOMMERCE, Namespaces, SESSION};
+pub use model::person::{AttributionKind, PersonKind};
+pub use model::source::{Position, Source};
+pub use model::time::Time;
+
+// Configuration: what a store is made with, and where the lines of a log say what.
+pub use ingest::fields::{Field, Fields, FieldsBuilder, FieldsError, TimeUnit};
+pub use model::namespace::{Levels, LevelsError};
+pub use model::settings::{Junk, Settings};
+
+// Errors.
+pub use model::error::{Error, ErrorKind, Result};
+
+// Answers that leave: rows in a file, a log with its people, pictures.
+#[cfg(feature = "picture")]
+pub use export::picture::Picture;
+pub use export::{Attribute, Exported, RowFormat};
+
+// Logs to try things out with.
+#[cfg(feature = "generate")]
+pub use generate::{Generated, Generator, Recipe};
+
+// What is shared by threads.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<(Engine, Options, Summary, Undone, Verification)>();
+    shared::<(Resolver, View, KnownAt, Feed, Changes)>();
+    shared::<(Error, Fields, Settings)>();
+};
 
 /// The Rust of the README and of the library's page, compiled and run with the doctests.
 #[cfg(doctest)]

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use backstitch::export::RowFormat;
-use backstitch::model::policy::Policy;
+use backstitch::{Policy, RowFormat};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
@@ -129,7 +128,7 @@ pub struct ReplayArgs {
     pub threads: Option<usize>,
     /// Events between two commits, about, which is the knob for memory and durability: fewer take less memory, and less is
     /// read again after a kill; more take less time
-    #[arg(long, value_name = "N", value_parser = number::<usize>, default_value_t = backstitch::engine::BATCH_EVENTS)]
+    #[arg(long, value_name = "N", value_parser = number::<usize>, default_value_t = backstitch::Replay::BATCH_EVENTS)]
     pub batch_events: usize,
     /// The unique namespace, of which a person has at most one identity [default: ecommerceId]
     #[arg(long, value_name = "NAMESPACE", conflicts_with = "no_unique", help_heading = NEW_STORE)]

@@ -1,6 +1,6 @@
 //! `attribute`: a log with its people written in.
 
-use backstitch::export::{self, Exported};
+use backstitch::{Attribute, Exported};
 
 use crate::cli::Ended;
 use crate::cli::args::{AttributeArgs, Common};
@@ -26,16 +26,9 @@ pub fn run(common: &Common, attribute: &AttributeArgs) -> Result<Ended, Failure>
     note(common.quiet, view.reading());
     let mut out = output(common, &engine, attribute.rows.output.as_deref())?;
     let mut bar = Bar::new(common);
-    let job = export::Attribute {
-        view: &view,
-        junk: &engine.settings().junk,
-        fields: &config.fields,
-        inputs: &attribute.logs,
-        format: attribute.rows.format(),
-        stop: interrupt::stop(),
-        progress: &mut |bytes, total, events| bar.show(bytes, total, events),
-    };
-    let exported = export::attribute(job, out.writer());
+    let job = Attribute::of(&attribute.logs).fields(config.fields.clone()).format(attribute.rows.format());
+    let job = job.stop(interrupt::stop()).progress(|at| bar.show(at));
+    let exported = job.write(&view, engine.settings(), out.writer());
     bar.clear();
     let exported = exported?;
     if exported.stopped {

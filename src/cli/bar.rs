@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
+use backstitch::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::args::Common;
@@ -28,25 +29,27 @@ impl Bar {
         Self { bar: seen.then(ProgressBar::no_length), begun: Instant::now(), shown: None }
     }
 
-    /// Shows how far it is: bytes read, of how many where known, and events so far.
-    pub fn show(&mut self, bytes: u64, total: Option<u64>, events: u64) {
+    /// Shows how far it is.
+    pub fn show(&mut self, at: Progress) {
         let Some(bar) = &self.bar else { return };
         if self.shown.is_some_and(|at| at.elapsed() < EVERY) {
             return;
         }
         if self.shown.is_none() {
-            bar.set_style(ProgressStyle::with_template(total.map_or(UNKNOWN, |_| KNOWN)).unwrap_or_else(|_| {
-                ProgressStyle::default_bar() // not reached: the templates are tested
-            }));
+            bar.set_style(ProgressStyle::with_template(at.bytes_total.map_or(UNKNOWN, |_| KNOWN)).unwrap_or_else(
+                |_| {
+                    ProgressStyle::default_bar() // not reached: the templates are tested
+                },
+            ));
             bar.reset_eta();
         }
-        if let Some(total) = total {
+        if let Some(total) = at.bytes_total {
             // A file may grow while it is read.
-            bar.set_length(total.max(bytes));
+            bar.set_length(total.max(at.bytes));
         }
-        let rate = text::rate(events, self.begun.elapsed().as_secs_f64());
+        let rate = text::rate(at.events, self.begun.elapsed().as_secs_f64());
         bar.set_message(format!("{} events/s", text::thousands(rate)));
-        bar.set_position(bytes);
+        bar.set_position(at.bytes);
         self.shown = Some(Instant::now());
     }
 

@@ -5,8 +5,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use backstitch::engine::Engine;
-use backstitch::model::history::Sequence;
+use backstitch::{Engine, Sequence};
 
 use crate::cli::Ended;
 use crate::cli::args::{ChangesArgs, Common};

@@ -6,7 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use backstitch::ingest::fields::{Field, Fields, FieldsError, TimeUnit};
+use backstitch::{Field, Fields, FieldsError, TimeUnit};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
@@ -166,7 +166,7 @@ fn span_of(paths: &Paths, field: &Field) -> Option<Range<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use backstitch::model::settings::Settings;
+    use backstitch::Settings;
 
     use super::*;
 

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use backstitch::ingest::fields::Fields;
-use backstitch::ingest::looks::LooksLike;
-use backstitch::ingest::reject::Reason;
-use backstitch::ingest::tally::Tally;
+use backstitch::{Fields, LooksLike, Reason, Tally};
 
 use crate::cli::text::{count, thousands, visible};
 
@@ -92,7 +89,7 @@ fn name_keys(tally: &Tally, reason: &str, fields: &Fields) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use backstitch::ingest::reject::Reject;
+    use backstitch::Reject;
 
     use super::*;
 

@@ -1,10 +1,6 @@
 //! `diff`: what would another policy change?
 
-use backstitch::export::{self, RowFormat};
-use backstitch::model::identity::Identity;
-use backstitch::model::namespace::Namespaces;
-use backstitch::model::policy::Reading;
-use backstitch::resolver::DiffRow;
+use backstitch::{DiffRow, Identity, Namespaces, Reading, RowFormat};
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, DiffArgs};
@@ -29,7 +25,7 @@ pub fn run(common: &Common, diff: &DiffArgs) -> Result<Ended, Failure> {
     let mut out = logs::output(common, &engine, diff.rows.output.as_deref())?;
     match diff.rows.format() {
         RowFormat::Ndjson if !common.json => out.write(in_words(view.namespaces(), &a, &b, &rows).as_bytes())?,
-        format => out.with(|to| export::diff(&rows, format, to))?,
+        format => out.with(|to| format.write_diff(&rows, to))?,
     }
     out.finish()
 }
@@ -64,7 +60,7 @@ fn in_words(names: &Namespaces, a: &Reading, b: &Reading, rows: &[DiffRow]) -> S
 
 #[cfg(test)]
 mod tests {
-    use backstitch::model::policy::Policy;
+    use backstitch::Policy;
 
     use super::*;
     use crate::cli::testing::{line, replayed};

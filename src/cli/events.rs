@@ -2,11 +2,7 @@
 
 use std::collections::HashMap;
 
-use backstitch::export;
-use backstitch::model::identity::Identity;
-use backstitch::model::namespace::{Namespaces, SESSION};
-use backstitch::model::person::AttributionKind;
-use backstitch::resolver::EventRow;
+use backstitch::{AttributionKind, EventRow, Identity, Namespaces, SESSION};
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, EventsArgs};
@@ -25,7 +21,7 @@ pub fn run(common: &Common, events: &EventsArgs) -> Result<Ended, Failure> {
     let mut out = logs::output(common, &engine, events.rows.output.as_deref())?;
     if common.json || events.rows.csv {
         let rows = found.unwrap_or_default();
-        out.with(|to| export::events(&rows, events.rows.format(), to))?;
+        out.with(|to| events.rows.format().write_events(&rows, to))?;
         return out.finish();
     }
     let names = view.namespaces();
@@ -51,18 +47,18 @@ fn in_words(names: &Namespaces, identity: &Identity, rows: &[EventRow]) -> Strin
     let by_kind = by_kind.collect::<Vec<_>>().join(", ");
     let heading =
         format!("{person}: {}{}{by_kind}", count(rows.len() as u64, "event"), if rows.is_empty() { "" } else { ", " });
-    let sources = Sources::of(rows);
+    let sources = SourceNames::of(rows);
     let lines: Vec<[String; 5]> = rows.iter().map(|row| columns(names, row, &sources)).collect();
     format!("{heading}\n{}{}", table([Even::Left; 5], &lines), sources.in_words())
 }
 
 /// The sources of events: each is named once, and marked in the lines where there are several.
-struct Sources<'r> {
+struct SourceNames<'r> {
     all: Vec<&'r str>,
     marks: HashMap<&'r str, usize>,
 }
 
-impl<'r> Sources<'r> {
+impl<'r> SourceNames<'r> {
     fn of(rows: &'r [EventRow]) -> Self {
         let mut sources = Self { all: Vec::new(), marks: HashMap::new() };
         for source in rows.iter().flat_map(|row| &row.sources) {
@@ -92,7 +88,7 @@ impl<'r> Sources<'r> {
     }
 }
 
-fn columns(names: &Namespaces, row: &EventRow, sources: &Sources<'_>) -> [String; 5] {
+fn columns(names: &Namespaces, row: &EventRow, sources: &SourceNames<'_>) -> [String; 5] {
     let identities = row.identities.iter().map(|identity| shown(names, identity)).collect::<Vec<_>>().join(" ");
     [
         row.time.to_string(),

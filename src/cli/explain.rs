@@ -1,10 +1,9 @@
 //! `explain`: why does it belong to this person, and why are two one person or not?
 
-use backstitch::export::picture::Picture;
-use backstitch::model::identity::Identity;
-use backstitch::model::namespace::{Levels, Namespaces, SESSION};
-use backstitch::model::person::PersonKind;
-use backstitch::resolver::{Evidence, Explanation, OwnerRow, PairExplanation, Party, View};
+use backstitch::{
+    Evidence, Explanation, Identity, Levels, Namespaces, OwnerRow, PairExplanation, Party, PersonKind, Picture,
+    SESSION, View,
+};
 use serde::Serialize;
 
 use crate::cli::Ended;
@@ -35,10 +34,9 @@ pub fn run(common: &Common, explain: &ExplainArgs) -> Result<Ended, Failure> {
             out.write(text.as_bytes())?;
         }
         format @ (Telling::Dot | Telling::Svg) => {
-            let known: Vec<_> = asked.iter().filter_map(|id| view.find(&id.namespace, &id.value)).collect();
             // A picture names namespaces as rows do, not as they were first spelled: it does not depend on the order of the log.
             let title = answer.title(&Namespaces::new(Levels::default()), &view, &asked);
-            let picture = Picture::new(view.graph(), &known, title);
+            let picture = Picture::new(&view, &asked, title);
             let text = if format == Telling::Dot { picture.dot() } else { picture.svg() };
             out.write(text.as_bytes())?;
         }
@@ -54,7 +52,7 @@ enum Answer {
 
 /// The answer for an identity that no event carries: the same names, and no person.
 #[derive(Serialize)]
-struct Unknown<'a> {
+struct UnknownParty<'a> {
     identity: &'a Identity,
     person: Option<String>,
     kind: Option<PersonKind>,
@@ -101,7 +99,7 @@ impl Answer {
         match self {
             Self::One(Some(found)) => out.json(found),
             Self::Pair(Some(found)) => out.json(found),
-            Self::One(None) => out.json(&Unknown {
+            Self::One(None) => out.json(&UnknownParty {
                 identity: &asked[0],
                 person: None,
                 kind: None,

@@ -4,10 +4,7 @@ use std::error::Error as _;
 use std::io;
 use std::path::Path;
 
-use backstitch::engine::{Error, ErrorKind};
-use backstitch::export::ExportError;
-use backstitch::ingest::error::IngestError;
-use backstitch::store::error::{BackendError, StoreError};
+use backstitch::{Error, ErrorKind};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -100,28 +97,4 @@ fn remedy(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::Output => "name another file, then run the same command again",
         _ => return None,
     })
-}
-
-impl From<IngestError> for Failure {
-    fn from(error: IngestError) -> Self {
-        Error::from(error).into()
-    }
-}
-
-impl From<BackendError> for Failure {
-    fn from(error: BackendError) -> Self {
-        Error::from(error).into()
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Error::from(error).into()
-    }
-}
-
-impl From<ExportError> for Failure {
-    fn from(error: ExportError) -> Self {
-        Error::from(error).into()
-    }
 }

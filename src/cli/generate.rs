@@ -1,6 +1,6 @@
 //! `generate`: a log to try things out with.
 
-use backstitch::generate::{Generator, Recipe};
+use backstitch::{Generator, Recipe};
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, GenerateArgs};

@@ -1,7 +1,6 @@
 //! Which identity is meant by what was typed.
 
-use backstitch::model::identity::Identity;
-use backstitch::model::namespace::{ECOMMERCE, Namespaces};
+use backstitch::{ECOMMERCE, Identity, Namespaces};
 
 use crate::cli::text::visible;
 
@@ -55,7 +54,7 @@ pub fn shown(namespaces: &Namespaces, identity: &Identity) -> String {
 
 #[cfg(test)]
 mod tests {
-    use backstitch::model::namespace::{Levels, SESSION};
+    use backstitch::{Levels, SESSION};
 
     use super::*;
 

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use backstitch::engine::Engine;
-use backstitch::ingest::inputs::{self, Input};
+use backstitch::{Engine, Replay};
 
 use crate::cli::args::Common;
 use crate::cli::failure::Failure;
@@ -23,7 +22,7 @@ pub fn some_log(logs: &[String]) -> Result<(), Failure> {
 pub fn keep_logs(logs: &[String], path: &Path, what: &str) -> Result<(), Failure> {
     let Some(path) = settled(path) else { return Ok(()) };
     let refused = |why: &str| refused(&path, why, what);
-    if inputs::expand(logs)?.contains(&Input::File(path.clone())) {
+    if Replay::of(logs).files()?.contains(&path) {
         return refused("is one of the logs");
     }
     let mut folders = logs.iter().filter_map(|log| Path::new(log).canonicalize().ok()).filter(|log| log.is_dir());

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use backstitch::engine::{Engine, Error, ErrorKind, Repaired};
+use backstitch::{Engine, Error, ErrorKind, Repaired};
 
 use crate::cli::args::Common;
 use crate::cli::config::Config;

@@ -61,7 +61,10 @@ impl Output {
 
     /// Writes a line of JSON.
     pub fn json(&mut self, row: &impl Serialize) -> Result<(), Failure> {
-        self.with(|to| backstitch::export::ndjson([row], to))
+        self.with(|to| {
+            serde_json::to_writer(&mut *to, row)?;
+            to.write_all(b"\n")
+        })
     }
 
     /// Lets `work` write.

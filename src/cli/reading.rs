@@ -1,8 +1,6 @@
 //! How the stored facts are to be read: the flags that choose it, and how the choice is told.
 
-use backstitch::model::policy::{Lookback, Policy, Reading};
-use backstitch::model::time::Time;
-use backstitch::resolver::{Resolver, View};
+use backstitch::{Lookback, Policy, Reading, Resolver, Time, View};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 

@@ -4,8 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-use backstitch::engine::{Replay, Summary};
-use backstitch::ingest::inputs;
+use backstitch::{Replay, Summary};
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, ReplayArgs};
@@ -17,7 +16,7 @@ use crate::cli::interrupt;
 use crate::cli::logs::{keep_logs, keep_sources, some_log};
 use crate::cli::opening::open_or_make;
 use crate::cli::output::Output;
-use crate::cli::summary::{Report, in_words, next_steps};
+use crate::cli::summary::{in_words, next_steps};
 use crate::cli::text::count;
 
 /// Replays the logs, and tells what came of it.
@@ -25,7 +24,7 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     some_log(&replay.logs)?;
     let config = Config::load(common)?;
     // A log that does not exist shall not leave a store behind.
-    inputs::expand(&replay.logs)?;
+    Replay::of(&replay.logs).files()?;
     if let Some(path) = &replay.rejects {
         keep_logs(&replay.logs, path, "rejected lines")?;
         // Before a store is made for it.
@@ -43,7 +42,7 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     let mut bar = Bar::new(common);
     let job =
         Replay::of(&replay.logs).fields(config.fields.clone()).force(replay.force).batch_events(replay.batch_events);
-    let mut job = job.stop(stop).progress(|at| bar.show(at.bytes, at.bytes_total, at.events));
+    let mut job = job.stop(stop).progress(|at| bar.show(at));
     if let Some(threads) = replay.threads {
         job = job.threads(threads);
     }
@@ -55,7 +54,7 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     let summary = summary?;
     let mut out = Output::stdout();
     if common.json {
-        out.json(&Report::of(&summary))?;
+        out.json(&summary)?;
     } else if !common.quiet {
         out.write(in_words(&summary).as_bytes())?;
         if !summary.stopped {

@@ -2,13 +2,7 @@
 
 use std::io::BufRead;
 
-use backstitch::engine::Engine;
-use backstitch::model::history::Sequence;
-use backstitch::model::identity::Identity;
-use backstitch::model::namespace::{Namespaces, SESSION};
-use backstitch::model::person::PersonKind;
-use backstitch::model::time::Time;
-use backstitch::resolver::{KnownAt, Resolution, View};
+use backstitch::{Engine, Identity, KnownAt, Namespaces, PersonKind, Resolution, SESSION, Sequence, Time, View};
 use serde::Serialize;
 
 use crate::cli::Ended;
@@ -26,8 +20,8 @@ const GROUP_SHOWN: usize = 20;
 pub fn run(common: &Common, resolve: &ResolveArgs) -> Result<Ended, Failure> {
     let engine = opening::open(common)?;
     let facts = match resolve.known_at {
-        None => Facts::Now(resolve.read.view(&engine.resolver())),
-        Some(sequence) => Facts::of_then(&engine, sequence, resolve.read.as_of)?,
+        None => Answerer::Now(resolve.read.view(&engine.resolver())),
+        Some(sequence) => Answerer::of_then(&engine, sequence, resolve.read.as_of)?,
     };
     let mut out = Output::stdout();
     let mut first = true;
@@ -64,14 +58,14 @@ pub fn run(common: &Common, resolve: &ResolveArgs) -> Result<Ended, Failure> {
 }
 
 /// What is answered from.
-enum Facts {
+enum Answerer {
     /// What was published last.
     Now(View),
     /// What was published once.
     Then(KnownAt),
 }
 
-impl Facts {
+impl Answerer {
     fn of_then(engine: &Engine, sequence: u64, as_of: Option<Time>) -> Result<Self, Failure> {
         let then = engine.known_at(Sequence(sequence))?;
         Ok(Self::Then(as_of.map(|until| then.as_of(until)).unwrap_or(then)))
@@ -110,7 +104,7 @@ impl Facts {
 
 /// The answer for an identity that no event carries: the same names, and no person.
 #[derive(Serialize)]
-struct Unknown {
+struct UnknownIdentity {
     identity: Identity,
     person: Option<String>,
     kind: Option<PersonKind>,
@@ -119,10 +113,12 @@ struct Unknown {
     group: [String; 0],
 }
 
-fn answer_in_json(facts: &Facts, identity: Identity, out: &mut Output) -> Result<(), Failure> {
+fn answer_in_json(facts: &Answerer, identity: Identity, out: &mut Output) -> Result<(), Failure> {
     match facts.resolve(&identity)? {
         Some(resolution) => out.json(&resolution),
-        None => out.json(&Unknown { identity, person: None, kind: None, customer: None, since: None, group: [] }),
+        None => {
+            out.json(&UnknownIdentity { identity, person: None, kind: None, customer: None, since: None, group: [] })
+        }
     }
 }
 

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, stdout};
 
-use backstitch::export::{self, RowFormat};
-use backstitch::model::namespace::Namespaces;
-use backstitch::resolver::SessionRow;
+use backstitch::{Namespaces, RowFormat, SessionRow};
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, SessionsArgs};
@@ -39,7 +37,7 @@ pub fn run(common: &Common, sessions: &SessionsArgs) -> Result<Ended, Failure> {
         RowFormat::Ndjson if !common.json && sessions.rows.output.is_none() && stdout().is_terminal() => {
             out.write(in_words(view.namespaces(), &rows).as_bytes())?;
         }
-        format => out.with(|to| export::sessions(&rows, format, to))?,
+        format => out.with(|to| format.write_sessions(&rows, to))?,
     }
     out.finish()
 }

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use backstitch::engine::Options;
-use backstitch::model::namespace::Levels;
-use backstitch::model::settings::{Junk, Settings};
+use backstitch::{Junk, Levels, Options, Settings};
 
 use crate::cli::args::ReplayArgs;
 use crate::cli::failure::Failure;

@@ -2,11 +2,7 @@
 
 use std::collections::HashMap;
 
-use backstitch::export;
-use backstitch::model::identity::Identity;
-use backstitch::model::namespace::Namespaces;
-use backstitch::model::policy::Policy;
-use backstitch::resolver::{SharedRow, View};
+use backstitch::{Identity, Namespaces, Policy, SharedRow, View};
 
 use crate::cli::Ended;
 use crate::cli::args::Common;
@@ -27,7 +23,9 @@ pub fn run(common: &Common, view: &View) -> Result<Ended, Failure> {
     let rows = view.shared()?;
     let mut out = Output::stdout();
     if common.json {
-        out.with(|to| export::ndjson(&rows, to))?;
+        for row in &rows {
+            out.json(row)?;
+        }
     } else {
         let under = reading::bounds_in_words(view.reading()).map(|words| words + "\n\n").unwrap_or_default();
         out.write(format!("{under}{}", heading(&rows)).as_bytes())?;

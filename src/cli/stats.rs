@@ -1,10 +1,6 @@
 //! `stats`: what does the store hold?
 
-use backstitch::model::history::Sequence;
-use backstitch::model::policy::Reading;
-use backstitch::model::settings::Settings;
-use backstitch::model::source::Source;
-use backstitch::resolver::{GraphCounts, Totals};
+use backstitch::{GraphCounts, Reading, Sequence, Settings, Source, Totals};
 use serde::Serialize;
 
 use crate::cli::Ended;
@@ -62,8 +58,8 @@ pub fn run(common: &Common, stats: &args::StatsArgs) -> Result<Ended, Failure> {
         events: totals.attribution.events(),
         totals,
         counts: view.graph_counts(),
-        bytes_on_disk: engine.store().backend().bytes_on_disk()?,
-        generation: engine.store().generation(),
+        bytes_on_disk: engine.bytes_on_disk()?,
+        generation: engine.generation(),
         sequence: engine.feed().sequence(),
         trimmed: engine.feed().trimmed(),
         unlinked: view.unlinked().iter().map(|pair| pair.each_ref().map(ToString::to_string)).collect(),

@@ -1,62 +1,12 @@
 //! What a replay tells at its end, for programs and for people.
 
-use std::collections::BTreeMap;
-
-use backstitch::engine::{EventCounts, SourceCounts, Summary};
-use backstitch::model::namespace::ECOMMERCE;
-use backstitch::model::person::AttributionKind;
-use backstitch::model::settings::Settings;
-use backstitch::resolver::Totals;
-use serde::Serialize;
+use backstitch::{AttributionKind, ECOMMERCE, EventCounts, Settings, SourceCounts, Summary, Totals};
 
 use crate::cli::args::{Common, DEFAULT_STORE, ReplayArgs};
 use crate::cli::text::{Even, bytes, count, percent, rate, shell_word, span, table, thousands, visible};
 
 /// Junk values that are named for people, the most frequent first; `--json` names all.
 const JUNK_SHOWN: usize = 5;
-
-/// From when to when the events are.
-#[derive(Serialize)]
-struct Span {
-    first: String,
-    last: String,
-}
-
-/// A summary as it is printed for programs. Its names do not change.
-#[derive(Serialize)]
-pub struct Report<'a> {
-    events: EventCounts,
-    #[serde(flatten)]
-    totals: Totals,
-    seconds: f64,
-    bytes: u64,
-    rejected_by_reason: &'a BTreeMap<&'static str, u64>,
-    junk: BTreeMap<&'a str, u64>,
-    spellings: u64,
-    span: Option<Span>,
-    sources: SourceCounts,
-    failed: Vec<String>,
-    stopped: bool,
-}
-
-impl<'a> Report<'a> {
-    /// The report on a replay.
-    pub fn of(summary: &'a Summary) -> Self {
-        Self {
-            events: summary.events,
-            totals: summary.totals,
-            seconds: summary.seconds,
-            bytes: summary.bytes,
-            rejected_by_reason: &summary.rejects,
-            junk: summary.junk.iter().collect(),
-            spellings: summary.tally.spellings,
-            span: summary.tally.span.map(|(first, last)| Span { first: first.to_string(), last: last.to_string() }),
-            sources: summary.sources,
-            failed: summary.failed.iter().map(|error| format!("{error:?}")).collect(),
-            stopped: summary.stopped,
-        }
-    }
-}
 
 /// A summary for people.
 pub fn in_words(summary: &Summary) -> String {
@@ -181,8 +131,7 @@ pub fn next_steps(summary: &Summary, common: &Common, replay: &ReplayArgs, setti
 
 #[cfg(test)]
 mod tests {
-    use backstitch::ingest::tally::Tally;
-    use backstitch::model::time::Time;
+    use backstitch::Time;
 
     use super::*;
 
@@ -196,20 +145,14 @@ mod tests {
     }
 
     fn summary() -> Summary {
-        Summary {
-            events: EventCounts { read: 18_037, accepted: 17_997, duplicate: 28, rejected: 12 },
-            rejects: [("malformed", 10), ("no_timestamp", 2)].into(),
-            sources: SourceCounts { read: 1, skipped: 2 },
-            totals: totals(),
-            tally: Tally {
-                spellings: 3,
-                span: Some((Time::from_micros(0), Time::from_micros(1_000_000))),
-                ..Tally::default()
-            },
-            seconds: 0.25,
-            bytes: 3_127_156,
-            ..Summary::default()
-        }
+        let mut summary = Summary::default();
+        summary.events = EventCounts { read: 18_037, accepted: 17_997, duplicate: 28, rejected: 12 };
+        summary.rejects = [("malformed", 10), ("no_timestamp", 2)].into();
+        summary.sources = SourceCounts { read: 1, skipped: 2 };
+        summary.tally.spellings = 3;
+        summary.tally.span = Some((Time::from_micros(0), Time::from_micros(1_000_000)));
+        (summary.totals, summary.seconds, summary.bytes) = (totals(), 0.25, 3_127_156);
+        summary
     }
 
     #[test]
@@ -223,7 +166,7 @@ mod tests {
             r#""span":{"first":"1970-01-01T00:00:00.000Z","last":"1970-01-01T00:00:01.000Z"},"#,
             r#""sources":{"read":1,"skipped":2},"failed":[],"stopped":false}"#,
         );
-        assert_eq!(serde_json::to_string(&Report::of(&summary())).unwrap(), expected);
+        assert_eq!(serde_json::to_string(&summary()).unwrap(), expected);
     }
 
     #[test]
@@ -255,7 +198,8 @@ of 12,630 sessions and 4,425 customers
 
     #[test]
     fn a_replay_of_nothing_new_says_so() {
-        let summary = Summary { sources: SourceCounts { read: 0, skipped: 1 }, ..Summary::default() };
+        let mut summary = Summary::default();
+        summary.sources.skipped = 1;
         assert_eq!(this_run(&summary), "Nothing new in 1 source: --force reads it again\n");
     }
 }

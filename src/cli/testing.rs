@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use backstitch::engine::Engine;
-use backstitch::resolver::View;
+use backstitch::{Engine, View};
 
 /// A line of a log: when, in milliseconds, and `namespace:value`s with blanks between.
 pub fn line(millis: u64, identities: &str) -> String {

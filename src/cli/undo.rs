@@ -2,10 +2,7 @@
 
 use std::fs;
 
-use backstitch::engine::{Engine, Retract, Undone};
-use backstitch::model::identity::Identity;
-use backstitch::model::namespace::SESSION;
-use backstitch::resolver::View;
+use backstitch::{Engine, Identity, Retract, SESSION, Undone, View};
 
 use crate::cli::Ended;
 use crate::cli::args::{self, Common, UnlinkArgs};

@@ -1,6 +1,6 @@
 //! `verify`: is the answer right? A second opinion.
 
-use backstitch::engine::{Repaired, Verification};
+use backstitch::{Repaired, Verification};
 use serde::Serialize;
 
 use crate::cli::Ended;
@@ -12,7 +12,7 @@ use crate::cli::text::{count, thousands, visible};
 
 /// A verification as it is printed for programs.
 #[derive(Serialize)]
-struct Report<'a> {
+struct VerifyReport<'a> {
     sound: bool,
     repaired: Option<Repaired>,
     #[serde(flatten)]
@@ -31,7 +31,7 @@ pub fn run(common: &Common, verify: &VerifyArgs) -> Result<Ended, Failure> {
     }
     let mut out = Output::stdout();
     if common.json {
-        out.json(&Report { sound: found.is_sound(), repaired, found: &found })?;
+        out.json(&VerifyReport { sound: found.is_sound(), repaired, found: &found })?;
     } else if !common.quiet || !found.is_sound() {
         out.write(in_words(&found).as_bytes())?;
     }

@@ -28,8 +28,8 @@ pub use check::verify::Verification;
 pub use feed::change::{Change, Changes};
 pub use feed::handle::Feed;
 pub use options::Options;
-pub use replay::job::{BATCH_EVENTS, Replay};
-pub use replay::summary::{EventCounts, Progress, SourceCounts, Summary};
+pub use replay::job::Replay;
+pub use replay::summary::{EventCounts, SourceCounts, Summary};
 pub use undo::{Retract, Undone};
 
 /// A store that is open for replay, and the people in it. There is one a store, in one process at a time; its [`Resolver`]s are many.
@@ -172,6 +172,19 @@ impl Engine {
     /// What the store was made with.
     pub fn settings(&self) -> &Settings {
         self.store.settings()
+    }
+
+    /// Bytes that the store takes on the disk; 0 in memory.
+    ///
+    /// # Errors
+    /// When its files cannot be listed.
+    pub fn bytes_on_disk(&self) -> Result<u64> {
+        Ok(self.store.backend().bytes_on_disk()?)
+    }
+
+    /// The number of the last commit.
+    pub fn generation(&self) -> u64 {
+        self.store.generation()
     }
 
     /// The store underneath.

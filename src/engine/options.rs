@@ -17,8 +17,8 @@ use crate::store::error::StoreError;
 /// that exists; what is not set is the store's own affair, and as by default in a new one.
 ///
 /// ```
-/// # fn main() -> backstitch::engine::Result<()> {
-/// # use backstitch::engine::Engine;
+/// # fn main() -> backstitch::Result<()> {
+/// # use backstitch::Engine;
 /// let engine = Engine::options().unique("customerNumber").between(["email"]).in_memory()?;
 /// assert_eq!(engine.settings().levels.unique.as_deref(), Some("customerNumber"));
 /// # Ok(())

@@ -1,8 +1,12 @@
 //! A log with its people written in.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
 
 #[cfg(feature = "csv")]
 use crate::export::columns;
@@ -14,11 +18,12 @@ use crate::ingest::fields::Fields;
 use crate::ingest::inputs::{Input, expand};
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::pipeline::{self, PipelineError, Step};
+use crate::ingest::progress::Progress;
 use crate::ingest::reader::{self, SourceReader};
 use crate::ingest::tally::Tally;
-use crate::model::error::{Error, ErrorKind};
+use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::namespace::Namespaces;
-use crate::model::settings::Junk;
+use crate::model::settings::Settings;
 use crate::resolver::{Attributor, View};
 
 /// Why a log could not be written with its people.
@@ -51,26 +56,32 @@ impl From<ExportError> for Error {
     }
 }
 
-/// Which log to write with its people.
+/// Which logs to write again, with the person of every event, and how.
+///
+/// ```
+/// # fn main() -> backstitch::Result<()> {
+/// # use backstitch::{Attribute, Engine};
+/// # let mut engine = Engine::in_memory();
+/// engine.replay(["fixtures/journeys.ndjson"])?;
+/// let mut lines = Vec::new();
+/// let view = engine.resolver().view();
+/// let exported = Attribute::of(["fixtures/journeys.ndjson"]).write(&view, engine.settings(), &mut lines)?;
+/// assert!(exported.events > 0);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "it does nothing until it writes"]
 pub struct Attribute<'a> {
-    /// Whom the events belong to, and under which reading.
-    pub view: &'a View,
-    /// What counts as junk: the store's own settings, if its people are to be found again.
-    pub junk: &'a Junk,
-    /// Where the lines say what: as they were replayed.
-    pub fields: &'a Fields,
-    /// The sources, as [`expand`] reads them.
-    pub inputs: &'a [String],
-    /// How the rows are written.
-    pub format: RowFormat,
-    /// Ends the work at the next chunk once it is true.
-    pub stop: &'a AtomicBool,
-    /// Told after each chunk: bytes read of the sources, their bytes in all where known, events written.
-    pub progress: &'a mut dyn FnMut(u64, Option<u64>, u64),
+    logs: Vec<String>,
+    fields: Fields,
+    format: RowFormat,
+    stop: Option<&'a AtomicBool>,
+    progress: Option<Box<dyn FnMut(Progress) + 'a>>,
 }
 
 /// What was written.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
 pub struct Exported {
     /// Events, repeats included.
     pub events: u64,
@@ -82,44 +93,89 @@ pub struct Exported {
     pub stopped: bool,
 }
 
-/// Writes every event of a log, repeats included and rejects left out, in the log's order.
-///
-/// As NDJSON it is the line of the event with `person` and `attribution` added at its end; as CSV a row of
-/// `time`, `session`, `id`, `person`, `attribution`. Chunks are worked on by all cores; memory is bounded by those under way, and
-/// by what an [`Attributor`] holds.
-///
-/// # Errors
-/// When a source or the store cannot be read or `out` cannot be written.
-pub fn attribute(job: Attribute<'_>, out: &mut dyn Write) -> Result<Exported, ExportError> {
-    let Attribute { view, junk, fields, inputs, format, stop, progress } = job;
-    let inputs = expand(inputs)?;
-    let bytes_total = inputs.iter().map(Input::file_bytes).sum();
-    let work = Work { attributor: view.attributor()?, decoder: Decoder::new(junk, fields), format };
-    let mut exported = Exported::default();
-    match format {
-        RowFormat::Ndjson => {}
-        #[cfg(feature = "csv")]
-        RowFormat::Csv => out.write_all(columns::ATTRIBUTED)?,
+impl<'a> Attribute<'a> {
+    /// Writes `logs` again: files, folders, globs, `-` for standard input.
+    pub fn of<S: AsRef<OsStr>>(logs: impl IntoIterator<Item = S>) -> Self {
+        let logs = logs.into_iter().map(|log| log.as_ref().to_string_lossy().into_owned()).collect();
+        Self { logs, fields: Fields::default(), format: RowFormat::default(), stop: None, progress: None }
     }
-    let pool = pipeline::pool(None)?;
-    let rows_of = |chunk: &Chunk, spare: Option<AttributedChunk>| work.chunk(chunk, spare.unwrap_or_default());
-    pipeline::run(&pool, sources(inputs), Some(stop), rows_of, |steps| {
-        while let Some(step) = steps.take()? {
-            match step {
-                Step::Start(_) | Step::End { error: None, .. } => {}
-                // What was read before is good, and is written by now.
-                Step::Skipped(error) | Step::End { error: Some(error), .. } => return Err(error.into()),
-                Step::Chunk(rows) => {
-                    out.write_all(&rows.bytes)?;
-                    exported.absorb(&rows);
-                    steps.give_back(rows);
-                    progress(steps.file_bytes_read(), bytes_total, exported.events);
+
+    /// Where the lines of the logs say what: as they were replayed. By default they are activities.
+    pub fn fields(mut self, fields: Fields) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// How the rows are written. By default each is the line of its event.
+    pub fn format(mut self, format: RowFormat) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Another thread sets `stop` to end the work at the next chunk.
+    pub fn stop(mut self, stop: &'a AtomicBool) -> Self {
+        self.stop = Some(stop);
+        self
+    }
+
+    /// `progress` is called after each chunk, in the calling thread; it tells the events that were written.
+    pub fn progress(mut self, progress: impl FnMut(Progress) + 'a) -> Self {
+        self.progress = Some(Box::new(progress));
+        self
+    }
+
+    /// Writes every event of the logs, repeats included and rejects left out, in their order. `view` says whom the events belong
+    /// to, under its reading; `settings` are those of its store.
+    ///
+    /// As NDJSON it is the line of the event with `person` and `attribution` added at its end; as CSV a row of
+    /// `time`, `session`, `id`, `person`, `attribution`. Chunks are worked on by all cores; memory is bounded by those under way, and
+    /// where the policy follows each login, by the logins of the sessions that met several customers.
+    ///
+    /// # Errors
+    /// When a source or the store cannot be read or `out` cannot be written.
+    pub fn write(self, view: &View, settings: &Settings, out: &mut dyn Write) -> Result<Exported> {
+        Ok(self.write_rows(view, settings, out)?)
+    }
+
+    fn write_rows(mut self, view: &View, settings: &Settings, out: &mut dyn Write) -> Result<Exported, ExportError> {
+        let format = self.format;
+        let inputs = expand(&self.logs)?;
+        let bytes_total = inputs.iter().map(Input::file_bytes).sum();
+        let work = Work { attributor: view.attributor()?, decoder: Decoder::new(&settings.junk, &self.fields), format };
+        let mut exported = Exported::default();
+        match format {
+            RowFormat::Ndjson => {}
+            #[cfg(feature = "csv")]
+            RowFormat::Csv => out.write_all(columns::ATTRIBUTED)?,
+        }
+        let pool = pipeline::pool(None)?;
+        let rows_of = |chunk: &Chunk, spare: Option<AttributedChunk>| work.chunk(chunk, spare.unwrap_or_default());
+        pipeline::run(&pool, sources(inputs), self.stop, rows_of, |steps| {
+            while let Some(step) = steps.take()? {
+                match step {
+                    Step::Start(_) | Step::End { error: None, .. } => {}
+                    // What was read before is good, and is written by now.
+                    Step::Skipped(error) | Step::End { error: Some(error), .. } => return Err(error.into()),
+                    Step::Chunk(rows) => {
+                        out.write_all(&rows.bytes)?;
+                        exported.absorb(&rows);
+                        steps.give_back(rows);
+                        if let Some(progress) = &mut self.progress {
+                            progress(Progress { bytes: steps.file_bytes_read(), bytes_total, events: exported.events });
+                        }
+                    }
                 }
             }
-        }
-        exported.stopped = steps.stopped();
-        Ok(exported)
-    })
+            exported.stopped = steps.stopped();
+            Ok(exported)
+        })
+    }
+}
+
+impl fmt::Debug for Attribute<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attribute").field("logs", &self.logs).field("format", &self.format).finish_non_exhaustive()
+    }
 }
 
 /// The sources, each opened when its turn comes. They are read from the start, whatever the store has seen of them.

@@ -9,5 +9,5 @@ mod columns;
 pub mod picture;
 mod rows;
 
-pub use attribute::{Attribute, ExportError, Exported, attribute};
-pub use rows::{RowFormat, diff, events, ndjson, sessions};
+pub use attribute::{Attribute, Exported};
+pub use rows::RowFormat;

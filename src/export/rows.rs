@@ -19,61 +19,56 @@ pub enum RowFormat {
     Csv,
 }
 
+impl RowFormat {
+    /// Writes sessions by the [names](SessionRow::NAMES) of their fields; `since` and `customer` are null, or empty, where one is anonymous.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn write_sessions<'a>(
+        self,
+        rows: impl IntoIterator<Item = &'a SessionRow>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        match self {
+            Self::Ndjson => ndjson(rows, out),
+            #[cfg(feature = "csv")]
+            Self::Csv => columns::table(SessionRow::NAMES, rows, out),
+        }
+    }
+
+    /// Writes events: `time`, `person`, `attribution`, `id` (null or empty where the line had none), `identities`, `sources`, `event`.
+    /// In CSV the identities, and the sources, have semicolons between them.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn write_events<'a>(self, rows: impl IntoIterator<Item = &'a EventRow>, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Ndjson => ndjson(rows, out),
+            #[cfg(feature = "csv")]
+            Self::Csv => columns::events(rows, out),
+        }
+    }
+
+    /// Writes what two readings tell differently: `session`, `from`, `to` (null or empty where the session is not known yet), `events`, `moved`.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn write_diff<'a>(self, rows: impl IntoIterator<Item = &'a DiffRow>, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Ndjson => ndjson(rows, out),
+            #[cfg(feature = "csv")]
+            Self::Csv => columns::table(["session", "from", "to", "events", "moved"], rows, out),
+        }
+    }
+}
+
 /// Writes rows as JSON, an object a line.
-///
-/// # Errors
-/// When `out` cannot be written.
-pub fn ndjson<T: Serialize>(rows: impl IntoIterator<Item = T>, out: &mut dyn Write) -> io::Result<()> {
+fn ndjson<T: Serialize>(rows: impl IntoIterator<Item = T>, out: &mut dyn Write) -> io::Result<()> {
     for row in rows {
         serde_json::to_writer(&mut *out, &row)?;
         out.write_all(b"\n")?;
     }
     Ok(())
-}
-
-/// Writes sessions by the [names](SessionRow::NAMES) of their fields; `since` and `customer` are null, or empty, where one is anonymous.
-///
-/// # Errors
-/// When `out` cannot be written.
-pub fn sessions<'a>(
-    rows: impl IntoIterator<Item = &'a SessionRow>,
-    format: RowFormat,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    match format {
-        RowFormat::Ndjson => ndjson(rows, out),
-        #[cfg(feature = "csv")]
-        RowFormat::Csv => columns::table(SessionRow::NAMES, rows, out),
-    }
-}
-
-/// Writes events: `time`, `person`, `attribution`, `id` (null or empty where the line had none), `identities`, `sources`, `event`.
-/// In CSV the identities, and the sources, have semicolons between them.
-///
-/// # Errors
-/// When `out` cannot be written.
-pub fn events<'a>(
-    rows: impl IntoIterator<Item = &'a EventRow>,
-    format: RowFormat,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    match format {
-        RowFormat::Ndjson => ndjson(rows, out),
-        #[cfg(feature = "csv")]
-        RowFormat::Csv => columns::events(rows, out),
-    }
-}
-
-/// Writes what two readings tell differently: `session`, `from`, `to` (null or empty where the session is not known yet), `events`, `moved`.
-///
-/// # Errors
-/// When `out` cannot be written.
-pub fn diff<'a>(rows: impl IntoIterator<Item = &'a DiffRow>, format: RowFormat, out: &mut dyn Write) -> io::Result<()> {
-    match format {
-        RowFormat::Ndjson => ndjson(rows, out),
-        #[cfg(feature = "csv")]
-        RowFormat::Csv => columns::table(["session", "from", "to", "events", "moved"], rows, out),
-    }
 }
 
 #[cfg(test)]
@@ -110,7 +105,7 @@ mod tests {
 
     fn written(rows: &[SessionRow], format: RowFormat) -> String {
         let mut out = Vec::new();
-        sessions(rows, format, &mut out).unwrap();
+        format.write_sessions(rows, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -144,7 +139,7 @@ mod tests {
         let person = Some(Identity { namespace: "ecommerceId".into(), value: "1".into() });
         let row = DiffRow { session: "s".into(), from: None, to: person, events: 3, moved: 0 };
         let mut out = Vec::new();
-        diff(&[row], RowFormat::Csv, &mut out).unwrap();
+        RowFormat::Csv.write_diff(&[row], &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "session,from,to,events,moved\ns,,ecommerceId:1,3,0\n");
     }
 }

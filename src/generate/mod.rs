@@ -77,7 +77,7 @@ pub struct Generated {
 /// a second customer logs in. Activities have the shape of the wire format, without an `id`.
 ///
 /// ```
-/// use backstitch::generate::{Generator, Recipe};
+/// use backstitch::{Generator, Recipe};
 ///
 /// let mut log = Vec::new();
 /// let generated = Generator::new(Recipe { sessions: 100, seed: 1, repeats: false }).write(&mut log)?;
@@ -97,13 +97,13 @@ pub struct Generator {
     busy: Vec<Session>,
     slow: Vec<Session>,
     /// Lines on their way, the next to arrive on top.
-    waiting: BinaryHeap<Reverse<Waiting>>,
+    waiting: BinaryHeap<Reverse<LateLine>>,
     generated: Generated,
 }
 
 /// A line that arrives at a later time; of several at one time, in the order of sending.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Waiting {
+struct LateLine {
     arrives: i64,
     number: u64,
     line: Vec<u8>,
@@ -198,7 +198,7 @@ impl Generator {
 
     fn send(&mut self, arrives: i64, line: Vec<u8>) {
         let number = self.generated.late + self.generated.repeats;
-        self.waiting.push(Reverse(Waiting { arrives, number, line }));
+        self.waiting.push(Reverse(LateLine { arrives, number, line }));
     }
 
     /// Appends the lines that have arrived by `now`.

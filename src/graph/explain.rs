@@ -190,15 +190,15 @@ impl Graph {
         // By identity order, so that the answer is the same from both ends.
         let turned = self.compare(ends[0], ends[1]) == Ordering::Greater;
         let mut sides = if turned { [ends[1], ends[0]] } else { ends }.map(Side::new);
-        let earlier = |a: &Step, b: &Step| self.compare_links(a.link, b.link).is_lt();
+        let earlier = |a: &PathStep, b: &PathStep| self.compare_links(a.link, b.link).is_lt();
         loop {
             let links = |side: &Side| side.outermost.clone().into_iter().flat_map(&touching);
             let here = usize::from(!self.is_lighter(links(&sides[0]), links(&sides[1])));
-            let (mut bridge, mut next): (Option<(Step, IdentityId)>, _) = (None, HashMap::new());
+            let (mut bridge, mut next): (Option<(PathStep, IdentityId)>, _) = (None, HashMap::new());
             for &from in &sides[here].outermost {
                 for link in touching(from) {
                     let Some(to) = leads_to(from, link) else { continue };
-                    let step = Step { link, from };
+                    let step = PathStep { link, from };
                     if sides[1 - here].steps.contains_key(&to) {
                         if bridge.is_none_or(|(known, _)| earlier(&step, &known)) {
                             bridge = Some((step, to));
@@ -211,7 +211,7 @@ impl Graph {
                     }
                 }
             }
-            if let Some((Step { link, from }, to)) = bridge {
+            if let Some((PathStep { link, from }, to)) = bridge {
                 let mut chain = sides[here].way_back(from);
                 chain.reverse();
                 chain.push(link);
@@ -232,7 +232,7 @@ impl Graph {
 
 /// How a place was reached.
 #[derive(Debug, Clone, Copy)]
-struct Step {
+struct PathStep {
     link: LinkId,
     from: IdentityId,
 }
@@ -240,7 +240,7 @@ struct Step {
 /// One end of a search, and what was reached from it.
 struct Side {
     /// How each place was reached; the end itself by nothing.
-    steps: HashMap<IdentityId, Option<Step>>,
+    steps: HashMap<IdentityId, Option<PathStep>>,
     /// The places of the last level.
     outermost: Vec<IdentityId>,
 }
@@ -250,7 +250,7 @@ impl Side {
         Self { steps: HashMap::from([(end, None)]), outermost: vec![end] }
     }
 
-    fn go_on(&mut self, next: HashMap<IdentityId, Step>) {
+    fn go_on(&mut self, next: HashMap<IdentityId, PathStep>) {
         self.outermost = next.keys().copied().collect();
         self.steps.extend(next.into_iter().map(|(place, step)| (place, Some(step))));
     }

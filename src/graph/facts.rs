@@ -27,7 +27,7 @@ pub(super) struct Facts {
 
 /// A link with its first co-occurrence, which decides nearly every comparison without a look at the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Key {
+pub(super) struct LinkKey {
     pub(super) first: Time,
     pub(super) link: LinkId,
 }
@@ -35,7 +35,7 @@ pub(super) struct Key {
 /// A link that is to be taken, with its ends beside it: a look at each link would cost more than the sort.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Due {
-    pub(super) key: Key,
+    pub(super) key: LinkKey,
     pub(super) lower: IdentityId,
     pub(super) higher: IdentityId,
 }
@@ -63,12 +63,12 @@ impl Facts {
     }
 
     /// The key of a link, as it stands now.
-    pub(super) fn key(&self, link: LinkId) -> Key {
-        Key { first: self.links[link].first, link }
+    pub(super) fn key(&self, link: LinkId) -> LinkKey {
+        LinkKey { first: self.links[link].first, link }
     }
 
     /// The order in which links are taken: by first co-occurrence, then higher, then lower identity.
-    pub(super) fn compare_keys(&self, a: Key, b: Key) -> Ordering {
+    pub(super) fn compare_keys(&self, a: LinkKey, b: LinkKey) -> Ordering {
         a.first.cmp(&b.first).then_with(|| self.compare_ends(a.link, b.link))
     }
 
@@ -76,7 +76,7 @@ impl Facts {
     pub(super) fn in_order(&self, links: impl IntoIterator<Item = LinkId>) -> Vec<Due> {
         let due = |id| {
             let link = &self.links[id];
-            Due { key: Key { first: link.first, link: id }, lower: link.lower, higher: link.higher }
+            Due { key: LinkKey { first: link.first, link: id }, lower: link.lower, higher: link.higher }
         };
         let mut all: Vec<Due> = links.into_iter().map(due).collect();
         // Stable because that one is quick where links come in runs, as they do from a log.

@@ -11,7 +11,7 @@
 
 use std::cmp::Ordering;
 
-use crate::graph::facts::{Due, Facts, Key};
+use crate::graph::facts::{Due, Facts, LinkKey};
 use crate::graph::links::LinkId;
 use crate::model::identity::IdentityId;
 use crate::model::time::Time;
@@ -36,8 +36,8 @@ impl Node {
         self.parent & ROOT != 0
     }
 
-    fn key(&self) -> Option<Key> {
-        (self.link != NO_LINK).then_some(Key { first: self.first, link: LinkId(self.link) })
+    fn key(&self) -> Option<LinkKey> {
+        (self.link != NO_LINK).then_some(LinkKey { first: self.first, link: LinkId(self.link) })
     }
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Climb {
     /// Where it ended.
     pub(super) top: IdentityId,
     /// The key of its last edge: where the top is a customer, of the link that first connected the two. `None` where it has none.
-    pub(super) last: Option<Key>,
+    pub(super) last: Option<LinkKey>,
 }
 
 /// What ties a member to its group, and what the root knows of that.
@@ -105,7 +105,7 @@ impl Forest {
 
     /// The one way up: edge by edge, while `goes_on` says so of the next, to the root at most.
     #[inline]
-    fn climb_while(&self, id: IdentityId, mut goes_on: impl FnMut(Key) -> bool) -> Climb {
+    fn climb_while(&self, id: IdentityId, mut goes_on: impl FnMut(LinkKey) -> bool) -> Climb {
         let mut way = Climb { top: id, last: None };
         while let Some((key, above)) = self.edge(way.top).filter(|&(key, _)| goes_on(key)) {
             way = Climb { top: above, last: Some(key) };
@@ -115,9 +115,9 @@ impl Forest {
 
     /// The edge above `id`: its key, and where it leads. `None` for a root.
     #[inline]
-    fn edge(&self, id: IdentityId) -> Option<(Key, IdentityId)> {
+    fn edge(&self, id: IdentityId) -> Option<(LinkKey, IdentityId)> {
         let node = &self.nodes[id.index()];
-        (!node.is_root()).then_some((Key { first: node.first, link: LinkId(node.link) }, IdentityId(node.parent)))
+        (!node.is_root()).then_some((LinkKey { first: node.first, link: LinkId(node.link) }, IdentityId(node.parent)))
     }
 
     /// Whether `id` is a customer.
@@ -153,7 +153,7 @@ impl Forest {
 
     /// The key that first connected two identities: the greatest on their path. `None` when they are one, or not connected.
     /// O(log n).
-    pub(super) fn connected_by(&self, a: IdentityId, b: IdentityId, facts: &Facts) -> Option<Key> {
+    pub(super) fn connected_by(&self, a: IdentityId, b: IdentityId, facts: &Facts) -> Option<LinkKey> {
         let (mut low, mut high, mut latest) = (a, b, None);
         while low != high {
             let (of_low, of_high) = (self.edge(low), self.edge(high));
@@ -197,7 +197,7 @@ impl Forest {
     }
 
     /// Joins a group that was complete before `key` to the part of the other that `at` was in by then.
-    fn join_late(&mut self, part: IdentityId, at: IdentityId, root: IdentityId, key: Key, facts: &Facts) -> bool {
+    fn join_late(&mut self, part: IdentityId, at: IdentityId, root: IdentityId, key: LinkKey, facts: &Facts) -> bool {
         if self.is_customer(part) {
             return false;
         }
@@ -211,7 +211,7 @@ impl Forest {
     }
 
     /// Hangs the root `part` below `top`, which is in the group of `root`.
-    fn attach(&mut self, part: IdentityId, top: IdentityId, root: IdentityId, key: Key, facts: &Facts) {
+    fn attach(&mut self, part: IdentityId, top: IdentityId, root: IdentityId, key: LinkKey, facts: &Facts) {
         self.nodes[part.index()] = Node { parent: top.0, link: key.link.0, first: key.first };
         let Member { next, size, earliest } = self.members[part.index()];
         let group = &mut self.members[root.index()];
@@ -245,7 +245,7 @@ impl Forest {
     }
 
     /// Whether every link in the group of `root` comes before `key`.
-    fn is_before(&self, root: IdentityId, key: Key, facts: &Facts) -> bool {
+    fn is_before(&self, root: IdentityId, key: LinkKey, facts: &Facts) -> bool {
         compare(self.nodes[root.index()].key(), Some(key), facts).is_lt()
     }
 
@@ -266,7 +266,7 @@ fn max_height(size: usize, customer: bool) -> u32 {
 }
 
 /// `None`, no link at all, comes first.
-fn compare(a: Option<Key>, b: Option<Key>, facts: &Facts) -> Ordering {
+fn compare(a: Option<LinkKey>, b: Option<LinkKey>, facts: &Facts) -> Ordering {
     match (a, b) {
         (Some(a), Some(b)) => facts.compare_keys(a, b),
         _ => a.is_some().cmp(&b.is_some()),

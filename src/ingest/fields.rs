@@ -19,7 +19,7 @@ const IDENTITIES: &str = "user.identities";
 /// Where the fields of a line lie. Default: those of an activity. Cheap to clone.
 ///
 /// ```
-/// use backstitch::ingest::fields::Fields;
+/// use backstitch::Fields;
 ///
 /// let segment = Fields::builder()
 ///     .timestamp("sentAt")

@@ -28,7 +28,7 @@ pub(super) enum Found<'a> {
 }
 
 /// The identities of an event in level order, lowest first.
-pub(super) type Kept<'a> = SmallVec<[(NamespaceId, Value<'a>); 4]>;
+pub(super) type KeptIdentities<'a> = SmallVec<[(NamespaceId, Value<'a>); 4]>;
 
 /// Namespaces by their exact spelling, kept from event to event within a chunk.
 #[derive(Debug, Default)]
@@ -40,8 +40,8 @@ pub(super) fn gather<'a>(
     task: &mut Task<'_>,
     spellings: &mut Spellings,
     found: impl Iterator<Item = (&'a str, Found<'a>)> + Clone,
-) -> Result<Kept<'a>, Reject> {
-    let mut kept = Kept::new();
+) -> Result<KeptIdentities<'a>, Reject> {
+    let mut kept = KeptIdentities::new();
     let mut differ = false;
     for (spelling, value) in found.clone() {
         let Found::Text(value) = value else {
@@ -107,7 +107,7 @@ fn settle_spellings<'a>(
     task: &mut Task<'_>,
     spellings: &mut Spellings,
     found: impl Iterator<Item = (&'a str, Found<'a>)>,
-    kept: &mut Kept<'a>,
+    kept: &mut KeptIdentities<'a>,
 ) -> Result<u64, Reject> {
     // Junk was counted before.
     let mut counted = JunkCounts::new();

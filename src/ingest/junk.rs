@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hashbrown::HashSet;
+use serde::{Serialize, Serializer};
 
 use crate::model::limits::{MAX_JUNK_COUNTED, MAX_VALUE_BYTES};
 use crate::model::settings::Junk;
@@ -180,6 +181,13 @@ impl JunkCounts {
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         let others = (self.others > 0).then_some((OTHERS, self.others));
         self.by_value.iter().map(|(value, &count)| (&**value, count)).chain(others)
+    }
+}
+
+/// A map from values to counts.
+impl Serialize for JunkCounts {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.iter())
     }
 }
 

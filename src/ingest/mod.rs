@@ -19,6 +19,7 @@ pub mod looks;
 mod moment;
 pub mod pipeline;
 pub mod position;
+pub mod progress;
 pub mod reader;
 pub mod reject;
 pub mod tally;

@@ -149,7 +149,7 @@ pub fn run<'r, T: Send, S: Send, R>(
         // Its receiver is still here.
         let _ = give_buffer.send(Vec::new());
     }
-    let reading = Reading { steps, spares, buffers, give_buffer, file_bytes_read: &bytes, stop };
+    let reading = ReadAhead { steps, spares, buffers, give_buffer, file_bytes_read: &bytes, stop };
     let mut taken = Steps { waiting, spare, file_bytes_read: &bytes, stopped: false };
     let work = &work;
     pool.in_place_scope(|workers| {
@@ -178,7 +178,7 @@ pub fn run<'r, T: Send, S: Send, R>(
 }
 
 /// The thread that reads.
-struct Reading<'p, T, S> {
+struct ReadAhead<'p, T, S> {
     steps: SyncSender<Waiting<T, S>>,
     spares: Receiver<T>,
     /// A buffer is the permission to read a chunk.
@@ -191,7 +191,7 @@ struct Reading<'p, T, S> {
 /// Nobody takes any more.
 struct Gone;
 
-impl<T, S> Reading<'_, T, S> {
+impl<T, S> ReadAhead<'_, T, S> {
     /// Reads `sources`, and says so when that is done.
     fn run<'r>(
         self,

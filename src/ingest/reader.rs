@@ -92,9 +92,9 @@ impl Compression {
 /// # Errors
 /// When it cannot be opened.
 pub fn open(input: &Input) -> Result<SourceReader<'static>, IngestError> {
-    match Found::by(input)? {
-        Found::Stream(reader) => Ok(reader),
-        Found::File(file, metadata) => SourceReader::file(input.name(), file, &metadata, (0, 0)),
+    match OpenedInput::by(input)? {
+        OpenedInput::Stream(reader) => Ok(reader),
+        OpenedInput::File(file, metadata) => SourceReader::file(input.name(), file, &metadata, (0, 0)),
     }
 }
 
@@ -106,9 +106,9 @@ pub fn open(input: &Input) -> Result<SourceReader<'static>, IngestError> {
 /// # Errors
 /// When it cannot be opened, or breaks off before the place where it was left.
 pub fn resume(input: &Input, known: &Position) -> Result<Option<SourceReader<'static>>, IngestError> {
-    let (mut file, metadata) = match Found::by(input)? {
-        Found::Stream(reader) => return Ok(Some(reader)),
-        Found::File(file, metadata) => (file, metadata),
+    let (mut file, metadata) = match OpenedInput::by(input)? {
+        OpenedInput::Stream(reader) => return Ok(Some(reader)),
+        OpenedInput::File(file, metadata) => (file, metadata),
     };
     let name = input.name();
     let start = match compare(&mut file, &metadata, known).map_err(|error| IngestError::io(&*name, error))? {
@@ -120,12 +120,12 @@ pub fn resume(input: &Input, known: &Position) -> Result<Option<SourceReader<'st
 }
 
 /// What an input is.
-enum Found {
+enum OpenedInput {
     Stream(SourceReader<'static>),
     File(File, Metadata),
 }
 
-impl Found {
+impl OpenedInput {
     fn by(input: &Input) -> Result<Self, IngestError> {
         let name = input.name();
         let fail = |error| IngestError::io(&*name, error);

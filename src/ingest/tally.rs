@@ -1,24 +1,31 @@
 //! What is noted of a log beside its events and rejects: what it spans, and what it is where it holds no events.
 
+use serde::{Serialize, Serializer};
+
 use crate::ingest::looks::LooksLike;
 use crate::ingest::reject::Reject;
 use crate::model::limits::MAX_KEYS_MET;
 use crate::model::time::Time;
 
 /// What is noted of a chunk, or of all chunks of a replay.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     /// How often a namespace was spelled in several ways on one event, with different values, and a spelling gave way.
     pub spellings: u64,
     /// The times of the earliest and the latest event.
+    #[serde(serialize_with = "span_in_writing")]
     pub span: Option<(Time, Time)>,
     /// Rejected lines that may be half written: without a line end at the end of their source, they are read again when it has grown.
+    #[serde(skip)]
     pub unfinished: u64,
     /// Why the first rejected line was rejected.
+    #[serde(skip)]
     pub first_reject: Option<Reject>,
     /// What the first rejected line shows the log to be.
+    #[serde(skip)]
     pub looks_like: Option<LooksLike>,
     /// Keys of rejected objects, as they were met: at most [`MAX_KEYS_MET`].
+    #[serde(skip)]
     pub keys: Vec<String>,
 }
 
@@ -55,6 +62,12 @@ impl Tally {
             self.key(key);
         }
     }
+}
+
+/// As `{"first":…,"last":…}`, in RFC 3339.
+fn span_in_writing<S: Serializer>(span: &Option<(Time, Time)>, to: S) -> Result<S::Ok, S::Error> {
+    let Some((first, last)) = span else { return to.serialize_none() };
+    to.collect_map([("first", first.to_string()), ("last", last.to_string())])
 }
 
 #[cfg(test)]

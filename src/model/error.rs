@@ -6,6 +6,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use serde::{Serialize, Serializer};
+
 /// The result of whatever can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -16,8 +18,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// a [`Result`] prints something fit to be read:
 ///
 /// ```
-/// let error = backstitch::engine::Engine::options().existing_only().open("nowhere").err().expect("there is no store");
-/// assert_eq!(error.kind(), backstitch::engine::ErrorKind::NotFound);
+/// let error = backstitch::Engine::options().existing_only().open("nowhere").err().expect("there is no store");
+/// assert_eq!(error.kind(), backstitch::ErrorKind::NotFound);
 /// assert_eq!(format!("{error:?}"), "nowhere holds no store");
 /// ```
 pub struct Error(Box<ErrorRepr>);
@@ -112,6 +114,13 @@ impl fmt::Debug for Error {
             cause = error.source();
         }
         Ok(())
+    }
+}
+
+/// As a text: the sentence, with its causes.
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{self:?}"))
     }
 }
 

@@ -142,7 +142,7 @@ pub fn one(view: &View, id: IdentityId) -> Result<Explanation> {
     let (chain, decisive) = chains(graph, id, graph.person(id).identity());
     let Refusals { first, more } = graph.refusals_of(id);
     let refused: Vec<LinkId> = first.iter().map(|refusal| refusal.link).collect();
-    let found = Found::new(view, [&chain, &decisive, &refused])?;
+    let found = GatheredEvidence::new(view, [&chain, &decisive, &refused])?;
     Ok(Explanation {
         party: party(graph, id),
         decisive: (decisive != chain).then(|| found.all(&decisive)),
@@ -162,7 +162,7 @@ pub fn pair(view: &View, a: IdentityId, b: IdentityId) -> Result<PairExplanation
         Some(WhyNot::Refused { refusals, way }) => (refusals, way),
     };
     let refused: Vec<LinkId> = first.iter().map(|refusal| refusal.link).collect();
-    let found = Found::new(view, [&chain, &decisive, &refused, &way])?;
+    let found = GatheredEvidence::new(view, [&chain, &decisive, &refused, &way])?;
     Ok(PairExplanation {
         a: party(graph, a),
         b: party(graph, b),
@@ -192,9 +192,9 @@ fn party(graph: &Graph, id: IdentityId) -> Party {
 }
 
 /// The evidence of the links of an answer.
-struct Found(HashMap<LinkId, Evidence>);
+struct GatheredEvidence(HashMap<LinkId, Evidence>);
 
-impl Found {
+impl GatheredEvidence {
     /// Finds the event of every link: a read for each anchor that holds any.
     fn new<const N: usize>(view: &View, links: [&[LinkId]; N]) -> Result<Self> {
         let graph = view.graph();

@@ -53,6 +53,7 @@ impl KnownAt {
     }
 
     /// The graph of then.
+    #[doc(hidden)]
     pub fn graph(&self) -> &Graph {
         self.view.graph()
     }

@@ -98,6 +98,7 @@ impl View {
     }
 
     /// The graph of this view: where the reading has a moment, [as of](Graph::as_of) that one.
+    #[doc(hidden)]
     pub fn graph(&self) -> &Graph {
         self.past.as_ref().unwrap_or(&self.graph)
     }
@@ -119,6 +120,7 @@ impl View {
     }
 
     /// The stored events of this view.
+    #[doc(hidden)]
     pub fn stored_events(&self) -> &Events {
         &self.events
     }
@@ -137,6 +139,7 @@ impl View {
 /// What identities there are.
 impl View {
     /// The id of an identity; `None` when no event carries it. The value is taken without the white space around it, as in the log.
+    #[doc(hidden)]
     pub fn find(&self, namespace: &str, value: &str) -> Option<IdentityId> {
         // A log may hold a name with white space around it, which is another name.
         let namespaces = self.namespaces();
@@ -227,6 +230,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
+    #[doc(hidden)]
     pub fn attribute(
         &self,
         namespaces: &Namespaces,
@@ -240,6 +244,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
+    #[doc(hidden)]
     pub fn attributor(&self) -> Result<Attributor> {
         Attributor::new(self.clone())
     }

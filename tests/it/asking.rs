@@ -1,10 +1,6 @@
 //! What a service asks of a resolver and a view.
 
-use backstitch::engine::Engine;
-use backstitch::model::person::PersonKind;
-use backstitch::model::policy::{Lookback, Policy, Reading};
-use backstitch::model::time::Time;
-use backstitch::resolver::{Resolver, View};
+use backstitch::{Engine, Lookback, PersonKind, Policy, Reading, Resolver, Time, View};
 
 const TABLET: &str = "sess-family-tablet";
 const LAPTOP: &str = "sess-ben-laptop";

@@ -7,10 +7,9 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use backstitch::engine::Engine;
-use backstitch::resolver::Resolver;
 use backstitch::store::backend::{Backend, Entry, MemoryBackend};
 use backstitch::store::error::BackendError;
+use backstitch::{Engine, Resolver};
 
 use crate::harness::{Manner, in_memory, replay, replayed, text, totals};
 use crate::oracle::{Rules, judge};

@@ -5,8 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use backstitch::engine::{Engine, Replay};
-use backstitch::ingest::fields::Fields;
+use backstitch::{Engine, Fields, Replay};
 use serde_json::{Value, json};
 
 const SEGMENT: &str = include_str!("../../fixtures/segment.ndjson");

@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use backstitch::engine::Engine;
-use backstitch::model::source::Source;
+use backstitch::{Engine, Source};
 
 use crate::harness::{Manner, Packing, append, in_memory, replay, text, totals};
 use crate::oracle::{Rules, judge};

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use backstitch::engine::Engine;
-use backstitch::model::history::Sequence;
 use backstitch::store::backend::Backend;
 use backstitch::store::block_kinds;
 use backstitch::store::sled::SledBackend;
+use backstitch::{Engine, Sequence};
 use serde_json::Value;
 
 use crate::harness::{Manner, replay, text, totals};

@@ -5,18 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use backstitch::engine::Engine;
 use backstitch::ingest::chunk::Chunk;
 use backstitch::ingest::decode::Decoder;
-use backstitch::ingest::fields::Fields;
 use backstitch::ingest::junk::JunkCounts;
 use backstitch::ingest::reject::Reason;
 use backstitch::model::limits;
-use backstitch::model::namespace::{Levels, Namespaces};
-use backstitch::model::person::AttributionKind;
-use backstitch::model::policy::{Policy, Reading};
-use backstitch::model::settings::Junk;
-use backstitch::resolver::EventRow;
+use backstitch::{AttributionKind, Engine, EventRow, Fields, Junk, Levels, Namespaces, Policy, Reading};
 
 const README: &str = include_str!("../../README.md");
 const COMMAND_LINE: &str = include_str!("../../docs/command-line.md");

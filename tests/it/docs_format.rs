@@ -4,15 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use backstitch::engine::{Engine, Retract};
-use backstitch::model::digest::{Digest, EventHash, IdentityHash};
+use backstitch::model::digest::IdentityHash;
 use backstitch::model::event::EventId;
-use backstitch::model::history::Sequence;
 use backstitch::model::identity::{IdentityId, Value};
-use backstitch::model::person::AttributionKind;
-use backstitch::model::time::Time;
 use backstitch::store::backend::{Backend, MemoryBackend};
 use backstitch::store::block_kinds;
+use backstitch::{AttributionKind, Digest, Engine, EventHash, Retract, Sequence, Time};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 const FORMAT: &str = include_str!("../../docs/format.md");

@@ -1,10 +1,7 @@
 //! `explain` on journeys whose answers were worked out by hand.
 
-use backstitch::engine::Engine;
 use backstitch::graph::explain::MAX_REFUSALS;
-use backstitch::model::identity::Identity;
-use backstitch::model::person::PersonKind;
-use backstitch::resolver::{Evidence, Explanation, PairExplanation};
+use backstitch::{Engine, Evidence, Explanation, Identity, PairExplanation, PersonKind};
 
 use crate::harness::replayed;
 use crate::oracle::Rules;

@@ -3,10 +3,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use backstitch::export::picture::Picture;
 use backstitch::graph::explain::MAX_REFUSALS;
-use backstitch::model::identity::Identity;
-use backstitch::resolver::{Evidence, OwnerRow};
+use backstitch::{Evidence, Identity, OwnerRow, Picture};
 use proptest::prelude::*;
 
 use crate::harness::replayed;
@@ -207,8 +205,7 @@ proptest! {
                 // Each store read a file of its own.
                 let links = found.chain.iter_mut().chain(&mut found.refused).chain(&mut found.way);
                 links.chain(found.decisive.iter_mut().flatten()).for_each(|link| link.witness.sources.clear());
-                let asked = [pair[0], pair[1]].map(|id| view.find(&id.namespace, &id.value).expect("known"));
-                let picture = Picture::new(view.graph(), &asked, "title");
+                let picture = Picture::new(&view, &[pair[0], pair[1]].map(identity), "title");
                 (found, picture.svg(), picture.dot(), picture.drawn())
             });
             elements(&told.1);

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use backstitch::engine::{Engine, Replay, Verification};
 use backstitch::store::backend::{Backend, MemoryBackend};
 use backstitch::store::block_kinds;
 use backstitch::store::fault::{FaultyBackend, Survivors};
+use backstitch::{Engine, Replay, Verification};
 
 use crate::busy::{Moody, line, within};
 use crate::harness::{Manner, replay, text, totals};

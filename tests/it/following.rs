@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use backstitch::engine::{Change, Engine, ErrorKind, Feed};
-use backstitch::model::history::Sequence;
-use backstitch::resolver::SessionRow;
+use backstitch::{Change, Engine, ErrorKind, Feed, Sequence, SessionRow};
 
 use crate::busy::{Moody, files, line};
 use crate::harness::{Manner, in_memory, replay};

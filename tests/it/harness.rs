@@ -4,17 +4,11 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
-use backstitch::engine::{Engine, Options, Replay, Retract, Summary};
-use backstitch::export::{self, Attribute, RowFormat};
-use backstitch::ingest::fields::Fields;
-use backstitch::model::history::Sequence;
-use backstitch::model::namespace::ECOMMERCE;
-use backstitch::model::policy::{self, Lookback};
-use backstitch::model::settings::Junk;
-use backstitch::model::time::Time;
-use backstitch::resolver::View;
+use backstitch::model::policy::{self};
+use backstitch::{
+    Attribute, ECOMMERCE, Engine, Lookback, Options, Replay, Retract, Sequence, Settings, Summary, Time, View,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -256,21 +250,12 @@ pub fn expected_events(belief: &Belief, person: &Id) -> Option<Vec<(String, Stri
 
 /// `attribute LOG`: each line of an event with its person and kind, in the log's order.
 pub fn attribute(engine: &Engine, file: &Path) -> Vec<Value> {
-    attribute_in(&engine.resolver().view(), &engine.settings().junk, file)
+    attribute_in(&engine.resolver().view(), engine.settings(), file)
 }
 
-pub fn attribute_in(view: &View, junk: &Junk, file: &Path) -> Vec<Value> {
+pub fn attribute_in(view: &View, settings: &Settings, file: &Path) -> Vec<Value> {
     let mut out = Vec::new();
-    let job = Attribute {
-        view,
-        junk,
-        fields: &Fields::default(),
-        inputs: &[file.to_str().expect("a path in UTF-8").to_owned()],
-        format: RowFormat::Ndjson,
-        stop: &AtomicBool::new(false),
-        progress: &mut |_, _, _| {},
-    };
-    export::attribute(job, &mut out).expect("the log is readable");
+    Attribute::of([file]).write(view, settings, &mut out).expect("the log is readable");
     let text = String::from_utf8(out).expect("UTF-8");
     text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
 }

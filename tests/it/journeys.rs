@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use backstitch::engine::Engine;
+use backstitch::Engine;
 use serde_json::{Value, json};
 
 use crate::harness::{

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use backstitch::engine::Engine;
+use backstitch::Engine;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 

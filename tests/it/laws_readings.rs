@@ -39,7 +39,7 @@ fn under_every_reading_the_engine_says_what_the_oracle_says() {
                 for id in verdict.identities.keys().filter(|id| !belief.identities.contains_key(id)) {
                     assert_eq!(resolve_in(&view, &id.namespace, &id.value), Value::Null, "{id} is not known yet");
                 }
-                let written = attribute_in(&view, &engine.settings().junk, &file);
+                let written = attribute_in(&view, engine.settings(), &file);
                 assert_attributed(written, expected_attribute_under(&verdict, 0, &history.lines, &belief));
                 assert_short_answers(&engine.resolver(), &verdict, &life, reading);
                 let told = differences(&life.belief(readings[0]), &belief);

@@ -13,6 +13,7 @@ mod docs; // what the README and the pages say, held against the program
 mod docs_format; // a store, read by docs/format.md alone
 mod explain; // why two are one person or not, worked out by hand
 mod explain_laws; // every link that explain names is the oracle's, every chain connects
+mod face; // the public face: its names, and that the command uses no other
 mod faults; // a disk that fails at every write of a replay in turn
 mod floors; // rules that prose cannot hold
 mod following; // the change feed, followed from another thread while commits go on

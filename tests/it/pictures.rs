@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use backstitch::engine::Engine;
-use backstitch::export::picture::{MAX_DRAWN, Picture};
+use backstitch::export::picture::MAX_DRAWN;
+use backstitch::{Engine, Identity, Picture};
 
 use crate::explain::{TABLET, identity, told};
 use crate::harness::replayed;
@@ -12,8 +12,11 @@ use crate::oracle::Rules;
 
 pub fn picture(engine: &Engine, asked: &[&str]) -> Picture {
     let view = engine.resolver().view();
-    let find = |text: &&str| view.find(&identity(text).namespace, &identity(text).value).expect("known");
-    Picture::new(view.graph(), &asked.iter().map(find).collect::<Vec<_>>(), "A <title> & \"more\"\nand a note")
+    Picture::new(
+        &view,
+        &asked.iter().map(|text| identity(text)).collect::<Vec<_>>(),
+        "A <title> & \"more\"\nand a note",
+    )
 }
 
 /// The names of the elements of an XML text, each opened and closed; every attribute quoted, every sign allowed.
@@ -115,13 +118,13 @@ fn what_a_log_says_does_not_break_a_picture() {
         + &line(serde_json::json!({"e\"<&'": evil, "ecommerceId": format!("{evil}花子")}));
     let engine = replayed(&Rules::default(), &log);
     let view = engine.resolver().view();
-    let asked = [view.find("sessionId", evil).expect("known")];
-    let picture = Picture::new(view.graph(), &asked, evil);
+    let asked = Identity { namespace: "sessionId".into(), value: evil.into() };
+    let picture = Picture::new(&view, &[asked], evil);
     let svg = picture.svg();
     assert!(!elements(&svg).contains(&"script".to_owned()));
     assert!(!svg.contains('\u{202e}') && !svg.contains('\u{ffff}'));
     assert_eq!(nodes_and_edges(&picture.dot()), (3, 2));
-    assert_eq!(elements(&Picture::new(view.graph(), &[], "").svg())[0], "svg", "of nobody");
+    assert_eq!(elements(&Picture::new(&view, &[], "").svg())[0], "svg", "of no identity");
 }
 
 /// More identities than a picture draws: what was asked for, its chain and the nearest are there, whatever the order of the log.

@@ -3,15 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::atomic::AtomicBool;
 
-use backstitch::engine::Engine;
-use backstitch::export::{self, Attribute, RowFormat};
 use backstitch::model::event::{DecodedEvent, EventId};
-use backstitch::model::identity::{Identity, Value};
-use backstitch::model::policy::{Policy, Reading};
-use backstitch::model::time::Time;
-use backstitch::resolver::{DiffRow, Resolution, Totals, View};
+use backstitch::model::identity::Value;
+use backstitch::{Attribute, DiffRow, Engine, Identity, Policy, Reading, Resolution, Settings, Time, Totals, View};
 
 use crate::harness::replayed;
 use crate::oracle::Rules;
@@ -116,16 +111,7 @@ fn given(view: &View, told: &[Told]) -> Vec<String> {
     let file = folder.path().join("log.ndjson");
     fs::write(&file, text(told)).expect("written");
     let mut out = Vec::new();
-    let job = Attribute {
-        view,
-        junk: &Default::default(),
-        fields: &backstitch::ingest::fields::Fields::default(),
-        inputs: &[file.to_str().expect("a path in UTF-8").to_owned()],
-        format: RowFormat::Ndjson,
-        stop: &AtomicBool::new(false),
-        progress: &mut |_, _, _| {},
-    };
-    export::attribute(job, &mut out).expect("readable");
+    Attribute::of([file]).write(view, &Settings::default(), &mut out).expect("readable");
     let rows = String::from_utf8(out).expect("UTF-8");
     let row = |row: &str| {
         let row: serde_json::Value = serde_json::from_str(row).expect("a line of JSON");

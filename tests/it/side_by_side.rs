@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use backstitch::engine::Engine;
+use backstitch::Engine;
 use backstitch::store::backend::{Backend, MemoryBackend};
 use serde_json::Value;
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use backstitch::engine::{Engine, Summary};
+use backstitch::{Engine, Summary};
 use serde_json::Value;
 
 use crate::harness::{Manner, Packing, append, counts, expected_attribute, in_memory, replay, replayed, text, totals};

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use backstitch::engine::{Engine, Error, Retract};
-use backstitch::model::history::Sequence;
 use backstitch::store::backend::{Backend, Entry, MemoryBackend};
 use backstitch::store::error::BackendError;
 use backstitch::store::fault::{FaultyBackend, Survivors};
+use backstitch::{Engine, Error, Retract, Sequence};
 use serde_json::Value;
 
 use crate::busy::line;

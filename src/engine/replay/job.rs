@@ -3,21 +3,19 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use crate::engine::replay::summary::Progress;
 use crate::ingest::fields::Fields;
-
-/// Events of a batch. A commit costs two fsyncs and leaves blocks that a later one must merge, so batches are large;
-/// a row takes up to 120 bytes on its way (gathered, grouped, and those gathered meanwhile), so they are not larger:
-/// twice as many took 70 MB more and no less time.
-pub const BATCH_EVENTS: usize = 1 << 19;
+use crate::ingest::inputs::{self, Input};
+use crate::ingest::progress::Progress;
+use crate::model::error::Result;
 
 /// Which logs to replay, and how. What is not said has a default: `engine.replay(["logs/"])` is enough.
 ///
 /// ```
-/// # fn main() -> backstitch::engine::Result<()> {
-/// # use backstitch::engine::{Engine, Replay};
+/// # fn main() -> backstitch::Result<()> {
+/// # use backstitch::{Engine, Replay};
 /// # let mut engine = Engine::in_memory();
 /// let mut rejects = Vec::new();
 /// engine.replay(Replay::of(["fixtures/rejects.ndjson"]).threads(2).rejects(&mut rejects))?;
@@ -38,6 +36,11 @@ pub struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
+    /// Events of a batch, where nothing else is said. A commit costs two fsyncs and leaves blocks that a later one must merge, so
+    /// batches are large; a row takes up to 120 bytes on its way (gathered, grouped, and those gathered meanwhile), so they are
+    /// not larger: twice as many took 70 MB more and no less time.
+    pub const BATCH_EVENTS: usize = 1 << 19;
+
     /// Replays `logs`: files, folders, globs, `-` for standard input.
     pub fn of<S: AsRef<OsStr>>(logs: impl IntoIterator<Item = S>) -> Self {
         Self {
@@ -45,7 +48,7 @@ impl<'a> Replay<'a> {
             fields: Fields::default(),
             force: false,
             threads: None,
-            batch_events: BATCH_EVENTS,
+            batch_events: Self::BATCH_EVENTS,
             rejects: None,
             stop: None,
             progress: None,
@@ -70,7 +73,7 @@ impl<'a> Replay<'a> {
         self
     }
 
-    /// Events of a batch, that is between two commits; by default [`BATCH_EVENTS`]. A batch is full with the chunk that reaches
+    /// Events of a batch, that is between two commits; by default [`BATCH_EVENTS`](Self::BATCH_EVENTS). A batch is full with the chunk that reaches
     /// the number, so that it holds at least a chunk.
     pub fn batch_events(mut self, events: usize) -> Self {
         self.batch_events = events;
@@ -93,6 +96,20 @@ impl<'a> Replay<'a> {
     pub fn progress(mut self, progress: impl FnMut(Progress) + 'a) -> Self {
         self.progress = Some(Box::new(progress));
         self
+    }
+}
+
+impl Replay<'_> {
+    /// The files that the logs name, each once, as they will be read; standard input is none.
+    ///
+    /// # Errors
+    /// When a log names nothing ([`NoInput`](crate::model::error::ErrorKind::NoInput)), or a folder cannot be read.
+    pub fn files(&self) -> Result<Vec<PathBuf>> {
+        let path = |input| match input {
+            Input::Stdin => None,
+            Input::File(path) => Some(path),
+        };
+        Ok(inputs::expand(&self.logs)?.into_iter().filter_map(path).collect())
     }
 }
 

@@ -10,17 +10,6 @@ use crate::ingest::tally::Tally;
 use crate::model::error::Error;
 use crate::resolver::Totals;
 
-/// How far a replay is.
-#[derive(Debug, Clone, Copy)]
-pub struct Progress {
-    /// Bytes of the files, as they lie on the disk, that were read.
-    pub bytes: u64,
-    /// Bytes of all the files; `None` where standard input is among them.
-    pub bytes_total: Option<u64>,
-    /// Lines that were decoded.
-    pub events: u64,
-}
-
 /// Lines of a replay. `read` is the sum of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct EventCounts {
@@ -39,31 +28,35 @@ pub struct EventCounts {
 pub struct SourceCounts {
     /// Read, in whole or from where the last replay ended.
     pub read: u64,
-    /// Passed over, since they hold nothing new.
+    /// Skipped, since they hold nothing new.
     pub skipped: u64,
 }
 
-/// What a replay did, and what the store holds afterwards.
-#[derive(Debug, Default)]
+/// What a replay did, and what the store holds afterwards. As JSON its names are those of `replay --json`.
+#[derive(Debug, Default, Serialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// The lines of this replay.
     pub events: EventCounts,
-    /// Rejected lines by reason.
-    pub rejects: BTreeMap<&'static str, u64>,
-    /// What else was noted of the log: what its events span, and what it is where it holds none.
-    pub tally: Tally,
-    /// Identity values that were ignored.
-    pub junk: JunkCounts,
-    /// The sources of this replay.
-    pub sources: SourceCounts,
-    /// Sources that could not be read (any further), with the reason.
-    pub failed: Vec<Error>,
     /// The whole store after the replay.
+    #[serde(flatten)]
     pub totals: Totals,
     /// Wall time.
     pub seconds: f64,
     /// Bytes of the log that were decoded, after decompression.
     pub bytes: u64,
+    /// Rejected lines by reason.
+    #[serde(rename = "rejected_by_reason")]
+    pub rejects: BTreeMap<&'static str, u64>,
+    /// Identity values that were ignored.
+    pub junk: JunkCounts,
+    /// What else was noted of the log: what its events span, and what it is where it holds none.
+    #[serde(flatten)]
+    pub tally: Tally,
+    /// The sources of this replay.
+    pub sources: SourceCounts,
+    /// Sources that could not be read (any further), with the reason.
+    pub failed: Vec<Error>,
     /// Whether it was stopped before the end. What it had read is committed; the same replay goes on from there.
     pub stopped: bool,
 }

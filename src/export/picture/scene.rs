@@ -11,6 +11,7 @@ use crate::graph::explain::WhyNot;
 use crate::graph::links::LinkId;
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::link::Link;
+use crate::resolver::View;
 
 impl Picture {
     /// The picture of `asked` (one identity, or two to compare) under a title, whose first line is written larger.
@@ -19,8 +20,11 @@ impl Picture {
     /// are not one person, the way with the fewest refused links. Drawn are the groups that these go through, and the
     /// far ends of the refused links that touch them.
     ///
-    /// Linear in the links of those groups, but for sorting the identities that are equally near.
-    pub fn new(graph: &Graph, asked: &[IdentityId], title: impl Into<String>) -> Self {
+    /// An identity that no event carries is left out. Linear in the links of those groups, but for sorting the identities that are equally near.
+    pub fn new(view: &View, asked: &[Identity], title: impl Into<String>) -> Self {
+        let graph = view.graph();
+        let find = |identity: &Identity| view.find(&identity.namespace, &identity.value);
+        let asked = &asked.iter().filter_map(find).collect::<Vec<IdentityId>>()[..];
         let chain = chain(graph, asked);
         let near = Near::new(graph, asked, &chain);
         let mut drawn = near.drawn.clone();
