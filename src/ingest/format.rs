@@ -1,7 +1,7 @@
 //! What a format is: one thing in one place.
 //!
 //! A format says how the bytes of a source become events, and how an event is written again with its person. `json/` is the first.
-//! Another one is a folder beside it that implements [`Format`], a name in [`FormatName`](super::chunk::FormatName), and the arms in
+//! Another one is a folder beside it that implements `Format`, a name in [`FormatName`](super::chunk::FormatName), and the arms in
 //! [`decode`](super::decode) that the compiler asks for then: the pipeline, the engine and the export know none by name.
 
 use crate::ingest::chunk::Chunk;

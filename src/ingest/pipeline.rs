@@ -5,8 +5,8 @@
 //! 3. The calling thread [takes](Steps::take) what they made, in the order of the log.
 //!
 //! Reading and working go on while the caller is busy with something else, a commit for instance, until
-//! [`STEPS_UNDER_WAY`] wait to be taken. So memory does not follow the log: a chunk is read into a buffer that is free, of
-//! which there are [`BUFFERS_PER_THREAD`], and what is made of a chunk can be [given back](Steps::give_back) to be made
+//! `STEPS_UNDER_WAY` wait to be taken. So memory does not follow the log: a chunk is read into a buffer that is free, of
+//! which there are `BUFFERS_PER_THREAD`, and what is made of a chunk can be [given back](Steps::give_back) to be made
 //! again of another. A panic in any of the threads ends the work with an error; the caller never waits for a thread that is gone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
