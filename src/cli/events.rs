@@ -114,7 +114,7 @@ mod tests {
         let expected = "\
 ecommerceId:7: 2 events, 1 direct, 1 retroactive
   1970-01-01T00:00:00.000Z  retroactive  sessionId:1
-  1970-01-01T00:00:00.001Z  direct       sessionId:1 deviceId:d ecommerceId:7  e2
+  1970-01-01T00:00:01.000Z  direct       sessionId:1 deviceId:d ecommerceId:7  e2
 
 from /logs/a
 ";
@@ -126,7 +126,7 @@ from /logs/a
         let expected = "\
 ecommerceId:7: 2 events, 1 direct, 1 retroactive
   1970-01-01T00:00:00.000Z  retroactive  sessionId:1                               [1]
-  1970-01-01T00:00:00.001Z  direct       sessionId:1 deviceId:d ecommerceId:7  e2  [2] [1]
+  1970-01-01T00:00:01.000Z  direct       sessionId:1 deviceId:d ecommerceId:7  e2  [2] [1]
 
   [1]  /logs/a
   [2]  /logs/b

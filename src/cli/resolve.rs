@@ -158,7 +158,7 @@ mod tests {
         let expected = "\
 sessionId:150
   person  ecommerceId:18278 (customer)
-  since   1970-01-01T00:00:00.007Z
+  since   1970-01-01T00:00:07.000Z
   group   sessionId:150
           deviceId:d
           ecommerceId:18278
