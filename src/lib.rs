@@ -97,10 +97,16 @@ pub use resolver::{KnownAt, Resolver, View};
 pub use engine::{Change, Changes, Feed};
 pub use model::history::Sequence;
 
-// Answers.
-pub use resolver::{AttributionCounts, Logins, PolicyShare, PolicyShares, SharedRow};
-pub use resolver::{DiffRow, EventRow, GraphCounts, PersonRow, Resolution, SessionRow, Totals};
-pub use resolver::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
+// Who is it?
+pub use resolver::{Resolution, Totals};
+
+/// The rows that questions are answered with, and their parts. A caller seldom needs their names.
+pub mod rows {
+    pub use crate::resolver::{AttributionCounts, GraphCounts};
+    pub use crate::resolver::{DiffRow, EventRow, PersonRow, SessionRow};
+    pub use crate::resolver::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
+    pub use crate::resolver::{Logins, PolicyShare, PolicyShares, SharedRow};
+}
 
 // Words.
 pub use model::digest::{Digest, EventHash};

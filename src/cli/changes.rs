@@ -46,7 +46,7 @@ pub fn run(common: &Common, changes: &ChangesArgs) -> Result<Ended, Failure> {
                     // An opening touches the files too.
                     seen = touched(&common.store);
                 }
-                // Whoever has it open is writing what comes next.
+                // The process that has it open is writing what comes next.
                 Err(opening::Opening::InUse) => {}
                 Err(opening::Opening::Failed(failure)) => return Err(failure),
             }

@@ -1,6 +1,7 @@
 //! `diff`: what would another policy change?
 
-use backstitch::{DiffRow, Identity, Namespaces, Reading, RowFormat};
+use backstitch::rows::DiffRow;
+use backstitch::{Identity, Namespaces, Reading, RowFormat};
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, DiffArgs};

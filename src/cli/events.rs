@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use backstitch::{AttributionKind, EventRow, Identity, Namespaces, SESSION};
+use backstitch::rows::EventRow;
+use backstitch::{AttributionKind, Identity, Namespaces, SESSION};
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, EventsArgs};

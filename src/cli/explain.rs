@@ -1,9 +1,7 @@
 //! `explain`: why does it belong to this person, and why are two one person or not?
 
-use backstitch::{
-    Evidence, Explanation, Identity, Levels, Namespaces, OwnerRow, PairExplanation, Party, PersonKind, Picture,
-    SESSION, View,
-};
+use backstitch::rows::{Evidence, Explanation, OwnerRow, PairExplanation, Party};
+use backstitch::{Identity, Levels, Namespaces, PersonKind, Picture, SESSION, View};
 use serde::Serialize;
 
 use crate::cli::Ended;

@@ -44,7 +44,7 @@ pub fn open_now(common: &Common) -> Result<Engine, Opening> {
     }
 }
 
-/// How long a store that is in use is waited for: whoever follows it has it open for a moment after each commit.
+/// How long a store that is in use is waited for: a follower has it open for a moment after each commit.
 const WAIT_FOR_STORE: Duration = Duration::from_secs(2);
 
 /// Between two tries.

@@ -80,14 +80,14 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Parser)]
-    struct Line {
+    struct Flags {
         #[command(flatten)]
         read: ReadAs,
     }
 
     fn parse(line: &str) -> Result<Reading, String> {
-        let parsed = Line::try_parse_from(line.split_whitespace());
-        parsed.map(|line| line.read.reading()).map_err(|error| error.to_string())
+        let parsed = Flags::try_parse_from(line.split_whitespace());
+        parsed.map(|flags| flags.read.reading()).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, stdout};
 
-use backstitch::{Namespaces, RowFormat, SessionRow};
+use backstitch::rows::SessionRow;
+use backstitch::{Namespaces, RowFormat};
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, SessionsArgs};

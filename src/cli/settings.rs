@@ -75,7 +75,7 @@ impl Asked {
     pub fn new_store(&self) -> Result<Options, Failure> {
         let settings = self.over(&Settings::default());
         settings.levels.check().map_err(|error| {
-            // A default is in nobody's way but that of what was told.
+            // A default can clash only with a setting that was given.
             let by = self.by(error.setting).or(self.by("between")).or(self.by("unique")).unwrap_or("settings");
             Failure::Usage(format!("{by}: {}", visible(&error.to_string())))
         })?;

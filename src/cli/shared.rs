@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use backstitch::{Identity, Namespaces, Policy, SharedRow, View};
+use backstitch::rows::SharedRow;
+use backstitch::{Identity, Namespaces, Policy, View};
 
 use crate::cli::Ended;
 use crate::cli::args::Common;

@@ -1,6 +1,7 @@
 //! `stats`: what does the store hold?
 
-use backstitch::{GraphCounts, Reading, Sequence, Settings, Source, Totals};
+use backstitch::rows::GraphCounts;
+use backstitch::{Reading, Sequence, Settings, Source, Totals};
 use serde::Serialize;
 
 use crate::cli::Ended;

@@ -64,7 +64,7 @@ impl Engine {
         Options::default().in_memory().expect("memory does not fail, and the default settings are sound")
     }
 
-    /// Opens a damaged store: what cannot be read any more is given up, what follows from the rest is worked out anew.
+    /// Opens a damaged store: what cannot be read any more is given up, what follows from the rest is rebuilt.
     ///
     /// Costs a read of everything, events included. One that is cut short is done again by the next.
     ///

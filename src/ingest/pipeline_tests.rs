@@ -76,7 +76,7 @@ fn told<S: Send>(
 }
 
 #[test]
-fn sources_and_chunks_come_in_order_whoever_is_done_first() {
+fn sources_and_chunks_come_in_order_whichever_is_done_first() {
     let slow_at_first = |chunk: &Chunk, spare: Option<u8>| {
         if chunk.start == 0 {
             std::thread::sleep(Duration::from_millis(30));

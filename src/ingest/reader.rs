@@ -239,7 +239,7 @@ impl<'r> SourceReader<'r> {
         Chunk { bytes, start, end: self.offset, unterminated, overlong: None, format: FormatName::Json }
     }
 
-    /// Passes over the rest of a line that fills a chunk.
+    /// Skips the rest of a line that fills a chunk.
     fn pass_over(&mut self, buffer: &mut Vec<u8>) -> Chunk {
         let mut bytes = std::mem::take(buffer);
         let mut length = bytes.len() as u64;
@@ -290,7 +290,7 @@ impl<'r> SourceReader<'r> {
         self.start.clone()
     }
 
-    /// Bytes read so far, as they lie on the disk, those passed over to reach the start among them.
+    /// Bytes read so far, as they lie on the disk, those skipped to reach the start included.
     pub fn file_bytes_read(&self) -> u64 {
         match self.compression {
             Compression::Plain => self.read,

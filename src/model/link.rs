@@ -4,7 +4,7 @@ use crate::model::digest::EventHash;
 use crate::model::identity::IdentityId;
 use crate::model::time::Time;
 
-/// Where a stored event is to be found again: under `anchor`, at the time that the bearer of the witness says.
+/// The event that is the evidence of a link, and where it is stored: under `anchor`, at the time of the link's first co-occurrence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Witness {
     /// The event's hash.

@@ -220,7 +220,7 @@ impl GatheredEvidence {
             if let Some(&link) = links.iter().find(|&link| !found.contains_key(link)) {
                 let Link { lower, higher, .. } = graph.links()[link];
                 let link = format!("{} - {}", graph.identity(lower), graph.identity(higher));
-                return Err(StoreError::Unwitnessed { store: view.stored_events().store(), link }.into());
+                return Err(StoreError::NoEvidence { store: view.stored_events().store(), link }.into());
             }
         }
         Ok(Self(found))

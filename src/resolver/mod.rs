@@ -11,6 +11,7 @@ mod known_at;
 mod lookup;
 mod nearest;
 mod people;
+mod questions;
 mod resolution;
 mod rows;
 mod totals;

@@ -4,25 +4,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::graph::Graph;
-use crate::model::error::Result;
-use crate::model::event::DecodedEvent;
 use crate::model::history::Sequence;
 use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::namespace::{NamespaceId, Namespaces, SESSION};
-use crate::model::person::AttributionKind;
 use crate::model::policy::{Lookback, Policy, Reading};
 use crate::model::source::Source;
 use crate::model::time::Time;
 use crate::resolver::Published;
 use crate::resolver::attribution::is_shared;
-use crate::resolver::compare::{self, DiffRow, SharedRow};
-use crate::resolver::explain::{self, Explanation, PairExplanation};
-use crate::resolver::lookup::{self, Attributor, Lookup};
 use crate::resolver::nearest;
-use crate::resolver::people::{self, PersonRow};
-use crate::resolver::resolution::{self, Resolution};
-use crate::resolver::rows::{self, EventRow, SessionRow};
-use crate::resolver::totals::{self, GraphCounts, Totals};
 use crate::store::scan::Events;
 
 /// Pieces of a scan a thread: enough that one slow piece does not leave the others idle.
@@ -183,164 +173,8 @@ impl View {
         pairs
     }
 
-    /// How many identities and links there are. A walk over all of them, in memory.
-    pub fn graph_counts(&self) -> GraphCounts {
-        let graph = self.graph();
-        GraphCounts {
-            identities: graph.identities().ids().filter(|&id| graph.is_known(id)).count() as u64,
-            links: graph.links().len() as u64,
-            refused_links: graph.links().ids().filter(|&link| graph.refused(link)).count() as u64,
-        }
-    }
-
     /// Whether a session met more than one customer. Memory only: two of its links are looked at.
     pub fn is_shared(&self, session: &str) -> bool {
         self.find(SESSION, session).is_some_and(|id| is_shared(self.graph(), id))
-    }
-}
-
-/// The questions.
-impl View {
-    /// Who the session is; `None` when no event (of the reading) carries it.
-    ///
-    /// Memory only, as [`Resolver::resolve`](crate::resolver::Resolver::resolve), unless the policy is `device-split` or
-    /// `last-login` *and* the reading has a moment: then the events of the shared sessions of its person are read.
-    ///
-    /// # Errors
-    /// When the store cannot be read or a block is damaged.
-    pub fn resolve(&self, session: &str) -> Result<Option<Resolution>> {
-        self.resolve_in(SESSION, session)
-    }
-
-    /// Who the identity `value` of `namespace` (in any case) is; `None` when no event (of the reading) carries it. Costs as
-    /// [`resolve`](Self::resolve).
-    ///
-    /// # Errors
-    /// As [`resolve`](Self::resolve).
-    pub fn resolve_in(&self, namespace: &str, value: &str) -> Result<Option<Resolution>> {
-        self.find(namespace, value).map(|id| resolution::read(self, id)).transpose()
-    }
-
-    /// Whom an activity belongs to, and how; `namespaces` are those it was decoded with. It need not be stored:
-    /// where no event carries its anchor, it stays with its lowest identity, anonymous. An activity after the moment of the
-    /// reading is attributed by what was known then.
-    ///
-    /// A hash look-up and two O(log n) climbs; the events of a shared session are read where the policy follows its logins.
-    /// For many activities, ask an [`attributor`](Self::attributor).
-    ///
-    /// # Errors
-    /// When the store cannot be read or a block is damaged.
-    #[doc(hidden)]
-    pub fn attribute(
-        &self,
-        namespaces: &Namespaces,
-        activity: &DecodedEvent<'_>,
-    ) -> Result<(Identity, AttributionKind)> {
-        lookup::of_activity(self, namespaces, activity, |anchor| Lookup::new(self).rule(anchor))
-    }
-
-    /// What attributes a whole log. Where the policy is `device-split` or `last-login` it costs a look at every session, and
-    /// (but for `last-login` without a moment) a read of the events of those that met several customers, on all cores of the current rayon pool.
-    ///
-    /// # Errors
-    /// When the store cannot be read or a block is damaged.
-    #[doc(hidden)]
-    pub fn attributor(&self) -> Result<Attributor> {
-        Attributor::new(self.clone())
-    }
-
-    /// The events of a person in time order. The person is that of the identity, as [`resolve_in`](Self::resolve_in) names it.
-    /// `None` when no event carries the identity.
-    ///
-    /// An event that a lookback leaves with its anchor belongs to no person that `resolve` names, unless the policy is
-    /// `strict` and the session was shared. It is counted in [`totals`](Self::totals), but not listed here.
-    ///
-    /// Costs a read and a decoding of each block that holds an anchor of the person, and the memory of the rows.
-    ///
-    /// # Errors
-    /// When the store cannot be read or a block is damaged.
-    pub fn events(&self, namespace: &str, value: &str) -> Result<Option<Vec<EventRow>>> {
-        match self.find(namespace, value) {
-            Some(id) => rows::events(self, Lookup::new(self).standing(id)?.person).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// A row a session, sorted by session. From memory, on all cores of the current rayon pool; as of a moment it costs a scan of
-    /// all events.
-    ///
-    /// # Errors
-    /// When the store cannot be read or a block is damaged.
-    pub fn sessions(&self) -> Result<Vec<SessionRow>> {
-        rows::sessions(self)
-    }
-
-    /// The sessions of the person that an identity belongs to, sorted by session; `None` when no event carries the identity.
-    ///
-    /// # Errors
-    /// When the store cannot be read or a block is damaged.
-    pub fn sessions_of(&self, namespace: &str, value: &str) -> Result<Option<Vec<SessionRow>>> {
-        match self.find(namespace, value) {
-            Some(id) => rows::sessions_of(self, id).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// A row a person, in identity order: anonymous people by their sessions first, customers last.
-    ///
-    /// Their events are all that [`totals`](Self::totals) counts, but for those that a lookback leaves with an anchor that belongs to a customer.
-    /// Costs a scan of all events, on all cores of the current rayon pool, and 24 bytes an identity while it goes on.
-    ///
-    /// # Errors
-    /// When the store cannot be read or a block is damaged.
-    pub fn people(&self) -> Result<Vec<PersonRow>> {
-        people::people(self)
-    }
-
-    /// Every session whose person differs between two readings, or some of whose events do, sorted by session. The reading of this view
-    /// plays no part in it. Costs a scan of all events, on all cores of the current rayon pool.
-    ///
-    /// # Errors
-    /// When the store cannot be read or a block is damaged.
-    pub fn diff(&self, a: Reading, b: Reading) -> Result<Vec<DiffRow>> {
-        compare::diff(self, a, b)
-    }
-
-    /// Every session that met more than one customer, and how its events are shared out under each policy, sorted by session; lookback and
-    /// moment are those of the reading. Costs a scan of all events, on all cores of the current rayon pool.
-    ///
-    /// # Errors
-    /// When the store cannot be read or a block is damaged.
-    pub fn shared(&self) -> Result<Vec<SharedRow>> {
-        compare::shared(self)
-    }
-
-    /// Why an identity belongs to its person: the links between it and the identity that names the person, each with the event
-    /// that is its evidence, and the refused links that touch it. `None` when no event carries the identity.
-    ///
-    /// Linear in the links of the group, at worst, and a read of the events of each anchor that holds evidence.
-    ///
-    /// # Errors
-    /// When the store cannot be read, a block is damaged, or the event of a link is missing.
-    pub fn explain(&self, namespace: &str, value: &str) -> Result<Option<Explanation>> {
-        self.find(namespace, value).map(|id| explain::one(self, id)).transpose()
-    }
-
-    /// Why two identities are one person, or why not; `None` when either is carried by no event. Costs as [`explain`](Self::explain)
-    /// does, in the groups of both and, where no link ties these, in those that lead from one to the other.
-    ///
-    /// # Errors
-    /// When the store cannot be read, a block is damaged, or the event of a link is missing.
-    pub fn explain_pair(&self, a: &Identity, b: &Identity) -> Result<Option<PairExplanation>> {
-        let find = |identity: &Identity| self.find(&identity.namespace, &identity.value);
-        find(a).zip(find(b)).map(|(a, b)| explain::pair(self, a, b)).transpose()
-    }
-
-    /// Counts and digest of everything stored. Costs a scan of all events, on all cores of the current rayon pool.
-    ///
-    /// # Errors
-    /// When the store cannot be read or a block is damaged.
-    pub fn totals(&self) -> Result<Totals> {
-        totals::tally(self)
     }
 }

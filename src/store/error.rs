@@ -135,7 +135,7 @@ pub enum StoreError {
     #[error(
         "store {store}: no stored event is evidence for the link {link}; a repair rebuilds the links from the events"
     )]
-    Unwitnessed {
+    NoEvidence {
         /// The store's directory.
         store: String,
         /// The two ends of the link.
@@ -166,7 +166,7 @@ impl From<StoreError> for Error {
             StoreError::Backend(BackendError::Failed(_)) => ErrorKind::Io,
             StoreError::Damaged(damage) if damage.block.kind.loss().is_repairable() => ErrorKind::Damaged,
             StoreError::Damaged(_) => ErrorKind::Unrepairable,
-            StoreError::Unwitnessed { .. } => ErrorKind::Damaged,
+            StoreError::NoEvidence { .. } => ErrorKind::Damaged,
             StoreError::Missing(_) => ErrorKind::NotFound,
             StoreError::Foreign(_) => ErrorKind::NotAStore,
             StoreError::Settings { .. } => ErrorKind::SettingsDiffer,

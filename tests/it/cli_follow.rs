@@ -61,7 +61,7 @@ fn ended(child: &mut Child) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_follower_sees_each_record_once_and_is_in_nobodys_way() {
+fn a_follower_sees_each_record_once_and_blocks_no_one() {
     let folder = workplace();
     let folder = folder.path();
     ok(folder, "replay one.ndjson --quiet");

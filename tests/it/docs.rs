@@ -10,7 +10,8 @@ use backstitch::ingest::decode::Decoder;
 use backstitch::ingest::junk::JunkCounts;
 use backstitch::ingest::reject::Reason;
 use backstitch::model::limits;
-use backstitch::{AttributionKind, Engine, EventRow, Fields, Junk, Levels, Namespaces, Policy, Reading};
+use backstitch::rows::EventRow;
+use backstitch::{AttributionKind, Engine, Fields, Junk, Levels, Namespaces, Policy, Reading};
 
 const README: &str = include_str!("../../README.md");
 const COMMAND_LINE: &str = include_str!("../../docs/command-line.md");

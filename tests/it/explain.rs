@@ -1,7 +1,8 @@
 //! `explain` on journeys whose answers were worked out by hand.
 
 use backstitch::graph::explain::MAX_REFUSALS;
-use backstitch::{Engine, Evidence, Explanation, Identity, PairExplanation, PersonKind};
+use backstitch::rows::{Evidence, Explanation, PairExplanation};
+use backstitch::{Engine, Identity, PersonKind};
 
 use crate::harness::replayed;
 use crate::oracle::Rules;

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use backstitch::graph::explain::MAX_REFUSALS;
-use backstitch::{Evidence, Identity, OwnerRow, Picture};
+use backstitch::rows::{Evidence, OwnerRow};
+use backstitch::{Identity, Picture};
 use proptest::prelude::*;
 
 use crate::harness::replayed;

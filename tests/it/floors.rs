@@ -179,6 +179,31 @@ fn long_functions(path: &str, text: &str) -> Vec<String> {
     faults
 }
 
+/// Phrases that are not the field's words, each with the one that is; letters of either case.
+const WORDS: [(&str, &str); 10] = [
+    ("bears witness", "is evidence"),
+    ("bear witness", "are evidence"),
+    ("passed over", "ignored, skipped"),
+    ("passes over", "ignores, skips"),
+    ("whoever", "the caller"),
+    ("nobody's", "anonymous"),
+    ("begin anew", "start again"),
+    ("begins anew", "starts again"),
+    ("worked out anew", "rebuilt"),
+    ("is no rfc", "is not valid RFC"),
+];
+
+/// Lines that say something in other words than the field's.
+fn odd_words(path: &str, text: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.to_lowercase();
+        let odd = WORDS.iter().filter(|(odd, _)| line.contains(odd));
+        faults.extend(odd.map(|(odd, word)| format!("{path}:{}: `{odd}`: say `{word}`", number + 1)));
+    }
+    faults
+}
+
 /// Targets of the relative links of a page.
 fn links(page: &str) -> Vec<String> {
     let mut fenced = false;
@@ -240,6 +265,13 @@ fn no_function_is_long() {
 #[test]
 fn nothing_is_left_undone() {
     assert_none(rust().iter().flat_map(|(path, text)| banned(path, text)).collect());
+}
+
+#[test]
+fn the_words_are_those_of_the_field() {
+    let own = |(path, _): &(String, String)| !path.ends_with("floors.rs");
+    let all = rust().into_iter().filter(own).chain(files(".", "md"));
+    assert_none(all.flat_map(|(path, text)| odd_words(&path, &text)).collect());
 }
 
 #[test]
@@ -329,6 +361,12 @@ fn the_rules_find_what_is_wrong() {
         ["assert!(matches", "!(x, Some(_)));\n", "    matches", "!(\n  x, Some(_)\n)\n", "let y = matches", "!(x, 1);"]
             .concat();
     assert_eq!(banned("x.rs", &told), Vec::<String>::new());
+
+    assert_eq!(
+        odd_words("x.rs", "/// The line is\n/// Passed over.\n"),
+        ["x.rs:2: `passed over`: say `ignored, skipped`"]
+    );
+    assert_eq!(odd_words("x.rs", "/// Ignored.\n"), [""; 0]);
 
     assert_eq!(links("see [a](b.md#c), [d](https://e), [f](#g)\n```\n[h](i)\n```\n"), ["b.md"]);
     assert_eq!(unexplained("x", "[package]\na = 1\n[dependencies]\nb = \"1\"\nc = \"1\" # why\n").len(), 1);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use backstitch::{Change, Engine, ErrorKind, Feed, Sequence, SessionRow};
+use backstitch::rows::SessionRow;
+use backstitch::{Change, Engine, ErrorKind, Feed, Sequence};
 
 use crate::busy::{Moody, files, line};
 use crate::harness::{Manner, in_memory, replay};

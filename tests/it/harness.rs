@@ -224,7 +224,7 @@ pub fn expected_people(belief: &Belief) -> Vec<Value> {
     people.into_iter().map(row).collect()
 }
 
-/// Moment and kind of each event of an identity's person, sorted: the order of a tie is nobody's promise.
+/// Moment and kind of each event of an identity's person, sorted: no order of a tie is promised.
 /// `None` where the engine's own order is not that of time.
 pub fn events(engine: &Engine, namespace: &str, value: &str) -> Option<Vec<(String, String)>> {
     events_in(&engine.resolver().view(), namespace, value)

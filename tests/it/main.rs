@@ -3,6 +3,7 @@
 mod acts; // what is done to a store over its life, at random
 mod asking; // what a service asks: many at once, one commit at a time, views of views
 mod busy; // many chunks behind a slow commit, and questions while commits go on
+mod circles; // no circle of imports inside a folder
 mod cli_follow; // the feed followed while others write, and a taking back that is killed
 mod cli_golden; // what the command prints, its exit codes, pipes and odd files
 mod cli_history; // a table kept by the change feed, what is taken back, what is asked wrongly

@@ -258,7 +258,7 @@ fn lines() -> Vec<String> {
     lines
 }
 
-/// Lines with half of a surrogate pair, which is good JSON: an event where it is passed over, malformed where it is needed.
+/// Lines with half of a surrogate pair, which is good JSON: an event where it is skipped, malformed where it is needed.
 fn halves() -> Vec<String> {
     let whole = r#""time":1,"user":{"identities":{"sessionId":"h"}}"#;
     let mut lines = Vec::new();

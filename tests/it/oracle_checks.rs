@@ -314,7 +314,7 @@ proptest! {
         }
     }
 
-    /// Accepted links up to a key are the result on the events up to it: nobody's past changes when the log goes on.
+    /// Accepted links up to a key are the result on the events up to it: no past changes when the log goes on.
     #[test]
     fn the_log_up_to_a_moment_is_its_own_truth(history in history(40), cut in 0i64..6) {
         let cut = (cut - 2) * 1_000_000;

@@ -380,7 +380,7 @@ fn a_record_of_a_login_without_a_link_is_wrong() {
     printed(Value::Null, |_| Value::Null);
 }
 
-/// Whoever met no customer but their own is the same under all policies.
+/// A session that met no customer but its own is the same under all policies.
 #[test]
 fn policies_agree_where_nobody_met_a_second_customer() {
     law("the oracle's policies agree", 256, history(60), |history| {

@@ -6,7 +6,8 @@ use std::fs;
 
 use backstitch::model::event::{DecodedEvent, EventId};
 use backstitch::model::identity::Value;
-use backstitch::{Attribute, DiffRow, Engine, Identity, Policy, Reading, Resolution, Settings, Time, Totals, View};
+use backstitch::rows::DiffRow;
+use backstitch::{Attribute, Engine, Identity, Policy, Reading, Resolution, Settings, Time, Totals, View};
 
 use crate::harness::replayed;
 use crate::oracle::Rules;
@@ -14,7 +15,7 @@ use crate::oracle::Rules;
 /// An event: when on a day (`HH:MM`), and its identities (`s:` a session, `d:` a device, `e:` an e-mail, `c:` a customer).
 type Told = (&'static str, &'static str);
 
-/// A tablet on which Ann and Bob take turns, Ann's phone, a mail that both sessions carry, and a browser of nobody's.
+/// A tablet on which Ann and Bob take turns, Ann's phone, a mail that both sessions carry, and an anonymous browser.
 const FAMILY: &[Told] = &[
     ("08:00", "s:tablet"),
     ("09:00", "s:tablet c:ann"),
@@ -172,7 +173,7 @@ fn assert_one_story(view: &View, told: &[Told]) {
         let mut told: Vec<&String> = listed.iter().collect();
         expected.sort();
         told.sort();
-        // Whatever a lookback leaves with an anchor that is somebody's is nobody's event.
+        // Whatever a lookback leaves with an anchor of a person is an anonymous event.
         assert_eq!(told, expected, "events of {identity} under {}", view.reading());
         let same: Vec<String> = identities
             .iter()
@@ -413,7 +414,7 @@ fn as_of_is_the_default_of_the_events_up_to_then() {
 fn before_it_was_seen_an_identity_is_unknown() {
     let view = view(FAMILY, Reading { as_of: Some(time("10:59")), ..Reading::default() });
     assert_eq!(who(&view, "c:bob"), "unknown");
-    assert_eq!(who(&view, "s:phone"), "s:phone", "an hour and a half old, but nobody's");
+    assert_eq!(who(&view, "s:phone"), "s:phone", "an hour and a half old, but anonymous");
     assert_eq!(view.events("ecommerceId", "bob").expect("sound"), None);
     assert_eq!(view.sessions_of("sessionId", "nobody").expect("sound"), None);
     let totals = totals(&view);

@@ -2,7 +2,7 @@
 //!
 //! Events are facts: a block of them that cannot be read is lost, and comes back only from the log. So its events are
 //! given up, and every source is forgotten as if it had never been read; the next replay reads all of them again and adds what is
-//! missing. Links and times follow from the events, and are worked out anew, and the change feed begins anew with them.
+//! missing. Links and times follow from the events and are rebuilt, and the change feed starts again with them.
 
 use serde::Serialize;
 
@@ -31,7 +31,7 @@ pub(crate) fn run(mut store: Store) -> Result<(Store, Repaired), Error> {
     let derived = derive(&Resolver::new(Published { graph, events, sources: loaded.sources, sequence }).view())?;
     // One that no readable event carries any more was seen at no time, until its events are replayed.
     let seen: Vec<(IdentityId, Seen)> = identities.map(|id| (id, derived.seen(id))).collect();
-    // What is sound stays as it is: to begin the change feed anew would cost whoever follows it a fresh export.
+    // What is sound stays as it is: a new change feed would cost its followers a fresh export.
     if damaged || !is_stored(&store, &seen, &derived) {
         store.rewrite_derived(&seen, derived.links.as_slice())?;
     }

@@ -2,7 +2,7 @@
 //!
 //! 1. Every block of the store is read and its checksum compared.
 //! 2. Links and times are reduced anew from the stored events, and compared with the stored ones.
-//! 3. The people are worked out anew from the stored links, by a way that shares no code with the graph: every customer
+//! 3. The people are worked out a second time from the stored links, by a way that shares no code with the graph: every customer
 //!    is tied to a virtual root by an edge below all others, petgraph takes a minimum spanning forest of the whole, the
 //!    root is dropped, and what hangs together is a person. By the theory in `docs/architecture.md` that is the same.
 
@@ -29,9 +29,9 @@ const DIFFERENCES_TOLD: usize = 20;
 pub struct Verification {
     /// Stored events that were read.
     pub events: u64,
-    /// Identities whose person was worked out anew.
+    /// Identities whose person was worked out a second time.
     pub identities: u64,
-    /// Links that were worked out anew.
+    /// Links that were worked out a second time.
     pub links: u64,
     /// Blocks that cannot be read, with the reason.
     pub damaged: Vec<String>,
@@ -81,7 +81,7 @@ fn compare_facts(view: &View, found: &mut Verification) -> Result<(), Error> {
         }
     }
     if derived.links.as_slice().len() != graph.links().as_slice().len() {
-        found.differs(|| "there are stored links that no event bears witness to".to_owned());
+        found.differs(|| "there are stored links that no stored event is evidence of".to_owned());
     }
     for id in graph.identities().ids() {
         let (stored, seen) = (graph.seen(id), derived.seen(id));
@@ -92,7 +92,7 @@ fn compare_facts(view: &View, found: &mut Verification) -> Result<(), Error> {
     Ok(())
 }
 
-/// People, worked out anew from the stored links.
+/// People, worked out a second time from the stored links.
 fn compare_people(graph: &Graph, found: &mut Verification) {
     let people = people_by_spanning_forest(graph);
     found.identities = graph.identities().ids().filter(|&id| graph.is_known(id)).count() as u64;

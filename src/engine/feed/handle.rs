@@ -66,7 +66,7 @@ impl Feed {
     /// When some of them were trimmed ([`Trimmed`](crate::model::error::ErrorKind::Trimmed)), or `since` is not reached yet, or the store
     /// cannot be read.
     pub fn changes(&self, since: Sequence) -> Result<Changes> {
-        // In this order: whoever sees a commit here sees it, or a later one, there.
+        // In this order: a caller who sees a commit here sees it, or a later one, there.
         let feed = self.last.feed.lock().clone();
         Ok(Changes::new(feed.changes(since)?, self.resolver.view()))
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 /// Around everything.
 pub(super) const MARGIN: f64 = 30.0;
 
-/// The red of refused links, which is nobody's colour.
+/// The red of refused links, which is the colour of no person.
 pub(super) const REFUSED: &str = "#c81e4a";
 
 /// Widths of a sign of a value and of a namespace: those fonts are monospaced.

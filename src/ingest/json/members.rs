@@ -242,7 +242,7 @@ impl Members {
     }
 
     /// Moves every text with escapes, resolved, to `decoded`; spans with escapes point there from now on. A `time` beside a
-    /// `timestamp` is passed over.
+    /// `timestamp` is ignored.
     ///
     /// # Errors
     /// The place in `text` of an escape without which there is no text.

@@ -2,7 +2,7 @@
 //!
 //! It walks UTF-8 text line by line and accepts exactly RFC 8259, nested at most [`MAX_DEPTH`] deep. A line end is not
 //! white space here: it ends the line, so a broken line cannot swallow the next. What is not asked for is checked and
-//! passed over; what is asked for is told by its place ([`Span`]). By that grammar an escape may be half of a surrogate pair,
+//! skipped; what is asked for is told by its place ([`Span`]). By that grammar an escape may be half of a surrogate pair,
 //! as in a title that JavaScript cut inside an emoji; only [`unescape`], which must make a text of it, refuses it.
 
 use std::fmt;
@@ -92,7 +92,7 @@ impl<'a> Scanner<'a> {
         &self.bytes[span.start..span.end]
     }
 
-    /// Passes over white space and tells the byte that follows: a line end also at the end of the text.
+    /// Skips white space and tells the byte that follows: a line end also at the end of the text.
     #[inline(always)]
     pub fn white(&mut self) -> u8 {
         let byte = self.byte();
@@ -157,7 +157,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Checks and passes over a value that stands within `depth` objects and lists.
+    /// Checks and skips a value that stands within `depth` objects and lists.
     #[inline]
     pub fn skip(&mut self, depth: u32) -> Result<(), Fault> {
         match self.white() {
@@ -181,7 +181,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes over an object or list. `open` holds a bit for each level within, the innermost lowest: set for an object.
+    /// Skips an object or list. `open` holds a bit for each level within, the innermost lowest: set for an object.
     fn skip_nested(&mut self, outer: u32) -> Result<(), Fault> {
         let mut open = 0u128;
         let mut depth = outer;

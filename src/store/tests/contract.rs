@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Id, Model, Step, step};
+use super::{Id, Model, OwnedCommit, step};
 use crate::model::event::Event;
 use crate::model::identity::IdentityId;
 use crate::model::link::Link;
@@ -182,7 +182,7 @@ fn an_anchor_spans_blocks_and_a_cursor_finds_it() {
         let mut store = open(Some(&Settings::default())).unwrap();
         let mut model = Model::default();
         for part in 0..2 {
-            let mut step = Step::default();
+            let mut step = OwnedCommit::default();
             if part == 0 {
                 step.identities = (0..30).map(|n| (0, format!("s{n}"))).collect();
                 step.seen = (0..30).map(|n| (n, (0, 0))).collect();

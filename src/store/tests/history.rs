@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Model, Step, changes, step};
+use super::{Model, OwnedCommit, changes, step};
 use crate::model::history::{Sequence, StoredChange};
 use crate::model::settings::Settings;
 use crate::store::Store;
@@ -16,7 +16,7 @@ fn filled(commits: u32) -> (Store, Vec<(Model, Sequence)>) {
     let mut states = vec![(Model::default(), Sequence(0))];
     for seed in 0..commits {
         let before = states[states.len() - 1].0.clone();
-        let mut step: Step = step(&before, seed);
+        let mut step: OwnedCommit = step(&before, seed);
         // Backwards in time: links and identities turn out to be earlier than was known.
         step.links.insert((0, 1), (-i64::from(seed) * 1_000, 7_000, u64::from(seed) + 2));
         step.changes = changes(seed, if seed % 3 == 1 { 0 } else { 900 }, 5 * seed + 5);
@@ -100,7 +100,7 @@ fn the_feed_is_read_from_any_record_on_and_trimmed_up_to_any() {
         assert!(upto < 900 || bytes(&store) < before + 1_000, "what is trimmed takes no room: {upto}");
     }
     let before = states[20].0.clone();
-    let more = Step { changes: changes(99, 5, 97), ..step(&before, 20) };
+    let more = OwnedCommit { changes: changes(99, 5, 97), ..step(&before, 20) };
     more.commit(&mut store, &before).unwrap();
     assert_eq!(read(&store, last), more.changes, "numbers go on");
     assert_eq!(format!("{:?}", gone_back(&store, Sequence(last)).unwrap()), format!("{:?}", deciding(&before)));
@@ -114,7 +114,7 @@ fn a_feed_stays_readable_while_its_runs_are_merged_trimmed_and_deleted() {
     let mut begun = feed.changes(Sequence(0)).unwrap();
     assert_eq!(begun.next().unwrap(), Some((Sequence(1), before[0])));
     let mut commit = |store: &mut Store, seed| {
-        let step = Step { changes: changes(seed, 300, 31), ..step(&model, seed) };
+        let step = OwnedCommit { changes: changes(seed, 300, 31), ..step(&model, seed) };
         step.commit(store, &model).unwrap();
         model = model.clone().with(&step);
     };

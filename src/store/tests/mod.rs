@@ -46,7 +46,7 @@ pub(crate) struct Model {
 
 /// A commit, owned.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Step {
+pub(crate) struct OwnedCommit {
     pub identities: Vec<(u16, String)>,
     pub seen: BTreeMap<u32, (i64, i64)>,
     pub links: BTreeMap<(u32, u32), (i64, i64, u64)>,
@@ -83,7 +83,7 @@ pub(crate) fn link_rows(links: &BTreeMap<(u32, u32), (i64, i64, u64)>) -> Vec<Li
     links.iter().map(|(&key, &row)| link(key, row)).collect()
 }
 
-impl Step {
+impl OwnedCommit {
     /// Encodes the events into blocks.
     fn encode(&self) -> Result<Vec<crate::store::events::EventBlock>, StoreError> {
         let mut writer = EventWriter::new();
@@ -141,7 +141,7 @@ impl Step {
 
 impl Model {
     /// What is held after the step.
-    pub fn with(mut self, step: &Step) -> Self {
+    pub fn with(mut self, step: &OwnedCommit) -> Self {
         self.namespaces = vec!["sessionid".into(), "ecommerceid".into()];
         self.identities.extend(step.identities.iter().cloned());
         self.seen.extend(&step.seen);
@@ -236,10 +236,10 @@ pub(crate) fn changes(seed: u32, count: u32, identities: u32) -> Vec<StoredChang
 }
 
 /// A step that adds a few of everything, and touches what `before` holds; different for each `seed`.
-pub(crate) fn step(before: &Model, seed: u32) -> Step {
+pub(crate) fn step(before: &Model, seed: u32) -> OwnedCommit {
     let at = before.identities.len() as u32;
     let time = |n: u32| i64::from(seed) * 1_000_000 + i64::from(n) * 1_000;
-    let mut step = Step { source: Some(format!("/logs/{seed}")), ..Step::default() };
+    let mut step = OwnedCommit { source: Some(format!("/logs/{seed}")), ..OwnedCommit::default() };
     for n in 0..5 {
         let text = if n == 0 { format!("f49c75a2-6994-41e2-875d-{:012x}", at) } else { format!("v{}", at + n) };
         step.identities.push(((n % 2) as u16, text));

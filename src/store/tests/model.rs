@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Id, Model, Step, changes};
+use super::{Id, Model, OwnedCommit, changes};
 use crate::model::settings::Settings;
 use crate::store::Store;
 use crate::store::backend::MemoryBackend;
@@ -44,7 +44,7 @@ proptest! {
         let mut model = Model::default();
         for ((events, again), text) in steps.into_iter().zip(texts) {
             let at = model.identities.len() as u32;
-            let step = Step {
+            let step = OwnedCommit {
                 identities: vec![(1, text)],
                 seen: BTreeMap::from([(0, (extremes[0], extremes[1])), (at, (extremes[2], extremes[3]))]),
                 links: BTreeMap::from([((at, 0), (extremes[0], extremes[3], u64::MAX)), ((0, 7), (1, 2, u64::from(at)))]),

@@ -4,7 +4,7 @@
 //! key and joins them one after the other, and hashes by its own account of the digest's bytes. It is slow (every join
 //! walks all identities) and meant to be read in one go: this page, and the five below it.
 //!
-//! What it can miss: where the design is understood wrongly by whoever wrote both; faults of jiff, XXH3 and serde_json,
+//! What it can miss: where the design is understood wrongly by the author of both; faults of jiff, XXH3 and serde_json,
 //! which both sides use (moments are read by jiff here too); everything about how an answer is stored, cached, printed
 //! or shared by threads; the limits on numbers of namespaces and identities; links' witnesses.
 
