@@ -94,8 +94,8 @@ pub use model::policy::{Lookback, Policy, Reading};
 pub use resolver::{KnownAt, Resolver, View};
 
 // The change feed.
-pub use engine::{Change, Changes, Feed};
 pub use model::history::Sequence;
+pub use resolver::{Change, Changes, Feed};
 
 // Who is it?
 pub use resolver::{Resolution, Totals};
@@ -127,7 +127,7 @@ pub use model::error::{Error, ErrorKind, Result};
 // Answers that leave: rows in a file, a log with its people, pictures.
 #[cfg(feature = "picture")]
 pub use export::picture::Picture;
-pub use export::{Attribute, Exported, RowFormat};
+pub use export::{Attribute, Exported, NewFile, RowFormat, SessionTable, TableUpdate};
 
 // Logs to try things out with.
 #[cfg(feature = "generate")]

@@ -290,6 +290,18 @@ pub struct ChangesArgs {
     /// Write to this file, which appears once it is complete
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "follow")]
     pub output: Option<PathBuf>,
+    /// Bring a table of sessions up to date instead, or make it: which change FILE is at stands in FILE.sequence or, of a table
+    /// that `sessions` wrote, in --since
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        conflicts_with_all = ["follow", "trim", "output"]
+    )]
+    pub apply: Option<PathBuf>,
+    /// Make that table as CSV; one that is there stays as it is
+    #[arg(long, requires = "apply")]
+    pub csv: bool,
 }
 
 #[derive(Debug, Args)]

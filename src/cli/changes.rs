@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use backstitch::{Engine, Sequence};
+use backstitch::{Engine, RowFormat, Sequence, SessionTable, TableUpdate};
 
 use crate::cli::Ended;
 use crate::cli::args::{ChangesArgs, Common};
@@ -14,6 +14,7 @@ use crate::cli::interrupt;
 use crate::cli::logs;
 use crate::cli::opening;
 use crate::cli::output::Output;
+use crate::cli::text::{count, thousands};
 
 /// Between two looks at a store that is followed: soon enough for a person, seldom enough to cost nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -23,6 +24,9 @@ pub fn run(common: &Common, changes: &ChangesArgs) -> Result<Ended, Failure> {
     if let Some(sequence) = changes.trim {
         opening::open(common)?.trim(Sequence(sequence))?;
         return Ok(Ended::Done);
+    }
+    if let Some(path) = &changes.apply {
+        return apply(common, changes, path);
     }
     let mut since = changes.since.map(Sequence);
     if !changes.follow {
@@ -57,6 +61,41 @@ pub fn run(common: &Common, changes: &ChangesArgs) -> Result<Ended, Failure> {
         tell(&format!("the last change was {since}: go on with --since {since}"));
     }
     out.finish()
+}
+
+/// Brings a table up to date.
+fn apply(common: &Common, changes: &ChangesArgs, path: &Path) -> Result<Ended, Failure> {
+    let engine = opening::open(common)?;
+    let mut table = SessionTable::at(path);
+    if changes.csv {
+        table = table.format(RowFormat::Csv);
+    }
+    if let Some(since) = changes.since {
+        table = table.since(Sequence(since));
+    }
+    for path in [path, &table.beside()] {
+        logs::keep_sources(common, &engine, path, "the table")?;
+    }
+    let applied = table.apply(&engine.feed()).map_err(Failure::of_table)?;
+    let mut out = Output::stdout();
+    if common.json {
+        out.json(&applied)?;
+    } else if !common.quiet {
+        out.write(format!("{}: {}\n", path.display(), in_words(&applied)).as_bytes())?;
+    }
+    out.finish()
+}
+
+fn in_words(applied: &TableUpdate) -> String {
+    let TableUpdate { changed, added, removed, sequence, .. } = *applied;
+    let what = match (applied.made, changed + added + removed) {
+        (true, _) => format!("made with {}", count(added, "row")),
+        (false, 0) => "nothing new".to_owned(),
+        (false, _) => {
+            format!("{} changed, {} added, {} removed", count(changed, "row"), thousands(added), thousands(removed))
+        }
+    };
+    format!("{what}; it is at change {}", thousands(sequence.0))
 }
 
 /// Writes the changes after `since`, or all that are kept, and moves it on.

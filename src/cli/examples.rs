@@ -100,6 +100,7 @@ Examples:
   backstitch changes                        all that are kept
   backstitch changes --since 4171           what came after the last one you applied
   backstitch changes --since 4171 --follow  and what comes, as it comes
+  backstitch changes --apply sessions.csv --csv    every night: the table as of now
   backstitch changes --trim 4171            forget them up to there";
 
 pub const UNLINK: &str = "\

@@ -40,6 +40,14 @@ impl Failure {
         }
     }
 
+    /// A failure to move a table on.
+    pub fn of_table(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::Trimmed | ErrorKind::Ahead => Self::Failed(format!("{error:?}; {EXPORT_ANEW}")),
+            _ => error.into(),
+        }
+    }
+
     /// A failure to make the file at `path`, which is for `what`.
     pub fn of_new_file(what: &str, path: &Path, error: &io::Error) -> Self {
         let why = match has_no_folder(path) {
@@ -49,6 +57,9 @@ impl Failure {
         Self::Failed(format!("cannot make the file for {what} ({}): {why}", path.display()))
     }
 }
+
+/// What helps where a table does not fit the feed.
+const EXPORT_ANEW: &str = "delete it, and the same command makes it anew, or name another file";
 
 /// Whether the folder of a file does not exist.
 pub fn has_no_folder(path: &Path) -> bool {
@@ -89,6 +100,7 @@ fn remedy(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::Unrepairable => "delete the directory first, or name another with `--store`",
         ErrorKind::SettingsDiffer => "name the same, or none at all, or replay into a new directory",
         ErrorKind::Trimmed => "go on from the sequence that `backstitch stats` shows",
+        ErrorKind::Table => EXPORT_ANEW,
         ErrorKind::NoInput => "check the path, and put a glob in quotes",
         ErrorKind::Input => "check that it exists and may be read",
         ErrorKind::DamagedInput => "deliver the file again and replay it: what is known is not counted twice",

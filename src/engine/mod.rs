@@ -1,10 +1,10 @@
 //! How does a batch become durable? Replay and verification.
 
 mod batch;
+mod changes;
 mod check;
 mod commit;
 mod error;
-mod feed;
 mod options;
 mod people;
 mod replay;
@@ -15,18 +15,16 @@ use std::sync::Arc;
 
 use crate::engine::commit::Committer;
 use crate::engine::commit::draft::Drafts;
-use crate::engine::feed::handle::LastFeed;
 use crate::model::history::Sequence;
 use crate::model::settings::Settings;
-use crate::resolver::{KnownAt, Resolver};
+use crate::resolver::feed::handle::LastFeed;
+use crate::resolver::{Feed, KnownAt, Resolver};
 use crate::store::Store;
 use crate::store::backend::Backend;
 
 pub use crate::model::error::{Error, ErrorKind, Result};
 pub use check::repair::Repaired;
 pub use check::verify::Verification;
-pub use feed::change::{Change, Changes};
-pub use feed::handle::Feed;
 pub use options::Options;
 pub use replay::job::Replay;
 pub use replay::summary::{EventCounts, SourceCounts, Summary};

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use smallvec::SmallVec;
 
+use crate::engine::changes::{all_sessions, difference, stored_changes};
 use crate::engine::check::derive::{Derived, derive};
 use crate::engine::commit::{Addition, Committer};
 use crate::engine::error::EngineError;
-use crate::engine::feed::changes::{all_sessions, difference, stored_changes};
 use crate::graph::{Delta, Graph};
 use crate::model::digest::EventHash;
 use crate::model::error::Error;

@@ -2,14 +2,14 @@
 
 use std::io::{self, Write};
 
-use csv::Writer;
+use csv::{StringRecord, Writer};
 use serde::Serialize;
 
 use crate::model::event::DecodedEvent;
 use crate::model::identity::Identity;
 use crate::model::namespace::NamespaceId;
 use crate::model::person::AttributionKind;
-use crate::resolver::EventRow;
+use crate::resolver::{EventRow, SessionRow};
 
 /// Writes rows whose fields are `names`.
 pub(super) fn table<T: Serialize, const N: usize>(
@@ -17,13 +17,33 @@ pub(super) fn table<T: Serialize, const N: usize>(
     rows: impl IntoIterator<Item = T>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut csv = writer(out);
     // By hand, so that a table without rows has its names too.
-    csv.write_record(names)?;
+    writer(&mut *out).write_record(names)?;
+    self::rows(rows, out)
+}
+
+/// Writes rows, without names.
+pub(super) fn rows<T: Serialize>(rows: impl IntoIterator<Item = T>, out: &mut dyn Write) -> io::Result<()> {
+    let mut csv = writer(out);
     for row in rows {
         csv.serialize(row)?;
     }
     csv.flush()
+}
+
+/// The session of a row of sessions, or why it is none.
+pub(super) fn session_of(row: &[u8]) -> Result<String, String> {
+    let mut record = StringRecord::new();
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).buffer_capacity(row.len()).from_reader(row);
+    reader.read_record(&mut record).map_err(|error| error.to_string())?;
+    let (columns, expected) = (record.len(), SessionRow::NAMES.len());
+    if columns != expected {
+        return Err(format!("it has {columns} columns instead of {expected}"));
+    }
+    match (record.get(0), record.get(3).map(str::parse::<u64>)) {
+        (Some(session), Some(Ok(_))) => Ok(session.to_owned()),
+        _ => Err("events is not a number".to_owned()),
+    }
 }
 
 /// Writes events.

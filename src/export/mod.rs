@@ -1,13 +1,17 @@
 //! How does the answer leave? Rows to NDJSON and CSV, a log with its people written in, and pictures.
 //!
-//! Floor 3. Writes to any [`std::io::Write`]; files, names and renaming are the caller's business.
+//! Floor 3. Rows are written to any [`std::io::Write`]; a table that is kept up to date is a file.
 
 mod attribute;
 #[cfg(feature = "csv")]
 mod columns;
+mod new_file;
 #[cfg(feature = "picture")]
 pub mod picture;
 mod rows;
+mod table;
 
 pub use attribute::{Attribute, Exported};
+pub use new_file::NewFile;
 pub use rows::RowFormat;
+pub use table::{SessionTable, TableUpdate};

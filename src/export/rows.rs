@@ -1,15 +1,17 @@
 //! Rows, a line each.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "csv")]
 use crate::export::columns;
 use crate::resolver::{DiffRow, EventRow, SessionRow};
 
 /// How rows are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RowFormat {
     /// A JSON object a line.
     #[default]
@@ -20,6 +22,58 @@ pub enum RowFormat {
 }
 
 impl RowFormat {
+    /// The word for it: `ndjson` or `csv`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+            #[cfg(feature = "csv")]
+            Self::Csv => "csv",
+        }
+    }
+
+    /// That of a table of sessions, by its first bytes.
+    pub(super) fn of(mut table: &File) -> io::Result<Self> {
+        let mut first = Vec::new();
+        table.rewind()?;
+        table.take(1).read_to_end(&mut first)?;
+        #[cfg(feature = "csv")]
+        if SessionRow::NAMES[0].as_bytes().starts_with(&first) && !first.is_empty() {
+            return Ok(Self::Csv);
+        }
+        Ok(Self::Ndjson)
+    }
+
+    /// What stands before the rows of sessions: a line of names, or nothing.
+    pub(super) fn session_names(self) -> String {
+        match self {
+            Self::Ndjson => String::new(),
+            #[cfg(feature = "csv")]
+            Self::Csv => SessionRow::NAMES.join(",") + "\n",
+        }
+    }
+
+    /// A session as it is written among others, with its line end.
+    pub(super) fn session_row(self, row: &SessionRow) -> Vec<u8> {
+        let mut out = Vec::new();
+        let written = match self {
+            Self::Ndjson => ndjson([row], &mut out),
+            #[cfg(feature = "csv")]
+            Self::Csv => columns::rows([row], &mut out),
+        };
+        // Writing to memory does not fail.
+        debug_assert!(written.is_ok());
+        out
+    }
+
+    /// Whether a line end may stand inside a row: between quotes.
+    pub(super) fn quotes_line_ends(self) -> bool {
+        match self {
+            Self::Ndjson => false,
+            #[cfg(feature = "csv")]
+            Self::Csv => true,
+        }
+    }
+
     /// Writes sessions by the [names](SessionRow::NAMES) of their fields; `since` and `customer` are null, or empty, where one is anonymous.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 mod attribution;
 mod compare;
 mod explain;
+pub(crate) mod feed;
 mod known_at;
 mod lookup;
 mod nearest;
@@ -31,11 +32,13 @@ use crate::store::scan::Events;
 pub use attribution::Attributed;
 pub use compare::{DiffRow, Logins, PolicyShare, PolicyShares, SharedRow};
 pub use explain::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
+pub use feed::change::{Change, Changes};
+pub use feed::handle::Feed;
 pub use known_at::KnownAt;
 pub use lookup::Attributor;
 pub use people::PersonRow;
 pub use resolution::Resolution;
-pub use rows::{EventRow, SessionRow};
+pub use rows::{EventRow, RowChange, SessionRow};
 pub use totals::{AttributionCounts, GraphCounts, Totals};
 pub use view::View;
 

@@ -1,5 +1,6 @@
 //! Rows: sessions with their person, and the events of a person.
 
+use hashbrown::HashSet;
 use rayon::prelude::*;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -16,6 +17,7 @@ use crate::model::writing::Text;
 use crate::resolver::attribution::AnchorRule;
 use crate::resolver::lookup::Lookup;
 use crate::resolver::view::View;
+use crate::store::feed::StoredChanges;
 use crate::store::scan::Cursor;
 
 /// A session and whom it belongs to.
@@ -99,6 +101,12 @@ pub fn sessions(view: &View) -> Result<Vec<SessionRow>> {
     let graph = view.graph();
     let sessions: Vec<IdentityId> =
         graph.identities().ids().filter(|&id| graph.is_session(id) && graph.is_known(id)).collect();
+    rows_of(view, &sessions)
+}
+
+/// The rows of known sessions, sorted by session.
+fn rows_of(view: &View, sessions: &[IdentityId]) -> Result<Vec<SessionRow>> {
+    let graph = view.graph();
     let rows = sessions.par_chunks(SESSIONS_A_TASK).map(|sessions| {
         let (mut lookup, mut counter) = (Lookup::new(view), Counter::new(view));
         let row = |&session| Ok(row(graph, session, counter.count(session)?, lookup.standing(session)?));
@@ -107,6 +115,40 @@ pub fn sessions(view: &View) -> Result<Vec<SessionRow>> {
     let rows: Vec<Vec<SessionRow>> = rows.collect::<Result<_>>()?;
     let mut rows: Vec<SessionRow> = rows.into_iter().flatten().collect();
     rows.par_sort_unstable_by(|a, b| a.session.cmp(&b.session));
+    Ok(rows)
+}
+
+/// A row of `sessions` that commits changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowChange {
+    /// It is this now.
+    Now(SessionRow),
+    /// It is gone: no event carries this session any more.
+    Gone(String),
+}
+
+impl RowChange {
+    /// Its session.
+    pub fn session(&self) -> &str {
+        match self {
+            Self::Now(row) => &row.session,
+            Self::Gone(session) => session,
+        }
+    }
+}
+
+/// What the rows are of which `changes` tell, in so far as `view` knows of them; sorted by session.
+pub fn changed(view: &View, mut changes: StoredChanges) -> Result<Vec<RowChange>> {
+    let graph = view.graph();
+    let mut sessions = HashSet::new();
+    while let Some((_, change)) = changes.next()?.filter(|(sequence, _)| *sequence <= view.sequence()) {
+        sessions.insert(change.session);
+    }
+    let (known, gone): (Vec<IdentityId>, Vec<IdentityId>) = sessions.into_iter().partition(|&id| graph.is_known(id));
+    let now = rows_of(view, &known)?.into_iter().map(RowChange::Now);
+    let gone = gone.into_iter().map(|id| RowChange::Gone(graph.identities().value(id).to_string()));
+    let mut rows: Vec<RowChange> = now.chain(gone).collect();
+    rows.par_sort_unstable_by(|a, b| a.session().cmp(b.session()));
     Ok(rows)
 }
 

@@ -63,7 +63,7 @@ pub fn ok_of(folder: &Path, arguments: &[&str]) -> String {
 }
 
 /// The reason that a command gives which must fail.
-fn refused(folder: &Path, code: i32, arguments: &[&str]) -> String {
+pub fn refused(folder: &Path, code: i32, arguments: &[&str]) -> String {
     let output = run(folder, arguments);
     let reason = text(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {reason}");

@@ -8,9 +8,9 @@ use crate::floors::{assert_none, code, files};
 const FACE: &str = "
     Attribute AttributionKind Change Changes Digest ECOMMERCE Engine Error ErrorKind EventCounts EventHash
     Exported Feed Field Fields FieldsBuilder FieldsError Generated Generator Identity Junk JunkCounts KnownAt
-    Levels LevelsError Lookback LooksLike Namespaces Options PersonKind Picture Policy Position Progress Reading
-    Reason Recipe Reject Repaired Replay Resolution Resolver Result Retract RowFormat SESSION Sequence Settings
-    Source SourceCounts Summary Tally Time TimeUnit Totals Undone Verification View
+    Levels LevelsError Lookback LooksLike Namespaces NewFile Options PersonKind Picture Policy Position Progress
+    Reading Reason Recipe Reject Repaired Replay Resolution Resolver Result Retract RowFormat SESSION Sequence
+    SessionTable Settings Source SourceCounts Summary TableUpdate Tally Time TimeUnit Totals Undone Verification View
 ";
 
 /// The rows of answers: they stand in `backstitch::rows`, since a caller seldom needs their names.

@@ -36,4 +36,5 @@ mod real_data; // the real log through the engine
 mod side_by_side; // a store and the oracle's account of it, through the same acts
 mod sizes; // devices of a whole town, customers with a thousand devices, sessions cut at ties
 mod sources; // sources as they come, grow, change and break
+mod tables; // a table in a file, kept up to date by the change feed
 mod undo_faults; // taking back over a disk that fails, and commits while somebody reads

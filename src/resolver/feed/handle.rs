@@ -6,11 +6,16 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::engine::feed::change::Changes;
 use crate::model::error::Result;
 use crate::model::history::Sequence;
 use crate::resolver::Resolver;
+use crate::resolver::feed::change::Changes;
+use crate::resolver::rows::{self, RowChange};
+use crate::resolver::view::View;
 use crate::store::feed::StoredFeed;
+
+/// How long the feed is behind the resolvers at most.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// The change feed, to be followed from any thread, also while a replay runs. Cheap to clone; all clones see the same commits.
 ///
@@ -69,6 +74,27 @@ impl Feed {
         // In this order: a caller who sees a commit here sees it, or a later one, there.
         let feed = self.last.feed.lock().clone();
         Ok(Changes::new(feed.changes(since)?, self.resolver.view()))
+    }
+
+    /// The rows of `sessions` that differ from those after the change `since`, as they are now: sorted by session, each once. And the
+    /// number of the last change that they hold.
+    ///
+    /// Costs a read of the changes, and the memory of the rows.
+    ///
+    /// # Errors
+    /// As [`changes`](Self::changes).
+    pub(crate) fn rows_since(&self, since: Sequence) -> Result<(Sequence, Vec<RowChange>)> {
+        let view = self.resolver.view();
+        // The feed has every commit a moment after the resolvers, and may have further ones by then.
+        self.wait(Sequence(view.sequence().0.saturating_sub(1)), MOMENT);
+        let feed = self.last.feed.lock().clone();
+        let rows = rows::changed(&view, feed.changes(since)?)?;
+        Ok((feed.sequence().min(view.sequence()), rows))
+    }
+
+    /// The last commit.
+    pub(crate) fn view(&self) -> View {
+        self.resolver.view()
     }
 
     /// Waits until there are changes after `since`, for no longer than `patience`, and says whether there are any.

@@ -7,7 +7,7 @@ use crate::model::error::{Error, Result};
 use crate::model::history::{Sequence, StoredChange};
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::time::Time;
-use crate::resolver::View;
+use crate::resolver::view::View;
 use crate::store::feed::StoredChanges;
 
 /// A change of the feed: a session whose row in `sessions` a commit changed, and its new row.
