@@ -9,22 +9,27 @@ use crate::cli::config::Config;
 use crate::cli::diagnosis::no_event_at_all;
 use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
-use crate::cli::logs::{keep_logs, output, some_log};
+use crate::cli::logs::some_log;
 use crate::cli::opening::open_by;
+use crate::cli::output::Output;
 use crate::cli::reading::note;
 use crate::cli::text::{count, thousands};
+use crate::cli::writable::Writable;
 
 /// Writes the line of every event with its person.
 pub fn run(common: &Common, attribute: &AttributeArgs) -> Result<Ended, Failure> {
     some_log(&attribute.logs)?;
-    if let Some(path) = &attribute.rows.output {
-        keep_logs(&attribute.logs, path, "the results")?;
-    }
+    let output = attribute.rows.output.as_deref();
+    let output = output.map(|path| Writable::new(common, path, "the results")?.beside_logs(&attribute.logs));
+    let output = output.transpose()?;
     let config = Config::load(common)?;
     let engine = open_by(common, &config)?;
     let view = attribute.read.view(&engine.resolver());
     note(common.quiet, view.reading());
-    let mut out = output(common, &engine, attribute.rows.output.as_deref())?;
+    let mut out = match output {
+        Some(file) => Output::to(file.beside_sources(&engine)?)?,
+        None => Output::stdout(),
+    };
     let mut bar = Bar::new(common);
     let job = Attribute::of(&attribute.logs).fields(config.fields.clone()).format(attribute.rows.format());
     let job = job.stop(interrupt::stop()).progress(|at| bar.show(at));

@@ -11,10 +11,10 @@ use crate::cli::Ended;
 use crate::cli::args::{ChangesArgs, Common};
 use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
-use crate::cli::logs;
 use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::text::{count, thousands};
+use crate::cli::writable::{self, Writable};
 
 /// Between two looks at a store that is followed: soon enough for a person, seldom enough to cost nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -31,7 +31,7 @@ pub fn run(common: &Common, changes: &ChangesArgs) -> Result<Ended, Failure> {
     let mut since = changes.since.map(Sequence);
     if !changes.follow {
         let engine = opening::open(common)?;
-        let mut out = logs::output(common, &engine, changes.output.as_deref())?;
+        let mut out = writable::output(common, &engine, changes.output.as_deref())?;
         write(&engine, &mut since, &mut out)?;
         return out.finish();
     }
@@ -74,7 +74,7 @@ fn apply(common: &Common, changes: &ChangesArgs, path: &Path) -> Result<Ended, F
         table = table.since(Sequence(since));
     }
     for path in [path, &table.beside()] {
-        logs::keep_sources(common, &engine, path, "the table")?;
+        Writable::new(common, path, "the table")?.beside_sources(&engine)?.replaceable()?;
     }
     let applied = table.apply(&engine.feed()).map_err(Failure::of_table)?;
     let mut out = Output::stdout();

@@ -21,6 +21,7 @@ mod logs;
 mod opening;
 mod output;
 mod reading;
+mod rejects;
 mod replay;
 mod resolve;
 mod sessions;
@@ -33,6 +34,7 @@ mod testing;
 mod text;
 mod undo;
 mod verify;
+mod writable;
 
 use std::process::ExitCode;
 

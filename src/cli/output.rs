@@ -1,13 +1,13 @@
 //! Where results go: standard output, or a file that appears once it is complete.
 
 use std::io::{self, BufWriter, Stdout, Write};
-use std::path::Path;
 
 use backstitch::NewFile;
 use serde::Serialize;
 
 use crate::cli::Ended;
 use crate::cli::failure::Failure;
+use crate::cli::writable::Writable;
 
 /// Bytes gathered before they are written: a system call a thousand rows.
 const WRITE_BYTES: usize = 128 << 10;
@@ -31,11 +31,12 @@ impl Output {
         Self { to: Destination::Stdout(to), name: "standard output".into() }
     }
 
-    /// The file at `path`, or standard output without one.
-    pub fn to(path: Option<&Path>) -> Result<Self, Failure> {
-        let Some(path) = path else { return Ok(Self::stdout()) };
-        let file = NewFile::at(path).map_err(|error| Failure::of_new_file("the results", path, &error))?;
-        Ok(Self { to: Destination::File(file), name: path.display().to_string() })
+    /// A file, which takes the place of the one that is there.
+    pub fn to(file: Writable) -> Result<Self, Failure> {
+        let file = file.replaceable()?;
+        let path = file.path();
+        let to = NewFile::at(path).map_err(|error| Failure::of_new_file(file.what(), path, &error))?;
+        Ok(Self { to: Destination::File(to), name: path.display().to_string() })
     }
 
     /// Writes `bytes`.

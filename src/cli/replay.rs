@@ -1,6 +1,5 @@
 //! `replay`: logs into the store.
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
@@ -13,11 +12,13 @@ use crate::cli::config::Config;
 use crate::cli::diagnosis::no_event_at_all;
 use crate::cli::failure::{self, Failure, has_no_folder, tell};
 use crate::cli::interrupt;
-use crate::cli::logs::{keep_logs, keep_sources, some_log};
+use crate::cli::logs::some_log;
 use crate::cli::opening::open_or_make;
 use crate::cli::output::Output;
+use crate::cli::rejects;
 use crate::cli::summary::{in_words, next_steps};
 use crate::cli::text::count;
+use crate::cli::writable::Writable;
 
 /// Replays the logs, and tells what came of it.
 pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
@@ -25,8 +26,9 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     let config = Config::load(common)?;
     // A log that does not exist shall not leave a store behind.
     Replay::of(&replay.logs).files()?;
+    let mut rejects = None;
     if let Some(path) = &replay.rejects {
-        keep_logs(&replay.logs, path, "rejected lines")?;
+        rejects = Some(Writable::new(common, path, "rejected lines")?.beside_logs(&replay.logs)?);
         // Before a store is made for it.
         if has_no_folder(path) {
             return Err(Failure::of_new_file("rejected lines", path, &io::ErrorKind::NotFound.into()));
@@ -35,10 +37,8 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     // Before the store is opened, which may take a while: Ctrl-C then ends at a commit, not in the middle.
     let stop = interrupt::stop();
     let mut engine = open_or_make(&common.store, &config.asked.with_flags(replay))?;
-    if let Some(path) = &replay.rejects {
-        keep_sources(common, &engine, path, "rejected lines")?;
-    }
-    let mut rejects = replay.rejects.as_deref().map(|path| open_rejects(path, replay.force)).transpose()?;
+    let rejects = rejects.map(|file| rejects::open(&file.beside_sources(&engine)?, replay.force));
+    let mut rejects = rejects.transpose()?;
     let mut bar = Bar::new(common);
     let job =
         Replay::of(&replay.logs).fields(config.fields.clone()).force(replay.force).batch_events(replay.batch_events);
@@ -96,21 +96,8 @@ fn ended(summary: &Summary, strict: bool, rejects: Option<&Path>) -> Ended {
     Ended::Done
 }
 
-/// A file for rejected lines, added to: a replay that goes on must not lose those from before it was stopped.
-fn open_rejects(path: &Path, anew: bool) -> Result<File, Failure> {
-    let mut how = OpenOptions::new();
-    if anew {
-        how.write(true).truncate(true);
-    } else {
-        how.append(true);
-    }
-    how.create(true).open(path).map_err(|error| Failure::of_new_file("rejected lines", path, &error))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     #[test]
@@ -126,15 +113,5 @@ mod tests {
         assert_eq!(ended(&summary, false, None), Ended::Done, "it may be half written");
         summary.stopped = true;
         assert_eq!(ended(&summary, true, None), Ended::Unwell);
-    }
-
-    #[test]
-    fn rejected_lines_are_added_unless_the_log_is_read_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("rejects.ndjson");
-        for (anew, expected) in [(false, "a\n"), (false, "a\na\n"), (true, "a\n")] {
-            open_rejects(&path, anew).unwrap().write_all(b"a\n").unwrap();
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
-        }
     }
 }

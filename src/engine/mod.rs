@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use crate::engine::commit::Committer;
 use crate::engine::commit::draft::Drafts;
+use crate::ingest::inputs::is_store;
 use crate::model::history::Sequence;
 use crate::model::settings::Settings;
 use crate::resolver::feed::handle::LastFeed;
@@ -50,6 +51,11 @@ impl Engine {
     /// When the folder cannot be made or read, is no store, is in use, or is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Options::default().open(path)
+    }
+
+    /// Whether the folder `path` is a store, sound or not.
+    pub fn is_store(path: impl AsRef<Path>) -> bool {
+        is_store(path.as_ref())
     }
 
     /// How to open or make a store in another way than [`open`](Self::open) does.

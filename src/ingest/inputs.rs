@@ -120,7 +120,7 @@ impl Inputs {
 }
 
 /// Whether a folder is a store, perhaps the very one that is replayed into: its files are no logs.
-fn is_store(folder: &Path) -> bool {
+pub fn is_store(folder: &Path) -> bool {
     fs::read(folder.join(STORE_MARKER)).is_ok_and(|text| text == STORE_MARKER_TEXT)
 }
 

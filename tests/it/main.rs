@@ -29,6 +29,7 @@ mod nasty; // logs as nobody should write them
 mod oracle; // what is true, worked out naively from the design: the judge of all below
 mod oracle_checks; // the judge judged: true figures, worked examples, a second formulation
 mod oracle_history; // likewise of its policies, moments, undoing and changes
+mod outputs; // no output lands in a store, on a log or on a source
 mod pictures; // the pictures of explain: what is drawn can be read
 mod readings; // the same facts under every policy, lookback and moment
 mod real; // where the real log lies
