@@ -115,6 +115,7 @@ pub use model::namespace::{ECOMMERCE, Namespaces, SESSION};
 pub use model::person::{AttributionKind, PersonKind};
 pub use model::source::{Position, Source};
 pub use model::time::Time;
+pub use model::writing::{is_unseen, visible};
 
 // Configuration: what a store is made with, and where the lines of a log say what.
 pub use ingest::fields::{Field, Fields, FieldsBuilder, FieldsError, TimeUnit};

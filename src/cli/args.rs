@@ -233,6 +233,9 @@ pub struct RowsArgs {
     /// Write CSV
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
+    /// Write CSV for a spreadsheet: an apostrophe stands before what it would take for a formula
+    #[arg(long, conflicts_with_all = ["csv", "json"])]
+    pub csv_safe: bool,
     /// Write to this file, which appears once it is complete
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
@@ -241,7 +244,7 @@ pub struct RowsArgs {
 impl RowsArgs {
     /// The format that was asked for.
     pub fn format(&self) -> RowFormat {
-        if self.csv { RowFormat::Csv } else { RowFormat::Ndjson }
+        csv_format(self.csv, self.csv_safe).unwrap_or_default()
     }
 }
 
@@ -302,6 +305,24 @@ pub struct ChangesArgs {
     /// Make that table as CSV; one that is there stays as it is
     #[arg(long, requires = "apply")]
     pub csv: bool,
+    /// Make it as CSV for a spreadsheet: an apostrophe stands before what it would take for a formula
+    #[arg(long, requires = "apply", conflicts_with = "csv")]
+    pub csv_safe: bool,
+}
+
+impl ChangesArgs {
+    /// The format of the table that was asked for.
+    pub fn format(&self) -> Option<RowFormat> {
+        csv_format(self.csv, self.csv_safe)
+    }
+}
+
+fn csv_format(exact: bool, safe: bool) -> Option<RowFormat> {
+    match (exact, safe) {
+        (_, true) => Some(RowFormat::CsvSafe),
+        (true, false) => Some(RowFormat::Csv),
+        (false, false) => None,
+    }
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use backstitch::{Engine, RowFormat, Sequence, SessionTable, TableUpdate};
+use backstitch::{Engine, Sequence, SessionTable, TableUpdate};
 
 use crate::cli::Ended;
 use crate::cli::args::{ChangesArgs, Common};
@@ -13,7 +13,7 @@ use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
 use crate::cli::opening;
 use crate::cli::output::Output;
-use crate::cli::text::{count, thousands};
+use crate::cli::text::{count, thousands, visible};
 use crate::cli::writable::{self, Writable};
 
 /// Between two looks at a store that is followed: soon enough for a person, seldom enough to cost nothing.
@@ -67,8 +67,8 @@ pub fn run(common: &Common, changes: &ChangesArgs) -> Result<Ended, Failure> {
 fn apply(common: &Common, changes: &ChangesArgs, path: &Path) -> Result<Ended, Failure> {
     let engine = opening::open(common)?;
     let mut table = SessionTable::at(path);
-    if changes.csv {
-        table = table.format(RowFormat::Csv);
+    if let Some(format) = changes.format() {
+        table = table.format(format);
     }
     if let Some(since) = changes.since {
         table = table.since(Sequence(since));
@@ -81,7 +81,7 @@ fn apply(common: &Common, changes: &ChangesArgs, path: &Path) -> Result<Ended, F
     if common.json {
         out.json(&applied)?;
     } else if !common.quiet {
-        out.write(format!("{}: {}\n", path.display(), in_words(&applied)).as_bytes())?;
+        out.text(&format!("{}: {}\n", visible(&path.display().to_string()), in_words(&applied)))?;
     }
     out.finish()
 }

@@ -25,7 +25,7 @@ pub fn run(common: &Common, diff: &DiffArgs) -> Result<Ended, Failure> {
     let rows = view.diff(a, b)?;
     let mut out = writable::output(common, &engine, diff.rows.output.as_deref())?;
     match diff.rows.format() {
-        RowFormat::Ndjson if !common.json => out.write(in_words(view.namespaces(), &a, &b, &rows).as_bytes())?,
+        RowFormat::Ndjson if !common.json => out.text(&in_words(view.namespaces(), &a, &b, &rows))?,
         format => out.with(|to| format.write_diff(&rows, to))?,
     }
     out.finish()

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use backstitch::rows::EventRow;
-use backstitch::{AttributionKind, Identity, Namespaces, SESSION};
+use backstitch::{AttributionKind, Identity, Namespaces, RowFormat, SESSION};
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, EventsArgs};
@@ -20,7 +20,7 @@ pub fn run(common: &Common, events: &EventsArgs) -> Result<Ended, Failure> {
     let identity = meant(view.namespaces(), &events.id, events.naming.namespace.as_deref(), SESSION);
     let found = view.events(&identity.namespace, &identity.value)?;
     let mut out = writable::output(common, &engine, events.rows.output.as_deref())?;
-    if common.json || events.rows.csv {
+    if common.json || events.rows.format() != RowFormat::Ndjson {
         let rows = found.unwrap_or_default();
         out.with(|to| events.rows.format().write_events(&rows, to))?;
         return out.finish();
@@ -33,7 +33,7 @@ pub fn run(common: &Common, events: &EventsArgs) -> Result<Ended, Failure> {
             format!("{}\n  {}\n", shown(names, &identity), unknown(names, &alike))
         }
     };
-    out.write(text.as_bytes())?;
+    out.text(&text)?;
     out.finish()
 }
 

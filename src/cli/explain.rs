@@ -29,14 +29,14 @@ pub fn run(common: &Common, explain: &ExplainArgs) -> Result<Ended, Failure> {
         Telling::Text => {
             let text =
                 format!("{}{}", answer.title(view.namespaces(), &view, &asked), answer.in_words(view.namespaces()));
-            out.write(text.as_bytes())?;
+            out.text(&text)?;
         }
         format @ (Telling::Dot | Telling::Svg) => {
             // A picture names namespaces as rows do, not as they were first spelled: it does not depend on the order of the log.
             let title = answer.title(&Namespaces::new(Levels::default()), &view, &asked);
             let picture = Picture::new(&view, &asked, title);
             let text = if format == Telling::Dot { picture.dot() } else { picture.svg() };
-            out.write(text.as_bytes())?;
+            out.text(&text)?;
         }
     }
     out.finish()

@@ -1,10 +1,13 @@
 //! Why a command failed, and how that is told: one line that names what, where and the remedy.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::io;
 use std::path::Path;
 
 use backstitch::{Error, ErrorKind};
+
+use crate::cli::text::{lines, visible};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -24,7 +27,7 @@ impl Failure {
     pub fn tell(&self) {
         match self {
             // Help goes to standard output; whether anybody reads it is not our business.
-            Self::Arguments(error) => drop(error.print()),
+            Self::Arguments(error) => print(error),
             Self::Usage(text) | Self::Failed(text) => tell(text),
             Self::NobodyReads => {}
         }
@@ -66,10 +69,21 @@ pub fn has_no_folder(path: &Path) -> bool {
     path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.exists())
 }
 
+/// Prints what is said of the arguments, in colours unless it quotes something that could steer a terminal.
+fn print(error: &clap::Error) {
+    use io::Write;
+    let plain = error.render().to_string();
+    let _ = match lines(&plain) {
+        Cow::Borrowed(_) => error.print(),
+        Cow::Owned(text) if error.use_stderr() => io::stderr().write_all(text.as_bytes()),
+        Cow::Owned(text) => io::stdout().write_all(text.as_bytes()),
+    };
+}
+
 /// A line to standard error. It is the last place to tell anything, so a failure to write there is ignored.
 pub fn tell(text: &str) {
     use io::Write;
-    let _ = writeln!(io::stderr(), "backstitch: {text}");
+    let _ = writeln!(io::stderr(), "backstitch: {}", visible(text));
 }
 
 impl From<Error> for Failure {

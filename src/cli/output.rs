@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::cli::Ended;
 use crate::cli::failure::Failure;
+use crate::cli::text::lines;
 use crate::cli::writable::Writable;
 
 /// Bytes gathered before they are written: a system call a thousand rows.
@@ -42,6 +43,11 @@ impl Output {
     /// Writes `bytes`.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.with(|to| to.write_all(bytes))
+    }
+
+    /// Writes lines for people.
+    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+        self.write(lines(text).as_bytes())
     }
 
     /// Writes a line of JSON.

@@ -56,9 +56,9 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     if common.json {
         out.json(&summary)?;
     } else if !common.quiet {
-        out.write(in_words(&summary).as_bytes())?;
+        out.text(&in_words(&summary))?;
         if !summary.stopped {
-            out.write(next_steps(&summary, common, replay, engine.settings()).as_bytes())?;
+            out.text(&next_steps(&summary, common, replay, engine.settings()))?;
         }
     }
     out.finish()?;

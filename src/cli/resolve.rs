@@ -40,7 +40,7 @@ pub fn run(common: &Common, resolve: &ResolveArgs) -> Result<Ended, Failure> {
                 unknown(names, &alike(&identity, |value| facts.find_value(value)))
             ),
         };
-        out.write(format!("{blank_line}{text}").as_bytes())
+        out.text(&format!("{blank_line}{text}"))
     };
     for id in &resolve.ids {
         if id != "-" {

@@ -36,7 +36,7 @@ pub fn run(common: &Common, sessions: &SessionsArgs) -> Result<Ended, Failure> {
     match sessions.rows.format() {
         // A table for the eye, lines for a program.
         RowFormat::Ndjson if !common.json && sessions.rows.output.is_none() && stdout().is_terminal() => {
-            out.write(in_words(view.namespaces(), &rows).as_bytes())?;
+            out.text(&in_words(view.namespaces(), &rows))?;
         }
         format => out.with(|to| format.write_sessions(&rows, to))?,
     }

@@ -29,9 +29,9 @@ pub fn run(common: &Common, view: &View) -> Result<Ended, Failure> {
         }
     } else {
         let under = reading::bounds_in_words(view.reading()).map(|words| words + "\n\n").unwrap_or_default();
-        out.write(format!("{under}{}", heading(&rows)).as_bytes())?;
+        out.text(&format!("{under}{}", heading(&rows)))?;
         for row in &rows {
-            out.write(in_words(view.namespaces(), row).as_bytes())?;
+            out.text(&in_words(view.namespaces(), row))?;
         }
     }
     out.finish()

@@ -74,7 +74,7 @@ pub fn run(common: &Common, stats: &args::StatsArgs) -> Result<Ended, Failure> {
         out.json(&stats)?;
     } else {
         let levels: Vec<&str> = namespaces.by_level().into_iter().map(|id| namespaces.spelled(id)).collect();
-        out.write(format!("{}\n{}", common.store.display(), in_words(&stats, &levels)).as_bytes())?;
+        out.text(&format!("{}\n{}", visible(&common.store.display().to_string()), in_words(&stats, &levels)))?;
     }
     out.finish()
 }

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use backstitch::is_unseen;
+pub use backstitch::visible;
+
 /// A number with thousands separators: `18,025`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
@@ -76,24 +79,33 @@ pub fn rate(number: u64, seconds: f64) -> u64 {
     if seconds > 0.0 { (number as f64 / seconds) as u64 } else { 0 }
 }
 
-/// Text of a log, fit for a terminal: control characters, which could steer it, are written out.
-pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return text.into();
+/// Lines for people: as [`visible`] but for the line ends, which are ours.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    let steers = |sign: char| sign != '\n' && is_unseen(sign);
+    match text.contains(steers) {
+        true => text.split('\n').map(visible).collect::<Vec<_>>().join("\n").into(),
+        false => text.into(),
     }
-    let written = |sign: char| match sign.is_control() {
-        true => sign.escape_default().to_string(),
-        false => sign.to_string(),
-    };
-    text.chars().map(written).collect::<String>().into()
 }
 
 /// A word as a shell reads it back, quoted where it must be.
 pub fn shell_word(word: &str) -> Cow<'_, str> {
     let plain = |sign: char| sign.is_alphanumeric() || "-_./:@%+=,~".contains(sign);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.into(),
-        false => format!("'{}'", word.replace('\'', r"'\''")).into(),
+    match word {
+        _ if !word.is_empty() && word.chars().all(plain) => word.into(),
+        _ if word.contains(is_unseen) => format!("$'{}'", word.chars().map(ansi_c).collect::<String>()).into(),
+        _ => format!("'{}'", word.replace('\'', r"'\''")).into(),
+    }
+}
+
+/// A sign as it is written between `$'` and `'`.
+fn ansi_c(sign: char) -> String {
+    match (is_unseen(sign), u32::from(sign)) {
+        (true, code @ ..0x80) => format!("\\x{code:02x}"),
+        (true, code @ ..0x1_0000) => format!("\\u{code:04x}"),
+        (true, code) => format!("\\U{code:08x}"),
+        (false, _) if matches!(sign, '\'' | '\\') => format!("\\{sign}"),
+        (false, _) => sign.to_string(),
     }
 }
 
@@ -164,8 +176,8 @@ mod tests {
 
     #[test]
     fn a_terminal_is_not_steered_by_a_log() {
-        assert_eq!(visible("Zoë 1"), "Zoë 1");
-        assert_eq!(visible("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
+        assert_eq!(lines("Zoë 1\n"), "Zoë 1\n");
+        assert_eq!(lines("a\u{1b}[2J\nb\u{202e}\n"), "a\\u{1b}[2J\nb\\u{202e}\n");
     }
 
     #[test]
@@ -173,6 +185,7 @@ mod tests {
         assert_eq!(shell_word("logs/2026-11.ndjson"), "logs/2026-11.ndjson");
         assert_eq!(shell_word("it's *"), r"'it'\''s *'");
         assert_eq!(shell_word(""), "''");
+        assert_eq!(shell_word("a'\\\n\u{1b}\u{9b}\u{202e}\u{e0041}"), r"$'a\'\\\x0a\x1b\u009b\u202e\U000e0041'");
     }
 
     #[test]

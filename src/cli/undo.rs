@@ -10,7 +10,7 @@ use crate::cli::failure::{self, Failure};
 use crate::cli::identity::{meant, shown, unique_name, unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
-use crate::cli::text::count;
+use crate::cli::text::{count, visible};
 
 /// Takes the link of a session and a customer back, or gives it back.
 pub fn unlink(common: &Common, unlink: &UnlinkArgs) -> Result<Ended, Failure> {
@@ -119,7 +119,7 @@ fn tell(common: &Common, undone: &Undone, done: &str) -> Result<Ended, Failure> 
                 )
             }
         };
-        out.write(format!("{done}; {rows}\n").as_bytes())?;
+        out.text(&format!("{}; {rows}\n", visible(done)))?;
     }
     out.finish()
 }

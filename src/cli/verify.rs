@@ -33,7 +33,7 @@ pub fn run(common: &Common, verify: &VerifyArgs) -> Result<Ended, Failure> {
     if common.json {
         out.json(&VerifyReport { sound: found.is_sound(), repaired, found: &found })?;
     } else if !common.quiet || !found.is_sound() {
-        out.write(in_words(&found).as_bytes())?;
+        out.text(&in_words(&found))?;
     }
     let ended = out.finish()?;
     if found.is_sound() {

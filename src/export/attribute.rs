@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 #[cfg(feature = "csv")]
-use crate::export::columns;
+use crate::export::columns::{ATTRIBUTED, Cells, writer};
 use crate::export::rows::RowFormat;
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
@@ -146,7 +146,7 @@ impl<'a> Attribute<'a> {
         match format {
             RowFormat::Ndjson => {}
             #[cfg(feature = "csv")]
-            RowFormat::Csv => out.write_all(columns::ATTRIBUTED)?,
+            RowFormat::Csv | RowFormat::CsvSafe => out.write_all(ATTRIBUTED)?,
         }
         let pool = pipeline::pool(None)?;
         let rows_of = |chunk: &Chunk, spare: Option<AttributedChunk>| work.chunk(chunk, spare.unwrap_or_default());
@@ -239,7 +239,7 @@ impl Work {
                 match &mut rows {
                     Rows::Ndjson(lines) => self.decoder.write_attributed(chunk, line.text, &person, kind, lines),
                     #[cfg(feature = "csv")]
-                    Rows::Csv(csv) => columns::push_attributed(csv, &event, &person, kind),
+                    Rows::Csv(csv, cells) => cells.push_attributed(csv, &event, &person, kind),
                 }
                 events += 1;
             }
@@ -255,7 +255,7 @@ enum Rows {
     Ndjson(Vec<u8>),
     // One writer for all rows: each has room of its own to fill.
     #[cfg(feature = "csv")]
-    Csv(Box<csv::Writer<Vec<u8>>>),
+    Csv(Box<csv::Writer<Vec<u8>>>, Cells),
 }
 
 impl Rows {
@@ -265,7 +265,9 @@ impl Rows {
         match format {
             RowFormat::Ndjson => Self::Ndjson(room),
             #[cfg(feature = "csv")]
-            RowFormat::Csv => Self::Csv(Box::new(columns::writer(room))),
+            RowFormat::Csv => Self::Csv(Box::new(writer(room)), Cells::Exact),
+            #[cfg(feature = "csv")]
+            RowFormat::CsvSafe => Self::Csv(Box::new(writer(room)), Cells::Safe),
         }
     }
 
@@ -274,7 +276,7 @@ impl Rows {
             Self::Ndjson(lines) => lines,
             // Writing to memory does not fail.
             #[cfg(feature = "csv")]
-            Self::Csv(csv) => csv.into_inner().unwrap_or_default(),
+            Self::Csv(csv, _) => csv.into_inner().unwrap_or_default(),
         }
     }
 }

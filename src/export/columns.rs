@@ -1,9 +1,11 @@
 //! Rows as comma-separated values.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use csv::{StringRecord, Writer};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::model::event::DecodedEvent;
 use crate::model::identity::Identity;
@@ -11,45 +13,113 @@ use crate::model::namespace::NamespaceId;
 use crate::model::person::AttributionKind;
 use crate::resolver::{EventRow, SessionRow};
 
-/// Writes rows whose fields are `names`.
-pub(super) fn table<T: Serialize, const N: usize>(
-    names: [&str; N],
-    rows: impl IntoIterator<Item = T>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    // By hand, so that a table without rows has its names too.
-    writer(&mut *out).write_record(names)?;
-    self::rows(rows, out)
+/// How the text of a cell is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cells {
+    /// As it is.
+    Exact,
+    /// With an apostrophe before what a spreadsheet would take for a formula, and before apostrophes before that: so it can be undone.
+    Safe,
 }
 
-/// Writes rows, without names.
-pub(super) fn rows<T: Serialize>(rows: impl IntoIterator<Item = T>, out: &mut dyn Write) -> io::Result<()> {
-    let mut csv = writer(out);
-    for row in rows {
-        csv.serialize(row)?;
-    }
-    csv.flush()
+/// What a spreadsheet takes for the beginning of a formula, or skips to find one.
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
+
+fn is_formula(cell: &str) -> bool {
+    cell.trim_start_matches('\'').starts_with(FORMULA)
 }
 
-/// The session of a row of sessions, or why it is none.
-pub(super) fn session_of(row: &[u8]) -> Result<String, String> {
-    let mut record = StringRecord::new();
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).buffer_capacity(row.len()).from_reader(row);
-    reader.read_record(&mut record).map_err(|error| error.to_string())?;
-    let (columns, expected) = (record.len(), SessionRow::NAMES.len());
-    if columns != expected {
-        return Err(format!("it has {columns} columns instead of {expected}"));
+impl Cells {
+    fn written(self, cell: &str) -> Cow<'_, str> {
+        match self {
+            Self::Safe if is_formula(cell) => format!("'{cell}").into(),
+            Self::Safe | Self::Exact => cell.into(),
+        }
     }
-    match (record.get(0), record.get(3).map(str::parse::<u64>)) {
-        (Some(session), Some(Ok(_))) => Ok(session.to_owned()),
-        _ => Err("events is not a number".to_owned()),
+
+    fn read(self, written: &str) -> &str {
+        match self {
+            Self::Safe if is_formula(written) => written.strip_prefix('\'').unwrap_or(written),
+            Self::Safe | Self::Exact => written,
+        }
+    }
+
+    /// Writes rows whose fields are `names`, under a line of these: also where there are none.
+    pub fn table<T: Serialize, const N: usize>(
+        self,
+        names: [&str; N],
+        rows: impl IntoIterator<Item = T>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        writer(&mut *out).write_record(names)?;
+        self.rows(names, rows, out)
+    }
+
+    /// The same, without the line of names.
+    pub fn rows<T: Serialize, const N: usize>(
+        self,
+        names: [&str; N],
+        rows: impl IntoIterator<Item = T>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let mut csv = writer(out);
+        for row in rows {
+            match self {
+                Self::Exact => csv.serialize(row)?,
+                Self::Safe => {
+                    let row = serde_json::to_value(row)?;
+                    csv.write_record(names.map(|name| self.written(&cell(&row[name])).into_owned()))?;
+                }
+            }
+        }
+        csv.flush()
+    }
+
+    /// Writes events.
+    pub fn events<'a>(self, rows: impl IntoIterator<Item = &'a EventRow>, out: &mut dyn Write) -> io::Result<()> {
+        let names = ["time", "person", "attribution", "id", "identities", "sources", "event"];
+        self.table(names, rows.into_iter().map(EventColumns::of), out)
+    }
+
+    /// Appends the columns of an event of a log, by the names of [`ATTRIBUTED`].
+    pub fn push_attributed(
+        self,
+        csv: &mut Writer<Vec<u8>>,
+        event: &DecodedEvent<'_>,
+        person: &Identity,
+        kind: AttributionKind,
+    ) {
+        let session = event.identities.iter().find(|(namespace, _)| *namespace == NamespaceId::SESSION);
+        let session = session.map(|(_, value)| value.to_string()).unwrap_or_default();
+        let id = event.id.written().unwrap_or_default();
+        let columns = [event.time.to_string(), session, id, person.to_string(), kind.word().to_owned()];
+        // Writing to memory does not fail.
+        let _ = csv.write_record(columns.iter().map(|cell| self.written(cell).into_owned()));
+    }
+
+    /// The session of a row of sessions, or why it is none.
+    pub fn session_of(self, row: &[u8]) -> Result<String, String> {
+        let mut record = StringRecord::new();
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).buffer_capacity(row.len()).from_reader(row);
+        reader.read_record(&mut record).map_err(|error| error.to_string())?;
+        let (columns, expected) = (record.len(), SessionRow::NAMES.len());
+        if columns != expected {
+            return Err(format!("it has {columns} columns instead of {expected}"));
+        }
+        match (record.get(0), record.get(3).map(str::parse::<u64>)) {
+            (Some(session), Some(Ok(_))) => Ok(self.read(session).to_owned()),
+            _ => Err("events is not a number".to_owned()),
+        }
     }
 }
 
-/// Writes events.
-pub(super) fn events<'a>(rows: impl IntoIterator<Item = &'a EventRow>, out: &mut dyn Write) -> io::Result<()> {
-    let names = ["time", "person", "attribution", "id", "identities", "sources", "event"];
-    table(names, rows.into_iter().map(EventColumns::of), out)
+/// A field as the text of a cell.
+fn cell(field: &Value) -> Cow<'_, str> {
+    match field {
+        Value::Null => "".into(),
+        Value::String(text) => text.into(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => field.to_string().into(),
+    }
 }
 
 /// An event as columns, which cannot hold lists.
@@ -79,23 +149,8 @@ impl<'a> EventColumns<'a> {
     }
 }
 
-/// The line of names over the rows of [`push_attributed`].
+/// The line of names over the events of a log.
 pub(super) const ATTRIBUTED: &[u8] = b"time,session,id,person,attribution\n";
-
-/// Appends the columns of an event of a log.
-pub(super) fn push_attributed(
-    csv: &mut Writer<Vec<u8>>,
-    event: &DecodedEvent<'_>,
-    person: &Identity,
-    kind: AttributionKind,
-) {
-    let session = event.identities.iter().find(|(namespace, _)| *namespace == NamespaceId::SESSION);
-    let session = session.map(|(_, value)| value.to_string()).unwrap_or_default();
-    let id = event.id.written().unwrap_or_default();
-    let columns = [event.time.to_string(), session, id, person.to_string(), kind.word().to_owned()];
-    // Writing to memory does not fail.
-    let _ = csv.write_record(&columns);
-}
 
 /// A writer that leaves the names to the caller.
 pub(super) fn writer<W: Write>(out: W) -> Writer<W> {
@@ -109,22 +164,22 @@ mod tests {
     use super::*;
     use crate::model::digest::EventHash;
     use crate::model::event::EventId;
-    use crate::model::identity::Value;
+    use crate::model::identity;
     use crate::model::time::Time;
 
-    fn identity(value: &str) -> Identity {
+    fn named(value: &str) -> Identity {
         Identity { namespace: "sessionId".into(), value: value.into() }
     }
 
     #[test]
     fn an_event_as_columns() {
-        let identities = smallvec![(NamespaceId(1), Value::new("18278"))];
+        let identities = smallvec![(NamespaceId(1), identity::Value::new("18278"))];
         let mut event = DecodedEvent { time: Time::from_micros(0), id: EventId::Text("o,1"), identities };
         let mut rows = writer(Vec::new());
-        push_attributed(&mut rows, &event, &identity("7"), AttributionKind::Direct);
-        event.identities.insert(0, (NamespaceId::SESSION, Value::new("a\"b")));
+        Cells::Exact.push_attributed(&mut rows, &event, &named("7"), AttributionKind::Direct);
+        event.identities.insert(0, (NamespaceId::SESSION, identity::Value::new("a\"b")));
         event.id = EventId::Line(1);
-        push_attributed(&mut rows, &event, &identity("7"), AttributionKind::Direct);
+        Cells::Exact.push_attributed(&mut rows, &event, &named("7"), AttributionKind::Direct);
         let expected = "1970-01-01T00:00:00.000Z,,\"o,1\",sessionId:7,direct\n\
                         1970-01-01T00:00:00.000Z,\"a\"\"b\",,sessionId:7,direct\n";
         assert_eq!(String::from_utf8(rows.into_inner().unwrap()).unwrap(), expected);
@@ -134,18 +189,39 @@ mod tests {
     fn events_as_csv() {
         let row = EventRow {
             time: Time::from_micros(0),
-            person: identity("18278"),
+            person: named("18278"),
             attribution: AttributionKind::Direct,
             id: Some("e,1".into()),
-            identities: vec![identity("18278"), identity("a,\"b")],
+            identities: vec![named("18278"), named("a,\"b")],
             sources: vec!["/logs/a".into(), "/logs/b".into()],
             event: EventHash(7),
         };
         let mut out = Vec::new();
-        events([&row], &mut out).unwrap();
+        Cells::Exact.events([&row], &mut out).unwrap();
         let expected = r#"time,person,attribution,id,identities,sources,event
 1970-01-01T00:00:00.000Z,sessionId:18278,direct,"e,1","sessionId:18278;sessionId:a,""b",/logs/a;/logs/b,00000000000000000000000000000007
 "#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_formula_is_spared_and_can_be_undone() {
+        for (cell, safe) in [
+            ("=1+1", "'=1+1"),
+            ("+49", "'+49"),
+            ("-1", "'-1"),
+            ("@x", "'@x"),
+            ("\tx", "'\tx"),
+            ("\rx", "'\rx"),
+            ("'=x", "''=x"),
+            ("''-", "'''-"),
+            ("'x", "'x"),
+            ("a=b", "a=b"),
+            ("'", "'"),
+            ("", ""),
+        ] {
+            assert_eq!((Cells::Safe.written(cell), Cells::Exact.written(cell)), (safe.into(), cell.into()));
+            assert_eq!((Cells::Safe.read(safe), Cells::Exact.read(cell)), (cell, cell));
+        }
     }
 }

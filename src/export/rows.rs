@@ -6,12 +6,12 @@ use std::io::{self, Read, Seek, Write};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "csv")]
-use crate::export::columns;
+use crate::export::columns::Cells;
 use crate::resolver::{DiffRow, EventRow, SessionRow};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum RowFormat {
     /// A JSON object a line.
     #[default]
@@ -19,15 +19,21 @@ pub enum RowFormat {
     /// Comma-separated values (with the feature `csv`) under a line of names, quoted where a spreadsheet needs it (RFC 4180, lines end in `\n`).
     #[cfg(feature = "csv")]
     Csv,
+    /// The same for a spreadsheet, which would take a cell that begins with `=`, `+`, `-`, `@`, a tab or a line end for a formula: before
+    /// these, and before apostrophes before these, stands an apostrophe.
+    #[cfg(feature = "csv")]
+    CsvSafe,
 }
 
 impl RowFormat {
-    /// The word for it: `ndjson` or `csv`.
+    /// The word for it: `ndjson`, `csv` or `csv-safe`.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Ndjson => "ndjson",
             #[cfg(feature = "csv")]
             Self::Csv => "csv",
+            #[cfg(feature = "csv")]
+            Self::CsvSafe => "csv-safe",
         }
     }
 
@@ -48,7 +54,7 @@ impl RowFormat {
         match self {
             Self::Ndjson => String::new(),
             #[cfg(feature = "csv")]
-            Self::Csv => SessionRow::NAMES.join(",") + "\n",
+            Self::Csv | Self::CsvSafe => SessionRow::NAMES.join(",") + "\n",
         }
     }
 
@@ -58,7 +64,9 @@ impl RowFormat {
         let written = match self {
             Self::Ndjson => ndjson([row], &mut out),
             #[cfg(feature = "csv")]
-            Self::Csv => columns::rows([row], &mut out),
+            Self::Csv => Cells::Exact.rows(SessionRow::NAMES, [row], &mut out),
+            #[cfg(feature = "csv")]
+            Self::CsvSafe => Cells::Safe.rows(SessionRow::NAMES, [row], &mut out),
         };
         // Writing to memory does not fail.
         debug_assert!(written.is_ok());
@@ -70,7 +78,7 @@ impl RowFormat {
         match self {
             Self::Ndjson => false,
             #[cfg(feature = "csv")]
-            Self::Csv => true,
+            Self::Csv | Self::CsvSafe => true,
         }
     }
 
@@ -86,7 +94,9 @@ impl RowFormat {
         match self {
             Self::Ndjson => ndjson(rows, out),
             #[cfg(feature = "csv")]
-            Self::Csv => columns::table(SessionRow::NAMES, rows, out),
+            Self::Csv => Cells::Exact.table(SessionRow::NAMES, rows, out),
+            #[cfg(feature = "csv")]
+            Self::CsvSafe => Cells::Safe.table(SessionRow::NAMES, rows, out),
         }
     }
 
@@ -99,7 +109,9 @@ impl RowFormat {
         match self {
             Self::Ndjson => ndjson(rows, out),
             #[cfg(feature = "csv")]
-            Self::Csv => columns::events(rows, out),
+            Self::Csv => Cells::Exact.events(rows, out),
+            #[cfg(feature = "csv")]
+            Self::CsvSafe => Cells::Safe.events(rows, out),
         }
     }
 
@@ -111,7 +123,9 @@ impl RowFormat {
         match self {
             Self::Ndjson => ndjson(rows, out),
             #[cfg(feature = "csv")]
-            Self::Csv => columns::table(["session", "from", "to", "events", "moved"], rows, out),
+            Self::Csv => Cells::Exact.table(["session", "from", "to", "events", "moved"], rows, out),
+            #[cfg(feature = "csv")]
+            Self::CsvSafe => Cells::Safe.table(["session", "from", "to", "events", "moved"], rows, out),
         }
     }
 }

@@ -11,6 +11,7 @@ const FACE: &str = "
     Levels LevelsError Lookback LooksLike Namespaces NewFile Options PersonKind Picture Policy Position Progress
     Reading Reason Recipe Reject Repaired Replay Resolution Resolver Result Retract RowFormat SESSION Sequence
     SessionTable Settings Source SourceCounts Summary TableUpdate Tally Time TimeUnit Totals Undone Verification View
+    is_unseen visible
 ";
 
 /// The rows of answers: they stand in `backstitch::rows`, since a caller seldom needs their names.

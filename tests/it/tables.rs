@@ -46,7 +46,8 @@ fn counted(before: &str, after: &str) -> [u64; 3] {
 fn a_table_moved_on_is_the_table_exported_anew() {
     law("the feed keeps a table", 10, course(60, 10), |course| {
         let folder = tempfile::tempdir().expect("a folder");
-        let formats = [(RowFormat::Ndjson, "people.ndjson"), (RowFormat::Csv, "people.csv")];
+        let formats =
+            [(RowFormat::Ndjson, "people.ndjson"), (RowFormat::Csv, "people.csv"), (RowFormat::CsvSafe, "safe.csv")];
         let mut pair = Pair::new(&course);
         let mut before = String::new();
         for act in &course.acts {

@@ -4,9 +4,10 @@ use petgraph::dot::{Config, Dot};
 use petgraph::graph::{EdgeReference, NodeIndex, UnGraph};
 
 use crate::export::picture::colour::of_person;
-use crate::export::picture::label::{moment, plain};
+use crate::export::picture::label::moment;
 use crate::export::picture::pen::REFUSED;
 use crate::export::picture::{DrawnIdentity, DrawnLink, Picture};
+use crate::model::writing::visible;
 
 impl Picture {
     /// The picture in the language of Graphviz: `dot -Tsvg`. The same picture gives the same bytes.
@@ -74,7 +75,7 @@ impl Picture {
 /// A text in quotes. Besides quotes and backslashes there are entities in it, as in HTML.
 fn quoted(text: &str) -> String {
     let lines =
-        text.split('\n').map(|line| plain(line).replace('\\', r"\\").replace('"', "\\\"").replace('&', "&amp;"));
+        text.split('\n').map(|line| visible(line).replace('\\', r"\\").replace('"', "\\\"").replace('&', "&amp;"));
     format!("\"{}\"", lines.collect::<Vec<_>>().join("\\n"))
 }
 

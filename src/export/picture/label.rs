@@ -1,9 +1,9 @@
 //! Text of a log, fit for a picture.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::time::Time;
+use crate::model::writing::visible;
 
 /// Signs of a value that are shown, about as many as a column can be wide; the whole is in the tooltip. A shortened UUID
 /// keeps its first two parts and its end.
@@ -18,31 +18,11 @@ const PART_SHOWN: usize = 10;
 const PART_CONTEXT: usize = 2;
 const SIDE_SHOWN: usize = 6;
 
-/// Text in which nothing is left that could steer a terminal, break a file or turn the writing around: control
-/// characters are written out.
-pub fn plain(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_unfit) {
-        return text.into();
-    }
-    let written = |sign: char| match is_unfit(sign) {
-        true => sign.escape_default().to_string(),
-        false => sign.to_string(),
-    };
-    text.chars().map(written).collect::<String>().into()
-}
-
-/// Control characters, what XML has no place for, and what changes the direction of writing.
-fn is_unfit(sign: char) -> bool {
-    sign.is_control()
-        || matches!(sign, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        || matches!(sign, '\u{fffe}' | '\u{ffff}' | '\u{feff}')
-}
-
 /// Each value as it is shown: a long one by its beginning and its end and, where another has the same, by the part in which
 /// they differ. No two values are shown alike.
 pub fn labels<'v>(values: impl IntoIterator<Item = &'v str>) -> BTreeMap<&'v str, String> {
     let plain: BTreeMap<&str, Vec<char>> =
-        values.into_iter().map(|value| (value, plain(value).chars().collect())).collect();
+        values.into_iter().map(|value| (value, visible(value).chars().collect())).collect();
     let texts: BTreeSet<&[char]> = plain.values().map(Vec::as_slice).collect();
     let mut shown = BTreeMap::new();
     name_apart(texts.into_iter().collect(), &ends, &mut shown);
@@ -117,7 +97,7 @@ pub fn moment(time: Time) -> String {
 /// Text within XML, in an element or an attribute.
 pub fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for sign in plain(text).chars() {
+    for sign in visible(text).chars() {
         match sign {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
@@ -146,8 +126,8 @@ mod tests {
 
     #[test]
     fn nothing_steers_or_breaks_the_file() {
-        assert_eq!(plain("Zoë 1"), "Zoë 1");
-        assert_eq!(plain("a\u{1b}[2J\n\u{202e}b\u{ffff}"), "a\\u{1b}[2J\\n\\u{202e}b\\u{ffff}");
+        assert_eq!(visible("Zoë 1"), "Zoë 1");
+        assert_eq!(visible("a\u{1b}[2J\n\u{202e}b\u{ffff}"), "a\\u{1b}[2J\\n\\u{202e}b\\u{ffff}");
         assert_eq!(xml("<a href='x'>&\"\0"), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;\\u{0}");
     }
 

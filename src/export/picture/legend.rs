@@ -2,8 +2,9 @@
 
 use crate::export::picture::Picture;
 use crate::export::picture::colour::of_person;
-use crate::export::picture::label::{columns, plain, xml};
+use crate::export::picture::label::{columns, xml};
 use crate::export::picture::pen::{MARGIN, REFUSED, draw_mark, number, put};
+use crate::model::writing::visible;
 
 /// People that are named. The numbers of the others are found beside the names that are drawn.
 const PEOPLE_NAMED: usize = 24;
@@ -60,7 +61,7 @@ pub fn draw(picture: &Picture, width: f64, top: f64, out: &mut String) -> f64 {
 
 fn people(picture: &Picture) -> Vec<(Swatch, String)> {
     let named = picture.people.iter().take(PEOPLE_NAMED).enumerate().map(|(place, person)| {
-        let name = format!("{}:{}", plain(&person.identity.namespace), person.label);
+        let name = format!("{}:{}", visible(&person.identity.namespace), person.label);
         (Swatch::Person(place), if person.customer { name } else { format!("{name} (anonymous)") })
     });
     let mut entries: Vec<(Swatch, String)> = named.collect();

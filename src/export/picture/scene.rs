@@ -4,13 +4,14 @@ use std::cmp::Ordering;
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::export::picture::label::{labels, plain};
+use crate::export::picture::label::labels;
 use crate::export::picture::{DrawnIdentity, DrawnLink, DrawnPerson, MAX_DRAWN, Picture};
 use crate::graph::Graph;
 use crate::graph::explain::WhyNot;
 use crate::graph::links::LinkId;
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::link::Link;
+use crate::model::writing::visible;
 use crate::resolver::View;
 
 impl Picture {
@@ -49,7 +50,7 @@ impl Picture {
             columns += usize::from(at == 0 || level(drawn[at - 1]) != level(id));
             nodes.push(DrawnIdentity {
                 identity: identity.clone(),
-                namespace: plain(&identity.namespace).into_owned(),
+                namespace: visible(&identity.namespace).into_owned(),
                 label: labels[&*identity.value].clone(),
                 column: columns - 1,
                 person: person(id),

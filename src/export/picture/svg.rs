@@ -2,10 +2,11 @@
 
 use crate::export::picture::colour::{Colours, of_person};
 use crate::export::picture::frame::{Frame, MARK_SPACE, MOMENT_PADDING, MOMENT_SIGN, SPACE, moment_width, width};
-use crate::export::picture::label::{columns, moment, plain, xml};
+use crate::export::picture::label::{columns, moment, xml};
 use crate::export::picture::legend;
 use crate::export::picture::pen::{MARGIN, NAMESPACE_SIGN, REFUSED, VALUE_SIGN, draw_mark, number, put};
 use crate::export::picture::{DrawnIdentity, DrawnLink, Picture};
+use crate::model::writing::visible;
 
 /// Height of the box of an identity.
 const BOX: f64 = 25.0;
@@ -76,7 +77,7 @@ impl Picture {
         for (at, line) in self.title.lines().enumerate() {
             let (class, height, sign) =
                 if at == 0 { ("title", TITLE_LINE, TITLE_SIGN) } else { ("note", NOTE_LINE, NOTE_SIGN) };
-            for text in wrapped(&plain(line), ((width - 2.0 * MARGIN) / sign) as usize) {
+            for text in wrapped(&visible(line), ((width - 2.0 * MARGIN) / sign) as usize) {
                 y += height;
                 let y = number(y);
                 put(out, format_args!("<text class=\"{class}\" x=\"{MARGIN}\" y=\"{y}\">{}</text>\n", xml(&text)));

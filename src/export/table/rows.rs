@@ -6,7 +6,7 @@ use std::io::{BufRead, Read};
 use serde::Deserialize;
 
 #[cfg(feature = "csv")]
-use crate::export::columns;
+use crate::export::columns::Cells;
 use crate::export::rows::RowFormat;
 use crate::export::table::error::TableError;
 
@@ -118,7 +118,9 @@ impl<R: BufRead> OldRows<R> {
                 Ok(columns.session.into_owned())
             }
             #[cfg(feature = "csv")]
-            RowFormat::Csv => columns::session_of(&self.written),
+            RowFormat::Csv => Cells::Exact.session_of(&self.written),
+            #[cfg(feature = "csv")]
+            RowFormat::CsvSafe => Cells::Safe.session_of(&self.written),
         }
     }
 
