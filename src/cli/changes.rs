@@ -14,7 +14,7 @@ use crate::cli::interrupt;
 use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::text::{count, thousands, visible};
-use crate::cli::writable::{self, Writable};
+use crate::cli::writable::Writable;
 
 /// Between two looks at a store that is followed: soon enough for a person, seldom enough to cost nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -31,7 +31,7 @@ pub fn run(common: &Common, changes: &ChangesArgs) -> Result<Ended, Failure> {
     let mut since = changes.since.map(Sequence);
     if !changes.follow {
         let engine = opening::open(common)?;
-        let mut out = writable::output(common, &engine, changes.output.as_deref())?;
+        let mut out = Output::about(common, &engine, changes.output.as_deref())?;
         write(&engine, &mut since, &mut out)?;
         return out.finish();
     }

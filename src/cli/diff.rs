@@ -8,8 +8,8 @@ use crate::cli::args::{Common, DiffArgs};
 use crate::cli::failure::Failure;
 use crate::cli::identity::shown;
 use crate::cli::opening;
+use crate::cli::output::Output;
 use crate::cli::text::{Even, count, table, thousands, visible};
-use crate::cli::writable;
 
 /// Lists the sessions that two policies tell differently.
 pub fn run(common: &Common, diff: &DiffArgs) -> Result<Ended, Failure> {
@@ -23,7 +23,7 @@ pub fn run(common: &Common, diff: &DiffArgs) -> Result<Ended, Failure> {
     let engine = opening::open(common)?;
     let view = engine.resolver().view();
     let rows = view.diff(a, b)?;
-    let mut out = writable::output(common, &engine, diff.rows.output.as_deref())?;
+    let mut out = Output::about(common, &engine, diff.rows.output.as_deref())?;
     match diff.rows.format() {
         RowFormat::Ndjson if !common.json => out.text(&in_words(view.namespaces(), &a, &b, &rows))?,
         format => out.with(|to| format.write_diff(&rows, to))?,

@@ -10,8 +10,8 @@ use crate::cli::args::{Common, EventsArgs};
 use crate::cli::failure::Failure;
 use crate::cli::identity::{alike, meant, shown, unknown};
 use crate::cli::opening;
+use crate::cli::output::Output;
 use crate::cli::text::{Even, count, table, thousands, visible};
-use crate::cli::writable;
 
 /// Lists the events of the person that the ID belongs to.
 pub fn run(common: &Common, events: &EventsArgs) -> Result<Ended, Failure> {
@@ -19,7 +19,7 @@ pub fn run(common: &Common, events: &EventsArgs) -> Result<Ended, Failure> {
     let view = events.read.view(&engine.resolver());
     let identity = meant(view.namespaces(), &events.id, events.naming.namespace.as_deref(), SESSION);
     let found = view.events(&identity.namespace, &identity.value)?;
-    let mut out = writable::output(common, &engine, events.rows.output.as_deref())?;
+    let mut out = Output::about(common, &engine, events.rows.output.as_deref())?;
     if common.json || events.rows.format() != RowFormat::Ndjson {
         let rows = found.unwrap_or_default();
         out.with(|to| events.rows.format().write_events(&rows, to))?;

@@ -11,7 +11,6 @@ use crate::cli::identity::{alike, meant, shown, unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::text::{count, thousands, visible};
-use crate::cli::writable;
 
 /// Explains one identity, or two.
 pub fn run(common: &Common, explain: &ExplainArgs) -> Result<Ended, Failure> {
@@ -23,7 +22,7 @@ pub fn run(common: &Common, explain: &ExplainArgs) -> Result<Ended, Failure> {
         [a, b] => Answer::Pair(view.explain_pair(a, b)?),
         _ => Answer::One(view.explain(&asked[0].namespace, &asked[0].value)?),
     };
-    let mut out = writable::output(common, &engine, explain.output.as_deref())?;
+    let mut out = Output::about(common, &engine, explain.output.as_deref())?;
     match if common.json { Telling::Json } else { explain.format } {
         Telling::Json => answer.in_json(&view, &asked, &mut out)?,
         Telling::Text => {

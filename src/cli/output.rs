@@ -1,11 +1,13 @@
 //! Where results go: standard output, or a file that appears once it is complete.
 
 use std::io::{self, BufWriter, Stdout, Write};
+use std::path::Path;
 
-use backstitch::NewFile;
+use backstitch::{Engine, NewFile};
 use serde::Serialize;
 
 use crate::cli::Ended;
+use crate::cli::args::Common;
 use crate::cli::failure::Failure;
 use crate::cli::text::lines;
 use crate::cli::writable::Writable;
@@ -38,6 +40,14 @@ impl Output {
         let path = file.path();
         let to = NewFile::at(path).map_err(|error| Failure::of_new_file(file.what(), path, &error))?;
         Ok(Self { to: Destination::File(to), name: path.display().to_string() })
+    }
+
+    /// Where the results about a store go: the file at `path`, where that may be written, or standard output without one.
+    pub fn about(common: &Common, engine: &Engine, path: Option<&Path>) -> Result<Self, Failure> {
+        match path {
+            Some(path) => Self::to(Writable::new(common, path, "the results")?.beside_sources(engine)?),
+            None => Ok(Self::stdout()),
+        }
     }
 
     /// Writes `bytes`.

@@ -11,9 +11,9 @@ use crate::cli::args::{Common, SessionsArgs};
 use crate::cli::failure::{Failure, tell};
 use crate::cli::identity::{alike, meant, shown, unique_name, unknown};
 use crate::cli::opening;
+use crate::cli::output::Output;
 use crate::cli::reading::note;
 use crate::cli::text::{Even, count, table, thousands, visible};
-use crate::cli::writable;
 
 /// Writes a row a session.
 pub fn run(common: &Common, sessions: &SessionsArgs) -> Result<Ended, Failure> {
@@ -32,7 +32,7 @@ pub fn run(common: &Common, sessions: &SessionsArgs) -> Result<Ended, Failure> {
             rows.unwrap_or_default()
         }
     };
-    let mut out = writable::output(common, &engine, sessions.rows.output.as_deref())?;
+    let mut out = Output::about(common, &engine, sessions.rows.output.as_deref())?;
     match sessions.rows.format() {
         // A table for the eye, lines for a program.
         RowFormat::Ndjson if !common.json && sessions.rows.output.is_none() && stdout().is_terminal() => {

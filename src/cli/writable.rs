@@ -10,7 +10,6 @@ use walkdir::WalkDir;
 
 use crate::cli::args::Common;
 use crate::cli::failure::Failure;
-use crate::cli::output::Output;
 
 /// Links that lead to each other are followed no further than the system does.
 const MAX_LINKS: usize = 40;
@@ -120,14 +119,6 @@ impl Writable {
     fn refuse(&self, why: &str) -> Result<(), Failure> {
         let path = self.real.as_deref().unwrap_or(&self.path).display();
         Err(Failure::Usage(format!("{path} {why}: name another file for {}", self.what)))
-    }
-}
-
-/// Where the results about a store go: the file at `path`, where that may be written, or standard output without one.
-pub fn output(common: &Common, engine: &Engine, path: Option<&Path>) -> Result<Output, Failure> {
-    match path {
-        Some(path) => Output::to(Writable::new(common, path, "the results")?.beside_sources(engine)?),
-        None => Ok(Output::stdout()),
     }
 }
 
