@@ -19,8 +19,8 @@
 //! ```
 //!
 //! # Where to look
-//! - [`Engine`] opens a store, [replays](Engine::replay) logs into it, takes facts back ([`unlink`](Engine::unlink),
-//!   [`retract`](Engine::retract)) and checks it ([`verify`](Engine::verify), [`repair`](Engine::repair)).
+//! - [`Engine`] opens a store, [replays](Engine::replay) logs into it, [ingests](Engine::ingest) streams, takes facts back ([`unlink`](Engine::unlink), [`retract`](Engine::retract)) and checks it
+//!   ([`verify`](Engine::verify), [`repair`](Engine::repair)).
 //! - [`Resolver`] answers who a session is, in any thread, while replays go on. A [`View`] is one commit, whole, read by a
 //!   [`Policy`], with a lookback, as of a moment: sessions, people, events, explanations, totals.
 //! - [`Feed`] lists what each commit [changed](Change), for a table that is kept elsewhere; [`Engine::known_at`] answers as

@@ -114,9 +114,12 @@ pub struct ReplayArgs {
     /// Files, folders, quoted globs, or `-` for standard input; plain, gzip or zstd
     #[arg(value_name = "LOG", value_hint = ValueHint::AnyPath)]
     pub logs: Vec<String>,
-    /// Read again what was read before; events that are stored already stay as they are
+    /// Read again what was read before, also by another configuration; events that are stored already stay as they are
     #[arg(long)]
     pub force: bool,
+    /// Give standard input a name, under which `stats` tells how far it was read
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
     /// Add rejected lines to this file, as JSON lines with source, line number and reason
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub rejects: Option<PathBuf>,

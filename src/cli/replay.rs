@@ -17,12 +17,21 @@ use crate::cli::opening::open_or_make;
 use crate::cli::output::Output;
 use crate::cli::rejects;
 use crate::cli::summary::{in_words, next_steps};
-use crate::cli::text::count;
+use crate::cli::text::{count, thousands};
 use crate::cli::writable::Writable;
+
+/// Standard input among the logs.
+const STDIN: &str = "-";
+
+/// Sources that a note names; `--json` names all.
+const NAMES_SHOWN: usize = 5;
 
 /// Replays the logs, and tells what came of it.
 pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     some_log(&replay.logs)?;
+    if replay.source.is_some() && !replay.logs.iter().any(|log| log == STDIN) {
+        return Err(Failure::Usage("`--source` names standard input, which is not among the logs: add `-`".into()));
+    }
     let config = Config::load(common)?;
     // A log that does not exist shall not leave a store behind.
     Replay::of(&replay.logs).files()?;
@@ -40,8 +49,7 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     let rejects = rejects.map(|file| rejects::open(&file.beside_sources(&engine)?, replay.force));
     let mut rejects = rejects.transpose()?;
     let mut bar = Bar::new(common);
-    let job =
-        Replay::of(&replay.logs).fields(config.fields.clone()).force(replay.force).batch_events(replay.batch_events);
+    let job = sources(replay).fields(config.fields.clone()).force(replay.force).batch_events(replay.batch_events);
     let mut job = job.stop(stop).progress(|at| bar.show(at));
     if let Some(threads) = replay.threads {
         job = job.threads(threads);
@@ -71,7 +79,50 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     if let Some(note) = note.filter(|_| !common.quiet || summary.all_rejected()) {
         tell(&note);
     }
+    if !common.quiet && !summary.edited.is_empty() {
+        tell(&edited(&summary.edited));
+    }
     Ok(ended(&summary, replay.strict, replay.rejects.as_deref()))
+}
+
+/// The logs, with standard input by the name it was given.
+fn sources<'a>(replay: &ReplayArgs) -> Replay<'a> {
+    match &replay.source {
+        None => Replay::of(&replay.logs),
+        Some(name) => Replay::of(replay.logs.iter().filter(|log| *log != STDIN)).reader(name, io::stdin()),
+    }
+}
+
+/// What is said of files that hold something else than before.
+fn edited(files: &[String]) -> String {
+    let (were, is_not) = match files.len() {
+        1 => ("was", "it is not the file"),
+        _ => ("were", "they are not the files"),
+    };
+    format!(
+        "{} {were} read from the start, since {is_not} of the last replay; events of the old content stay: \
+         `backstitch retract --source FILE` takes all of them back, then replay again",
+        some(files)
+    )
+}
+
+/// What is said of sources that were read by other fields before.
+fn other_fields(sources: &[String]) -> String {
+    let (were, they) = if sources.len() == 1 { ("was", "it was") } else { ("were", "they were") };
+    format!(
+        "{} {were} not read: the configuration names other fields than when {they} read before, so the same lines would \
+         become other events: take the old ones back first (`backstitch retract --source FILE`), or keep both (`--force`)",
+        some(sources),
+    )
+}
+
+/// Names, the first few of them.
+fn some(names: &[String]) -> String {
+    let mut told: Vec<String> = names.iter().take(NAMES_SHOWN).cloned().collect();
+    if let Some(more) = names.len().checked_sub(NAMES_SHOWN).filter(|&more| more > 0) {
+        told.push(format!("and {} more", thousands(more as u64)));
+    }
+    told.join(", ")
 }
 
 /// Tells what is not well, and how it ended.
@@ -79,10 +130,14 @@ fn ended(summary: &Summary, strict: bool, rejects: Option<&Path>) -> Ended {
     for error in &summary.failed {
         tell(&failure::in_words(error));
     }
+    if !summary.other_fields.is_empty() {
+        tell(&other_fields(&summary.other_fields));
+    }
     if summary.stopped {
         tell("stopped at a commit: the same command goes on from there");
     }
-    if summary.stopped || !summary.failed.is_empty() || summary.all_rejected() {
+    let incomplete = summary.stopped || !summary.failed.is_empty() || !summary.other_fields.is_empty();
+    if incomplete || summary.all_rejected() {
         return Ended::Unwell;
     }
     if strict && summary.events.rejected > 0 {
@@ -113,5 +168,18 @@ mod tests {
         assert_eq!(ended(&summary, false, None), Ended::Done, "it may be half written");
         summary.stopped = true;
         assert_eq!(ended(&summary, true, None), Ended::Unwell);
+        let mut summary = Summary::default();
+        summary.edited = vec!["a".into()];
+        assert_eq!(ended(&summary, true, None), Ended::Done);
+        summary.other_fields = vec!["a".into()];
+        assert_eq!(ended(&summary, false, None), Ended::Unwell);
+    }
+
+    #[test]
+    fn names_are_shown_and_cut() {
+        let names = |count: usize| Vec::from_iter((0..count).map(|at| format!("log{at}")));
+        assert_eq!(some(&names(1)), "log0");
+        assert!(some(&names(6)).ends_with("log4, and 1 more"), "{}", some(&names(6)));
+        assert!(edited(&names(2)).contains("were read") && other_fields(&names(1)).contains("was not read"));
     }
 }

@@ -13,6 +13,9 @@ use crate::cli::summary::holdings;
 use crate::cli::text::{Even, bytes, count, table, thousands, visible};
 use crate::cli::{reading, shared};
 
+/// Characters of the position of a push that are shown to people.
+const POSITION_SHOWN: usize = 40;
+
 /// Sources that are listed for people; `--json` lists all.
 const SOURCES_SHOWN: usize = 20;
 
@@ -44,6 +47,13 @@ struct SourceStats {
     bytes: Option<u64>,
     lines: Option<u64>,
     complete: Option<bool>,
+    /// Events that it delivered.
+    events: Option<u64>,
+    /// The position that came with the last push.
+    pushed: Option<String>,
+    /// What more is said of it for people.
+    #[serde(skip)]
+    note: String,
 }
 
 /// Tells what the store holds.
@@ -102,21 +112,37 @@ impl SourceStats {
             bytes: position.map(|position| position.bytes),
             lines: position.map(|position| position.lines),
             complete: position.map(|position| position.complete),
+            events: position.map(|position| position.events),
+            pushed: source.pushed.clone(),
+            note: note(source),
         }
     }
 
     fn columns(&self) -> [String; 4] {
-        let complete = match self.complete {
-            Some(true) => "",
-            Some(false) => "read in part: replay it again to go on",
-            None => "has no position, and is read anew each time",
-        };
         [
             visible(&self.name).into_owned(),
             self.lines.map(|lines| count(lines, "line")).unwrap_or_default(),
             self.bytes.map(bytes).unwrap_or_default(),
-            complete.to_owned(),
+            self.note.clone(),
         ]
+    }
+}
+
+/// What is said of a source beside how much was read of it.
+fn note(source: &Source) -> String {
+    let read = source.position.as_ref().map(|position| match (position.file.is_some(), position.complete) {
+        (true, true) => "",
+        (true, false) => "read in part: replay it again to go on",
+        (false, true) => "a stream",
+        (false, false) => "a stream, not read to its end",
+    });
+    let pushed = source.pushed.as_ref().map(|position| {
+        let cut = position.char_indices().nth(POSITION_SHOWN).map(|(end, _)| format!("{}…", &position[..end]));
+        format!("pushed up to {}", visible(cut.as_ref().unwrap_or(position)))
+    });
+    match (read, pushed) {
+        (None, None) => "has no position, and is read anew each time".to_owned(),
+        (read, pushed) => read.map(str::to_owned).into_iter().chain(pushed).collect::<Vec<_>>().join("; "),
     }
 }
 

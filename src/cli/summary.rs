@@ -17,6 +17,9 @@ pub fn in_words(summary: &Summary) -> String {
 fn this_run(summary: &Summary) -> String {
     let SourceCounts { read, skipped } = summary.sources;
     let them = if skipped == 1 { "it" } else { "them" };
+    if read == 0 && skipped == 0 {
+        return "No source was read\n".to_owned();
+    }
     if read == 0 && summary.events.read == 0 {
         return format!("Nothing new in {}: --force reads {them} again\n", count(skipped, "source"));
     }
@@ -115,7 +118,8 @@ pub fn next_steps(summary: &Summary, common: &Common, replay: &ReplayArgs, setti
     let mut step = |why: &str, command: String| steps.push([why.to_owned(), command]);
     if summary.events.rejected > 0 && replay.rejects.is_none() {
         let logs: Vec<_> = replay.logs.iter().map(|log| shell_word(log)).collect();
-        let command = format!("backstitch replay {}{store} --force --rejects rejected.ndjson", logs.join(" "));
+        let name = replay.source.as_ref().map_or_else(String::new, |name| format!(" --source {}", shell_word(name)));
+        let command = format!("backstitch replay {}{name}{store} --force --rejects rejected.ndjson", logs.join(" "));
         step("see the rejected lines", command);
     }
     if summary.totals.sessions > 0 {
@@ -164,7 +168,7 @@ mod tests {
             r#""digest":"00000000000000000000000000000000","seconds":0.25,"bytes":3127156,"#,
             r#""rejected_by_reason":{"malformed":10,"no_timestamp":2},"junk":{},"spellings":3,"#,
             r#""span":{"first":"1970-01-01T00:00:00.000Z","last":"1970-01-01T00:00:01.000Z"},"#,
-            r#""sources":{"read":1,"skipped":2},"failed":[],"stopped":false}"#,
+            r#""sources":{"read":1,"skipped":2},"failed":[],"stopped":false,"other_fields":[],"edited":[]}"#,
         );
         assert_eq!(serde_json::to_string(&summary()).unwrap(), expected);
     }
@@ -201,5 +205,6 @@ of 12,630 sessions and 4,425 customers
         let mut summary = Summary::default();
         summary.sources.skipped = 1;
         assert_eq!(this_run(&summary), "Nothing new in 1 source: --force reads it again\n");
+        assert_eq!(this_run(&Summary::default()), "No source was read\n");
     }
 }

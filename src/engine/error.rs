@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::model::error::{Error, ErrorKind};
-use crate::model::limits::MAX_VALUE_BYTES;
+use crate::model::limits::{MAX_SOURCE_NAME_BYTES, MAX_VALUE_BYTES};
 
 /// Why the engine could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,10 @@ pub(crate) enum EngineError {
     Value { namespace: String },
     #[error("{name} is no source of this store, {}", if .known.is_empty() { "which has none".to_owned() } else { format!("whose sources are: {known}") })]
     UnknownSource { name: String, known: String },
+    #[error("that can be no name of a source: it is blank, or longer than {MAX_SOURCE_NAME_BYTES} bytes")]
+    SourceName,
+    #[error("the source {name} is named twice: give each stream a name of its own")]
+    SourceTwice { name: String },
     #[error("a thread broke off: this is a defect; the store holds the last whole commit and is sound")]
     Thread,
 }
@@ -29,7 +33,10 @@ impl From<EngineError> for Error {
         let kind = match &error {
             EngineError::Rejects(error) => ErrorKind::of_io(error, ErrorKind::Output),
             EngineError::TooManyIdentities { .. } | EngineError::TooManyNamespaces { .. } => ErrorKind::Limit,
-            EngineError::NoUnique | EngineError::Value { .. } => ErrorKind::Argument,
+            EngineError::NoUnique
+            | EngineError::Value { .. }
+            | EngineError::SourceName
+            | EngineError::SourceTwice { .. } => ErrorKind::Argument,
             EngineError::UnknownSource { .. } => ErrorKind::UnknownSource,
             EngineError::Thread => ErrorKind::Defect,
         };

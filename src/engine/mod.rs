@@ -8,8 +8,10 @@ mod error;
 mod options;
 mod people;
 mod replay;
+mod source;
 mod undo;
 
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use crate::engine::commit::draft::Drafts;
 use crate::ingest::inputs::is_store;
 use crate::model::history::Sequence;
 use crate::model::settings::Settings;
+use crate::model::source::Source;
 use crate::resolver::feed::handle::LastFeed;
 use crate::resolver::{Feed, KnownAt, Resolver};
 use crate::store::Store;
@@ -107,6 +110,21 @@ impl Engine {
     /// the replay: [`Summary::failed`] names it.
     pub fn replay<'a>(&mut self, logs: impl Into<Replay<'a>>) -> Result<Summary> {
         replay::run(self.committer(), logs.into())
+    }
+
+    /// Replays what `reader` gives, to its end, as the source `name`: [`Replay::reader`] without its options, which says what its
+    /// position means.
+    ///
+    /// # Errors
+    /// As [`replay`](Self::replay), or when the name is blank or too long. A reader that fails does not end it with an error:
+    /// [`Summary::failed`] says so.
+    pub fn ingest(&mut self, name: &str, reader: impl Read + Send) -> Result<Summary> {
+        self.replay(Replay::new().reader(name, reader))
+    }
+
+    /// A source by its name, with how far it was read, as of the last commit; `None` where it is unknown, or was taken back.
+    pub fn source(&self, name: &str) -> Option<Source> {
+        self.resolver.view().source(name).cloned()
     }
 
     /// Lets the link of a session and a customer count as never seen, also where events to come carry both; those events

@@ -7,6 +7,7 @@ use crate::engine::changes::{all_sessions, difference, stored_changes};
 use crate::engine::check::derive::{Derived, derive};
 use crate::engine::commit::{Addition, Committer};
 use crate::engine::error::EngineError;
+use crate::engine::source;
 use crate::graph::{Delta, Graph};
 use crate::model::digest::EventHash;
 use crate::model::error::Error;
@@ -80,7 +81,9 @@ impl Committer<'_> {
             }
         };
         let forgotten: Vec<(SourceId, Source)> = source
-            .map(|id| (id, Source { position: None, retracted: true, ..view.sources()[id.0 as usize].clone() }))
+            .map(|id| {
+                (id, Source { position: None, pushed: None, retracted: true, ..view.sources()[id.0 as usize].clone() })
+            })
             .into_iter()
             .collect();
         match rewritten {
@@ -169,8 +172,8 @@ fn named(graph: &Graph, delta: &mut Delta, namespace: NamespaceId, value: &str) 
 
 fn source_named(sources: &[Source], name: &str) -> Result<SourceId, Error> {
     let known = || sources.iter().filter(|source| !source.retracted);
-    match sources.iter().position(|source| source.name == name) {
-        Some(at) if !sources[at].retracted => Ok(SourceId(at as u32)),
+    match source::find(sources, name) {
+        Some((id, source)) if !source.retracted => Ok(id),
         _ => {
             let mut named: Vec<String> = known().take(SOURCES_NAMED).map(|source| source.name.clone()).collect();
             if let Some(more) = known().count().checked_sub(SOURCES_NAMED).filter(|&more| more > 0) {

@@ -1,14 +1,17 @@
 //! Where a line says what: the fields of an activity, or of another log's lines.
 //!
-//! Fields decide how lines are read, not what facts mean, so no store remembers them: logs with different ones may be
-//! replayed into one store.
+//! Fields decide how lines are read, not what facts mean, so they are no setting of a store: logs with different ones may be
+//! replayed into one store. A position alone remembers which a source was read by, by their [hash](Fields::hash).
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::model::namespace::name_fault;
+use crate::model::source::FieldsHash;
 
 /// Names within each other that a path may have. The lines of no log in use nest a tenth as deep, and reading descends once a name.
 pub const MAX_PATH_NAMES: usize = 64;
@@ -77,6 +80,30 @@ impl Fields {
     /// The path of the time, where it is another than an activity's.
     pub fn timestamp_path(&self) -> Option<&str> {
         self.tree.as_deref()?.timestamp.as_deref()
+    }
+
+    /// What tells them from other fields: equal fields, equal hash. `docs/format.md` says of what.
+    pub fn hash(&self) -> FieldsHash {
+        let Self { tree, unit } = self;
+        let mut lines = Vec::new();
+        let mut tell = |name: &dyn fmt::Display, path: &str| lines.push(format!("{name} {path}\n"));
+        if let Some(Tree { nodes: _, names, timestamp, id, identities }) = tree.as_deref() {
+            if let Some(path) = timestamp {
+                tell(&Field::Timestamp, path);
+            }
+            tell(&Field::Id, id);
+            for (at, path) in identities.iter().enumerate() {
+                match names.get(at) {
+                    Some(name) => tell(&Field::Namespace(name.to_ascii_lowercase()), path),
+                    None => tell(&Field::Identities, path),
+                }
+            }
+        }
+        if let Some(unit) = unit {
+            tell(&"unit", &unit.exponent_of_micros().to_string());
+        }
+        lines.sort();
+        FieldsHash(xxh3_64(lines.concat().as_bytes()))
     }
 
     /// The paths where identities stand, for a reader.
@@ -205,7 +232,8 @@ impl FieldsBuilder {
                 tree.plant(&Field::Timestamp, "time", Target::Time)?;
             }
         }
-        tree.plant(&Field::Id, self.id.as_deref().unwrap_or("id"), Target::Id)?;
+        tree.id = self.id.unwrap_or_else(|| "id".to_owned());
+        tree.plant(&Field::Id, &tree.id.clone(), Target::Id)?;
         if self.identities.is_some() || self.namespaces.is_empty() {
             let path = self.identities.unwrap_or_else(|| IDENTITIES.to_owned());
             tree.plant(&Field::Identities, &path, Target::Identities)?;
@@ -237,6 +265,8 @@ pub(super) struct Tree {
     pub names: Vec<String>,
     /// The path of the time where it was told; else an activity's two names.
     pub timestamp: Option<String>,
+    /// The path of the id.
+    id: String,
     /// The paths of identities: of single fields, then of the object.
     pub identities: Vec<String>,
 }
@@ -252,7 +282,7 @@ struct Branch {
 
 impl Default for Tree {
     fn default() -> Self {
-        Self { nodes: vec![Vec::new()], names: Vec::new(), timestamp: None, identities: Vec::new() }
+        Self { nodes: vec![Vec::new()], names: Vec::new(), timestamp: None, id: String::new(), identities: Vec::new() }
     }
 }
 
@@ -384,6 +414,30 @@ mod tests {
     fn the_order_of_telling_says_nothing() {
         let one = Fields::builder().namespace("a", "x").namespace("b", "y").id("z").build();
         assert_eq!(one, Fields::builder().id("z").namespace("b", "y").namespace("a", "x").build());
+    }
+
+    #[test]
+    fn other_fields_have_another_hash() {
+        let build = Fields::builder;
+        let all = [
+            build(),
+            build().unit(TimeUnit::Seconds),
+            build().unit(TimeUnit::Milliseconds),
+            build().timestamp("at"),
+            build().timestamp("at").id("x"),
+            build().id("at"),
+            build().identities("at"),
+            build().namespace("email", "at"),
+            build().namespace("e", "at"),
+            build().namespace("e", "at").identities("x"),
+            build().namespace("e", "at").namespace("f", "x"),
+            build().namespace("e", "x").namespace("f", "at"),
+        ];
+        let hash = |builder: &FieldsBuilder| builder.clone().build().unwrap().hash().0;
+        let hashes: std::collections::BTreeSet<u64> = all.iter().map(hash).collect();
+        assert_eq!(hashes.len(), all.len());
+        assert_eq!(hash(&build().id("id")), Fields::default().hash().0);
+        assert_eq!(hash(&build().namespace("E", "at")), hash(&build().namespace("e", "at")), "case does not count");
     }
 
     #[test]

@@ -5,20 +5,11 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::model::source::{Fingerprint, Position};
+use crate::model::source::{FileState, Fingerprint, Position};
 use crate::model::time::Time;
 
 /// Bytes at the start and at the end of a file that tell it from others. Many activities each, at the cost of two small reads.
 pub const FINGERPRINT_BYTES: u64 = 64 << 10;
-
-/// What a file was when it was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FileState {
-    pub bytes: u64,
-    modified: Option<Time>,
-    head: Fingerprint,
-    tail: Fingerprint,
-}
 
 /// What a position says of the file that is there now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,34 +22,28 @@ pub(super) enum Known {
     Other,
 }
 
-impl FileState {
-    pub fn look(file: &mut File, metadata: &Metadata) -> io::Result<Self> {
-        let bytes = metadata.len();
-        let part = bytes.min(FINGERPRINT_BYTES);
-        let (head, tail) = (fingerprint(file, 0, part)?, fingerprint(file, bytes - part, part)?);
-        Ok(Self { bytes, modified: modified(metadata), head, tail })
-    }
-
-    /// The position with `bytes` and `lines` consumed.
-    pub fn position(&self, bytes: u64, lines: u64, complete: bool) -> Position {
-        let Self { bytes: file_bytes, modified, head, tail } = *self;
-        Position { bytes, lines, complete, file_bytes, modified, head, tail }
-    }
+/// What `file` is now.
+pub(super) fn look(file: &mut File, metadata: &Metadata) -> io::Result<FileState> {
+    let bytes = metadata.len();
+    let part = bytes.min(FINGERPRINT_BYTES);
+    let (head, tail) = (fingerprint(file, 0, part)?, fingerprint(file, bytes - part, part)?);
+    Ok(FileState { bytes, modified: modified(metadata), head, tail })
 }
 
-/// Whether `file` is still what `position` was taken of. Reads nothing where size and time have not changed.
+/// Whether `file` is still what it was at `position`. Reads nothing where size and time have not changed.
 pub(super) fn compare(file: &mut File, metadata: &Metadata, position: &Position) -> io::Result<Known> {
-    let same_size = metadata.len() == position.file_bytes;
-    let untouched = same_size && position.modified.is_some() && modified(metadata) == position.modified;
-    if !(untouched || metadata.len() >= position.file_bytes && same_content(file, position)?) {
+    let Some(before) = &position.file else { return Ok(Known::Other) };
+    let same_size = metadata.len() == before.bytes;
+    let untouched = same_size && before.modified.is_some() && modified(metadata) == before.modified;
+    if !(untouched || metadata.len() >= before.bytes && same_content(file, before)?) {
         return Ok(Known::Other);
     }
     Ok(if same_size && position.complete { Known::Done } else { Known::Goes })
 }
 
-fn same_content(file: &mut File, position: &Position) -> io::Result<bool> {
-    let Position { file_bytes, head, tail, .. } = *position;
-    let Some(tail_start) = file_bytes.checked_sub(tail.bytes) else { return Ok(false) };
+fn same_content(file: &mut File, before: &FileState) -> io::Result<bool> {
+    let FileState { bytes, head, tail, modified: _ } = *before;
+    let Some(tail_start) = bytes.checked_sub(tail.bytes) else { return Ok(false) };
     Ok(fingerprint(file, 0, head.bytes)? == head && fingerprint(file, tail_start, tail.bytes)? == tail)
 }
 

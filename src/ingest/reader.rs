@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::ingest::chunk::{CHUNK_BYTES, Chunk, FormatName};
 use crate::ingest::error::IngestError;
 use crate::ingest::inputs::Input;
-use crate::ingest::position::{FileState, Known, compare};
+use crate::ingest::position::{Known, compare, look};
 use crate::model::limits::{MAX_LINE_BYTES, MAX_REJECT_BYTES};
-use crate::model::source::Position;
+use crate::model::source::{FieldsHash, FileState, Position};
 
 // A line that fits no chunk is longer than any that is read.
 const _: () = assert!(CHUNK_BYTES > MAX_LINE_BYTES);
@@ -56,15 +56,45 @@ pub struct SourceStart {
     pub bytes: u64,
     /// Lines that were consumed before.
     pub lines: u64,
-    /// Of a file; what only streams has no place to go on from.
-    file: Option<FileState>,
+    /// Events among them.
+    pub events: u64,
+    /// Whether it is another file than the one under this name that delivered events before.
+    pub edited: bool,
+    /// What is remembered of it.
+    memory: Memory,
+}
+
+/// What is remembered of a source beside its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    /// Nothing: it is read each time.
+    Nothing,
+    /// How far it was read.
+    Stream,
+    /// That, and by what to know the file again.
+    File(FileState),
 }
 
 impl SourceStart {
-    /// The position of this file with `bytes` and `lines` consumed, to be handed to [`open`] another day; `complete` when
-    /// that is all it holds. `None` for what only streams (standard input, a pipe), which has no position.
-    pub fn position(&self, bytes: u64, lines: u64, complete: bool) -> Option<Position> {
-        Some(self.file?.position(bytes, lines, complete))
+    fn new(name: impl Into<String>, memory: Memory) -> Self {
+        Self { name: name.into(), bytes: 0, lines: 0, events: 0, edited: false, memory }
+    }
+
+    /// Goes on where `known` was left.
+    fn after(self, known: &Position) -> Self {
+        Self { bytes: known.bytes, lines: known.lines, events: known.events, ..self }
+    }
+
+    /// Where it is before anything is read, read by `fields`: moved on, it is to be handed to [`open`] another day. `None` for
+    /// what has no position.
+    pub fn position(&self, fields: FieldsHash) -> Option<Position> {
+        let file = match self.memory {
+            Memory::Nothing => return None,
+            Memory::Stream => None,
+            Memory::File(state) => Some(state),
+        };
+        let Self { bytes, lines, events, .. } = *self;
+        Some(Position { bytes, lines, events, fields, complete: false, file })
     }
 }
 
@@ -94,29 +124,68 @@ impl Compression {
 pub fn open(input: &Input) -> Result<SourceReader<'static>, IngestError> {
     match OpenedInput::by(input)? {
         OpenedInput::Stream(reader) => Ok(reader),
-        OpenedInput::File(file, metadata) => SourceReader::file(input.name(), file, &metadata, (0, 0)),
+        OpenedInput::File(mut file, metadata) => {
+            let start = file_start(&input.name(), &mut file, &metadata)?;
+            SourceReader::file(start, file)
+        }
     }
 }
 
-/// Opens `input` where `known` says that it was left; `None` when everything in it was consumed.
+/// How a source is to be read again.
+#[derive(Debug, Clone, Copy)]
+pub struct Again {
+    /// By these fields.
+    pub fields: FieldsHash,
+    /// From its start, whatever was read of it.
+    pub force: bool,
+}
+
+impl Again {
+    /// Whether what was read to `known` stands, where it is known to be the same source.
+    pub fn goes_on(self, known: &Position) -> bool {
+        !self.force && (known.fields == self.fields || known.events > 0)
+    }
+}
+
+/// A source that was read before.
+pub enum Resumed {
+    /// There is something to read.
+    Reader(SourceReader<'static>),
+    /// Everything in it was consumed.
+    NothingNew,
+    /// It was read by other fields, and delivered events: by these it would deliver them a second time, as others.
+    OtherFields,
+}
+
+/// Opens `input` where `known` says that it was left.
 ///
-/// A file that has grown goes on from there. One with other content under the name is read from its start, and what only
-/// streams (standard input, a pipe) always is.
+/// A file that has grown goes on from there. One with other content under the name, or of which no line was an event by
+/// other fields, is read from its start, and what has no position (a pipe, standard input) always is.
 ///
 /// # Errors
 /// When it cannot be opened, or breaks off before the place where it was left.
-pub fn resume(input: &Input, known: &Position) -> Result<Option<SourceReader<'static>>, IngestError> {
+pub fn resume(input: &Input, known: &Position, again: Again) -> Result<Resumed, IngestError> {
     let (mut file, metadata) = match OpenedInput::by(input)? {
-        OpenedInput::Stream(reader) => return Ok(Some(reader)),
+        OpenedInput::Stream(reader) => return Ok(Resumed::Reader(reader)),
         OpenedInput::File(file, metadata) => (file, metadata),
     };
     let name = input.name();
-    let start = match compare(&mut file, &metadata, known).map_err(|error| IngestError::io(&*name, error))? {
-        Known::Done => return Ok(None),
-        Known::Goes => (known.bytes, known.lines),
-        Known::Other => (0, 0),
-    };
-    SourceReader::file(name, file, &metadata, start).map(Some)
+    let state = compare(&mut file, &metadata, known).map_err(|error| IngestError::io(&*name, error))?;
+    let mut start = file_start(&name, &mut file, &metadata)?;
+    match state {
+        Known::Other => start.edited = known.file.is_some() && known.events > 0,
+        _ if !again.goes_on(known) => {}
+        _ if known.fields != again.fields => return Ok(Resumed::OtherFields),
+        Known::Done => return Ok(Resumed::NothingNew),
+        Known::Goes => start = start.after(known),
+    }
+    SourceReader::file(start, file).map(Resumed::Reader)
+}
+
+/// The start of a file, as it is now.
+fn file_start(name: &str, file: &mut File, metadata: &Metadata) -> Result<SourceStart, IngestError> {
+    let state = look(file, metadata).map_err(|error| IngestError::io(name, error))?;
+    Ok(SourceStart::new(name, Memory::File(state)))
 }
 
 /// What an input is.
@@ -147,8 +216,29 @@ impl<'r> SourceReader<'r> {
     ///
     /// # Errors
     /// When not even its first bytes can be read.
-    pub fn stream(name: impl Into<String>, mut stream: impl Read + Send + 'r) -> Result<Self, IngestError> {
-        let start = SourceStart { name: name.into(), bytes: 0, lines: 0, file: None };
+    pub fn stream(name: impl Into<String>, stream: impl Read + Send + 'r) -> Result<Self, IngestError> {
+        Self::streaming(SourceStart::new(name, Memory::Nothing), stream)
+    }
+
+    /// A stream by the name that the caller gave it, which keeps its position: it follows on what was consumed under the name,
+    /// as far as `known` says.
+    ///
+    /// # Errors
+    /// As [`stream`](Self::stream).
+    pub fn named(
+        name: impl Into<String>,
+        known: Option<&Position>,
+        stream: impl Read + Send + 'r,
+    ) -> Result<Self, IngestError> {
+        let start = SourceStart::new(name, Memory::Stream);
+        let start = match known {
+            Some(known) => start.after(known),
+            None => start,
+        };
+        Self::streaming(start, stream)
+    }
+
+    fn streaming(start: SourceStart, mut stream: impl Read + Send + 'r) -> Result<Self, IngestError> {
         let fail = |error| IngestError::io(&*start.name, error);
         let mut first = Vec::new();
         (&mut stream).take(MAGIC_BYTES).read_to_end(&mut first).map_err(fail)?;
@@ -156,15 +246,11 @@ impl<'r> SourceReader<'r> {
         Self::new(start, compression, io::Cursor::new(first).chain(stream))
     }
 
-    /// Reads what the file held when it was opened: its position speaks of that much.
-    fn file(
-        name: String,
-        mut file: File,
-        metadata: &Metadata,
-        (bytes, lines): (u64, u64),
-    ) -> Result<Self, IngestError> {
-        let fail = |error| IngestError::io(&*name, error);
-        let state = FileState::look(&mut file, metadata).map_err(fail)?;
+    /// Reads what the file held when it was looked at: its position speaks of that much.
+    fn file(start: SourceStart, mut file: File) -> Result<Self, IngestError> {
+        let fail = |error| IngestError::io(&*start.name, error);
+        let Memory::File(state) = start.memory else { return Self::streaming(start, file) };
+        let bytes = start.bytes;
         let mut first = Vec::new();
         file.seek(SeekFrom::Start(0)).map_err(fail)?;
         (&mut file).take(MAGIC_BYTES).read_to_end(&mut first).map_err(fail)?;
@@ -172,7 +258,6 @@ impl<'r> SourceReader<'r> {
         let from = if compression == Compression::Plain { bytes } else { 0 };
         file.seek(SeekFrom::Start(from)).map_err(fail)?;
         let skipped = bytes - from;
-        let start = SourceStart { name, bytes, lines, file: Some(state) };
         let mut this = Self::new(start, compression, file.take(state.bytes.saturating_sub(from)))?;
         this.read = from;
         match io::copy(&mut (&mut this.stream).take(skipped), &mut io::sink()) {

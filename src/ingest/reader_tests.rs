@@ -9,9 +9,9 @@ use crate::ingest::chunk::{CHUNK_BYTES, Chunk};
 use crate::ingest::error::IngestError;
 use crate::ingest::inputs::Input;
 use crate::ingest::position::FINGERPRINT_BYTES;
-use crate::ingest::reader::{SourceReader, open, resume};
+use crate::ingest::reader::{Again, Resumed, SourceReader, open, resume};
 use crate::model::limits::MAX_REJECT_BYTES;
-use crate::model::source::Position;
+use crate::model::source::{FieldsHash, Position};
 
 /// A file in a folder that goes with the test.
 fn file(content: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -25,8 +25,18 @@ fn reader(path: &Path, known: Option<&Position>) -> Option<SourceReader<'static>
     let input = Input::File(path.to_path_buf());
     match known {
         None => Some(open(&input).unwrap()),
-        Some(known) => resume(&input, known).unwrap(),
+        Some(known) => match resume(&input, known, Again { fields: FieldsHash(1), force: false }).unwrap() {
+            Resumed::Reader(reader) => Some(reader),
+            Resumed::NothingNew => None,
+            Resumed::OtherFields => panic!("they are the same"),
+        },
     }
+}
+
+/// The position of a file that was read so far.
+fn left(path: &Path, bytes: u64, lines: u64, complete: bool) -> Position {
+    let position = reader(path, None).unwrap().start().position(FieldsHash(1)).unwrap();
+    Position { bytes, lines, events: lines, complete, ..position }
 }
 
 fn read(reader: &mut SourceReader<'_>) -> (Vec<Chunk>, Option<IngestError>) {
@@ -156,7 +166,7 @@ fn a_file_that_has_grown_goes_on_where_it_was_left() {
     let half = log[..log.len() / 2].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
     for compress in [<[u8]>::to_vec, gzip, zstd] {
         let (_folder, path) = file(&compress(&log[..half]));
-        let position = reader(&path, None).unwrap().start().position(half as u64, 7, true).unwrap();
+        let position = left(&path, half as u64, 7, true);
         assert!(reader(&path, Some(&position)).is_none(), "nothing new");
         OpenOptions::new().append(true).open(&path).unwrap().write_all(&compress(&log[half..])).unwrap();
         let mut grown = reader(&path, Some(&position)).unwrap();
@@ -171,11 +181,11 @@ fn a_file_that_has_grown_goes_on_where_it_was_left() {
 #[test]
 fn a_file_is_known_again_by_its_content() {
     let (_folder, path) = file(&log());
-    let left = |complete| reader(&path, None).unwrap().start().position(10, 1, complete).unwrap();
-    let (done, stopped) = (left(true), left(false));
-    let start =
-        |position: &Position| reader(&path, Some(position)).map(|reader| (reader.start().bytes, reader.start().lines));
-    assert_eq!(start(&stopped), Some((10, 1)), "unchanged, but not consumed");
+    let (done, stopped) = (left(&path, 10, 1, true), left(&path, 10, 1, false));
+    let start = |position: &Position| {
+        reader(&path, Some(position)).map(|reader| (reader.start().bytes, reader.start().lines, reader.start().edited))
+    };
+    assert_eq!(start(&stopped), Some((10, 1, false)), "unchanged, but not consumed");
     let touch = |after: u64| {
         let file = File::options().write(true).open(&path).unwrap();
         file.set_modified(SystemTime::now() + Duration::from_secs(after)).unwrap();
@@ -187,13 +197,42 @@ fn a_file_is_known_again_by_its_content() {
         other[at] = b'?';
         fs::write(&path, other).unwrap();
         touch(20);
-        assert_eq!(start(&done), Some((0, 0)), "other content of the same size");
+        assert_eq!(start(&done), Some((0, 0, true)), "other content of the same size");
     }
     fs::write(&path, &log()[..FINGERPRINT_BYTES as usize]).unwrap();
-    assert_eq!(start(&done), Some((0, 0)), "cut");
+    assert_eq!(start(&done), Some((0, 0, true)), "cut");
     let mut longer = log();
     longer[log().len() - 1] = b'?';
     longer.extend(b"more\n");
     fs::write(&path, longer).unwrap();
-    assert_eq!(start(&done), Some((0, 0)), "longer, but not grown");
+    assert_eq!(start(&done), Some((0, 0, true)), "longer, but not grown");
+}
+
+#[test]
+fn a_position_holds_for_the_fields_it_was_read_by() {
+    let (_folder, path) = file(&log());
+    let known = left(&path, 10, 1, true);
+    let told = |known: &Position, fields, force| match resume(
+        &Input::File(path.clone()),
+        known,
+        Again { fields: FieldsHash(fields), force },
+    )
+    .unwrap()
+    {
+        Resumed::Reader(reader) => format!("from {}", reader.start().bytes),
+        Resumed::NothingNew => "nothing new".to_owned(),
+        Resumed::OtherFields => "other fields".to_owned(),
+    };
+    assert_eq!(told(&known, 1, false), "nothing new");
+    assert_eq!(told(&known, 2, false), "other fields");
+    assert_eq!(told(&known, 1, true), "from 0");
+    assert_eq!(told(&known, 2, true), "from 0");
+    let fruitless = Position { events: 0, ..known.clone() };
+    assert_eq!(told(&fruitless, 1, false), "nothing new");
+    assert_eq!(told(&fruitless, 2, false), "from 0");
+    let unfinished = Position { complete: false, ..known };
+    assert_eq!(told(&unfinished, 1, false), "from 10");
+    assert_eq!(told(&unfinished, 2, false), "other fields");
+    fs::write(&path, "something else").unwrap();
+    assert_eq!(told(&unfinished, 2, false), "from 0", "it is not the file that was read");
 }

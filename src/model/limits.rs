@@ -19,6 +19,9 @@ pub const MAX_IDENTITIES_PER_EVENT: usize = 64;
 /// Bytes of an event's `id`. UUIDs have 36; a longer one is kept by nobody as a key.
 pub const MAX_EVENT_ID_BYTES: usize = 1 << 10;
 
+/// Bytes of the name of a source, where the caller gives it. The longest path that Linux opens; keeps a source inside a block.
+pub const MAX_SOURCE_NAME_BYTES: usize = 4 << 10;
+
 /// Identities of one store: ids are 32 bits wide, and the top bit is kept free to tag them.
 pub const MAX_IDENTITIES: usize = (1 << 31) - 1;
 

@@ -4,29 +4,46 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::time::Time;
 
-/// A source of one store: a file (or standard input) that events came from. Its place in the store's list of sources.
+/// A source of one store: a file, a stream or a program that events came from. Its place in the store's list of sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SourceId(pub u32);
 
-/// How far a source was read, and by what to know it again. Committed together with the facts read from it.
+/// How far a source was read. Committed together with the facts read from it, and true for the fields that it was read by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// Bytes consumed, after decompression: the start of the first line that was not read.
+    /// Bytes consumed, after decompression: the start of the first line that was not read. Of a stream, all that was consumed under
+    /// its name.
     pub bytes: u64,
     /// Lines consumed.
     pub lines: u64,
-    /// Whether everything the file held at `file_bytes` was consumed.
+    /// Events among them, whether or not another source had delivered them before.
+    pub events: u64,
+    /// The fields that the lines were read by.
+    pub fields: FieldsHash,
+    /// Whether everything was consumed: what the file held when it was opened, or the stream to its end.
     pub complete: bool,
-    /// Length of the file as it lay on the disk, when it was opened.
-    pub file_bytes: u64,
-    /// When the file was last modified, as the file system said when it was opened.
+    /// By what to know the file again; `None` of a stream.
+    pub file: Option<FileState>,
+}
+
+/// What a file was when it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileState {
+    /// Its length on the disk.
+    pub bytes: u64,
+    /// When it was last modified, as the file system said.
     pub modified: Option<Time>,
-    /// Hash of the file's first bytes (as they lie on the disk): another file under the same name differs here.
+    /// Hash of its first bytes (as they lie on the disk): another file under the same name differs here.
     pub head: Fingerprint,
-    /// Hash of the last bytes before `file_bytes`, likewise.
+    /// Hash of its last bytes, likewise.
     pub tail: Fingerprint,
 }
+
+/// Tells the [fields](crate::ingest::fields::Fields) of two readings apart. Compared, never taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FieldsHash(pub u64);
 
 /// A hash over `bytes` bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,13 +54,16 @@ pub struct Fingerprint {
     pub hash: u64,
 }
 
-/// A source by name, with its position.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A source by name, with how far it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Source {
-    /// The absolute path of the file, or `-` for standard input.
+    /// The absolute path of a file, the name that the caller gave a stream or pushed under, or `-` for standard input.
     pub name: String,
-    /// How far it was read; `None` for standard input, which has no position.
+    /// How far it was read; `None` for what has no position: a pipe, and standard input that was given no name.
     pub position: Option<Position>,
+    /// The position that came with the last push; `None` for what was never pushed. Under one name a source may be read and
+    /// pushed, each with a position of its own.
+    pub pushed: Option<String>,
     /// Whether its events were taken back: it counts as never read, and keeps its place alone.
     pub retracted: bool,
 }

@@ -120,6 +120,11 @@ impl View {
         self.events.pieces(rayon::current_num_threads() * PIECES_PER_THREAD)
     }
 
+    /// A source by its name; `None` where it is unknown, or was taken back.
+    pub fn source(&self, name: &str) -> Option<&Source> {
+        self.sources.iter().find(|source| source.name == name && !source.retracted)
+    }
+
     /// The sources of this view, by [`SourceId`](crate::model::source::SourceId).
     pub fn sources(&self) -> &[Source] {
         &self.sources

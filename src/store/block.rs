@@ -11,7 +11,7 @@ use std::fmt;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// What the store is written as. A store with a higher number is refused.
-pub(crate) const FORMAT: u8 = 2;
+pub(crate) const FORMAT: u8 = 3;
 
 /// Bytes of a block to aim at. A leaf of sled holds up to 17 values, and one of more than a quarter of a segment
 /// (128 KiB) becomes a file of its own, which sled neither syncs nor counts against its cache: reading 400 MB in

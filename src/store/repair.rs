@@ -127,7 +127,7 @@ fn forget_positions(transaction: &mut Transaction) -> Result<(), StoreError> {
             (u64::from(row.0.0), row.1)
         })?;
     let forgotten = (0..).map(SourceId).zip(sources);
-    let forgotten = forgotten.map(|(id, source)| (id, Source { position: None, ..source })).collect();
+    let forgotten = forgotten.map(|(id, source)| (id, Source { position: None, pushed: None, ..source })).collect();
     let old: Vec<Run> = next.of(<(SourceId, Source)>::KIND).cloned().collect();
     transaction.retire(|run| old.contains(run));
     transaction.write_table::<(SourceId, Source)>(forgotten)

@@ -245,3 +245,53 @@ fn what_is_wrong_leaves_no_store_behind() {
     let path = folder.path().join("made");
     assert!(unusable.open(&path).is_err() && !path.exists());
 }
+
+#[test]
+fn a_log_is_read_again_once_its_fields_are_named() {
+    let folder = workplace();
+    let folder = folder.path();
+    let config = folder.join("backstitch.toml");
+    let fields = CONFIG.split_once("[fields]").expect("fields").1;
+    let without = CONFIG.replace(&format!("[fields]{fields}"), "");
+    fs::write(&config, &without).expect("written");
+    let first = run(folder, "replay segment.ndjson --json");
+    assert_eq!(first.status.code(), Some(1), "every line is rejected");
+    fs::write(&config, CONFIG).expect("written");
+    let accepted = |command: &str| {
+        let told: Value = serde_json::from_str(&told(folder, command)).expect("JSON");
+        (told["events"]["accepted"].clone(), told["sources"]["skipped"].clone())
+    };
+    assert_eq!(accepted("replay segment.ndjson --json"), (json!(7), json!(0)));
+    assert_eq!(accepted("replay segment.ndjson --json"), (json!(0), json!(1)));
+}
+
+#[test]
+fn a_log_that_gave_events_by_other_fields_is_not_read_unasked() {
+    let folder = workplace();
+    let folder = folder.path();
+    let digest = || serde_json::from_str::<Value>(&told(folder, "stats --json")).expect("JSON")["digest"].clone();
+    told(folder, "replay segment.ndjson");
+    let before = digest();
+    let other = CONFIG.replace("userId", "accountId");
+    fs::write(folder.join("backstitch.toml"), &other).expect("written");
+    let output = run(folder, "replay segment.ndjson --json");
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((output.status.code(), why.lines().count()), (Some(1), 1), "{why}");
+    assert!(why.contains("segment.ndjson was not read") && why.contains("retract --source"), "{why}");
+    assert!(summary["other_fields"][0].as_str().expect("a path").ends_with("/segment.ndjson"));
+    assert_eq!((&summary["events"]["read"], digest()), (&json!(0), before.clone()));
+    let words = run(folder, "replay segment.ndjson");
+    assert!(String::from_utf8_lossy(&words.stdout).starts_with("No source was read"));
+    // Either remedy, and then it is what it would have been.
+    told(folder, "retract --source segment.ndjson");
+    told(folder, "replay segment.ndjson");
+    told(folder, "replay segment.ndjson --store other.store");
+    let mut alone: Value = serde_json::from_str(&told(folder, "stats --store other.store --json")).expect("JSON");
+    assert_eq!(digest(), alone["digest"].take());
+    fs::write(folder.join("backstitch.toml"), CONFIG).expect("written");
+    assert_eq!(run(folder, "replay segment.ndjson").status.code(), Some(1));
+    told(folder, "replay segment.ndjson --force");
+    told(folder, "replay segment.ndjson");
+    assert_ne!(digest(), before, "the events of both readings are there");
+}

@@ -9,7 +9,7 @@ use backstitch::model::event::EventId;
 use backstitch::model::identity::{IdentityId, Value};
 use backstitch::store::backend::{Backend, MemoryBackend};
 use backstitch::store::block_kinds;
-use backstitch::{AttributionKind, Digest, Engine, EventHash, Retract, Sequence, Time};
+use backstitch::{AttributionKind, Digest, Engine, EventHash, Fields, Replay, Retract, Sequence, Time, TimeUnit};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 const FORMAT: &str = include_str!("../../docs/format.md");
@@ -125,6 +125,38 @@ impl Column<'_> {
     fn jump(&mut self, from: u32) -> u32 {
         let n = self.number();
         u32::try_from(i64::from(from) + ((n >> 1) as i64 ^ -((n & 1) as i64))).expect("an id")
+    }
+
+    /// A number of a record in bincode.
+    fn varint(&mut self) -> u64 {
+        let (&first, rest) = self.0.split_first().expect("a number");
+        let bytes = match first {
+            251 => 2,
+            252 => 4,
+            253 => 8,
+            small => {
+                self.0 = rest;
+                return u64::from(small);
+            }
+        };
+        let (number, rest) = rest.split_at(bytes);
+        self.0 = rest;
+        number.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte))
+    }
+
+    /// A boolean, or whether an option holds anything.
+    fn flag(&mut self) -> bool {
+        let (&flag, rest) = self.0.split_first().expect("a byte");
+        self.0 = rest;
+        assert!(flag < 2);
+        flag == 1
+    }
+
+    fn text(&mut self) -> String {
+        let bytes = self.varint() as usize;
+        let (text, rest) = self.0.split_at(bytes);
+        self.0 = rest;
+        String::from_utf8(text.to_vec()).expect("UTF-8")
     }
 
     fn maybe(&mut self) -> Option<Time> {
@@ -272,4 +304,62 @@ fn what_commits_overwrote_is_laid_out_as_in_the_format() {
     read_rows(&backend, kind("unlinks"), |_, row| unlinks.push([row.number(), row.number(), row.number()]));
     let pairs = [[tablet, clara, 1], [library, ida, 1], [library, ida, 0]];
     assert_eq!(unlinks, pairs.map(|row| row.map(u64::from)));
+}
+
+/// What follows the id of a source, as the page lays it out.
+fn source(row: &mut Column<'_>) -> serde_json::Value {
+    let bytes = row.number();
+    let before = row.0.len() as u64;
+    let name = row.text();
+    let position = row.flag().then(|| {
+        let [bytes, lines, events, fields] = [(); 4].map(|()| row.varint());
+        let complete = row.flag();
+        let file = row.flag().then(|| {
+            let bytes = row.varint();
+            let modified = row.flag().then(|| row.varint());
+            assert!(modified.is_some_and(|zigzag| zigzag % 2 == 0), "after 1970");
+            let ends: Vec<[u64; 2]> = (0..2).map(|_| [row.varint(), row.varint()]).collect();
+            serde_json::json!({"bytes": bytes, "ends": ends})
+        });
+        serde_json::json!({"bytes": bytes, "lines": lines, "events": events, "fields": fields, "complete": complete, "file": file})
+    });
+    let pushed = row.flag().then(|| row.text());
+    let retracted = row.flag();
+    assert_eq!(before - row.0.len() as u64, bytes);
+    serde_json::json!({"name": name, "position": position, "pushed": pushed, "retracted": retracted})
+}
+
+#[test]
+fn sources_are_laid_out_as_in_the_format() {
+    let backend = Arc::new(MemoryBackend::default());
+    let mut engine = Engine::options().over(Arc::clone(&backend) as Arc<dyn Backend>).expect("a new store");
+    let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/segment.ndjson");
+    let fields = Fields::builder().timestamp("sentAt").id("messageId").unit(TimeUnit::Seconds);
+    let fields = fields.namespace("sessionId", "anonymousId").namespace("Email", r"context.a\.b");
+    let replay = Replay::of([&log]).fields(fields.build().expect("fields")).reader("a stream", "no event\n".as_bytes());
+    engine.replay(replay).expect("replayed");
+    engine.ingest("another", "no event".as_bytes()).expect("replayed");
+    engine.ingest("gone", "".as_bytes()).expect("replayed");
+    engine.retract(Retract::Source("gone")).expect("retracted");
+    let (mut id, mut sources) = (0, BTreeMap::new());
+    read_rows(&backend, kind("sources"), |first, row| {
+        id = if first { 0 } else { id } + row.number();
+        sources.insert(id, source(row));
+    });
+    let text = std::fs::read(&log).expect("readable");
+    let told =
+        "id messageId\nnamespaces.email context.a\\.b\nnamespaces.sessionid anonymousId\ntimestamp sentAt\nunit 6\n";
+    let bytes = text.len() as u64;
+    let end = serde_json::json!([bytes, xxh3_64(&text)]);
+    let position = |bytes: u64, lines: u64, fields: u64, complete: bool| serde_json::json!({"bytes": bytes, "lines": lines, "events": 0, "fields": fields, "complete": complete, "file": null});
+    let (told, activity) = (xxh3_64(told.as_bytes()), xxh3_64(b""));
+    let mut first = position(bytes, 10, told, true);
+    (first["events"], first["file"]) = (6.into(), serde_json::json!({"bytes": bytes, "ends": [end, end]}));
+    let expected = [
+        serde_json::json!({"name": log, "position": first, "pushed": null, "retracted": false}),
+        serde_json::json!({"name": "a stream", "position": position(9, 1, told, true), "pushed": null, "retracted": false}),
+        serde_json::json!({"name": "another", "position": position(0, 0, activity, false), "pushed": null, "retracted": false}),
+        serde_json::json!({"name": "gone", "position": null, "pushed": null, "retracted": true}),
+    ];
+    assert_eq!(sources.into_values().collect::<Vec<_>>(), expected);
 }

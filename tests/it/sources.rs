@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use backstitch::{Engine, Summary};
+use backstitch::{Engine, Fields, Replay, Retract, Source, Summary};
 use serde_json::Value;
 
 use crate::harness::{Manner, Packing, append, counts, expected_attribute, in_memory, replay, replayed, text, totals};
@@ -242,4 +242,136 @@ fn an_event_keeps_all_its_sources_and_counts_once() {
             assert_eq!(sources, expected, "{name}, reopened: {reopened}");
         }
     }
+}
+
+/// Bytes, lines and events of a source, and whether it was read to its end.
+fn position(source: Option<Source>) -> Option<(u64, u64, u64, bool)> {
+    source?.position.map(|position| (position.bytes, position.lines, position.events, position.complete))
+}
+
+/// A stream that breaks off.
+struct Broken<'a>(&'a [u8]);
+
+impl std::io::Read for Broken<'_> {
+    fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        match self.0.read(room)? {
+            0 => Err(std::io::ErrorKind::ConnectionReset.into()),
+            read => Ok(read),
+        }
+    }
+}
+
+#[test]
+fn a_reader_keeps_a_position_by_its_name() {
+    let all = text(&lines(0..20));
+    let bytes = all.len() as u64;
+    let expected = totals(&replayed(&Rules::default(), &all));
+    for packing in [Packing::Plain, Packing::Gzip, Packing::Zstd] {
+        let mut engine = in_memory(&Rules::default());
+        let told = engine.ingest("shop", &*packed(&all, packing)).expect("read");
+        assert_eq!((counts(&told), told.sources.read), ([20, 20, 0, 0], 1));
+        assert_eq!(position(engine.source("shop")), Some((bytes, 20, 20, true)), "{packing:?}");
+        assert_eq!(totals(&engine), expected);
+    }
+    // It breaks off in a line, and the caller goes on from the position.
+    let mut engine = in_memory(&Rules::default());
+    let cut = all.len() / 2;
+    let told = engine.ingest("shop", Broken(&all.as_bytes()[..cut])).expect("what can be read");
+    assert!(told.failed[0].to_string().contains("shop"), "{:?}", told.failed);
+    let (read, rows, events, complete) = position(engine.source("shop")).expect("a position");
+    assert!((read as usize) < cut && all.as_bytes()[read as usize - 1] == b'\n' && rows == events && !complete);
+    let mut rejects = Vec::new();
+    let rest = [&all.as_bytes()[read as usize..], b"nothing\n"].concat();
+    engine.replay(Replay::new().reader("shop", &*rest).rejects(&mut rejects)).expect("read");
+    assert_eq!(position(engine.source("shop")), Some((bytes + 8, 21, 20, true)));
+    let reject: Value = serde_json::from_slice(&rejects).expect("a line");
+    assert_eq!((&reject["source"], &reject["line_number"]), (&"shop".into(), &21.into()));
+    assert_eq!(totals(&engine), expected);
+    // All of it again: nothing is skipped, and nothing is new.
+    let told = engine.ingest("shop", all.as_bytes()).expect("read");
+    assert_eq!(counts(&told), [20, 0, 20, 0]);
+    assert_eq!(position(engine.source("shop")).expect("a position").0, 2 * bytes + 8);
+    engine.replay(Replay::new().reader("shop", all.as_bytes()).force(true)).expect("read");
+    assert_eq!(position(engine.source("shop")), Some((bytes, 20, 20, true)), "it counts from the start");
+    let undone = engine.retract(Retract::Source("shop")).expect("retracted");
+    assert_eq!((undone.events, engine.source("shop")), (20, None));
+}
+
+#[test]
+fn a_reader_is_read_by_any_fields() {
+    let other = text(&[r#"{"at":1,"session":"a"}"#, r#"{"at":2,"session":"b"}"#]);
+    let fields = Fields::builder().timestamp("at").namespace("sessionId", "session").build().expect("fields");
+    let mut engine = in_memory(&Rules::default());
+    assert_eq!(counts(&engine.ingest("shop", other.as_bytes()).expect("read")), [2, 0, 0, 2]);
+    let again = || Replay::new().reader("shop", other.as_bytes()).fields(fields.clone());
+    assert_eq!(counts(&engine.replay(again()).expect("read")), [2, 2, 0, 0]);
+    let bytes = other.len() as u64;
+    assert_eq!(position(engine.source("shop")), Some((bytes, 2, 2, true)), "nothing came of the first time");
+    assert_eq!(counts(&engine.ingest("shop", text(&lines(0..3)).as_bytes()).expect("read")), [3, 3, 0, 0]);
+    assert_eq!(position(engine.source("shop")).expect("a position").2, 5, "and it goes on by other fields");
+}
+
+#[test]
+fn standard_input_by_a_name_tells_how_far_it_was_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = text(&lines(0..6));
+    let told = |arguments: &[&str], input: &str| {
+        let output = run(folder.path(), arguments, input.as_bytes());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        object(&output)
+    };
+    let half = text(&lines(0..3)).len();
+    let named = ["replay", "-", "--source", "shop", "--json"];
+    assert_eq!(told(&named, &all[..half])["events"]["accepted"], 3);
+    let source = || told(&["stats", "--json"], "")["sources"][0].clone();
+    let expected = |bytes, count| serde_json::json!({"name": "shop", "bytes": bytes, "lines": count, "complete": true, "events": count, "pushed": null});
+    assert_eq!(source(), expected(half, 3));
+    let rest = source()["bytes"].as_u64().expect("a number") as usize;
+    assert_eq!(told(&named, &all[rest..])["events"]["read"], 3);
+    assert_eq!(source(), expected(all.len(), 6));
+    let words = run(folder.path(), &["stats"], b"").stdout;
+    assert!(String::from_utf8_lossy(&words).contains("a stream"));
+    let refused = run(folder.path(), &["replay", "log", "--source", "shop"], b"");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("add `-`"));
+    assert!(run(folder.path(), &["retract", "--source", "shop"], b"").status.success());
+    assert_eq!(told(&["stats", "--json"], "")["events"], 0);
+}
+
+#[test]
+fn a_file_that_was_edited_keeps_its_old_events_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let put = |sessions| fs::write(folder.path().join("log"), text(&lines(sessions))).expect("written");
+    let told = |arguments: &[&str]| {
+        let output = run(folder.path(), &[arguments, &["--json"]].concat(), b"");
+        assert_eq!(output.status.code(), Some(0));
+        let edited = object(&output)["edited"].as_array().map_or(0, Vec::len);
+        (object(&output), edited, String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    put(0..5);
+    assert_eq!(told(&["replay", "log"]).1, 0);
+    put(0..8);
+    assert_eq!(told(&["replay", "log"]).1, 0, "it has grown");
+    for (sessions, flags) in [(3..6, &["replay", "log"][..]), (4..9, &["replay", "log", "--force"])] {
+        put(sessions);
+        let (summary, edited, reason) = told(flags);
+        assert_eq!((edited, reason.lines().count()), (1, 1), "{flags:?}: {reason}");
+        assert!(summary["edited"][0].as_str().expect("a path").ends_with("/log"));
+        assert!(reason.contains("/log was read from the start") && reason.contains("retract --source"), "{reason}");
+        let (_, edited, reason) = told(&["replay", "log"]);
+        assert_eq!((edited, &*reason), (0, ""), "it is said once");
+    }
+    put(20..22);
+    assert_eq!(told(&["replay", "log", "--quiet"]).2, "");
+    assert_eq!(told(&["stats"]).0["events"], 9 + 2, "the old events are there");
+    assert_eq!(told(&["retract", "--source", "log"]).0["events"], 11);
+    let (summary, edited, _) = told(&["replay", "log"]);
+    assert_eq!((&summary["events"]["accepted"], edited), (&2.into(), 0));
+    assert_eq!(told(&["stats"]).0["events"], 2, "as the remedy says");
+    // Nothing came of the old content: nothing of it stays.
+    fs::write(folder.path().join("other"), "no event\n").expect("written");
+    run(folder.path(), &["replay", "other"], b"");
+    fs::write(folder.path().join("other"), text(&lines(30..31))).expect("written");
+    let (summary, edited, _) = told(&["replay", "other"]);
+    assert_eq!((&summary["events"]["accepted"], edited), (&1.into(), 0));
 }

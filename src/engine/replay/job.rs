@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
@@ -26,6 +26,7 @@ use crate::model::error::Result;
 #[must_use = "it does nothing until an engine replays it"]
 pub struct Replay<'a> {
     pub(super) logs: Vec<String>,
+    pub(super) readers: Vec<NamedReader<'a>>,
     pub(super) fields: Fields,
     pub(super) force: bool,
     pub(super) threads: Option<usize>,
@@ -35,16 +36,28 @@ pub struct Replay<'a> {
     pub(super) progress: Option<Box<dyn FnMut(Progress) + 'a>>,
 }
 
+/// A stream, and the name that it is known by.
+pub(super) struct NamedReader<'a> {
+    pub name: String,
+    pub stream: Box<dyn Read + Send + 'a>,
+}
+
 impl<'a> Replay<'a> {
     /// Events of a batch, where nothing else is said. A commit costs two fsyncs and leaves blocks that a later one must merge, so
     /// batches are large; a row takes up to 120 bytes on its way (gathered, grouped, and those gathered meanwhile), so they are
     /// not larger: twice as many took 70 MB more and no less time.
     pub const BATCH_EVENTS: usize = 1 << 19;
 
+    /// Replays nothing yet: [readers](Self::reader) are to be added.
+    pub fn new() -> Self {
+        Self::of([""; 0])
+    }
+
     /// Replays `logs`: files, folders, globs, `-` for standard input.
     pub fn of<S: AsRef<OsStr>>(logs: impl IntoIterator<Item = S>) -> Self {
         Self {
             logs: logs.into_iter().map(|log| log.as_ref().to_string_lossy().into_owned()).collect(),
+            readers: Vec::new(),
             fields: Fields::default(),
             force: false,
             threads: None,
@@ -55,13 +68,27 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// Replays what `stream` gives, too, after the logs: whole lines, plain, gzip or zstd, to its end.
+    ///
+    /// `name` is that of the source, and keeps its position: [`Position::bytes`](crate::model::source::Position::bytes) is all
+    /// that was consumed under the name, after decompression. A stream is taken to follow on that, and nothing of it is skipped. A
+    /// caller that can seek asks for the [position](crate::engine::Engine::source) first, and goes there: then each line is
+    /// read once. One that cannot gives all of it again: the events that are known are duplicates, and with
+    /// [`force`](Self::force) the position counts from the start of this stream.
+    ///
+    /// Standard input without a name is the log `-`, which has no position.
+    pub fn reader(mut self, name: impl Into<String>, stream: impl Read + Send + 'a) -> Self {
+        self.readers.push(NamedReader { name: name.into(), stream: Box::new(stream) });
+        self
+    }
+
     /// Where the lines of the logs say what. By default they are activities.
     pub fn fields(mut self, fields: Fields) -> Self {
         self.fields = fields;
         self
     }
 
-    /// Whether to read again what was read before. Events that are stored already stay as they are.
+    /// Whether to read again what was read before, also by other fields. Events that are stored already stay as they are.
     pub fn force(mut self, force: bool) -> Self {
         self.force = force;
         self
@@ -116,6 +143,12 @@ impl Replay<'_> {
 impl fmt::Debug for Replay<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replay").field("logs", &self.logs).field("force", &self.force).finish_non_exhaustive()
+    }
+}
+
+impl Default for Replay<'_> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

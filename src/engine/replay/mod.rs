@@ -16,25 +16,28 @@ use std::time::Instant;
 use crate::engine::batch::decoded::DecodedChunk;
 use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
-use crate::engine::replay::job::Replay;
+use crate::engine::replay::job::{NamedReader, Replay};
 use crate::engine::replay::progress::Sources;
 use crate::engine::replay::rejects::Rejects;
 use crate::engine::replay::summary::Summary;
+use crate::engine::source;
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::error::IngestError;
 use crate::ingest::inputs::{self, Input};
 use crate::ingest::pipeline::{self, Step, Steps};
 use crate::ingest::progress::Progress;
-use crate::ingest::reader::{self, SourceReader};
+use crate::ingest::reader::{self, Again, Resumed, SourceReader};
 use crate::model::error::Error;
-use crate::model::source::Position;
+use crate::model::source::{FieldsHash, Position};
 use crate::resolver::Resolver;
 
 /// Why a source is not read.
 enum Skipped {
     /// It holds nothing new; its length on the disk.
     NothingNew(u64),
+    /// It was read by other fields; its name, and its length on the disk.
+    OtherFields(String, u64),
     /// It cannot be opened.
     Failed(IngestError),
 }
@@ -45,10 +48,13 @@ enum Skipped {
 pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Result<Summary, Error> {
     let start = Instant::now();
     let inputs = inputs::expand(&replay.logs)?;
-    let file_bytes = inputs.iter().map(Input::file_bytes).sum();
+    let readers = std::mem::take(&mut replay.readers);
+    source::check_names(readers.iter().map(|reader| &*reader.name))?;
+    let file_bytes = inputs.iter().map(Input::file_bytes).chain(readers.iter().map(|_| None)).sum();
     let pool = pipeline::pool(replay.threads)?;
     let resolver = committer.resolver;
-    let mut gathering = Gathering::new(resolver, replay.rejects.take());
+    let again = Again { fields: replay.fields.hash(), force: replay.force };
+    let mut gathering = Gathering::new(resolver, replay.rejects.take(), again.fields);
     let decoder = Decoder::new(&committer.store.settings().junk, &replay.fields);
     let (namespaces, wanted) = (gathering.batch.namespaces.clone(), gathering.rejects.are_wanted());
     let decode = |chunk: &Chunk, spare: Option<DecodedChunk>| {
@@ -56,7 +62,7 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
         decoded.decode(&decoder, chunk, wanted);
         decoded
     };
-    let sources = sources(inputs, if replay.force { HashMap::new() } else { positions(resolver) });
+    let sources = sources(inputs, readers, positions(resolver), again);
     pipeline::run(&pool, sources, replay.stop, decode, |steps| -> Result<(), Error> {
         // 1. Other threads read and decode, also while a batch is committed here.
         while let Some(step) = steps.take()? {
@@ -78,6 +84,7 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
     })?;
     let Gathering { mut summary, sources, .. } = gathering;
     summary.sources = sources.counts;
+    (summary.other_fields, summary.edited) = (sources.other_fields, sources.edited);
     summary.failed = sources.failed.into_iter().map(Error::from).collect();
     summary.totals = pool.install(|| resolver.view().totals())?;
     summary.seconds = start.elapsed().as_secs_f64();
@@ -91,18 +98,39 @@ fn positions(resolver: &Resolver) -> HashMap<String, Position> {
     known.filter_map(|source| Some((source.name.clone(), source.position.clone()?))).collect()
 }
 
+/// A source that is not open yet.
+enum Unopened<'a> {
+    Input(Input),
+    Reader(NamedReader<'a>),
+}
+
 /// The sources, each opened when its turn comes: where its position says, if there is one.
-fn sources(
+fn sources<'a>(
     inputs: Vec<Input>,
+    readers: Vec<NamedReader<'a>>,
     positions: HashMap<String, Position>,
-) -> impl ExactSizeIterator<Item = Result<SourceReader<'static>, Skipped>> + Send {
-    inputs.into_iter().map(move |input| {
-        let opened = match positions.get(&input.name()) {
-            None => reader::open(&input).map(Some),
-            Some(position) => reader::resume(&input, position),
-        };
-        opened.map_err(Skipped::Failed)?.ok_or_else(|| Skipped::NothingNew(input.file_bytes().unwrap_or(0)))
+    again: Again,
+) -> impl ExactSizeIterator<Item = Result<SourceReader<'a>, Skipped>> + Send {
+    let inputs = inputs.into_iter().map(Unopened::Input);
+    let all: Vec<Unopened<'a>> = inputs.chain(readers.into_iter().map(Unopened::Reader)).collect();
+    all.into_iter().map(move |source| match source {
+        Unopened::Input(input) => open(&input, &positions, again),
+        Unopened::Reader(NamedReader { name, stream }) => {
+            let known = positions.get(&name).filter(|known| again.goes_on(known));
+            SourceReader::named(name, known, stream).map_err(Skipped::Failed)
+        }
     })
+}
+
+fn open(input: &Input, positions: &HashMap<String, Position>, again: Again) -> Result<SourceReader<'static>, Skipped> {
+    let name = input.name();
+    let Some(position) = positions.get(&name) else { return reader::open(input).map_err(Skipped::Failed) };
+    let bytes = || input.file_bytes().unwrap_or(0);
+    match reader::resume(input, position, again).map_err(Skipped::Failed)? {
+        Resumed::Reader(reader) => Ok(reader),
+        Resumed::NothingNew => Err(Skipped::NothingNew(bytes())),
+        Resumed::OtherFields => Err(Skipped::OtherFields(name, bytes())),
+    }
 }
 
 /// What is being gathered for the next commit, and told at the end.
@@ -117,13 +145,13 @@ struct Gathering<'e, 'r> {
 }
 
 impl<'e, 'r> Gathering<'e, 'r> {
-    fn new(resolver: &'e Resolver, rejects: Option<&'r mut (dyn Write + Send)>) -> Self {
+    fn new(resolver: &'e Resolver, rejects: Option<&'r mut (dyn Write + Send)>, fields: FieldsHash) -> Self {
         let last = resolver.read();
         Self {
             resolver,
             rejects: Rejects::new(rejects),
             batch: Batch::new(last.graph(), Room::new()),
-            sources: Sources::new(last.sources()),
+            sources: Sources::new(last.sources(), fields),
             summary: Summary::default(),
             skipped_bytes: 0,
         }
@@ -138,6 +166,10 @@ impl<'e, 'r> Gathering<'e, 'r> {
         match step {
             Step::Skipped(Skipped::NothingNew(bytes)) => {
                 self.sources.counts.skipped += 1;
+                self.skipped_bytes += bytes;
+            }
+            Step::Skipped(Skipped::OtherFields(name, bytes)) => {
+                self.sources.other_fields.push(name);
                 self.skipped_bytes += bytes;
             }
             Step::Skipped(Skipped::Failed(error)) => self.sources.failed.push(error),
@@ -157,7 +189,7 @@ impl<'e, 'r> Gathering<'e, 'r> {
         let Some(source) = self.sources.current() else { return Ok(()) };
         self.batch.absorb(self.resolver.read().graph(), chunk, source.id)?;
         self.rejects.write(source.name(), source.lines, &chunk.rejects)?;
-        source.absorbed(chunk.consumed, chunk.lines, &mut self.batch);
+        source.absorbed(chunk, &mut self.batch);
         self.summary.absorb(chunk);
         Ok(())
     }

@@ -3,21 +3,30 @@
 use std::collections::HashMap;
 
 use crate::engine::batch::Batch;
+use crate::engine::batch::decoded::DecodedChunk;
 use crate::engine::replay::summary::SourceCounts;
 use crate::ingest::error::IngestError;
 use crate::ingest::reader::SourceStart;
-use crate::model::source::{Position, Source, SourceId};
+use crate::model::source::{FieldsHash, Position, Source, SourceId};
 
 /// The sources of a replay: they are absorbed one after another.
 pub struct Sources {
     /// The ids that the store has given, by name. A source that it does not know gets the next.
     known: HashMap<String, SourceId>,
     next_id: u32,
+    /// How far some were pushed, which reading them does not change.
+    pushed: HashMap<SourceId, String>,
+    /// Those that the lines are read by.
+    fields: FieldsHash,
     current: Option<SourceProgress>,
     /// How many were read, in part or whole, and how many held nothing new.
     pub counts: SourceCounts,
     /// Why some could not be read (any further).
     pub failed: Vec<IngestError>,
+    /// Those that were not read, since they were read by other fields before.
+    pub other_fields: Vec<String>,
+    /// Those that hold something else than when they delivered events before.
+    pub edited: Vec<String>,
 }
 
 /// A source that is being absorbed.
@@ -25,6 +34,8 @@ pub struct SourceProgress {
     /// The id that the store gives it.
     pub id: SourceId,
     start: SourceStart,
+    /// How far it was pushed.
+    pushed: Option<String>,
     /// How far it is absorbed; `None` for one that only streams.
     position: Option<Position>,
     /// Lines that were absorbed so far.
@@ -33,13 +44,18 @@ pub struct SourceProgress {
 
 impl Sources {
     /// No sources yet, beside those that the store knows.
-    pub fn new(known: &[Source]) -> Self {
+    pub fn new(known: &[Source], fields: FieldsHash) -> Self {
+        let pushed = (0..).zip(known).filter_map(|(id, source)| Some((SourceId(id), source.pushed.clone()?)));
         Self {
             known: (0..).zip(known).map(|(id, source)| (source.name.clone(), SourceId(id))).collect(),
             next_id: known.len() as u32,
+            pushed: pushed.collect(),
+            fields,
             current: None,
             counts: SourceCounts::default(),
             failed: Vec::new(),
+            other_fields: Vec::new(),
+            edited: Vec::new(),
         }
     }
 
@@ -50,8 +66,12 @@ impl Sources {
             self.next_id += 1;
             SourceId(self.next_id - 1)
         });
-        let position = start.position(start.bytes, start.lines, false);
-        self.current = Some(SourceProgress { id, lines: start.lines, position, start });
+        let position = start.position(self.fields);
+        if start.edited {
+            self.edited.push(start.name.clone());
+        }
+        let pushed = self.pushed.get(&id).cloned();
+        self.current = Some(SourceProgress { id, lines: start.lines, position, pushed, start });
     }
 
     /// The source that is being absorbed.
@@ -77,18 +97,19 @@ impl SourceProgress {
         &self.start.name
     }
 
-    /// Notes that it was absorbed up to `bytes`, `lines` further than before.
-    pub fn absorbed(&mut self, bytes: u64, lines: u64, batch: &mut Batch) {
-        self.lines += lines;
+    /// Notes that its next chunk was absorbed.
+    pub fn absorbed(&mut self, chunk: &DecodedChunk, batch: &mut Batch) {
+        self.lines += chunk.lines;
         if let Some(position) = &mut self.position {
-            position.bytes = bytes;
+            position.bytes = chunk.consumed;
             position.lines = self.lines;
+            position.events += chunk.rows.all.len() as u64;
         }
         self.note(batch);
     }
 
     fn note(&self, batch: &mut Batch) {
-        batch
-            .read(self.id, Source { name: self.start.name.clone(), position: self.position.clone(), retracted: false });
+        let (name, position, pushed) = (self.start.name.clone(), self.position.clone(), self.pushed.clone());
+        batch.read(self.id, Source { name, position, pushed, retracted: false });
     }
 }

@@ -106,9 +106,8 @@ impl OwnedCommit {
         let after = before.clone().with(self);
         let identities: Vec<_> =
             self.identities.iter().map(|(namespace, text)| (NamespaceId(*namespace), Value::new(text))).collect();
-        let source = |name: &String| {
-            (SourceId(before.sources.len() as u32), Source { name: name.clone(), position: None, retracted: false })
-        };
+        let source =
+            |name: &String| (SourceId(before.sources.len() as u32), Source { name: name.clone(), ..Source::default() });
         let sources: Vec<_> = self.source.iter().map(source).collect();
         let (seen, links) = (seen_rows(&self.seen), link_rows(&self.links));
         let namespaces = &after.namespaces;
