@@ -19,7 +19,8 @@
 //! ```
 //!
 //! # Where to look
-//! - [`Engine`] opens a store, [replays](Engine::replay) logs into it, [ingests](Engine::ingest) streams, takes facts back ([`unlink`](Engine::unlink), [`retract`](Engine::retract)) and checks it
+//! - [`Engine`] opens a store, [replays](Engine::replay) logs into it, [ingests](Engine::ingest) streams, takes events that are
+//!   [pushed](Engine::push), takes facts back ([`unlink`](Engine::unlink), [`retract`](Engine::retract)) and checks it
 //!   ([`verify`](Engine::verify), [`repair`](Engine::repair)).
 //! - [`Resolver`] answers who a session is, in any thread, while replays go on. A [`View`] is one commit, whole, read by a
 //!   [`Policy`], with a lookback, as of a moment: sessions, people, events, explanations, totals.
@@ -82,7 +83,7 @@ pub mod store;
 
 // The engine: opening a store, replaying logs into it, taking back, checking.
 pub use engine::{Engine, EventCounts, Options, Replay, SourceCounts, Summary};
-pub use engine::{Repaired, Retract, Undone, Verification};
+pub use engine::{Pushed, Repaired, Retract, Undone, Verification};
 pub use ingest::junk::JunkCounts;
 pub use ingest::looks::LooksLike;
 pub use ingest::progress::Progress;
@@ -102,6 +103,7 @@ pub use resolver::{Resolution, Totals};
 
 /// The rows that questions are answered with, and their parts. A caller seldom needs their names.
 pub mod rows {
+    pub use crate::engine::RejectedActivity;
     pub use crate::resolver::{AttributionCounts, GraphCounts};
     pub use crate::resolver::{DiffRow, EventRow, PersonRow, SessionRow};
     pub use crate::resolver::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
@@ -109,6 +111,7 @@ pub mod rows {
 }
 
 // Words.
+pub use model::activity::Activity;
 pub use model::digest::{Digest, EventHash};
 pub use model::identity::Identity;
 pub use model::namespace::{ECOMMERCE, Namespaces, SESSION};

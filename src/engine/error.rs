@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::model::error::{Error, ErrorKind};
-use crate::model::limits::{MAX_SOURCE_NAME_BYTES, MAX_VALUE_BYTES};
+use crate::model::limits::{MAX_POSITION_BYTES, MAX_SOURCE_NAME_BYTES, MAX_VALUE_BYTES};
 
 /// Why the engine could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,10 @@ pub(crate) enum EngineError {
     SourceName,
     #[error("the source {name} is named twice: give each stream a name of its own")]
     SourceTwice { name: String },
+    #[error(
+        "the position has {bytes} bytes, and at most {MAX_POSITION_BYTES} are kept: keep a reference to it instead"
+    )]
+    Position { bytes: usize },
     #[error("a thread broke off: this is a defect; the store holds the last whole commit and is sound")]
     Thread,
 }
@@ -36,7 +40,8 @@ impl From<EngineError> for Error {
             EngineError::NoUnique
             | EngineError::Value { .. }
             | EngineError::SourceName
-            | EngineError::SourceTwice { .. } => ErrorKind::Argument,
+            | EngineError::SourceTwice { .. }
+            | EngineError::Position { .. } => ErrorKind::Argument,
             EngineError::UnknownSource { .. } => ErrorKind::UnknownSource,
             EngineError::Thread => ErrorKind::Defect,
         };

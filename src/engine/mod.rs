@@ -7,6 +7,7 @@ mod commit;
 mod error;
 mod options;
 mod people;
+mod push;
 mod replay;
 mod source;
 mod undo;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use crate::engine::commit::Committer;
 use crate::engine::commit::draft::Drafts;
 use crate::ingest::inputs::is_store;
+use crate::model::activity::Activity;
 use crate::model::history::Sequence;
 use crate::model::settings::Settings;
 use crate::model::source::Source;
@@ -30,6 +32,7 @@ pub use crate::model::error::{Error, ErrorKind, Result};
 pub use check::repair::Repaired;
 pub use check::verify::Verification;
 pub use options::Options;
+pub use push::{Pushed, RejectedActivity};
 pub use replay::job::Replay;
 pub use replay::summary::{EventCounts, SourceCounts, Summary};
 pub use undo::{Retract, Undone};
@@ -120,6 +123,32 @@ impl Engine {
     /// [`Summary::failed`] says so.
     pub fn ingest(&mut self, name: &str, reader: impl Read + Send) -> Result<Summary> {
         self.replay(Replay::new().reader(name, reader))
+    }
+
+    /// Takes activities of the source `source`, with its `position` behind them, in one commit: after a crash both are there or
+    /// neither is. So a consumer that asks [`pushed`](Self::pushed) where to go on delivers each exactly once. `position` is
+    /// the caller's own text (offsets, a cursor, a token), up to
+    /// [`MAX_POSITION_BYTES`](crate::model::limits::MAX_POSITION_BYTES).
+    ///
+    /// The rules are those of a log: what is no event is told by its place and does not keep the rest; what is known is a
+    /// duplicate. An activity is the event that a line with the same time, `id` and identities is.
+    ///
+    /// Durable when it returns. Costs a commit with its two syncs: push thousands at once. All of them are in memory until then.
+    ///
+    /// # Errors
+    /// When the name is blank or too long, the position is too long, or the store cannot be written.
+    pub fn push(
+        &mut self,
+        source: &str,
+        activities: impl IntoIterator<Item = Activity>,
+        position: &str,
+    ) -> Result<Pushed> {
+        self.committer().push(source, activities, position)
+    }
+
+    /// The position that came with the last [`push`](Self::push) of `source`; `None` where nothing was pushed, or it was taken back.
+    pub fn pushed(&self, source: &str) -> Option<String> {
+        self.source(source)?.pushed
     }
 
     /// A source by its name, with how far it was read, as of the last commit; `None` where it is unknown, or was taken back.

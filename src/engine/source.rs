@@ -19,7 +19,7 @@ pub fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Engin
 }
 
 /// Checks the name that a caller gave to a source.
-fn check_name(name: &str) -> Result<(), EngineError> {
+pub fn check_name(name: &str) -> Result<(), EngineError> {
     match name.trim().is_empty() || name.len() > MAX_SOURCE_NAME_BYTES {
         true => Err(EngineError::SourceName),
         false => Ok(()),

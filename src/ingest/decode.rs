@@ -33,10 +33,20 @@ impl Decoder {
         junk: &mut JunkCounts,
         each: impl FnMut(Line<'_>),
     ) -> Decoded {
-        let task = Task { fields: &self.fields, junk_list: &self.junk, namespaces, junk, tally: Tally::default() };
+        let task = self.task(namespaces, junk, self.fields.identity_paths());
         match chunk.format {
             FormatName::Json => Json.decode(task, chunk, each),
         }
+    }
+
+    pub(super) fn task<'c>(
+        &'c self,
+        namespaces: &'c mut Namespaces,
+        junk: &'c mut JunkCounts,
+        identity_paths: Vec<&'c str>,
+    ) -> Task<'c> {
+        let Self { junk: junk_list, fields } = self;
+        Task { fields, identity_paths, junk_list, namespaces, junk, tally: Tally::default() }
     }
 
     /// Appends the line of an event of `chunk`, its `text`, to `rows`, with its person and attribution added.

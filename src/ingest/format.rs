@@ -28,6 +28,8 @@ pub(super) trait Format {
 pub(super) struct Task<'c> {
     /// Where the values say what.
     pub fields: &'c Fields,
+    /// Where identities stand, for a reader.
+    pub identity_paths: Vec<&'c str>,
     /// Which values are no identities.
     pub junk_list: &'c JunkList,
     /// The namespaces that are known; new ones are added.

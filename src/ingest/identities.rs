@@ -10,8 +10,9 @@ use smallvec::SmallVec;
 use crate::ingest::format::Task;
 use crate::ingest::junk::{BOOLEAN, JunkCounts, LIST, NO_NAMESPACE, OBJECT};
 use crate::ingest::reject::{Quoted, Reason, Reject};
-use crate::model::identity::Value;
-use crate::model::limits::MAX_IDENTITIES_PER_EVENT;
+use crate::model::event::EventId;
+use crate::model::identity::{Value, canonical_uuid};
+use crate::model::limits::{MAX_EVENT_ID_BYTES, MAX_IDENTITIES_PER_EVENT};
 use crate::model::namespace::NamespaceId;
 
 /// Spellings of namespaces that are known by their bytes. A log has two or three.
@@ -160,6 +161,16 @@ pub(super) fn trim(text: &str) -> &str {
     }
 }
 
+/// An `id` as it was told; `None` where it cannot be kept.
+#[inline(always)]
+pub(super) fn usable_id(told: &str) -> Option<EventId<'_>> {
+    let id = trim(told);
+    if id.is_empty() || id.len() > MAX_EVENT_ID_BYTES {
+        return None;
+    }
+    Some(canonical_uuid(id).map_or(EventId::Text(id), EventId::Uuid))
+}
+
 #[cold]
 fn count_other(junk: &mut JunkCounts, found: Found<'_>) {
     junk.add(match found {
@@ -180,7 +191,7 @@ fn conflict(task: &Task<'_>, namespace: NamespaceId, first: Value<'_>, second: V
 #[cold]
 fn unusable(task: &Task<'_>, kept: usize, found: usize) -> Reject {
     let reject = |detail: &dyn std::fmt::Display| Reject::new(Reason::NoIdentity, detail);
-    let paths = task.fields.identity_paths();
+    let paths = &task.identity_paths;
     let hold = if paths.len() == 1 { "holds" } else { "hold" };
     let paths = paths.join(" and ");
     match found {

@@ -3,9 +3,10 @@
 //! Floor 1: knows the model alone. From the outside in: [`inputs`] finds the sources that the arguments name,
 //! [`reader`] cuts one into chunks of whole lines, plain or compressed, and knows a source again by its position;
 //! [`decode`] turns the lines of a chunk into activities and rejects, and [`pipeline`] lets many threads do so with
-//! the chunks of a log, and gives what they made in its order. How a format is read and
+//! the chunks of a log, and gives what they made in its order. What a program has decoded itself comes in by `activities`. How a format is read and
 //! written is in one place for each ([`format`](mod@format)): JSON in `json/`.
 
+mod activities;
 pub mod chunk;
 pub mod decode;
 pub mod error;

@@ -22,6 +22,9 @@ pub const MAX_EVENT_ID_BYTES: usize = 1 << 10;
 /// Bytes of the name of a source, where the caller gives it. The longest path that Linux opens; keeps a source inside a block.
 pub const MAX_SOURCE_NAME_BYTES: usize = 4 << 10;
 
+/// Bytes of the position that comes with a push: the offsets of a thousand partitions. Every commit that moves it writes it again.
+pub const MAX_POSITION_BYTES: usize = 16 << 10;
+
 /// Identities of one store: ids are 32 bits wide, and the top bit is kept free to tag them.
 pub const MAX_IDENTITIES: usize = (1 << 31) - 1;
 

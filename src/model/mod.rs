@@ -2,6 +2,7 @@
 //!
 //! Floor 0: imports nothing of this crate. No I/O, no clock, no randomness.
 
+pub mod activity;
 pub mod digest;
 pub mod error;
 pub mod event;

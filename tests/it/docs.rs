@@ -250,6 +250,7 @@ fn every_limit_stands_on_its_page_with_its_number() {
         ("MAX_IDENTITIES_PER_EVENT", limits::MAX_IDENTITIES_PER_EVENT),
         ("MAX_EVENT_ID_BYTES", limits::MAX_EVENT_ID_BYTES),
         ("MAX_SOURCE_NAME_BYTES", limits::MAX_SOURCE_NAME_BYTES),
+        ("MAX_POSITION_BYTES", limits::MAX_POSITION_BYTES),
         ("MAX_IDENTITIES", limits::MAX_IDENTITIES),
         ("MAX_REJECT_BYTES", limits::MAX_REJECT_BYTES),
         ("MAX_JUNK_COUNTED", limits::MAX_JUNK_COUNTED),

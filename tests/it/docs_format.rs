@@ -338,8 +338,9 @@ fn sources_are_laid_out_as_in_the_format() {
     let fields = fields.namespace("sessionId", "anonymousId").namespace("Email", r"context.a\.b");
     let replay = Replay::of([&log]).fields(fields.build().expect("fields")).reader("a stream", "no event\n".as_bytes());
     engine.replay(replay).expect("replayed");
+    engine.push("a stream", [], "offset 7").expect("pushed");
     engine.ingest("another", "no event".as_bytes()).expect("replayed");
-    engine.ingest("gone", "".as_bytes()).expect("replayed");
+    engine.push("gone", [], "").expect("pushed");
     engine.retract(Retract::Source("gone")).expect("retracted");
     let (mut id, mut sources) = (0, BTreeMap::new());
     read_rows(&backend, kind("sources"), |first, row| {
@@ -357,7 +358,7 @@ fn sources_are_laid_out_as_in_the_format() {
     (first["events"], first["file"]) = (6.into(), serde_json::json!({"bytes": bytes, "ends": [end, end]}));
     let expected = [
         serde_json::json!({"name": log, "position": first, "pushed": null, "retracted": false}),
-        serde_json::json!({"name": "a stream", "position": position(9, 1, told, true), "pushed": null, "retracted": false}),
+        serde_json::json!({"name": "a stream", "position": position(9, 1, told, true), "pushed": "offset 7", "retracted": false}),
         serde_json::json!({"name": "another", "position": position(0, 0, activity, false), "pushed": null, "retracted": false}),
         serde_json::json!({"name": "gone", "position": null, "pushed": null, "retracted": true}),
     ];

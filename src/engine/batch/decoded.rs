@@ -11,6 +11,7 @@ use crate::ingest::decode::Decoder;
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::reject::Reject;
 use crate::ingest::tally::Tally;
+use crate::model::activity::Activity;
 use crate::model::event::DecodedEvent;
 use crate::model::identity::IdentityId;
 use crate::model::limits::MAX_REJECT_BYTES;
@@ -88,6 +89,17 @@ impl DecodedChunk {
         self.lines = decoded.lines;
         self.consumed = decoded.consumed;
         self.bytes = chunk.end - chunk.start;
+    }
+
+    /// Takes the activities that a program decoded, and says which are no events.
+    pub fn take(&mut self, decoder: &Decoder, activities: impl IntoIterator<Item = Activity>) -> Vec<(usize, Reject)> {
+        let Self { namespaces, identities, rows, junk, .. } = self;
+        let mut rejected = Vec::new();
+        self.tally = decoder.activities(activities, namespaces, junk, |number, outcome| match outcome {
+            Ok(activity) => push(identities, rows, &activity),
+            Err(reject) => rejected.push((number, reject)),
+        });
+        rejected
     }
 
     /// Forgets everything but the namespaces, which the next chunk is likely to name too.

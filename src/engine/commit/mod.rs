@@ -55,10 +55,15 @@ pub struct Addition {
 
 impl Committer<'_> {
     /// Commits a batch: without an error it is durable and published. After one it is not published, and where it may be
-    /// durable all the same the store takes no further commit until it is opened again.
-    pub fn commit(&mut self, batch: Batch, pool: &rayon::ThreadPool) -> Result<Committed, Error> {
+    /// durable all the same the store takes no further commit until it is opened again. Without a pool, that of the process works
+    /// on it.
+    pub fn commit(&mut self, batch: Batch, pool: Option<&rayon::ThreadPool>) -> Result<Committed, Error> {
+        let stages = || match pool {
+            Some(pool) => pool.install(|| self.in_stages(batch)),
+            None => self.in_stages(batch),
+        };
         // A panic would leave the replay waiting for the end of this commit for good.
-        catch_unwind(AssertUnwindSafe(|| pool.install(|| self.in_stages(batch)))).unwrap_or_else(|_| {
+        catch_unwind(AssertUnwindSafe(stages)).unwrap_or_else(|_| {
             self.store.poison("it broke off");
             self.restore(None);
             Err(EngineError::Thread.into())
@@ -217,7 +222,7 @@ mod tests {
             let _reader = is_read.then(|| resolver.clone());
             let mut drafts = Drafts::default();
             let mut committer = Committer { store: &mut store, resolver: &resolver, feed: &feed, drafts: &mut drafts };
-            let error = committer.commit(batch(), &pool).err().expect("the graph holds it already");
+            let error = committer.commit(batch(), Some(&pool)).err().expect("the graph holds it already");
             assert_eq!(error.kind(), ErrorKind::Unrepairable, "{error}");
             assert_eq!((store.generation(), store.events().rows()), (1, 0), "nothing is durable");
         }

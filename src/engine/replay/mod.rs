@@ -202,7 +202,7 @@ impl<'e, 'r> Gathering<'e, 'r> {
         self.rejects.flush()?;
         let empty = Batch::new(self.resolver.read().graph(), Room::new());
         let batch = std::mem::replace(&mut self.batch, empty);
-        let Committed { accepted, duplicate, room } = committer.commit(batch, pool)?;
+        let Committed { accepted, duplicate, room } = committer.commit(batch, Some(pool))?;
         self.batch = Batch::new(self.resolver.read().graph(), room);
         self.summary.events.accepted += accepted;
         self.summary.events.duplicate += duplicate;

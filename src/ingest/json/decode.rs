@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::ingest::chunk::Chunk;
 use crate::ingest::fields::Fields;
 use crate::ingest::format::{Decoded, Line, Task};
-use crate::ingest::identities::{Spellings, gather, trim};
+use crate::ingest::identities::{Spellings, gather, usable_id};
 use crate::ingest::json::marks::Marks;
 use crate::ingest::json::members::{self, Members};
 use crate::ingest::json::scan::{Fault, Scanner, Token};
@@ -13,8 +13,7 @@ use crate::ingest::looks::LooksLike;
 use crate::ingest::moment;
 use crate::ingest::reject::{Quoted, Reason, Reject};
 use crate::model::event::{DecodedEvent, EventId};
-use crate::model::identity::canonical_uuid;
-use crate::model::limits::{MAX_EVENT_ID_BYTES, MAX_LINE_BYTES, MAX_REJECT_BYTES};
+use crate::model::limits::{MAX_LINE_BYTES, MAX_REJECT_BYTES};
 use crate::model::time::Time;
 
 /// Bytes whose UTF-8 is checked at once, just before they are scanned: they stay in the first caches, and a broken byte
@@ -273,9 +272,5 @@ fn unreadable(fields: &Fields, first: bool, seen: &str) -> Reject {
 #[inline(always)]
 fn event_id<'a>(text: &'a str, members: &'a Members) -> Option<EventId<'a>> {
     let (Token::Text(span) | Token::Number(span)) = members.id else { return None };
-    let id = trim(members.text(text, span));
-    if id.is_empty() || id.len() > MAX_EVENT_ID_BYTES {
-        return None;
-    }
-    Some(canonical_uuid(id).map_or(EventId::Text(id), EventId::Uuid))
+    usable_id(members.text(text, span))
 }

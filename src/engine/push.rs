@@ -1,0 +1,87 @@
+//! Events that a program has decoded itself, with a position of its own: one commit holds both.
+
+use serde::{Serialize, Serializer};
+
+use crate::engine::batch::decoded::DecodedChunk;
+use crate::engine::batch::{Batch, Room};
+use crate::engine::commit::{Committed, Committer};
+use crate::engine::error::EngineError;
+use crate::engine::source;
+use crate::ingest::decode::Decoder;
+use crate::ingest::fields::Fields;
+use crate::ingest::junk::JunkCounts;
+use crate::ingest::reject::Reject;
+use crate::model::activity::Activity;
+use crate::model::error::Error;
+use crate::model::limits::MAX_POSITION_BYTES;
+use crate::model::source::{Source, SourceId};
+
+/// What became of the activities of a [push](crate::engine::Engine::push).
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
+pub struct Pushed {
+    /// Events that no one delivered before.
+    pub accepted: u64,
+    /// Events delivered before.
+    pub duplicate: u64,
+    /// Activities that are no events, in their order.
+    pub rejected: Vec<RejectedActivity>,
+    /// Identity values that were ignored.
+    pub junk: JunkCounts,
+    /// How often a namespace was spelled in several ways on one activity, with different values, and a spelling gave way.
+    pub spellings: u64,
+}
+
+/// An activity that is no event. As JSON it has `index`, `reason` and `detail`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedActivity {
+    /// Its place among those that were pushed, from 0.
+    pub index: usize,
+    /// Why.
+    pub reject: Reject,
+}
+
+impl Serialize for RejectedActivity {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct RejectedInWriting<'a> {
+            index: usize,
+            reason: &'a str,
+            detail: &'a str,
+        }
+        let Self { index, reject } = self;
+        RejectedInWriting { index: *index, reason: reject.reason.word(), detail: &reject.detail }.serialize(to)
+    }
+}
+
+impl Committer<'_> {
+    /// Commits activities together with the position of the source that they come from.
+    pub fn push(
+        &mut self,
+        name: &str,
+        activities: impl IntoIterator<Item = Activity>,
+        position: &str,
+    ) -> Result<Pushed, Error> {
+        source::check_name(name)?;
+        if position.len() > MAX_POSITION_BYTES {
+            return Err(EngineError::Position { bytes: position.len() }.into());
+        }
+        let decoder = Decoder::new(&self.store.settings().junk, &Fields::default());
+        let mut chunk = DecodedChunk::new(self.resolver.read().graph().namespaces().clone());
+        let rejected = chunk.take(&decoder, activities);
+        let last = self.resolver.read();
+        let (id, read) = match source::find(last.sources(), name) {
+            Some((id, source)) => (id, source.position.clone()),
+            None => (SourceId(last.sources().len() as u32), None),
+        };
+        let mut batch = Batch::new(last.graph(), Room::new());
+        batch.absorb(last.graph(), &chunk, id)?;
+        let pushed = Some(position.to_owned());
+        batch.read(id, Source { name: name.to_owned(), position: read, pushed, retracted: false });
+        // Nobody may hold the graph that the commit is to change.
+        drop(last);
+        let Committed { accepted, duplicate, room: _ } = self.commit(batch, None)?;
+        let rejected = rejected.into_iter().map(|(index, reject)| RejectedActivity { index, reject }).collect();
+        Ok(Pushed { accepted, duplicate, rejected, junk: chunk.junk, spellings: chunk.tally.spellings })
+    }
+}
