@@ -149,8 +149,7 @@ fn common(text: &[u8]) -> Option<Time> {
     };
     let (year, month, day) = (digits(0..4), digits(5..7), digits(8..10));
     let (hour, minute, second, milli) = (digits(11..13), digits(14..16), digits(17..19), digits(20..23));
-    // The last day of the year 9999 is beyond the general parser: let it say so.
-    if wrong != 0 || year == 9999 || !every_year_has(month, day) || hour > 23 || minute > 59 || second > 59 {
+    if wrong != 0 || !every_year_has(month, day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
@@ -203,7 +202,7 @@ mod tests {
     #[test]
     fn every_day_of_the_calendar_takes_the_fast_way_but_the_end_of_february() {
         let mut slow = 0;
-        for day in -719_528..2_932_532_i64 {
+        for day in -719_528..2_932_897_i64 {
             let text = Time::from_micros(day * 86_400_000_000).to_string();
             match common(text.as_bytes()) {
                 Some(time) => assert_eq!(time.as_micros(), day * 86_400_000_000, "{text}"),
@@ -213,7 +212,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(slow, 2_425); // leap days from year 0 to 9998
+        assert_eq!(slow, 2_425); // leap days from year 0 to 9999
     }
 
     fn micros(text: &str) -> Option<i64> {
