@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use backstitch::{Policy, RowFormat};
+use backstitch::{Fields, Policy, RowFormat, Time};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use crate::cli::examples;
-use crate::cli::reading::{Bounds, ReadAs, policies};
+use crate::cli::reading::{Bounds, ReadAs, moment, policies};
 
 /// Links every session of an event log to its customer, and gives the events before the login to the same person.
 #[derive(Debug, Parser)]
@@ -133,6 +133,8 @@ pub struct ReplayArgs {
     /// read again after a kill; more take less time
     #[arg(long, value_name = "N", value_parser = number::<usize>, default_value_t = backstitch::Replay::BATCH_EVENTS)]
     pub batch_events: usize,
+    #[command(flatten)]
+    pub times: EventTimes,
     /// The unique namespace, of which a person has at most one identity [default: ecommerceId]
     #[arg(long, value_name = "NAMESPACE", conflicts_with = "no_unique", help_heading = NEW_STORE)]
     pub unique: Option<String>,
@@ -257,9 +259,30 @@ pub struct AttributeArgs {
     #[arg(value_name = "LOG", value_hint = ValueHint::AnyPath)]
     pub logs: Vec<String>,
     #[command(flatten)]
+    pub times: EventTimes,
+    #[command(flatten)]
     pub rows: RowsArgs,
     #[command(flatten)]
     pub read: ReadAs,
+}
+
+/// The moments that an event may have.
+#[derive(Debug, Args)]
+pub struct EventTimes {
+    /// Reject events before this moment, such as 2020-01-01T00:00:00Z [default: 1970-01-01T00:00:00Z]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub not_before: Option<Time>,
+    /// Reject events after this moment [default: 2100-01-01T00:00:00Z]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub not_after: Option<Time>,
+}
+
+impl EventTimes {
+    /// `fields` within these moments, where they are told.
+    pub fn of(&self, fields: Fields) -> Fields {
+        let fields = self.not_before.into_iter().fold(fields, Fields::not_before);
+        self.not_after.into_iter().fold(fields, Fields::not_after)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -23,6 +23,7 @@ pub fn run(common: &Common, attribute: &AttributeArgs) -> Result<Ended, Failure>
     let output = output.map(|path| Writable::new(common, path, "the results")?.beside_logs(&attribute.logs));
     let output = output.transpose()?;
     let config = Config::load(common)?;
+    let fields = attribute.times.of(config.fields.clone());
     let engine = open_by(common, &config)?;
     let view = attribute.read.view(&engine.resolver());
     note(common.quiet, view.reading());
@@ -31,7 +32,7 @@ pub fn run(common: &Common, attribute: &AttributeArgs) -> Result<Ended, Failure>
         None => Output::stdout(),
     };
     let mut bar = Bar::new(common);
-    let job = Attribute::of(&attribute.logs).fields(config.fields.clone()).format(attribute.rows.format());
+    let job = Attribute::of(&attribute.logs).fields(fields.clone()).format(attribute.rows.format());
     let job = job.stop(interrupt::stop()).progress(|at| bar.show(at));
     let exported = job.write(&view, engine.settings(), out.writer());
     bar.clear();
@@ -47,7 +48,7 @@ pub fn run(common: &Common, attribute: &AttributeArgs) -> Result<Ended, Failure>
     if !exported.all_rejected() {
         return Ok(ended);
     }
-    if let Some(note) = no_event_at_all(exported.events, &exported.rejected, &exported.tally, &config.fields) {
+    if let Some(note) = no_event_at_all(exported.events, &exported.rejected, &exported.tally, &fields) {
         tell(&note);
     }
     Ok(Ended::Unwell)

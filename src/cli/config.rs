@@ -6,13 +6,15 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use backstitch::{Field, Fields, FieldsError, TimeUnit};
+use backstitch::{Field, Fields, FieldsError, Time, TimeUnit};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
+use toml::value::Datetime;
 
-use crate::cli::args::Common;
+use crate::cli::args::{Common, EventTimes};
 use crate::cli::failure::Failure;
+use crate::cli::reading;
 use crate::cli::settings::{Asked, Told};
 use crate::cli::text::visible;
 
@@ -63,7 +65,17 @@ struct Paths {
     id: Option<Spanned<String>>,
     identities: Option<Spanned<String>>,
     unit: Option<TimeUnit>,
+    not_before: Option<Spanned<Moment>>,
+    not_after: Option<Spanned<Moment>>,
     namespaces: BTreeMap<String, Spanned<String>>,
+}
+
+/// A moment: a text, or a date as TOML has it.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a date, a time and a zone, such as 2026-11-01T10:00:00Z")]
+enum Moment {
+    Text(String),
+    Date(Datetime),
 }
 
 /// The unique namespace: a name, or `false`.
@@ -108,6 +120,17 @@ impl Place<'_> {
         format!("{path}:{}", before.matches('\n').count() + 1)
     }
 
+    /// The moment of the field `name`.
+    fn moment(&self, name: &str, moment: &Option<Spanned<Moment>>) -> Result<Option<Time>, String> {
+        let Some(moment) = moment else { return Ok(None) };
+        let text = match moment.get_ref() {
+            Moment::Text(text) => text.clone(),
+            Moment::Date(date) => date.to_string(),
+        };
+        let fault = |expected| format!("{}: fields.{name}: {expected}", self.of(Some(moment.span())));
+        reading::moment(&text).map(Some).map_err(fault)
+    }
+
     fn told<T, U>(&self, value: Option<Spanned<T>>, make: impl FnOnce(T) -> U) -> Option<Told<U>> {
         let by = self.of(Some(value.as_ref()?.span()));
         Some(Told { value: make(value?.into_inner()), by })
@@ -124,6 +147,9 @@ fn read(path: &Path, text: &str) -> Result<Config, String> {
     let fields = fields(&file.fields).map_err(|error| {
         format!("{}: fields.{}", place.of(span_of(&file.fields, &error.field)), visible(&error.to_string()))
     })?;
+    let not_before = place.moment("not_before", &file.fields.not_before)?;
+    let not_after = place.moment("not_after", &file.fields.not_after)?;
+    let fields = EventTimes { not_before, not_after }.of(fields);
     let asked = Asked {
         unique: place.told(file.unique, |Unique(name)| name.map(|name| name.trim().to_owned())),
         between: place.told(file.between, |names| Asked::levels(&names)),
@@ -193,6 +219,8 @@ timestamp = "sent_at"
 id = "messageId"
 identities = "user.identities"
 unit = "ns"
+not_before = 2020-01-01T00:00:00Z
+not_after = "2030-01-01T00:00:00+01:00"
 [fields.namespaces]
 sessionId = "anonymousId"
 email = 'context.a\.b.email'
@@ -203,7 +231,8 @@ email = 'context.a\.b.email'
             .namespace("email", r"context.a\.b.email")
             .namespace("sessionId", "anonymousId")
             .unit(TimeUnit::Nanoseconds);
-        assert_eq!(config.fields, fields.build().unwrap());
+        let [first, last] = ["2020-01-01T00:00:00Z", "2029-12-31T23:00:00Z"].map(|text| Time::parse(text).unwrap());
+        assert_eq!(config.fields, fields.build().unwrap().not_before(first).not_after(last));
         let settings = config.asked.over(&Settings::default());
         assert_eq!(settings.levels.unique.as_deref(), Some("customerNumber"));
         assert_eq!(settings.levels.between, ["deviceid", "email"]);
@@ -236,6 +265,9 @@ email = 'context.a\.b.email'
             ("fields = 1", 1, "expected a table"),
             ("[fields]\ntime = 'x'", 2, "unknown field `time`"),
             ("[fields]\nunit = 'sec'", 2, "unknown variant `sec`, expected one of `s`, `ms`, `us`, `ns`"),
+            ("[fields]\nnot_before = 2020-01-01", 2, "fields.not_before: write a date, a time and a zone, such as"),
+            ("[fields]\n\nnot_after = 'never'", 3, "fields.not_after: write a date, a time and a zone, such as"),
+            ("[fields]\nnot_after = 5", 2, "expected a date, a time and a zone, such as"),
             ("[fields]\ntimestamp = ' '", 2, "fields.timestamp: the path is blank"),
             ("[fields]\nid = 'at'\ntimestamp = 'at'", 2, "fields.id: \"at\" clashes with timestamp"),
             ("[fields.namespaces]\nemail = 'a..b'", 2, "fields.namespaces.email: \"a..b\" has an empty name"),

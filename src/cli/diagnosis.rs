@@ -32,10 +32,14 @@ pub fn no_event_at_all(
     let expected = || {
         (*reason == Reason::Malformed.word()).then(|| "JSON objects are expected, one a line or in arrays".to_owned())
     };
-    let hint = looks.or_else(|| name_keys(tally, reason, fields)).or_else(expected);
+    let bounds = || (*reason == Reason::OutOfRange.word()).then(|| OTHER_BOUNDS.to_owned());
+    let hint = looks.or_else(|| name_keys(tally, reason, fields)).or_else(expected).or_else(bounds);
     let told: Vec<String> = detail.into_iter().chain(hint).collect();
     Some(if told.is_empty() { rejected } else { format!("{rejected}: {}", told.join("; ")) })
 }
+
+/// How events of other times are read.
+const OTHER_BOUNDS: &str = "`--not-before` and `--not-after` say which times are meant, with `--force`, and fields.unit in backstitch.toml what a number counts";
 
 /// How a log of another format is read.
 fn instead(looks: LooksLike) -> &'static str {

@@ -49,7 +49,8 @@ pub fn policies() -> impl TypedValueParser<Value = Policy> {
     PossibleValuesParser::new(values).try_map(|word| word.parse::<Policy>())
 }
 
-fn moment(text: &str) -> Result<Time, &'static str> {
+/// A moment as it is typed.
+pub fn moment(text: &str) -> Result<Time, &'static str> {
     Time::parse(text).ok_or("write a date, a time and a zone, such as 2026-11-01T10:00:00Z")
 }
 

@@ -33,6 +33,7 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
         return Err(Failure::Usage("`--source` names standard input, which is not among the logs: add `-`".into()));
     }
     let config = Config::load(common)?;
+    let fields = replay.times.of(config.fields.clone());
     // A log that does not exist shall not leave a store behind.
     Replay::of(&replay.logs).files()?;
     let mut rejects = None;
@@ -49,7 +50,7 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     let rejects = rejects.map(|file| rejects::open(&file.beside_sources(&engine)?, replay.force));
     let mut rejects = rejects.transpose()?;
     let mut bar = Bar::new(common);
-    let job = sources(replay).fields(config.fields.clone()).force(replay.force).batch_events(replay.batch_events);
+    let job = sources(replay).fields(fields.clone()).force(replay.force).batch_events(replay.batch_events);
     let mut job = job.stop(stop).progress(|at| bar.show(at));
     if let Some(threads) = replay.threads {
         job = job.threads(threads);
@@ -70,12 +71,8 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
         }
     }
     out.finish()?;
-    let note = no_event_at_all(
-        summary.events.read - summary.events.rejected,
-        &summary.rejects,
-        &summary.tally,
-        &config.fields,
-    );
+    let note =
+        no_event_at_all(summary.events.read - summary.events.rejected, &summary.rejects, &summary.tally, &fields);
     if let Some(note) = note.filter(|_| !common.quiet || summary.all_rejected()) {
         tell(&note);
     }

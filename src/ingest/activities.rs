@@ -56,6 +56,9 @@ fn event<'a>(
     }
     let time = Time::in_calendar(activity.time().as_micros())
         .ok_or_else(|| Reject::new(Reason::NoTimestamp, "the time is not within the years -9999 to 9999"))?;
+    if let Some(fault) = task.fields.bounds.fault(time) {
+        return Err(Reject::new(Reason::OutOfRange, fault));
+    }
     let found = activity.identities().map(|(namespace, value)| (namespace, Found::Text(value)));
     let identities = gather(task, spellings, found)?;
     let id = activity.told_id().and_then(usable_id);

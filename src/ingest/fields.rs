@@ -7,11 +7,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::ingest::bounds::TimeBounds;
 use crate::model::namespace::name_fault;
 use crate::model::source::FieldsHash;
+use crate::model::time::Time;
 
 /// Names within each other that a path may have. The lines of no log in use nest a tenth as deep, and reading descends once a name.
 pub const MAX_PATH_NAMES: usize = 64;
@@ -40,6 +41,8 @@ pub struct Fields {
     pub(super) tree: Option<Arc<Tree>>,
     /// What numbers count that are times; told by their magnitude where it is not named.
     pub(super) unit: Option<TimeUnit>,
+    /// The moments that an event may have.
+    pub(super) bounds: TimeBounds,
 }
 
 /// What a number counts that is a time, from the Unix epoch on. In a configuration `s`, `ms`, `us` or `ns`.
@@ -77,14 +80,27 @@ impl Fields {
         FieldsBuilder::default()
     }
 
+    /// With events from this moment on alone; what is earlier is rejected. By default from 1970-01-01 on.
+    pub fn not_before(mut self, time: Time) -> Self {
+        self.bounds.not_before = time;
+        self
+    }
+
+    /// With events up to this moment, itself included; what is later is rejected. By default up to 2100-01-01.
+    pub fn not_after(mut self, time: Time) -> Self {
+        self.bounds.not_after = time;
+        self
+    }
+
     /// The path of the time, where it is another than an activity's.
     pub fn timestamp_path(&self) -> Option<&str> {
         self.tree.as_deref()?.timestamp.as_deref()
     }
 
-    /// What tells them from other fields: equal fields, equal hash. `docs/format.md` says of what.
+    /// What tells them from other fields: equal fields, equal hash. `docs/format.md` says of what. The bounds of time are no part of
+    /// it: they choose among events, and change none.
     pub fn hash(&self) -> FieldsHash {
-        let Self { tree, unit } = self;
+        let Self { tree, unit, bounds: _ } = self;
         let mut lines = Vec::new();
         let mut tell = |name: &dyn fmt::Display, path: &str| lines.push(format!("{name} {path}\n"));
         if let Some(Tree { nodes: _, names, timestamp, id, identities }) = tree.as_deref() {
@@ -208,7 +224,7 @@ impl FieldsBuilder {
             && self.identities.as_deref().is_none_or(|path| path == IDENTITIES)
             && self.namespaces.is_empty();
         if activity {
-            return Ok(Fields { tree: None, unit: self.unit });
+            return Ok(Fields { unit: self.unit, ..Fields::default() });
         }
         let mut tree = Tree::default();
         // Told ones first: a clash is then blamed on what was told, not on what was left as it is.
@@ -240,7 +256,7 @@ impl FieldsBuilder {
             tree.identities.push(path);
         }
         tree.timestamp = self.timestamp;
-        Ok(Fields { tree: Some(Arc::new(tree)), unit: self.unit })
+        Ok(Fields { tree: Some(Arc::new(tree)), unit: self.unit, ..Fields::default() })
     }
 }
 

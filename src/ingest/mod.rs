@@ -7,6 +7,7 @@
 //! written is in one place for each ([`format`](mod@format)): JSON in `json/`.
 
 mod activities;
+mod bounds;
 pub mod chunk;
 pub mod decode;
 pub mod error;

@@ -9,6 +9,8 @@ pub enum Reason {
     Malformed,
     /// It has no `timestamp` (or `time`), or one that cannot be read.
     NoTimestamp,
+    /// Its time is outside of the bounds: by default 1970-01-01 to 2100-01-01.
+    OutOfRange,
     /// It has no identity, or none that can be used.
     NoIdentity,
     /// It holds two values of one namespace, and their spellings do not tell which to take.
@@ -19,13 +21,15 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order they are reported.
-    pub const ALL: [Self; 5] = [Self::Malformed, Self::NoTimestamp, Self::NoIdentity, Self::Conflict, Self::TooLong];
+    pub const ALL: [Self; 6] =
+        [Self::Malformed, Self::NoTimestamp, Self::OutOfRange, Self::NoIdentity, Self::Conflict, Self::TooLong];
 
     /// The word for it, as it is printed.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
             Self::NoTimestamp => "no_timestamp",
+            Self::OutOfRange => "time_out_of_range",
             Self::NoIdentity => "no_identity",
             Self::Conflict => "conflicting_identities",
             Self::TooLong => "too_long",

@@ -260,6 +260,17 @@ fn every_limit_stands_on_its_page_with_its_number() {
         let number = row(LIMITS, name)[1].split(' ').next().expect("a number").replace(',', "");
         assert_eq!(number, limit.to_string(), "{name}");
     }
+    let folder = workplace();
+    for (bound, beyond) in
+        [("1970-01-01", "1969-12-31T23:59:59.999999Z"), ("2100-01-01", "2100-01-01T00:00:00.000001Z")]
+    {
+        let line =
+            |time: &str| format!("{{\"time\":\"{time}\",\"user\":{{\"identities\":{{\"sessionId\":\"s\"}}}}}}\n");
+        fs::write(folder.path().join("log"), line(&format!("{bound}T00:00:00Z")) + &line(beyond)).expect("written");
+        let told = told(folder.path(), "replay log --json");
+        assert!(told.contains(r#""rejected":1}"#) && told.contains(r#"{"time_out_of_range":1}"#), "{told}");
+        assert!(LIMITS.contains(bound) && INPUT.contains(&format!("`{bound}T00:00:00Z`")), "{bound}");
+    }
     let constants = CONSTANTS.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
     assert_eq!(constants.collect::<Vec<_>>(), all.map(|(name, _)| name), "a limit that this test does not know");
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use backstitch::model::policy::{self};
 use backstitch::{
-    Attribute, ECOMMERCE, Engine, Lookback, Options, Replay, Retract, Sequence, Settings, Summary, Time, View,
+    Attribute, ECOMMERCE, Engine, Fields, Lookback, Options, Replay, Retract, Sequence, Settings, Summary, Time, View,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -39,8 +39,17 @@ pub fn in_memory(rules: &Rules) -> Engine {
     options(rules).in_memory().expect("levels that a store can have")
 }
 
+/// Where an activity has everything, whatever its time.
+pub fn of_all_times() -> Fields {
+    Fields::default().not_before(Time::from_micros(i64::MIN)).not_after(Time::from_micros(i64::MAX))
+}
+
 pub fn replay(engine: &mut Engine, files: &[PathBuf], manner: Manner) -> Summary {
-    let job = Replay::of(files).force(manner.force).threads(manner.threads).batch_events(manner.batch_events);
+    let job = Replay::of(files)
+        .fields(of_all_times())
+        .force(manner.force)
+        .threads(manner.threads)
+        .batch_events(manner.batch_events);
     let summary = engine.replay(job).expect("the log is readable");
     assert!(summary.failed.is_empty(), "{:?}", summary.failed);
     summary
@@ -255,7 +264,7 @@ pub fn attribute(engine: &Engine, file: &Path) -> Vec<Value> {
 
 pub fn attribute_in(view: &View, settings: &Settings, file: &Path) -> Vec<Value> {
     let mut out = Vec::new();
-    Attribute::of([file]).write(view, settings, &mut out).expect("the log is readable");
+    Attribute::of([file]).fields(of_all_times()).write(view, settings, &mut out).expect("the log is readable");
     let text = String::from_utf8(out).expect("UTF-8");
     text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
 }

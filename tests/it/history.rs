@@ -37,6 +37,7 @@ pub fn rules() -> impl Strategy<Value = Rules> {
         unique,
         builtin_junk,
         extra_junk: extra.into_iter().map(str::to_owned).collect(),
+        ..Rules::default()
     })
 }
 

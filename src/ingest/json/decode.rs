@@ -2,6 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::ingest::bounds::TimeFault;
 use crate::ingest::chunk::Chunk;
 use crate::ingest::fields::Fields;
 use crate::ingest::format::{Decoded, Line, Task};
@@ -235,7 +236,16 @@ fn time_of(fields: &Fields, text: &str, members: &Members) -> Result<Time, Rejec
         Token::Object => return Err(wrong_kind(fields, first, "an object")),
         Token::Absent => return Err(no_time(fields)),
     };
-    time.ok_or_else(|| unreadable(fields, first, seen))
+    let time = time.ok_or_else(|| unreadable(fields, first, seen))?;
+    match fields.bounds.fault(time) {
+        None => Ok(time),
+        Some(fault) => Err(out_of_range(&fault)),
+    }
+}
+
+#[cold]
+fn out_of_range(fault: &TimeFault) -> Reject {
+    Reject::new(Reason::OutOfRange, fault)
 }
 
 #[cold]

@@ -421,6 +421,9 @@ fn expected(json: &Json, line: &str) -> Outcome {
         }
     });
     let Some(time) = time else { return Outcome::Reject(Reason::NoTimestamp) };
+    if !(0..=4_102_444_800_000_000).contains(&time.as_micros()) {
+        return Outcome::Reject(Reason::OutOfRange);
+    }
     let mut identities: Vec<(String, String)> = Vec::new();
     let mut said: BTreeMap<String, Vec<(bool, String)>> = BTreeMap::new();
     let none = serde_json::Map::new();

@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Counts, Event, Id, Rules, Tag};
+use super::{CALENDAR, Counts, Event, Id, Rules, Tag};
 
 /// The members of a JSON object as they are written, in order, repeats included.
 struct Members(Vec<(Box<RawValue>, Box<RawValue>)>);
@@ -76,6 +76,9 @@ pub fn decode(rules: &Rules, line: &str, counts: &mut Counts) -> Result<Event, &
         return Err("malformed");
     }
     let time = time.and_then(moment).ok_or("no_timestamp")?;
+    if !rules.times.contains(&time) {
+        return Err("time_out_of_range");
+    }
     if given.is_none() {
         return Err("no_identity");
     }
@@ -138,8 +141,23 @@ fn moment(raw: &str) -> Option<i64> {
             number(&text).filter(|_| text.trim() == text)
         }
         serde_json::Value::String(text) => {
-            let time: jiff::Timestamp = text.parse().ok()?;
-            i64::try_from(time.as_nanosecond().div_euclid(1000)).ok()
+            // Digits behind the second beyond the ninth say nothing.
+            let point = text.find(['.', ',']).unwrap_or(text.len());
+            let digits = text[point..].chars().skip(1).take_while(char::is_ascii_digit).count();
+            let text = text[..point].to_owned()
+                + &text[point..]
+                    .chars()
+                    .enumerate()
+                    .filter(|(at, _)| !(10..=digits).contains(at))
+                    .map(|(_, sign)| sign)
+                    .collect::<String>();
+            let said = jiff::fmt::temporal::Pieces::parse(&text).ok()?;
+            let east = said.to_numeric_offset()?.seconds();
+            let here =
+                said.date().to_datetime(said.time()?).duration_since(jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0));
+            let there = here - jiff::SignedDuration::from_secs(east.into());
+            let in_a_day = east % 60 == 0 && (-86_399..=86_399).contains(&east);
+            i64::try_from(there.as_nanos().div_euclid(1000)).ok().filter(|micros| in_a_day && CALENDAR.contains(micros))
         }
         serde_json::Value::Number(_) => number(raw),
         _ => None,
@@ -172,7 +190,7 @@ fn number(raw: &str) -> Option<i64> {
     let size: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
     let more = rest.chars().any(|digit| digit != '0');
     let micros = if negative { -size - i64::from(more) } else { size };
-    jiff::Timestamp::from_microsecond(micros).ok().map(|_| micros)
+    Some(micros).filter(|micros| CALENDAR.contains(micros))
 }
 
 fn level(rules: &Rules, namespace: &str) -> Option<(u8, usize)> {

@@ -17,6 +17,7 @@ mod life; // a store: deliveries, and what is undone
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Deref;
+use std::ops::RangeInclusive;
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -37,11 +38,20 @@ pub struct Rules {
     pub builtin_junk: bool,
     /// Junk beyond it.
     pub extra_junk: Vec<String>,
+    /// The moments that an event may have, in microseconds: all, since few tests are about them.
+    pub times: RangeInclusive<i64>,
 }
+
+/// The calendar's first and last moment, as days since the epoch tell them.
+pub const CALENDAR: RangeInclusive<i64> = -4_371_587 * DAY..=2_932_897 * DAY - 1;
+const DAY: i64 = 86_400_000_000;
+
+/// The moments that events may have unless told otherwise: from 1970 up to the first moment of 2100.
+pub const USUAL: RangeInclusive<i64> = 0..=47_482 * DAY;
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { between: Vec::new(), unique: true, builtin_junk: true, extra_junk: Vec::new() }
+        Self { between: Vec::new(), unique: true, builtin_junk: true, extra_junk: Vec::new(), times: CALENDAR }
     }
 }
 
@@ -242,6 +252,7 @@ fn judge_line(rules: &Rules, line: &str, events: &mut BTreeSet<Event>, counts: &
 
 /// A moment as it is printed: three decimals, or six where they are needed.
 pub fn rfc3339(micros: i64) -> String {
-    let time = jiff::Timestamp::from_microsecond(micros).expect("read from a log");
-    if micros % 1000 == 0 { format!("{time:.3}") } else { format!("{time:.6}") }
+    // In civil time, which reaches to the end of the calendar.
+    let time = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0) + jiff::SignedDuration::from_micros(micros);
+    if micros % 1000 == 0 { format!("{time:.3}Z") } else { format!("{time:.6}Z") }
 }
