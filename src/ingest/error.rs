@@ -39,6 +39,16 @@ pub enum IngestError {
         #[source]
         error: io::Error,
     },
+    /// A source asks for more memory to be decompressed than any is given; what came before was delivered.
+    #[error(
+        "{name} is compressed with a window of more than 128 MiB (`zstd --long`), and what follows byte {bytes} of its content was not read: decompress it, or compress it with a smaller window"
+    )]
+    Window {
+        /// The source.
+        name: String,
+        /// How much of its content was delivered, in bytes after decompression.
+        bytes: u64,
+    },
     /// A source is compressed in a way that this build does not read.
     #[error(
         "{name} is compressed with {feature}, which this build does not read: build it with the feature `{feature}`, or decompress the file"
@@ -63,6 +73,7 @@ impl From<IngestError> for Error {
             IngestError::NotFound(_) | IngestError::EmptyFolder(_) => ErrorKind::NoInput,
             IngestError::Io { error, .. } => ErrorKind::of_io(error, ErrorKind::Input),
             IngestError::Damaged { .. } => ErrorKind::DamagedInput,
+            IngestError::Window { .. } => ErrorKind::Limit,
             IngestError::Compression { .. } => ErrorKind::Input,
         };
         Self::new(kind, error)

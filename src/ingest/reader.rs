@@ -18,9 +18,13 @@ const _: () = assert!(CHUNK_BYTES > MAX_LINE_BYTES);
 /// Bytes of a compressed file that are read at once.
 const BLOCK_BYTES: usize = 256 << 10;
 
-/// The largest window of a zstd stream that is accepted, as a power of two: the largest there is (`zstd --ultra --long=31`).
+/// The largest window of a zstd stream that is accepted, as a power of two: 128 MiB, as `zstd` itself does unless told otherwise. It
+/// is memory that any stream can ask for, however short.
 #[cfg(feature = "zstd")]
-const MAX_ZSTD_WINDOW_LOG: u32 = 31;
+const MAX_ZSTD_WINDOW_LOG: u32 = 27;
+
+/// What zstd says of a stream that asks for more.
+const WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
 
 /// Bytes by which a compressed source is recognised.
 const MAGIC_BYTES: u64 = 4;
@@ -366,6 +370,7 @@ impl<'r> SourceReader<'r> {
         match self.compression {
             Compression::Plain => IngestError::io(name, error),
             Compression::Gzip => IngestError::Damaged { name, format: "gzip", bytes, error },
+            Compression::Zstd if error.to_string() == WINDOW_TOO_LARGE => IngestError::Window { name, bytes },
             Compression::Zstd => IngestError::Damaged { name, format: "zstd", bytes, error },
         }
     }

@@ -105,6 +105,30 @@ fn whole_lines_whatever_the_compression() {
     }
 }
 
+/// A frame with a window of `1 << log` bytes and an eighth of that more where `more` says so, and one block.
+fn frame(log: u8, more: bool, content: &[u8]) -> Vec<u8> {
+    let window = (log - 10) << 3 | u8::from(more);
+    let block = (content.len() << 3 | 1).to_le_bytes();
+    [&[0x28, 0xB5, 0x2F, 0xFD, 0, window], &block[..3], content].concat()
+}
+
+#[test]
+fn a_stream_is_given_no_more_memory_than_zstd_gives_it() {
+    for (log, more, accepted) in [(20, false, true), (27, false, true), (27, true, false), (31, false, false)] {
+        let (_folder, path) = file(&[frame(17, false, b"a\n"), frame(log, more, b"b\n")].concat());
+        let (chunks, error) = read(&mut reader(&path, None).unwrap());
+        assert_eq!(content(&chunks), if accepted { &b"a\nb\n"[..] } else { b"a\n" }, "{log} {more}");
+        assert_eq!(error.is_none(), accepted, "{log} {more}");
+        if let Some(error) = error {
+            let told = error.to_string();
+            assert!(
+                told.contains("a window of more than 128 MiB") && told.contains("what follows byte 2 of"),
+                "{told}"
+            );
+        }
+    }
+}
+
 #[test]
 fn small_files() {
     for (content, bytes, unterminated) in
