@@ -84,6 +84,7 @@ pub mod store;
 // The engine: opening a store, replaying logs into it, taking back, checking.
 pub use engine::{Engine, EventCounts, Options, Replay, SourceCounts, Summary};
 pub use engine::{Pushed, Repaired, Retract, Undone, Verification};
+pub use ingest::inputs::BrokenLinks;
 pub use ingest::junk::JunkCounts;
 pub use ingest::looks::LooksLike;
 pub use ingest::progress::Progress;

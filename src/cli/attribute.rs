@@ -6,7 +6,7 @@ use crate::cli::Ended;
 use crate::cli::args::{AttributeArgs, Common};
 use crate::cli::bar::Bar;
 use crate::cli::config::Config;
-use crate::cli::diagnosis::no_event_at_all;
+use crate::cli::diagnosis::{broken_links, no_event_at_all};
 use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
 use crate::cli::logs::some_log;
@@ -43,6 +43,9 @@ pub fn run(common: &Common, attribute: &AttributeArgs) -> Result<Ended, Failure>
     }
     if !common.quiet && !exported.rejected.is_empty() && !exported.all_rejected() {
         tell(&left_out(&exported));
+    }
+    if let Some(note) = broken_links(&exported.tally.broken_links).filter(|_| !common.quiet) {
+        tell(&note);
     }
     let ended = out.finish()?;
     if !exported.all_rejected() {

@@ -65,15 +65,15 @@ struct Paths {
     id: Option<Spanned<String>>,
     identities: Option<Spanned<String>>,
     unit: Option<TimeUnit>,
-    not_before: Option<Spanned<Moment>>,
-    not_after: Option<Spanned<Moment>>,
+    not_before: Option<Spanned<WrittenTime>>,
+    not_after: Option<Spanned<WrittenTime>>,
     namespaces: BTreeMap<String, Spanned<String>>,
 }
 
-/// A moment: a text, or a date as TOML has it.
+/// A moment as it is written: a text, or a date as TOML has it.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a date, a time and a zone, such as 2026-11-01T10:00:00Z")]
-enum Moment {
+enum WrittenTime {
     Text(String),
     Date(Datetime),
 }
@@ -121,11 +121,11 @@ impl Place<'_> {
     }
 
     /// The moment of the field `name`.
-    fn moment(&self, name: &str, moment: &Option<Spanned<Moment>>) -> Result<Option<Time>, String> {
+    fn moment(&self, name: &str, moment: &Option<Spanned<WrittenTime>>) -> Result<Option<Time>, String> {
         let Some(moment) = moment else { return Ok(None) };
         let text = match moment.get_ref() {
-            Moment::Text(text) => text.clone(),
-            Moment::Date(date) => date.to_string(),
+            WrittenTime::Text(text) => text.clone(),
+            WrittenTime::Date(date) => date.to_string(),
         };
         let fault = |expected| format!("{}: fields.{name}: {expected}", self.of(Some(moment.span())));
         reading::moment(&text).map(Some).map_err(fault)

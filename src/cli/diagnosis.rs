@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use backstitch::{Fields, LooksLike, Reason, Tally};
+use backstitch::{BrokenLinks, Fields, LooksLike, Reason, Tally};
 
 use crate::cli::text::{count, thousands, visible};
 
@@ -40,6 +40,18 @@ pub fn no_event_at_all(
 
 /// How events of other times are read.
 const OTHER_BOUNDS: &str = "`--not-before` and `--not-after` say which times are meant, with `--force`, and fields.unit in backstitch.toml what a number counts";
+
+/// What is said of links in folders of logs that were skipped; nothing where there is none.
+pub fn broken_links(links: &BrokenLinks) -> Option<String> {
+    let first = visible(links.first.as_deref()?);
+    Some(match links.count {
+        1 => format!("1 link was skipped, since it leads nowhere or in a circle: {first}"),
+        many => format!(
+            "{} links were skipped, since they lead nowhere or in a circle; the first is {first}",
+            thousands(many)
+        ),
+    })
+}
 
 /// How a log of another format is read.
 fn instead(looks: LooksLike) -> &'static str {

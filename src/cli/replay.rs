@@ -9,7 +9,7 @@ use crate::cli::Ended;
 use crate::cli::args::{Common, ReplayArgs};
 use crate::cli::bar::Bar;
 use crate::cli::config::Config;
-use crate::cli::diagnosis::no_event_at_all;
+use crate::cli::diagnosis::{broken_links, no_event_at_all};
 use crate::cli::failure::{self, Failure, has_no_folder, tell};
 use crate::cli::interrupt;
 use crate::cli::logs::some_log;
@@ -71,6 +71,9 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
         }
     }
     out.finish()?;
+    if let Some(note) = broken_links(&summary.tally.broken_links).filter(|_| !common.quiet) {
+        tell(&note);
+    }
     let note =
         no_event_at_all(summary.events.read - summary.events.rejected, &summary.rejects, &summary.tally, &fields);
     if let Some(note) = note.filter(|_| !common.quiet || summary.all_rejected()) {

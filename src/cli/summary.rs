@@ -168,7 +168,7 @@ mod tests {
             r#""digest":"00000000000000000000000000000000","seconds":0.25,"bytes":3127156,"#,
             r#""rejected_by_reason":{"malformed":10,"no_timestamp":2},"junk":{},"spellings":3,"#,
             r#""span":{"first":"1970-01-01T00:00:00.000Z","last":"1970-01-01T00:00:01.000Z"},"#,
-            r#""sources":{"read":1,"skipped":2},"failed":[],"stopped":false,"other_fields":[],"edited":[]}"#,
+            r#""broken_links":0,"sources":{"read":1,"skipped":2},"failed":[],"stopped":false,"other_fields":[],"edited":[]}"#,
         );
         assert_eq!(serde_json::to_string(&summary()).unwrap(), expected);
     }

@@ -15,7 +15,7 @@ use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::error::IngestError;
 use crate::ingest::fields::Fields;
-use crate::ingest::inputs::{Input, expand};
+use crate::ingest::inputs::{Expanded, Input, expand};
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::pipeline::{self, PipelineError, Step};
 use crate::ingest::progress::Progress;
@@ -139,10 +139,11 @@ impl<'a> Attribute<'a> {
 
     fn write_rows(mut self, view: &View, settings: &Settings, out: &mut dyn Write) -> Result<Exported, ExportError> {
         let format = self.format;
-        let inputs = expand(&self.logs)?;
+        let Expanded { inputs, broken } = expand(&self.logs)?;
         let bytes_total = inputs.iter().map(Input::file_bytes).sum();
         let work = Work { attributor: view.attributor()?, decoder: Decoder::new(&settings.junk, &self.fields), format };
         let mut exported = Exported::default();
+        exported.tally.broken_links = broken;
         match format {
             RowFormat::Ndjson => {}
             #[cfg(feature = "csv")]

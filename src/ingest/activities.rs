@@ -159,6 +159,7 @@ mod tests {
             at(0).identity("sessionId", "undefined"),
             at(0).identity("ecommerceId", "a").identity("eCommerceID", "b"),
             at(i64::MAX).identity("sessionId", "s"),
+            at(-1).identity("sessionId", "s"),
             many,
             at(0).identity("sessionId", "x".repeat(MAX_LINE_BYTES)),
         ];
@@ -167,6 +168,7 @@ mod tests {
             "no_identity: every value of the activity is junk",
             "conflicting_identities: ecommerceId is both \"a\" and \"b\"",
             "no_timestamp: the time is not within the years -9999 to 9999",
+            "time_out_of_range: 1969-12-31T23:59:59.999999Z is before 1970-01-01T00:00:00.000Z",
             "no_identity: it has 65 identities, and none is taken of more than 64: so many are a mistake upstream",
             "too_long: the activity has 1048585 bytes, at most 1048576 are read",
         ];

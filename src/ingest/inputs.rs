@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use hashbrown::HashSet;
+use serde::{Serialize, Serializer};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::ingest::error::IngestError;
@@ -40,13 +41,38 @@ impl Input {
     }
 }
 
-/// The sources that `args` name, in their order, each once: files, folders (every file within that is not hidden, by name, stores left out),
+/// The sources that arguments name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Expanded {
+    /// In their order, each once.
+    pub inputs: Vec<Input>,
+    /// What lies in folders, and cannot be read.
+    pub broken: BrokenLinks,
+}
+
+/// Links in folders that lead nowhere, or round in a circle.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BrokenLinks {
+    /// How many there are.
+    pub count: u64,
+    /// The first.
+    pub first: Option<String>,
+}
+
+/// As their number.
+impl Serialize for BrokenLinks {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(self.count)
+    }
+}
+
+/// The sources that `args` name: files, folders (every file within that is not hidden, by name, stores left out),
 /// quoted globs, and `-` for standard input. What exists under that very name is no glob.
 ///
 /// # Errors
 /// When an argument names nothing, or a folder cannot be read.
-pub fn expand(args: &[String]) -> Result<Vec<Input>, IngestError> {
-    let mut inputs = Inputs::default();
+pub fn expand(args: &[String]) -> Result<Expanded, IngestError> {
+    let mut inputs = Expansion::default();
     for arg in args {
         if arg == STDIN {
             inputs.add(Input::Stdin);
@@ -63,16 +89,30 @@ pub fn expand(args: &[String]) -> Result<Vec<Input>, IngestError> {
 }
 
 #[derive(Default)]
-struct Inputs {
-    found: Vec<Input>,
+struct Expansion {
+    found: Expanded,
     known: HashSet<Input>,
+    /// Broken links by their folder's full path, in which a link may lead to another.
+    known_links: HashSet<PathBuf>,
 }
 
-impl Inputs {
+impl Expansion {
     fn add(&mut self, input: Input) {
         if self.known.insert(input.clone()) {
-            self.found.push(input);
+            self.found.inputs.push(input);
         }
+    }
+
+    /// Whether what cannot be read is a link to nothing or to itself; it is noted then.
+    fn is_broken_link(&mut self, path: &Path, error: &io::Error) -> bool {
+        let is_link = || fs::symlink_metadata(path).is_ok_and(|entry| entry.is_symlink());
+        let broken = error.kind() != io::ErrorKind::PermissionDenied && is_link();
+        let place = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+        if broken && self.known_links.insert(place().unwrap_or_else(|| path.to_owned())) {
+            self.found.broken.count += 1;
+            self.found.broken.first.get_or_insert_with(|| path.display().to_string());
+        }
+        broken
     }
 
     fn path(&mut self, path: &Path) -> Result<(), IngestError> {
@@ -93,7 +133,17 @@ impl Inputs {
         let mut empty = true;
         let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
         for entry in walk.into_iter().filter_entry(|entry| !hidden(entry) && !store(entry)) {
-            let entry = entry.map_err(|error| IngestError::io(folder.display().to_string(), error.into()))?;
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    let path = error.path().map(Path::to_path_buf);
+                    let error = io::Error::from(error);
+                    if path.is_some_and(|path| self.is_broken_link(&path, &error)) {
+                        continue;
+                    }
+                    return Err(IngestError::io(folder.display().to_string(), error));
+                }
+            };
             if entry.file_type().is_file() {
                 self.path(entry.path())?;
                 empty = false;
@@ -109,7 +159,8 @@ impl Inputs {
         let mut empty = true;
         for path in paths {
             let path = path.map_err(|error| IngestError::io(error.path().display().to_string(), error.into()))?;
-            if is_store(&path) {
+            let broken = fs::metadata(&path).err().is_some_and(|error| self.is_broken_link(&path, &error));
+            if broken || is_store(&path) {
                 continue;
             }
             self.path(&path)?;
@@ -136,6 +187,7 @@ mod tests {
         let root = root.canonicalize().unwrap();
         let inputs = expand(&args)?;
         Ok(inputs
+            .inputs
             .iter()
             .map(|input| input.name().strip_prefix(&format!("{}/", root.display())).unwrap_or("-").to_string())
             .collect())
@@ -172,6 +224,43 @@ mod tests {
         assert_eq!(names(root.path(), &["*"]).unwrap(), ["a.log", "logs/backstitch"]);
         let error = names(root.path(), &["people.store"]).unwrap_err().to_string();
         assert!(error.contains("people.store") && error.contains("stores"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_nowhere_is_skipped_and_counted() {
+        use std::os::unix::fs::symlink;
+
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::create_dir_all(at("logs/sub")).unwrap();
+        fs::create_dir(at("only")).unwrap();
+        fs::write(at("logs/a.log"), "").unwrap();
+        fs::write(at("logs/sub/b.log"), "").unwrap();
+        for (target, link) in [
+            ("nothing", "logs/1.dangling"),
+            ("..", "logs/sub/2.loop"),
+            ("3.self", "logs/3.self"),
+            ("a.log", "logs/4.good"),
+            ("nothing", "only/5.dangling"),
+        ] {
+            symlink(target, at(link)).unwrap();
+        }
+        let found = |name: &str| expand(&[at(name).display().to_string()]);
+        for name in ["logs", "logs/*", "l*"] {
+            let Expanded { inputs, broken } = found(name).unwrap();
+            let names: Vec<String> = inputs.iter().map(Input::name).collect();
+            let expected = ["logs/a.log", "logs/sub/b.log"].map(|log| at(log).canonicalize().unwrap());
+            assert_eq!(names, expected.map(|log| log.display().to_string()), "{name}");
+            assert_eq!(broken.count, 3, "{name}: {broken:?}");
+            assert!(broken.first.as_ref().is_some_and(|first| first.ends_with("1.dangling")), "{name}: {broken:?}");
+        }
+        for (name, expected) in
+            [("only", "no logs in the folder"), ("only/*", "no file matches"), ("logs/1.dangling", "no such file")]
+        {
+            let told = found(name).unwrap_err().to_string();
+            assert!(told.contains(expected), "{name}: {told}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::ingest::inputs::BrokenLinks;
 use crate::ingest::looks::LooksLike;
 use crate::ingest::reject::Reject;
 use crate::model::limits::MAX_KEYS_MET;
@@ -18,6 +19,8 @@ pub struct Tally {
     /// Rejected lines that may be half written: without a line end at the end of their source, they are read again when it has grown.
     #[serde(skip)]
     pub unfinished: u64,
+    /// Links in folders of logs that were skipped, since they lead nowhere.
+    pub broken_links: BrokenLinks,
     /// Why the first rejected line was rejected.
     #[serde(skip)]
     pub first_reject: Option<Reject>,
@@ -82,6 +85,7 @@ mod tests {
         let chunk = Tally {
             spellings: 2,
             unfinished: 1,
+            broken_links: BrokenLinks::default(),
             span: Some((time(5), time(7))),
             looks_like: Some(LooksLike::Xz),
             keys: ["userId".into(), "ts".into()].into(),

@@ -302,6 +302,8 @@ fn configurations(folder: &Path) {
 fn a_folder_of_logs(folder: &Path) {
     fs::create_dir_all(folder.join("logs/old")).expect("made");
     fs::write(folder.join("logs/day.ndjson"), DAY).expect("written");
+    std::os::unix::fs::symlink("nothing", folder.join("logs/last")).expect("linked");
+    std::os::unix::fs::symlink("..", folder.join("logs/old/all")).expect("linked");
 }
 
 fn backstitch(folder: &Path, arguments: &[&str]) -> Command {

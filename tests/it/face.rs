@@ -6,7 +6,7 @@ use crate::floors::{assert_none, code, files};
 
 /// Everything that a user of the library can name. A name more is a promise more: think twice.
 const FACE: &str = "
-    Activity Attribute AttributionKind Change Changes Digest ECOMMERCE Engine Error ErrorKind EventCounts EventHash
+    Activity Attribute AttributionKind BrokenLinks Change Changes Digest ECOMMERCE Engine Error ErrorKind EventCounts EventHash
     Exported Feed Field Fields FieldsBuilder FieldsError Generated Generator Identity Junk JunkCounts KnownAt
     Levels LevelsError Lookback LooksLike Namespaces NewFile Options PersonKind Picture Policy Position Progress Pushed
     Reading Reason Recipe Reject Repaired Replay Resolution Resolver Result Retract RowFormat SESSION Sequence

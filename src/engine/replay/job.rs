@@ -136,7 +136,7 @@ impl Replay<'_> {
             Input::Stdin => None,
             Input::File(path) => Some(path),
         };
-        Ok(inputs::expand(&self.logs)?.into_iter().filter_map(path).collect())
+        Ok(inputs::expand(&self.logs)?.inputs.into_iter().filter_map(path).collect())
     }
 }
 

@@ -24,7 +24,7 @@ use crate::engine::source;
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::error::IngestError;
-use crate::ingest::inputs::{self, Input};
+use crate::ingest::inputs::{self, Expanded, Input};
 use crate::ingest::pipeline::{self, Step, Steps};
 use crate::ingest::progress::Progress;
 use crate::ingest::reader::{self, Again, Resumed, SourceReader};
@@ -47,7 +47,7 @@ enum Skipped {
 /// An error ends the loop; what is being decoded by then ends by itself, and is waited for.
 pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Result<Summary, Error> {
     let start = Instant::now();
-    let inputs = inputs::expand(&replay.logs)?;
+    let Expanded { inputs, broken } = inputs::expand(&replay.logs)?;
     let readers = std::mem::take(&mut replay.readers);
     source::check_names(readers.iter().map(|reader| &*reader.name))?;
     let file_bytes = inputs.iter().map(Input::file_bytes).chain(readers.iter().map(|_| None)).sum();
@@ -85,6 +85,7 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
     let Gathering { mut summary, sources, .. } = gathering;
     summary.sources = sources.counts;
     (summary.other_fields, summary.edited) = (sources.other_fields, sources.edited);
+    summary.tally.broken_links = broken;
     summary.failed = sources.failed.into_iter().map(Error::from).collect();
     summary.totals = pool.install(|| resolver.view().totals())?;
     summary.seconds = start.elapsed().as_secs_f64();

@@ -11,6 +11,8 @@ mod scan;
 #[cfg(test)]
 mod fields_tests;
 #[cfg(test)]
+mod moments_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::ingest::chunk::Chunk;

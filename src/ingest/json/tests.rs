@@ -14,10 +14,10 @@ use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::fields::Fields;
 use crate::ingest::format::Decoded;
+use crate::ingest::json::moments_tests::expected_time;
 use crate::ingest::json::scan::MAX_DEPTH;
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::looks::LooksLike;
-use crate::ingest::moment;
 use crate::ingest::reject::Reason;
 use crate::model::event::EventId;
 use crate::model::limits::{MAX_IDENTITIES_PER_EVENT, MAX_KEYS_MET, MAX_LINE_BYTES, MAX_REJECT_BYTES};
@@ -406,21 +406,7 @@ fn expected(json: &Json, line: &str) -> Outcome {
     if half_is_needed(json) {
         return Outcome::Reject(Reason::Malformed);
     }
-    let field = |name: &str| json.get(name).filter(|value| !value.is_null());
-    let time = field("timestamp").or(field("time")).and_then(|value| match value {
-        Json::String(text) => Time::parse(text).or_else(|| moment::number(text, None)),
-        value => {
-            let number = value.as_i64()?;
-            let micros = match number.unsigned_abs() {
-                ..100_000_000_000 => number.checked_mul(1_000_000)?,
-                100_000_000_000..100_000_000_000_000 => number.checked_mul(1_000)?,
-                100_000_000_000_000..100_000_000_000_000_000 => number,
-                _ => number.div_euclid(1_000),
-            };
-            Time::in_calendar(micros)
-        }
-    });
-    let Some(time) = time else { return Outcome::Reject(Reason::NoTimestamp) };
+    let Some(time) = expected_time(json) else { return Outcome::Reject(Reason::NoTimestamp) };
     if !(0..=4_102_444_800_000_000).contains(&time.as_micros()) {
         return Outcome::Reject(Reason::OutOfRange);
     }
