@@ -89,7 +89,7 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
 fn sources<'a>(replay: &ReplayArgs) -> Replay<'a> {
     match &replay.source {
         None => Replay::of(&replay.logs),
-        Some(name) => Replay::of(replay.logs.iter().filter(|log| *log != STDIN)).reader(name, io::stdin()),
+        Some(name) => Replay::of(replay.logs.iter().filter(|log| *log != STDIN)).stdin(name),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::ingest::error::IngestError;
 use crate::ingest::fields::Fields;
 use crate::ingest::inputs::{Expanded, Input, expand};
 use crate::ingest::junk::JunkCounts;
+use crate::ingest::patient::Stop;
 use crate::ingest::pipeline::{self, PipelineError, Step};
 use crate::ingest::progress::Progress;
 use crate::ingest::reader::{self, SourceReader};
@@ -151,7 +152,7 @@ impl<'a> Attribute<'a> {
         }
         let pool = pipeline::pool(None)?;
         let rows_of = |chunk: &Chunk, spare: Option<AttributedChunk>| work.chunk(chunk, spare.unwrap_or_default());
-        pipeline::run(&pool, sources(inputs), self.stop, rows_of, |steps| {
+        pipeline::run(&pool, sources(inputs, self.stop), self.stop, rows_of, |steps| {
             while let Some(step) = steps.take()? {
                 match step {
                     Step::Start(_) | Step::End { error: None, .. } => {}
@@ -180,8 +181,11 @@ impl fmt::Debug for Attribute<'_> {
 }
 
 /// The sources, each opened when its turn comes. They are read from the start, whatever the store has seen of them.
-fn sources(inputs: Vec<Input>) -> impl ExactSizeIterator<Item = Result<SourceReader<'static>, IngestError>> + Send {
-    inputs.into_iter().map(|input| reader::open(&input))
+fn sources<'s>(
+    inputs: Vec<Input>,
+    stop: Stop<'s>,
+) -> impl ExactSizeIterator<Item = Result<SourceReader<'s>, IngestError>> + Send {
+    inputs.into_iter().map(move |input| reader::open(&input, stop))
 }
 
 impl Exported {

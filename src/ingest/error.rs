@@ -62,7 +62,8 @@ pub enum IngestError {
 }
 
 impl IngestError {
-    pub(super) fn io(name: impl Into<String>, error: io::Error) -> Self {
+    /// What the system said of a source.
+    pub fn io(name: impl Into<String>, error: io::Error) -> Self {
         Self::Io { name: name.into(), error }
     }
 }

@@ -19,6 +19,7 @@ mod json;
 pub mod junk;
 pub mod looks;
 mod moment;
+pub mod patient;
 pub mod pipeline;
 pub mod position;
 pub mod progress;

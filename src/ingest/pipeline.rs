@@ -249,7 +249,7 @@ impl<T, S> ReadAhead<'_, T, S> {
                     self.tell(Waiting::Chunk(hand_out(chunk, self.spares.try_recv().ok(), self.give_buffer.clone())))?;
                     buffer = self.buffers.recv().map_err(|_| Gone)?;
                 }
-                Ok(None) => break (true, None),
+                Ok(None) => break (!source.stopped(), None),
                 Err(error) => break (true, Some(error)),
             }
         };

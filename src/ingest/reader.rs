@@ -1,6 +1,6 @@
 //! A source, cut into chunks of whole lines.
 
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::ingest::chunk::{CHUNK_BYTES, Chunk, FormatName};
 use crate::ingest::error::IngestError;
 use crate::ingest::inputs::Input;
+use crate::ingest::patient::{self, Stop, was_stopped};
 use crate::ingest::position::{Known, compare, look};
 use crate::model::limits::{MAX_LINE_BYTES, MAX_REJECT_BYTES};
 use crate::model::source::{FieldsHash, FileState, Position};
@@ -49,6 +50,8 @@ pub struct SourceReader<'r> {
     /// What stopped the stream, to be told when all before was delivered.
     failure: Option<io::Error>,
     ended: bool,
+    /// Whether it ended since reading it was stopped.
+    stopped: bool,
 }
 
 /// A source as it was opened: which, and from where on it is read.
@@ -121,12 +124,12 @@ impl Compression {
     }
 }
 
-/// Opens `input`, to be read from its start.
+/// Opens `input`, to be read from its start. `stop` ends a read that waits.
 ///
 /// # Errors
 /// When it cannot be opened.
-pub fn open(input: &Input) -> Result<SourceReader<'static>, IngestError> {
-    match OpenedInput::by(input)? {
+pub fn open<'s>(input: &Input, stop: Stop<'s>) -> Result<SourceReader<'s>, IngestError> {
+    match OpenedInput::by(input, stop)? {
         OpenedInput::Stream(reader) => Ok(reader),
         OpenedInput::File(mut file, metadata) => {
             let start = file_start(&input.name(), &mut file, &metadata)?;
@@ -152,24 +155,24 @@ impl Again {
 }
 
 /// A source that was read before.
-pub enum Resumed {
+pub enum Resumed<'s> {
     /// There is something to read.
-    Reader(SourceReader<'static>),
+    Reader(SourceReader<'s>),
     /// Everything in it was consumed.
     NothingNew,
     /// It was read by other fields, and delivered events: by these it would deliver them a second time, as others.
     OtherFields,
 }
 
-/// Opens `input` where `known` says that it was left.
+/// Opens `input` where `known` says that it was left. `stop` ends a read that waits.
 ///
 /// A file that has grown goes on from there. One with other content under the name, or of which no line was an event by
 /// other fields, is read from its start, and what has no position (a pipe, standard input) always is.
 ///
 /// # Errors
 /// When it cannot be opened, or breaks off before the place where it was left.
-pub fn resume(input: &Input, known: &Position, again: Again) -> Result<Resumed, IngestError> {
-    let (mut file, metadata) = match OpenedInput::by(input)? {
+pub fn resume<'s>(input: &Input, known: &Position, again: Again, stop: Stop<'s>) -> Result<Resumed<'s>, IngestError> {
+    let (mut file, metadata) = match OpenedInput::by(input, stop)? {
         OpenedInput::Stream(reader) => return Ok(Resumed::Reader(reader)),
         OpenedInput::File(file, metadata) => (file, metadata),
     };
@@ -193,25 +196,25 @@ fn file_start(name: &str, file: &mut File, metadata: &Metadata) -> Result<Source
 }
 
 /// What an input is.
-enum OpenedInput {
-    Stream(SourceReader<'static>),
+enum OpenedInput<'s> {
+    Stream(SourceReader<'s>),
     File(File, Metadata),
 }
 
-impl OpenedInput {
-    fn by(input: &Input) -> Result<Self, IngestError> {
+impl<'s> OpenedInput<'s> {
+    fn by(input: &Input, stop: Stop<'s>) -> Result<Self, IngestError> {
         let name = input.name();
         let fail = |error| IngestError::io(&*name, error);
-        let Input::File(path) = input else {
-            return SourceReader::stream(name, io::stdin()).map(Self::Stream);
+        let stream = match input {
+            Input::Stdin => patient::stdin(stop),
+            Input::File(path) if fs::metadata(path).map_err(fail)?.is_file() => {
+                let file = File::open(path).map_err(fail)?;
+                let metadata = file.metadata().map_err(fail)?;
+                return Ok(Self::File(file, metadata));
+            }
+            Input::File(path) => patient::open(path, stop),
         };
-        let file = File::open(path).map_err(fail)?;
-        let metadata = file.metadata().map_err(fail)?;
-        if metadata.is_file() {
-            Ok(Self::File(file, metadata))
-        } else {
-            SourceReader::stream(name, file).map(Self::Stream)
-        }
+        SourceReader::stream(&*name, stream.map_err(fail)?).map(Self::Stream)
     }
 }
 
@@ -245,9 +248,14 @@ impl<'r> SourceReader<'r> {
     fn streaming(start: SourceStart, mut stream: impl Read + Send + 'r) -> Result<Self, IngestError> {
         let fail = |error| IngestError::io(&*start.name, error);
         let mut first = Vec::new();
-        (&mut stream).take(MAGIC_BYTES).read_to_end(&mut first).map_err(fail)?;
+        let stopped = match (&mut stream).take(MAGIC_BYTES).read_to_end(&mut first) {
+            Ok(_) => None,
+            Err(error) if was_stopped(&error) => Some(error),
+            Err(error) => return Err(fail(error)),
+        };
         let compression = Compression::of(&first);
-        Self::new(start, compression, io::Cursor::new(first).chain(stream))
+        let this = Self::new(start, compression, io::Cursor::new(first).chain(stream))?;
+        Ok(Self { failure: stopped, ..this })
     }
 
     /// Reads what the file held when it was looked at: its position speaks of that much.
@@ -275,7 +283,8 @@ impl<'r> SourceReader<'r> {
         let raw = Arc::default();
         let stream = decompressed(&start.name, compression, inner, &raw)?;
         let offset = start.bytes;
-        Ok(Self { start, compression, stream, raw, read: 0, offset, carry: Vec::new(), failure: None, ended: false })
+        let (carry, failure) = (Vec::new(), None);
+        Ok(Self { start, compression, stream, raw, read: 0, offset, carry, failure, ended: false, stopped: false })
     }
 
     /// The next lines, in the room of `buffer`, which is left as it is where there are none: `None` at the end.
@@ -312,6 +321,10 @@ impl<'r> SourceReader<'r> {
         self.ended = true;
         match self.failure.take() {
             // What is left is the start of a line that nobody will see the end of.
+            Some(error) if was_stopped(&error) => {
+                self.stopped = true;
+                Ok(None)
+            }
             Some(error) => Err(self.error(error)),
             None if buffer.is_empty() => Ok(None),
             None => {
@@ -373,6 +386,11 @@ impl<'r> SourceReader<'r> {
             Compression::Zstd if error.to_string() == WINDOW_TOO_LARGE => IngestError::Window { name, bytes },
             Compression::Zstd => IngestError::Damaged { name, format: "zstd", bytes, error },
         }
+    }
+
+    /// Whether it ended since reading it was stopped; whole lines before that were delivered.
+    pub fn stopped(&self) -> bool {
+        self.stopped
     }
 
     /// What it is, and where reading began.

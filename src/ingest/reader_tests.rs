@@ -24,8 +24,8 @@ fn file(content: &[u8]) -> (tempfile::TempDir, PathBuf) {
 fn reader(path: &Path, known: Option<&Position>) -> Option<SourceReader<'static>> {
     let input = Input::File(path.to_path_buf());
     match known {
-        None => Some(open(&input).unwrap()),
-        Some(known) => match resume(&input, known, Again { fields: FieldsHash(1), force: false }).unwrap() {
+        None => Some(open(&input, None).unwrap()),
+        Some(known) => match resume(&input, known, Again { fields: FieldsHash(1), force: false }, None).unwrap() {
             Resumed::Reader(reader) => Some(reader),
             Resumed::NothingNew => None,
             Resumed::OtherFields => panic!("they are the same"),
@@ -240,6 +240,7 @@ fn a_position_holds_for_the_fields_it_was_read_by() {
         &Input::File(path.clone()),
         known,
         Again { fields: FieldsHash(fields), force },
+        None,
     )
     .unwrap()
     {

@@ -21,6 +21,7 @@ mod following; // the change feed, followed from another thread while commits go
 mod formats; // what a log may look like, and what is said of one that is not read
 mod harness; // the one place that knows how the engine is called
 mod history; // random logs in which everything collides
+mod idle; // runs that wait for something to read, and are stopped
 mod journeys; // journeys as people make them, worked out by hand
 mod laws; // any order, files, batches, threads, repeats, restarts: one result, the oracle's
 mod laws_history; // the change feed, what is undone, what was known once

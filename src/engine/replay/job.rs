@@ -39,7 +39,13 @@ pub struct Replay<'a> {
 /// A stream, and the name that it is known by.
 pub(super) struct NamedReader<'a> {
     pub name: String,
-    pub stream: Box<dyn Read + Send + 'a>,
+    pub stream: Stream<'a>,
+}
+
+/// What is read.
+pub(super) enum Stream<'a> {
+    Reader(Box<dyn Read + Send + 'a>),
+    Stdin,
 }
 
 impl<'a> Replay<'a> {
@@ -78,7 +84,14 @@ impl<'a> Replay<'a> {
     ///
     /// Standard input without a name is the log `-`, which has no position.
     pub fn reader(mut self, name: impl Into<String>, stream: impl Read + Send + 'a) -> Self {
-        self.readers.push(NamedReader { name: name.into(), stream: Box::new(stream) });
+        self.readers.push(NamedReader { name: name.into(), stream: Stream::Reader(Box::new(stream)) });
+        self
+    }
+
+    /// Replays standard input, too, after the logs, as the source `name`: as [`reader`](Self::reader) does, but
+    /// [`stop`](Self::stop) ends a read that waits.
+    pub fn stdin(mut self, name: impl Into<String>) -> Self {
+        self.readers.push(NamedReader { name: name.into(), stream: Stream::Stdin });
         self
     }
 
@@ -113,7 +126,8 @@ impl<'a> Replay<'a> {
         self
     }
 
-    /// Another thread sets `stop` to end the replay; what was read by then is committed.
+    /// Another thread sets `stop` to end the replay; what was read by then is committed. A read that waits (of standard input, a pipe, a
+    /// device) ends within a moment on Unix; one of a [reader](Self::reader) is waited for.
     pub fn stop(mut self, stop: &'a AtomicBool) -> Self {
         self.stop = Some(stop);
         self

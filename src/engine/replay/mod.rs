@@ -16,7 +16,7 @@ use std::time::Instant;
 use crate::engine::batch::decoded::DecodedChunk;
 use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
-use crate::engine::replay::job::{NamedReader, Replay};
+use crate::engine::replay::job::{NamedReader, Replay, Stream};
 use crate::engine::replay::progress::Sources;
 use crate::engine::replay::rejects::Rejects;
 use crate::engine::replay::summary::Summary;
@@ -25,6 +25,7 @@ use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::error::IngestError;
 use crate::ingest::inputs::{self, Expanded, Input};
+use crate::ingest::patient::{self, Stop};
 use crate::ingest::pipeline::{self, Step, Steps};
 use crate::ingest::progress::Progress;
 use crate::ingest::reader::{self, Again, Resumed, SourceReader};
@@ -62,7 +63,7 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
         decoded.decode(&decoder, chunk, wanted);
         decoded
     };
-    let sources = sources(inputs, readers, positions(resolver), again);
+    let sources = sources(inputs, readers, positions(resolver), again, replay.stop);
     pipeline::run(&pool, sources, replay.stop, decode, |steps| -> Result<(), Error> {
         // 1. Other threads read and decode, also while a batch is committed here.
         while let Some(step) = steps.take()? {
@@ -111,23 +112,35 @@ fn sources<'a>(
     readers: Vec<NamedReader<'a>>,
     positions: HashMap<String, Position>,
     again: Again,
+    stop: Stop<'a>,
 ) -> impl ExactSizeIterator<Item = Result<SourceReader<'a>, Skipped>> + Send {
     let inputs = inputs.into_iter().map(Unopened::Input);
     let all: Vec<Unopened<'a>> = inputs.chain(readers.into_iter().map(Unopened::Reader)).collect();
     all.into_iter().map(move |source| match source {
-        Unopened::Input(input) => open(&input, &positions, again),
+        Unopened::Input(input) => open(&input, &positions, again, stop),
         Unopened::Reader(NamedReader { name, stream }) => {
             let known = positions.get(&name).filter(|known| again.goes_on(known));
+            let stream = match stream {
+                Stream::Reader(reader) => reader,
+                Stream::Stdin => {
+                    patient::stdin(stop).map_err(|error| Skipped::Failed(IngestError::io(&*name, error)))?
+                }
+            };
             SourceReader::named(name, known, stream).map_err(Skipped::Failed)
         }
     })
 }
 
-fn open(input: &Input, positions: &HashMap<String, Position>, again: Again) -> Result<SourceReader<'static>, Skipped> {
+fn open<'s>(
+    input: &Input,
+    positions: &HashMap<String, Position>,
+    again: Again,
+    stop: Stop<'s>,
+) -> Result<SourceReader<'s>, Skipped> {
     let name = input.name();
-    let Some(position) = positions.get(&name) else { return reader::open(input).map_err(Skipped::Failed) };
+    let Some(position) = positions.get(&name) else { return reader::open(input, stop).map_err(Skipped::Failed) };
     let bytes = || input.file_bytes().unwrap_or(0);
-    match reader::resume(input, position, again).map_err(Skipped::Failed)? {
+    match reader::resume(input, position, again, stop).map_err(Skipped::Failed)? {
         Resumed::Reader(reader) => Ok(reader),
         Resumed::NothingNew => Err(Skipped::NothingNew(bytes())),
         Resumed::OtherFields => Err(Skipped::OtherFields(name, bytes())),

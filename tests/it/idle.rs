@@ -1,0 +1,124 @@
+//! A run that waits for something to read (an idle pipe, one without a writer) ends by Ctrl-C or a request to terminate, at a commit.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::cli_history::{object, ok, text};
+use crate::harness::{Packing, append};
+
+/// Bytes that a pipe holds: what was written beyond them was read.
+const PIPE_BYTES: usize = 64 << 10;
+
+/// Lines of an event each, four times as many as a pipe holds, and half a line.
+fn lines() -> (String, usize) {
+    let line = |number: usize| {
+        format!(r#"{{"timestamp":{},"user":{{"identities":{{"sessionId":"session {number:06}"}}}}}}"#, number + 1)
+            + "\n"
+    };
+    let count = 4 * PIPE_BYTES / line(0).len();
+    ((0..count).map(line).collect::<String>() + r#"{"timestamp":1,"user":{"iden"#, count)
+}
+
+fn spawned(folder: &Path, arguments: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backstitch"));
+    command.args(arguments).current_dir(folder).env_clear();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
+}
+
+/// Waits until a process listens to a signal of its own accord: before, the signal would end it at once.
+fn listens(child: &mut Child) {
+    loop {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask").trim();
+        // The bit of SIGTERM, which is set after that of SIGINT.
+        if u64::from_str_radix(caught, 16).expect("a mask") & 1 << 14 != 0 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Sends a signal; how the process ended, and what it told. One that goes on waiting would hang the test here.
+fn ended_by(child: Child, signal: &str) -> (Option<i32>, String, String) {
+    // So that what is in the pipe is read before.
+    std::thread::sleep(Duration::from_millis(300));
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
+    assert!(sent.success());
+    let mut child = child;
+    // Its end of the pipe stays open: the run must not end for want of a writer.
+    let open = child.stdin.take();
+    let output = child.wait_with_output().expect("it ends");
+    drop(open);
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn an_idle_standard_input_does_not_keep_a_run() {
+    let (log, count) = lines();
+    let sure = count * 3 / 4 - 1;
+    for (number, (arguments, packed)) in [
+        (&["replay", "-", "--json"][..], false),
+        (&["replay", "-", "--json", "--source", "feed"], false),
+        (&["replay", "-", "--json"], true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        let bytes = match packed {
+            false => log.clone().into_bytes(),
+            true => {
+                // Two members: what the second breaks off in is not needed to read the first.
+                append(&folder.join("whole.gz"), &log, Packing::Gzip);
+                fs::read(folder.join("whole.gz")).expect("there")
+            }
+        };
+        let mut child = spawned(folder, arguments);
+        listens(&mut child);
+        child.stdin.as_mut().expect("a pipe").write_all(&bytes).expect("it reads");
+        let (code, told, reason) = ended_by(child, if number % 2 == 0 { "-INT" } else { "-TERM" });
+        assert_eq!(code, Some(1), "{arguments:?}: {reason}");
+        assert!(reason.contains("stopped at a commit"), "{arguments:?}: {reason}");
+        let told = object(&told);
+        let accepted = told["events"]["accepted"].as_u64().expect("a number") as usize;
+        assert!((sure..=count).contains(&accepted), "{arguments:?}: {accepted} of {count} are committed");
+        assert_eq!((&told["events"]["rejected"], &told["stopped"]), (&0.into(), &true.into()), "{arguments:?}");
+        assert_eq!(object(&ok(folder, "stats --json"))["events"], accepted, "{arguments:?}");
+        assert_eq!(told["failed"], serde_json::json!([]), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_pipe_without_a_writer_does_not_keep_a_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let made = Command::new("mkfifo").arg(folder.join("pipe")).status().expect("mkfifo is there");
+    assert!(made.success());
+    fs::write(folder.join("log"), lines().0).expect("written");
+    ok(folder, "replay log --quiet");
+    for arguments in [&["replay", "pipe"][..], &["replay", "log", "pipe", "--force"], &["attribute", "pipe", "--quiet"]]
+    {
+        for writes in [false, true] {
+            let mut child = spawned(folder, arguments);
+            listens(&mut child);
+            // Who opens it to read and write waits for nobody.
+            let mut pipe =
+                writes.then(|| OpenOptions::new().read(true).write(true).open(folder.join("pipe")).expect("a pipe"));
+            if let Some(pipe) = &mut pipe {
+                pipe.write_all(b"{\"timestamp\":1").expect("it holds that");
+            }
+            let (code, _, reason) = ended_by(child, "-INT");
+            assert_eq!(code, Some(1), "{arguments:?} {writes}: {reason}");
+            assert!(reason.contains("stopped"), "{arguments:?} {writes}: {reason}");
+        }
+    }
+    // Nothing is different where a writer comes.
+    let child = spawned(folder, &["replay", "pipe", "--json", "--store", "other.store"]);
+    fs::write(folder.join("pipe"), lines().0 + "\n").expect("somebody reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(object(&text(&output.stdout))["events"]["accepted"], lines().1);
+}
