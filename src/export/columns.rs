@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use csv::{StringRecord, Writer};
+use csv::Writer;
+use csv_core::ReadRecordResult;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -96,19 +97,45 @@ impl Cells {
         // Writing to memory does not fail.
         let _ = csv.write_record(columns.iter().map(|cell| self.written(cell).into_owned()));
     }
+}
 
-    /// The session of a row of sessions, or why it is none.
-    pub fn session_of(self, row: &[u8]) -> Result<String, String> {
-        let mut record = StringRecord::new();
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).buffer_capacity(row.len()).from_reader(row);
-        reader.read_record(&mut record).map_err(|error| error.to_string())?;
-        let (columns, expected) = (record.len(), SessionRow::NAMES.len());
-        if columns != expected {
-            return Err(format!("it has {columns} columns instead of {expected}"));
+/// Reads rows of sessions, each alone.
+pub(super) struct RowParser {
+    core: csv_core::Reader,
+    /// What the cells of the row at hand hold, one after the other.
+    text: Vec<u8>,
+}
+
+/// Columns that a row of sessions has.
+const COLUMNS: usize = SessionRow::NAMES.len();
+
+impl RowParser {
+    pub fn new() -> Self {
+        Self { core: csv_core::Reader::new(), text: Vec::new() }
+    }
+
+    /// The session of a row, which ends in a line end; or why it is no row.
+    pub fn session_of(&mut self, cells: Cells, row: &[u8]) -> Result<String, String> {
+        self.core.reset();
+        // The text of the cells is no longer than what they are written as.
+        self.text.resize(row.len(), 0);
+        let mut ends = [0; COLUMNS + 1];
+        let (read, _, _, columns) = self.core.read_record(row, &mut self.text, &mut ends);
+        match read {
+            ReadRecordResult::Record if columns == COLUMNS => {}
+            ReadRecordResult::Record => return Err(format!("it has {columns} columns instead of {COLUMNS}")),
+            ReadRecordResult::OutputEndsFull => return Err(format!("it has more than {COLUMNS} columns")),
+            ReadRecordResult::InputEmpty | ReadRecordResult::OutputFull | ReadRecordResult::End => {
+                return Err("its quotes do not match".to_owned());
+            }
         }
-        match (record.get(0), record.get(3).map(str::parse::<u64>)) {
-            (Some(session), Some(Ok(_))) => Ok(self.read(session).to_owned()),
-            _ => Err("events is not a number".to_owned()),
+        let cell = |column: usize| {
+            let begin = if column == 0 { 0 } else { ends[column - 1] };
+            std::str::from_utf8(&self.text[begin..ends[column]]).map_err(|error| error.to_string())
+        };
+        match cell(3)?.parse::<u64>() {
+            Ok(_) => Ok(cells.read(cell(0)?).to_owned()),
+            Err(_) => Err("events is not a number".to_owned()),
         }
     }
 }

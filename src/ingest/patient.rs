@@ -1,6 +1,6 @@
 //! Reading what keeps one waiting (a terminal, a pipe whose writer is idle or not there yet), in a way that can be stopped.
 //!
-//! Signals interrupt no read: a wait goes on until there is something to read. So it is a wait of [`LOOK_EVERY`] at a time, and the
+//! Signals interrupt no read: a wait goes on until there is something to read. So it is a wait of a tenth of a second at a time, and the
 //! flag that stops a replay is looked at in between. Elsewhere than on Unix a read waits as long as it takes.
 
 use std::error::Error;

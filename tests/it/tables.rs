@@ -205,6 +205,12 @@ fn what_something_else_wrote_is_refused_with_its_line() {
         ("t.csv", String::new(), ":1: the columns are not"),
         ("t.csv", csv.replace(",anonymous,", ","), ":2: not a row of sessions: it has 7 columns instead of 8"),
         ("t.csv", csv.replacen(",2,anna", ",two,anna", 1), ":3: not a row of sessions: events is not a number"),
+        ("t.csv", csv.replacen(",2,anna", ",2,anna,more", 1), ":3: not a row of sessions: it has 9 columns"),
+        (
+            "t.csv",
+            csv.replacen(",2,anna", ",2,anna,and,more", 1),
+            ":3: not a row of sessions: it has more than 8 columns",
+        ),
         ("t.csv", csv.clone() + "\"open", ":7: the table breaks off in this row"),
         ("t.csv", csv.clone() + &"x".repeat(1 << 18), ":7: the row has no end"),
         ("t.csv", tail(&csv).concat(), ":1: the columns are not"),

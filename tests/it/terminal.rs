@@ -101,7 +101,8 @@ fn nothing_steers_a_terminal() {
 fn a_spreadsheet_takes_no_cell_for_a_formula() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
-    let values = ["=1+1", "+49", "-1", "@SUM(A1)", "'=quoted", "it's", "=\"a,b\"", "plain"];
+    let values =
+        ["=1+1", "+49", "-1", "@SUM(A1)", "'=quoted", "it's", "=\"a,b\"", "two\nlines", "a\r\n\"=b\"", "plain"];
     let line = |(at, value): (usize, &&str)| {
         let identities = serde_json::json!({"sessionId": value, "ecommerceId": format!("={at}")});
         serde_json::json!({"timestamp": at + 1, "id": format!("-{at}"), "user": {"identities": identities}}).to_string()
@@ -136,8 +137,13 @@ fn a_spreadsheet_takes_no_cell_for_a_formula() {
     }
     // A table that was made so is moved on so.
     ok(folder, "changes --apply t.csv --csv-safe --quiet");
-    fs::write(folder.join("more.ndjson"), line((9, &"=1+1")) + &line((10, &"=0"))).expect("written");
+    ok(folder, "changes --apply exact.csv --csv --quiet");
+    fs::write(folder.join("more.ndjson"), line((99, &"=1+1")) + &line((100, &"=0"))).expect("written");
     ok(folder, "replay more.ndjson --quiet");
-    assert_eq!(ok(folder, "changes --apply t.csv"), "t.csv: 1 row changed, 1 added, 0 removed; it is at change 10\n");
-    assert_eq!(fs::read_to_string(folder.join("t.csv")).expect("there"), ok(folder, "sessions --csv-safe"));
+    assert_eq!(ok(folder, "changes --apply t.csv"), "t.csv: 1 row changed, 1 added, 0 removed; it is at change 12\n");
+    ok(folder, "changes --apply exact.csv --quiet");
+    for (table, flag) in [("t.csv", "--csv-safe"), ("exact.csv", "--csv")] {
+        let kept = fs::read_to_string(folder.join(table)).expect("there");
+        assert_eq!(kept, ok(folder, &format!("sessions {flag}")), "{flag}");
+    }
 }

@@ -6,7 +6,7 @@ use std::io::{BufRead, Read};
 use serde::Deserialize;
 
 #[cfg(feature = "csv")]
-use crate::export::columns::Cells;
+use crate::export::columns::{Cells, RowParser};
 use crate::export::rows::RowFormat;
 use crate::export::table::error::TableError;
 
@@ -33,6 +33,8 @@ pub(super) struct OldRows<R> {
     line: u64,
     written: Vec<u8>,
     session: Option<String>,
+    #[cfg(feature = "csv")]
+    parser: RowParser,
 }
 
 /// The columns of a row, each of its kind.
@@ -63,7 +65,17 @@ impl<R: BufRead> OldRows<R> {
     /// # Errors
     /// When it has others.
     pub fn new(from: R, table: String, format: RowFormat) -> Result<Self, TableError> {
-        let mut this = Self { from, table, format, lines: 0, line: 1, written: Vec::new(), session: None };
+        let mut this = Self {
+            from,
+            table,
+            format,
+            lines: 0,
+            line: 1,
+            written: Vec::new(),
+            session: None,
+            #[cfg(feature = "csv")]
+            parser: RowParser::new(),
+        };
         let names = format.session_names();
         if !names.is_empty() {
             this.read_record()?;
@@ -111,16 +123,16 @@ impl<R: BufRead> OldRows<R> {
         }
     }
 
-    fn session(&self) -> Result<String, String> {
+    fn session(&mut self) -> Result<String, String> {
         match self.format {
             RowFormat::Ndjson => {
                 let columns: Columns<'_> = serde_json::from_slice(&self.written).map_err(|error| error.to_string())?;
                 Ok(columns.session.into_owned())
             }
             #[cfg(feature = "csv")]
-            RowFormat::Csv => Cells::Exact.session_of(&self.written),
+            RowFormat::Csv => self.parser.session_of(Cells::Exact, &self.written),
             #[cfg(feature = "csv")]
-            RowFormat::CsvSafe => Cells::Safe.session_of(&self.written),
+            RowFormat::CsvSafe => self.parser.session_of(Cells::Safe, &self.written),
         }
     }
 
