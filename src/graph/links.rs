@@ -8,6 +8,7 @@ use hashbrown::hash_table::Entry;
 use crate::graph::table::rebuilt;
 use crate::model::identity::IdentityId;
 use crate::model::link::{Link, Witness};
+use crate::model::seed;
 use crate::model::time::Time;
 
 /// A link of one [`Links`]: its place there. Dense, in the order of first meeting, hence never part of an answer.
@@ -140,13 +141,8 @@ fn same(link: &Link, lower: IdentityId, higher: IdentityId) -> bool {
     (link.lower, link.higher) == (lower, higher)
 }
 
-/// The two halves of a 128-bit product, folded: hashbrown wants both the highest and the lowest bits to be good.
 fn hash(lower: IdentityId, higher: IdentityId) -> u64 {
-    /// An odd number without a pattern: the golden ratio.
-    const MIX: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
-    let pair = u64::from(lower.0) << 32 | u64::from(higher.0);
-    let product = (u128::from(pair) + 1).wrapping_mul(MIX);
-    (product as u64) ^ (product >> 64) as u64
+    seed::hash_number(u64::from(lower.0) << 32 | u64::from(higher.0))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What are the words? Identities and their levels, events, links, people, policies, times, limits.
 //!
-//! Floor 0: imports nothing of this crate. No I/O, no clock, no randomness.
+//! Floor 0: imports nothing of this crate. No I/O, no clock, no randomness but the seed of hash tables, on which no answer
+//! depends.
 
 pub mod activity;
 pub mod digest;
@@ -13,6 +14,7 @@ pub mod link;
 pub mod namespace;
 pub mod person;
 pub mod policy;
+pub mod seed;
 pub mod settings;
 pub mod source;
 pub mod time;

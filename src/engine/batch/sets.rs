@@ -1,9 +1,9 @@
 //! Interned sets of identities: what an event carries besides its anchor.
 
 use hashbrown::HashTable;
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::identity::IdentityId;
+use crate::model::seed;
 
 /// A set of one [`CompanionSets`]; the empty one is [`SetId::EMPTY`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,10 +70,10 @@ fn members<'a>(ends: &[u32], all: &'a [IdentityId], set: u32) -> &'a [IdentityId
 
 fn hash(set: &[IdentityId]) -> u64 {
     match set {
-        [one] => xxh3_64(&one.0.to_le_bytes()),
+        [one] => seed::hash_number(u64::from(one.0)),
         more => {
             let bytes: smallvec::SmallVec<[u8; 64]> = more.iter().flat_map(|id| id.0.to_le_bytes()).collect();
-            xxh3_64(&bytes)
+            seed::hash(&bytes)
         }
     }
 }

@@ -1,0 +1,68 @@
+//! The seed of every hash table whose keys come from outside.
+//!
+//! The author of a log chooses its identities, and the ids that they get by their order. Under a hash that is known beforehand
+//! they could be chosen to collide, and a table of n such keys costs n² steps to fill, at every opening. So tables hash with a seed
+//! that no one outside the process knows. No answer depends on it: what is listed is listed in the order of ids or values.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
+
+use xxhash_rust::xxh3::xxh3_64_with_secret;
+
+/// Bytes of the secret: the shortest that XXH3 takes for keys of any length.
+const SECRET_BYTES: usize = 136;
+
+/// What is drawn at random, once a process.
+struct Seed {
+    secret: [u8; SECRET_BYTES],
+    number: u64,
+    /// Odd, so that no two numbers have one product.
+    factor: u128,
+}
+
+static SEED: LazyLock<Seed> = LazyLock::new(|| {
+    // The standard library draws its keys from the operating system; SipHash spreads them.
+    let state = RandomState::new();
+    let mut words = (0_u64..).map(|at| state.hash_one(at));
+    let mut word = || words.next().unwrap_or_default();
+    let mut secret = [0; SECRET_BYTES];
+    for bytes in secret.chunks_exact_mut(8) {
+        bytes.copy_from_slice(&word().to_le_bytes());
+    }
+    Seed { secret, number: word(), factor: (u128::from(word()) << 64 | u128::from(word())) | 1 }
+});
+
+/// The hash of some bytes; another one in every process.
+#[inline]
+pub fn hash(bytes: &[u8]) -> u64 {
+    xxh3_64_with_secret(bytes, &SEED.secret)
+}
+
+/// The hash of a number; another one in every process. The two halves of a 128-bit product, folded: hashbrown relies on both
+/// the highest and the lowest bits.
+#[inline]
+pub fn hash_number(number: u64) -> u64 {
+    let seed = &*SEED;
+    let product = u128::from(number ^ seed.number).wrapping_mul(seed.factor);
+    (product as u64) ^ (product >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys that differ in a few bits are spread over the low bits of a hash, and over the high ones.
+    #[test]
+    fn keys_are_spread() {
+        const KEYS: u64 = 1 << 16;
+        for bits in [0, 32, 48] {
+            let of = |hash: u64| (hash >> bits) as u16;
+            let numbers: std::collections::HashSet<u16> = (0..KEYS).map(|at| of(hash_number(at << 20))).collect();
+            let bytes: std::collections::HashSet<u16> = (0..KEYS).map(|at| of(hash(&at.to_be_bytes()))).collect();
+            // Of as many places as keys, 63 % are met by chance.
+            for met in [numbers.len(), bytes.len()] {
+                assert!((35_000..=KEYS as usize).contains(&met), "{met} places from bit {bits}");
+            }
+        }
+    }
+}
