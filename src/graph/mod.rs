@@ -5,7 +5,8 @@
 //! the key, once every customer is tied to a virtual root below all links; from this follow the short cuts of
 //! [`Graph::apply`], and that parts of a history can be reduced apart ([`links::Links`]).
 //!
-//! The links are the truth and the forest a cache over them. Floor 1: imports `model` alone; no I/O, no clock, no randomness.
+//! The links are the truth and the forest a cache over them. Floor 1: imports `model` alone; no I/O, no clock, no randomness but
+//! the seed of its tables, on which no answer depends.
 
 mod applied;
 mod apply;

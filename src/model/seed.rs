@@ -20,36 +20,60 @@ struct Seed {
     factor: u128,
 }
 
-static SEED: LazyLock<Seed> = LazyLock::new(|| {
-    // The standard library draws its keys from the operating system; SipHash spreads them.
-    let state = RandomState::new();
-    let mut words = (0_u64..).map(|at| state.hash_one(at));
-    let mut word = || words.next().unwrap_or_default();
-    let mut secret = [0; SECRET_BYTES];
-    for bytes in secret.chunks_exact_mut(8) {
-        bytes.copy_from_slice(&word().to_le_bytes());
+static SEED: LazyLock<Seed> = LazyLock::new(Seed::drawn);
+
+impl Seed {
+    /// One that is drawn at random.
+    fn drawn() -> Self {
+        // The standard library draws its keys from the operating system; SipHash spreads them.
+        let state = RandomState::new();
+        let mut words = (0_u64..).map(|at| state.hash_one(at));
+        let mut word = || words.next().unwrap_or_default();
+        let mut secret = [0; SECRET_BYTES];
+        for bytes in secret.chunks_exact_mut(8) {
+            bytes.copy_from_slice(&word().to_le_bytes());
+        }
+        Self { secret, number: word(), factor: (u128::from(word()) << 64 | u128::from(word())) | 1 }
     }
-    Seed { secret, number: word(), factor: (u128::from(word()) << 64 | u128::from(word())) | 1 }
-});
+
+    #[inline]
+    fn hash(&self, bytes: &[u8]) -> u64 {
+        xxh3_64_with_secret(bytes, &self.secret)
+    }
+
+    /// The two halves of a 128-bit product, folded: hashbrown relies on both the highest and the lowest bits.
+    #[inline]
+    fn hash_number(&self, number: u64) -> u64 {
+        let product = u128::from(number ^ self.number).wrapping_mul(self.factor);
+        (product as u64) ^ (product >> 64) as u64
+    }
+}
 
 /// The hash of some bytes; another one in every process.
 #[inline]
 pub fn hash(bytes: &[u8]) -> u64 {
-    xxh3_64_with_secret(bytes, &SEED.secret)
+    SEED.hash(bytes)
 }
 
-/// The hash of a number; another one in every process. The two halves of a 128-bit product, folded: hashbrown relies on both
-/// the highest and the lowest bits.
+/// The hash of a number; another one in every process.
 #[inline]
 pub fn hash_number(number: u64) -> u64 {
-    let seed = &*SEED;
-    let product = u128::from(number ^ seed.number).wrapping_mul(seed.factor);
-    (product as u64) ^ (product >> 64) as u64
+    SEED.hash_number(number)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A seed that were a constant would spread keys as well, and be known beforehand.
+    #[test]
+    fn every_seed_is_another() {
+        let [one, other] = [Seed::drawn(), Seed::drawn()];
+        for key in 0..100_u64 {
+            assert_ne!(one.hash(&key.to_le_bytes()), other.hash(&key.to_le_bytes()));
+            assert_ne!(one.hash_number(key), other.hash_number(key));
+        }
+    }
 
     /// Keys that differ in a few bits are spread over the low bits of a hash, and over the high ones.
     #[test]
