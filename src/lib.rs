@@ -82,14 +82,10 @@ pub mod resolver;
 pub mod store;
 
 // The engine: opening a store, replaying logs into it, taking back, checking.
-pub use engine::{Engine, EventCounts, Options, Replay, SourceCounts, Summary};
+pub use engine::{Engine, Options, Replay, Summary};
 pub use engine::{Pushed, Repaired, Retract, Undone, Verification};
-pub use ingest::inputs::BrokenLinks;
-pub use ingest::junk::JunkCounts;
-pub use ingest::looks::LooksLike;
 pub use ingest::progress::Progress;
 pub use ingest::reject::{Reason, Reject};
-pub use ingest::tally::Tally;
 
 // Questions: who is who, in one commit, read in one way.
 pub use model::policy::{Lookback, Policy, Reading};
@@ -102,9 +98,13 @@ pub use resolver::{Change, Changes, Feed};
 // Who is it?
 pub use resolver::{Resolution, Totals};
 
-/// The rows that questions are answered with, and their parts. A caller seldom needs their names.
+/// The rows that questions are answered with, and the parts of rows and summaries. A caller seldom needs their names.
 pub mod rows {
-    pub use crate::engine::RejectedActivity;
+    pub use crate::engine::{EventCounts, RejectedActivity, SourceCounts};
+    pub use crate::ingest::inputs::BrokenLinks;
+    pub use crate::ingest::junk::JunkCounts;
+    pub use crate::ingest::looks::LooksLike;
+    pub use crate::ingest::tally::Tally;
     pub use crate::resolver::{AttributionCounts, GraphCounts};
     pub use crate::resolver::{DiffRow, EventRow, PersonRow, SessionRow};
     pub use crate::resolver::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};

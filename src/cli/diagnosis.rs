@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use backstitch::{BrokenLinks, Fields, LooksLike, Reason, Tally};
+use backstitch::rows::{BrokenLinks, LooksLike, Tally};
+use backstitch::{Fields, Reason};
 
 use crate::cli::text::{count, thousands, visible};
 

@@ -1,6 +1,7 @@
 //! What a replay tells at its end, for programs and for people.
 
-use backstitch::{AttributionKind, ECOMMERCE, EventCounts, Settings, SourceCounts, Summary, Totals};
+use backstitch::rows::{EventCounts, SourceCounts};
+use backstitch::{AttributionKind, ECOMMERCE, Settings, Summary, Totals};
 
 use crate::cli::args::{Common, DEFAULT_STORE, ReplayArgs};
 use crate::cli::text::{Even, bytes, count, percent, rate, shell_word, span, table, thousands, visible};
