@@ -43,7 +43,7 @@ impl Failure {
         }
     }
 
-    /// A failure to move a table on.
+    /// A failure to bring a table up to date.
     pub fn of_table(error: Error) -> Self {
         match error.kind() {
             ErrorKind::Trimmed | ErrorKind::Ahead => Self::Failed(format!("{error:?}; {EXPORT_ANEW}")),

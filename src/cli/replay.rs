@@ -106,7 +106,7 @@ fn edited(files: &[String]) -> String {
     )
 }
 
-/// What is said of sources that were read by other fields before.
+/// What is said of sources that were read with other fields before.
 fn other_fields(sources: &[String]) -> String {
     let (were, they) = if sources.len() == 1 { ("was", "it was") } else { ("were", "they were") };
     format!(

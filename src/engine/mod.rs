@@ -130,8 +130,8 @@ impl Engine {
     /// the caller's own text (offsets, a cursor, a token), up to
     /// [`MAX_POSITION_BYTES`](crate::model::limits::MAX_POSITION_BYTES).
     ///
-    /// The rules are those of a log: what is no event is told by its place and does not keep the rest; what is known is a
-    /// duplicate. An activity is the event that a line with the same time, `id` and identities is; its time lies between 1970-01-01 and
+    /// The rules are those of a log: a rejected activity is reported by its index, and the others are taken all the same; one that
+    /// is stored already is a duplicate. An activity is the event that a line with the same time, `id` and identities is; its time lies between 1970-01-01 and
     /// 2100-01-01.
     ///
     /// Durable when it returns. Costs a commit with its two syncs: push thousands at once. All of them are in memory until then.

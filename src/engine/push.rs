@@ -24,7 +24,7 @@ pub struct Pushed {
     pub accepted: u64,
     /// Events delivered before.
     pub duplicate: u64,
-    /// Activities that are no events, in their order.
+    /// The activities that were rejected, in their order.
     pub rejected: Vec<RejectedActivity>,
     /// Identity values that were ignored.
     pub junk: JunkCounts,
@@ -32,7 +32,7 @@ pub struct Pushed {
     pub spellings: u64,
 }
 
-/// An activity that is no event. As JSON it has `index`, `reason` and `detail`.
+/// An activity that was rejected, and why. As JSON it has `index`, `reason` and `detail`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectedActivity {
     /// Its place among those that were pushed, from 0.

@@ -114,10 +114,10 @@ impl RowParser {
         Self { core: csv_core::Reader::new(), text: Vec::new() }
     }
 
-    /// The session of a row, which ends in a line end; or why it is no row.
+    /// The session ID of a row, given with its line end; or what is wrong with the row.
     pub fn session_of(&mut self, cells: Cells, row: &[u8]) -> Result<String, String> {
         self.core.reset();
-        // The text of the cells is no longer than what they are written as.
+        // Without their quotes, the cells are never longer than the row.
         self.text.resize(row.len(), 0);
         let mut ends = [0; COLUMNS + 1];
         let (read, _, _, columns) = self.core.read_record(row, &mut self.text, &mut ends);

@@ -1,6 +1,6 @@
 //! Which moments can an event have?
 //!
-//! Who knows a session ID can send an event for it, and the link with the earliest moment wins: an event from the year 0 would claim
+//! Anyone who knows a session ID can send an event for it, and the link with the earliest moment wins: an event from the year 0 would claim
 //! the session from before its customer for good. So moments are bounded, by default by constants: the result is a function of the
 //! events, and a clock is none of them.
 

@@ -1,7 +1,7 @@
 //! Where a line says what: the fields of an activity, or of another log's lines.
 //!
 //! Fields decide how lines are read, not what facts mean, so they are no setting of a store: logs with different ones may be
-//! replayed into one store. A position alone remembers which a source was read by, by their [hash](Fields::hash).
+//! replayed into one store. Only a position remembers, by a [hash](Fields::hash), which fields a source was read with.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Reading what keeps one waiting (a terminal, a pipe whose writer is idle or not there yet), in a way that can be stopped.
+//! Reads that may wait (for a terminal, or a pipe whose writer is idle or not there yet), in a way that can be stopped.
 //!
 //! Signals interrupt no read: a wait goes on until there is something to read. So it is a wait of a tenth of a second at a time, and the
 //! flag that stops a replay is looked at in between. Elsewhere than on Unix a read waits as long as it takes.
@@ -58,7 +58,7 @@ impl fmt::Display for Stopped {
 
 impl Error for Stopped {}
 
-/// Whether a read ended since it was stopped.
+/// Whether a read ended because it was stopped.
 pub fn was_stopped(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|error| error.is::<Stopped>())
 }
@@ -107,7 +107,7 @@ mod unix {
         }
     }
 
-    /// Opens a pipe without waiting for who writes to it: reading waits. Other systems than Linux would take a pipe that has no writer
+    /// Opens a pipe without waiting for a writer: reading waits. Other systems than Linux would take a pipe that has no writer
     /// yet for one that ended.
     pub fn open(path: &Path) -> io::Result<File> {
         #[cfg(target_os = "linux")]

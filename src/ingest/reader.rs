@@ -50,7 +50,7 @@ pub struct SourceReader<'r> {
     /// What stopped the stream, to be told when all before was delivered.
     failure: Option<io::Error>,
     ended: bool,
-    /// Whether it ended since reading it was stopped.
+    /// Whether it ended because reading was stopped.
     stopped: bool,
 }
 
@@ -92,7 +92,7 @@ impl SourceStart {
         Self { bytes: known.bytes, lines: known.lines, events: known.events, ..self }
     }
 
-    /// Where it is before anything is read, read by `fields`: moved on, it is to be handed to [`open`] another day. `None` for
+    /// Where it is before anything is read, with `fields`; advanced, it is what [`resume`] is given another day. `None` for
     /// what has no position.
     pub fn position(&self, fields: FieldsHash) -> Option<Position> {
         let file = match self.memory {
@@ -160,7 +160,7 @@ pub enum Resumed<'s> {
     Reader(SourceReader<'s>),
     /// Everything in it was consumed.
     NothingNew,
-    /// It was read by other fields, and delivered events: by these it would deliver them a second time, as others.
+    /// It was read with other fields, and delivered events: with these it would deliver them a second time, as others.
     OtherFields,
 }
 
@@ -311,7 +311,7 @@ impl<'r> SourceReader<'r> {
                 buffer.truncate(last + 1);
                 Ok(Some(self.chunk(buffer, false)))
             }
-            None if more => Ok(Some(self.pass_over(buffer))),
+            None if more => Ok(Some(self.skip_line(buffer))),
             _ => self.last(buffer),
         }
     }
@@ -342,7 +342,7 @@ impl<'r> SourceReader<'r> {
     }
 
     /// Skips the rest of a line that fills a chunk.
-    fn pass_over(&mut self, buffer: &mut Vec<u8>) -> Chunk {
+    fn skip_line(&mut self, buffer: &mut Vec<u8>) -> Chunk {
         let mut bytes = std::mem::take(buffer);
         let mut length = bytes.len() as u64;
         let mut unterminated = true;
@@ -388,7 +388,7 @@ impl<'r> SourceReader<'r> {
         }
     }
 
-    /// Whether it ended since reading it was stopped; whole lines before that were delivered.
+    /// Whether it ended because reading was stopped; whole lines before that were delivered.
     pub fn stopped(&self) -> bool {
         self.stopped
     }

@@ -53,7 +53,7 @@ pub enum ErrorKind {
     Trimmed,
     /// The number asked for was never given: the feed is another one.
     Ahead,
-    /// A table that the feed was to move on is not one that it can be applied to: export it anew.
+    /// The feed cannot be applied to a table: export the table again.
     Table,
     /// A log names no file, no folder with logs and no pattern with a match.
     NoInput,

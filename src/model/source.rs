@@ -9,7 +9,7 @@ use crate::model::time::Time;
 #[serde(transparent)]
 pub struct SourceId(pub u32);
 
-/// How far a source was read. Committed together with the facts read from it, and true for the fields that it was read by.
+/// How far a source was read. Committed together with the facts read from it, and true for the fields that it was read with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// Bytes consumed, after decompression: the start of the first line that was not read. Of a stream, all that was consumed under
@@ -19,7 +19,7 @@ pub struct Position {
     pub lines: u64,
     /// Events among them, whether or not another source had delivered them before.
     pub events: u64,
-    /// The fields that the lines were read by.
+    /// The fields that the lines were read with.
     pub fields: FieldsHash,
     /// Whether everything was consumed: what the file held when it was opened, or the stream to its end.
     pub complete: bool,

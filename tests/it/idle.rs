@@ -105,7 +105,7 @@ fn a_pipe_without_a_writer_does_not_keep_a_run() {
         for writes in [false, true] {
             let mut child = spawned(folder, arguments);
             listens(&mut child);
-            // Who opens it to read and write waits for nobody.
+            // Opened to read and write, it waits for no one.
             let mut pipe =
                 writes.then(|| OpenOptions::new().read(true).write(true).open(folder.join("pipe")).expect("a pipe"));
             if let Some(pipe) = &mut pipe {

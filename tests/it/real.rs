@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// A file among the real logs: in the folder `BACKSTITCH_DATA`, or beside the repository.
 ///
 /// # Panics
-/// When it is not there: who asks for the tests of the real logs has them.
+/// When it is not there: the tests of the real logs are for those who have them.
 pub fn path(below: &str) -> PathBuf {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     let path = std::env::var_os("BACKSTITCH_DATA").map_or_else(beside, PathBuf::from).join(below);

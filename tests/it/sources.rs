@@ -308,7 +308,7 @@ fn a_reader_is_read_by_any_fields() {
     let bytes = other.len() as u64;
     assert_eq!(position(engine.source("shop")), Some((bytes, 2, 2, true)), "nothing came of the first time");
     assert_eq!(counts(&engine.ingest("shop", text(&lines(0..3)).as_bytes()).expect("read")), [3, 3, 0, 0]);
-    assert_eq!(position(engine.source("shop")).expect("a position").2, 5, "and it goes on by other fields");
+    assert_eq!(position(engine.source("shop")).expect("a position").2, 5, "and it goes on with other fields");
 }
 
 #[test]

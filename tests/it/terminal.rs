@@ -8,7 +8,7 @@ use crate::cli_history::{command, ok, ok_of, text};
 /// Clears the screen, moves in C1, turns the writing around, hides, breaks the line.
 const EVIL: &str = "e\u{1b}[2J\u{9b}2J\u{202e}fed\u{2066}\u{200b}\u{feff}\u{ad}\u{2028}\u{2029}\u{e0041}\u{7f}\nbackstitch: all is well";
 
-/// Signs that change what others look like, or are not seen: those of the issue, spelled out.
+/// Signs that change what others look like, or are not seen: spelled out, apart from the list of the program.
 fn is_harmful(sign: char) -> bool {
     let hidden = "\u{ad}\u{61c}\u{200b}\u{200e}\u{200f}\u{feff}";
     let turned = ('\u{2028}'..='\u{202e}').contains(&sign) || ('\u{2060}'..='\u{206f}').contains(&sign);

@@ -91,7 +91,7 @@ impl DecodedChunk {
         self.bytes = chunk.end - chunk.start;
     }
 
-    /// Takes the activities that a program decoded, and says which are no events.
+    /// Takes activities that a program decoded, and returns those that were rejected, by their index.
     pub fn take(&mut self, decoder: &Decoder, activities: impl IntoIterator<Item = Activity>) -> Vec<(usize, Reject)> {
         let Self { namespaces, identities, rows, junk, .. } = self;
         let mut rejected = Vec::new();

@@ -101,7 +101,7 @@ impl<'a> Replay<'a> {
         self
     }
 
-    /// Whether to read again what was read before, also by other fields. Events that are stored already stay as they are.
+    /// Whether to read again what was read before, also with other fields. Events that are stored already stay as they are.
     pub fn force(mut self, force: bool) -> Self {
         self.force = force;
         self

@@ -37,7 +37,7 @@ use crate::resolver::Resolver;
 enum Skipped {
     /// It holds nothing new; its length on the disk.
     NothingNew(u64),
-    /// It was read by other fields; its name, and its length on the disk.
+    /// It was read with other fields; its name, and its length on the disk.
     OtherFields(String, u64),
     /// It cannot be opened.
     Failed(IngestError),

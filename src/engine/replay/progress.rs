@@ -16,14 +16,14 @@ pub struct Sources {
     next_id: u32,
     /// How far some were pushed, which reading them does not change.
     pushed: HashMap<SourceId, String>,
-    /// Those that the lines are read by.
+    /// The fields that the lines are read with.
     fields: FieldsHash,
     current: Option<SourceProgress>,
     /// How many were read, in part or whole, and how many held nothing new.
     pub counts: SourceCounts,
     /// Why some could not be read (any further).
     pub failed: Vec<IngestError>,
-    /// Those that were not read, since they were read by other fields before.
+    /// Those that were not read, because they were read with other fields before.
     pub other_fields: Vec<String>,
     /// Those that hold something else than when they delivered events before.
     pub edited: Vec<String>,

@@ -59,8 +59,8 @@ pub struct Summary {
     pub failed: Vec<Error>,
     /// Whether it was stopped before the end. What it had read is committed; the same replay goes on from there.
     pub stopped: bool,
-    /// Sources that were not read, since they were read by other [fields](crate::ingest::fields::Fields) before, and delivered
-    /// events: by these, the same lines would be other events. [Retract](crate::engine::Engine::retract) such a source, or
+    /// Sources that were not read, because they were read with other [fields](crate::ingest::fields::Fields) before, and delivered
+    /// events: with these, the same lines would be other events. [Retract](crate::engine::Engine::retract) such a source, or
     /// [force](crate::engine::Replay::force) it.
     pub other_fields: Vec<String>,
     /// Files that hold something else than when they delivered events before: cut, written over, or another file under the

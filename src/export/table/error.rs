@@ -1,14 +1,14 @@
-//! Why a table could not be moved on. It is as it was then.
+//! Why a table could not be brought up to date. It is left unchanged then.
 
 use std::io;
 
 use crate::model::error::{Error, ErrorKind};
 use crate::model::history::Sequence;
 
-/// Why a table could not be moved on.
+/// Why a table could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// Nothing says which change it is at.
+    /// The file that says which change it is at is missing.
     #[error("there is no {beside}, which would say at which change of the feed {table} is")]
     Unmarked {
         /// The table.
@@ -16,7 +16,7 @@ pub enum TableError {
         /// The file that is missing.
         beside: String,
     },
-    /// There is none, though its change is said.
+    /// The caller said which change it is at, but there is no table.
     #[error("{table} is not there, and cannot be at change {since} of the feed")]
     Missing {
         /// The table.
@@ -24,7 +24,7 @@ pub enum TableError {
         /// Where it was said to be.
         since: Sequence,
     },
-    /// It was said, but is known.
+    /// The caller said which change it is at, but the file beside the table says so already.
     #[error("{beside} says at which change of the feed {table} is: it must not be told another one")]
     Marked {
         /// The table.
@@ -32,7 +32,7 @@ pub enum TableError {
         /// The file beside it.
         beside: String,
     },
-    /// What says which change it is at cannot be understood.
+    /// The file that says which change it is at cannot be parsed.
     #[error("{beside} does not say at which change of the feed the table is: {why}")]
     Mark {
         /// The file beside the table.
@@ -46,7 +46,7 @@ pub enum TableError {
         /// The table.
         table: String,
     },
-    /// A line is no row, or not in its place.
+    /// A row is invalid, or out of order.
     #[error("{table}:{line}: {why}")]
     Row {
         /// The table.

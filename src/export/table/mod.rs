@@ -1,4 +1,4 @@
-//! A table of sessions in a file, moved on by the change feed.
+//! A table of sessions in a file, kept up to date by the change feed.
 
 mod error;
 mod mark;
@@ -39,7 +39,7 @@ use crate::resolver::{Feed, RowChange};
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-#[must_use = "it does nothing until it is moved on"]
+#[must_use = "it does nothing until the feed is applied"]
 pub struct SessionTable {
     path: PathBuf,
     format: Option<RowFormat>,
@@ -101,7 +101,7 @@ impl SessionTable {
     pub fn apply(&self, feed: &Feed) -> Result<TableUpdate> {
         let place = TablePlace::of(&self.path);
         match place.open()? {
-            Some(file) => Ok(self.move_on(&place, file, feed)?),
+            Some(file) => Ok(self.update(&place, file, feed)?),
             None => Ok(self.make(&place, feed)?),
         }
     }
@@ -119,7 +119,7 @@ impl SessionTable {
         Ok(TableUpdate { made: true, added: rows.len() as u64, sequence, ..TableUpdate::default() })
     }
 
-    fn move_on(&self, place: &TablePlace, mut file: File, feed: &Feed) -> Result<TableUpdate, TableError> {
+    fn update(&self, place: &TablePlace, mut file: File, feed: &Feed) -> Result<TableUpdate, TableError> {
         let (old, cut_short) = self.as_left(place, &file)?;
         let (format, since) = (old.format, old.sequence);
         if let Some(asked) = self.format.filter(|asked| *asked != format) {

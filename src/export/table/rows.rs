@@ -89,7 +89,7 @@ impl<R: BufRead> OldRows<R> {
     /// The next row.
     ///
     /// # Errors
-    /// When it is no row, or not in its place.
+    /// When the row is invalid or out of order.
     pub fn next(&mut self) -> Result<Option<OldRow<'_>>, TableError> {
         if !self.read_record()? {
             return Ok(None);
