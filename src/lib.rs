@@ -26,7 +26,7 @@
 //!   [`Policy`], with a lookback, as of a moment: sessions, people, events, explanations, totals.
 //! - [`Feed`] lists what each commit [changed](Change), for a table that is kept elsewhere; [`Engine::known_at`] answers as
 //!   the store did before.
-//! - [`Attribute`] writes a log again with its people; `Picture`, with the feature `picture`, draws them.
+//! - [`Attribute`] writes a log again with its people; [`Locate`] finds the line that an event is; `Picture`, with the feature `picture`, draws them.
 //!
 //! # What to expect
 //! - **The result** is a function of the *set* of events: not of their order, of files, batches, threads, restarts, or of
@@ -101,6 +101,7 @@ pub use resolver::{Resolution, Totals};
 /// The rows that questions are answered with, and the parts of rows and summaries. A caller seldom needs their names.
 pub mod rows {
     pub use crate::engine::{EventCounts, RejectedActivity, SourceCounts};
+    pub use crate::export::{Located, LocatedEvent, LogLine};
     pub use crate::ingest::inputs::BrokenLinks;
     pub use crate::ingest::junk::JunkCounts;
     pub use crate::ingest::looks::LooksLike;
@@ -132,7 +133,7 @@ pub use model::error::{Error, ErrorKind, Result};
 // Answers that leave: rows in a file, a log with its people, pictures.
 #[cfg(feature = "picture")]
 pub use export::picture::Picture;
-pub use export::{Attribute, Exported, NewFile, RowFormat, SessionTable, TableUpdate};
+pub use export::{Attribute, Exported, Locate, NewFile, RowFormat, SessionTable, TableUpdate};
 
 // Logs to try things out with.
 #[cfg(feature = "generate")]

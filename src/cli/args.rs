@@ -74,6 +74,9 @@ pub enum Command {
     /// List the events of a person in time order
     #[command(after_help = examples::EVENTS)]
     Events(EventsArgs),
+    /// Print the line of a log that an event is, and where it lies
+    #[command(after_help = examples::SHOW)]
+    Show(ShowArgs),
     /// List sessions with their person
     #[command(after_help = examples::SESSIONS)]
     Sessions(SessionsArgs),
@@ -219,6 +222,16 @@ pub struct EventsArgs {
     pub rows: RowsArgs,
     #[command(flatten)]
     pub read: ReadAs,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The `id` of an event, or its hash (32 hex digits, as `explain`, `events --json` and `changes` tell it)
+    #[arg(value_name = "EVENT")]
+    pub event: String,
+    /// Look here instead of in the sources that delivered it: files, folders, quoted globs, or `-` for standard input
+    #[arg(value_name = "LOG", value_hint = ValueHint::AnyPath)]
+    pub logs: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -60,6 +60,16 @@ Examples:
   backstitch events ecommerceId:18278 --csv --output 18278.csv
   backstitch events ecommerceId:18278 --policy device-split --lookback 30d";
 
+pub const SHOW: &str = "\
+A store keeps no lines: the sources that delivered the event are read again, up to the
+first line that is it. Of a compressed log, the place is that in its content.
+
+Examples:
+  backstitch show 9ef98053855cf4ea419fbe22718fee23        by the hash that explain tells
+  backstitch show order-1001 --json | jq -r .text         by its id
+  backstitch show order-1001 archive/2026-11-02.ndjson.gz a file that was moved
+  zcat part-*.gz | backstitch show order-1001 -           a stream, given again";
+
 pub const SESSIONS: &str = "\
 On a terminal a table; in a pipe or a file a JSON object a line, as with --json, or
 CSV. Sorted by session.

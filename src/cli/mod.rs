@@ -27,6 +27,7 @@ mod resolve;
 mod sessions;
 mod settings;
 mod shared;
+mod show;
 mod stats;
 mod summary;
 #[cfg(test)]
@@ -83,6 +84,7 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Retract(retract) => undo::retract(common, retract),
         Command::Explain(explain) => explain::run(common, explain),
         Command::Events(events) => events::run(common, events),
+        Command::Show(show) => show::run(common, show),
         Command::Sessions(sessions) => sessions::run(common, sessions),
         Command::Attribute(attribute) => attribute::run(common, attribute),
         Command::Diff(diff) => diff::run(common, diff),

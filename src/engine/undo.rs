@@ -9,16 +9,16 @@ use crate::engine::commit::{Addition, Committer};
 use crate::engine::error::EngineError;
 use crate::engine::source;
 use crate::graph::{Delta, Graph};
-use crate::model::digest::EventHash;
 use crate::model::error::Error;
-use crate::model::event::{Event, EventId};
+use crate::model::event::Event;
 use crate::model::history::Sequence;
-use crate::model::identity::{IdentityId, Value, canonical_uuid};
+use crate::model::identity::{IdentityId, Value};
 use crate::model::limits::MAX_VALUE_BYTES;
 use crate::model::link::{Seen, Unlink};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
 use crate::resolver::View;
+use crate::resolver::wanted::WantedEvent;
 use crate::store::retract::{Fate, Retraction, Rewritten};
 
 /// Sources that an error names at most.
@@ -76,8 +76,12 @@ impl Committer<'_> {
                 (Some(id), self.store.rewrite(|_, event| without(event.sources, id))?)
             }
             Retract::Event(id) => {
-                let wanted = Wanted::new(id);
-                (None, self.store.rewrite(|anchor, event| wanted.fate(view.graph(), anchor, event))?)
+                let (wanted, graph) = (WantedEvent::new(id), view.graph());
+                let fate = |anchor, event: &Event<'_>| match wanted.is(graph, anchor, event) {
+                    true => Fate::Goes,
+                    false => Fate::Stays,
+                };
+                (None, self.store.rewrite(fate)?)
             }
         };
         let forgotten: Vec<(SourceId, Source)> = source
@@ -191,26 +195,4 @@ fn without(sources: &[SourceId], gone: SourceId) -> Fate {
     }
     let left: SmallVec<[SourceId; 4]> = sources.iter().copied().filter(|&source| source != gone).collect();
     if left.is_empty() { Fate::Goes } else { Fate::DeliveredBy(left) }
-}
-
-/// An event by its id or its hash.
-struct Wanted<'a> {
-    id: EventId<'a>,
-    hash: Option<EventHash>,
-}
-
-impl<'a> Wanted<'a> {
-    fn new(text: &'a str) -> Self {
-        let text = text.trim();
-        let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        Self {
-            id: canonical_uuid(text).map_or(EventId::Text(text), EventId::Uuid),
-            hash: digits.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(EventHash),
-        }
-    }
-
-    fn fate(&self, graph: &Graph, anchor: IdentityId, event: &Event<'_>) -> Fate {
-        let is_wanted = |hash| hash == graph.event_hash(anchor, event);
-        if event.id == self.id || self.hash.is_some_and(is_wanted) { Fate::Goes } else { Fate::Stays }
-    }
 }

@@ -45,6 +45,8 @@ pub(super) struct Task<'c> {
 pub struct Line<'a> {
     /// Which line of the chunk, from 0; blank ones count.
     pub number: u64,
+    /// Where `text` begins in the chunk, in bytes.
+    pub at: usize,
     /// The line, without the white space around it; of one that was too long, its first
     /// [`MAX_REJECT_BYTES`](crate::model::limits::MAX_REJECT_BYTES).
     pub text: &'a [u8],

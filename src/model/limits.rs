@@ -34,6 +34,10 @@ pub const MAX_REJECT_BYTES: usize = 64 << 10;
 /// Distinct junk values that are counted by name; the rest are counted together. Junk is a short list unless it was extended badly.
 pub const MAX_JUNK_COUNTED: usize = 1_000;
 
+/// Events of one `id` whose lines are looked for: the earliest. An `id` names one event, or a few; a log that gives all its events the same
+/// would otherwise be held in memory whole.
+pub const MAX_EVENTS_LOCATED: usize = 100;
+
 /// Keys of rejected lines that are told, so that they can be named in a configuration. A line has a dozen; values that stand where
 /// keys belong would otherwise make one a line.
 pub const MAX_KEYS_MET: usize = 24;

@@ -17,6 +17,7 @@ mod resolution;
 mod rows;
 mod totals;
 mod view;
+pub(crate) mod wanted;
 
 use std::sync::Arc;
 

@@ -14,6 +14,7 @@ use crate::resolver::resolution::{self, Resolution};
 use crate::resolver::rows::{self, EventRow, SessionRow};
 use crate::resolver::totals::{self, GraphCounts, Totals};
 use crate::resolver::view::View;
+use crate::resolver::wanted::{self, WantedEvent};
 
 impl View {
     /// Who the session is; `None` when no event (of the reading) carries it.
@@ -79,6 +80,16 @@ impl View {
             Some(id) => rows::events(self, Lookup::new(self).standing(id)?.person).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The events with this `id`, or the one with this hash (32 hex digits), in time order: the earliest
+    /// [`MAX_EVENTS_LOCATED`](crate::model::limits::MAX_EVENTS_LOCATED), and how many more there are. Costs a scan of all events,
+    /// on all cores of the current rayon pool.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub(crate) fn events_named(&self, id: &str) -> Result<(Vec<EventRow>, u64)> {
+        wanted::events(self, &WantedEvent::new(id))
     }
 
     /// A row a session, sorted by session. From memory, on all cores of the current rayon pool; as of a moment it costs a scan of

@@ -8,13 +8,13 @@ use serde::{Serialize, Serializer};
 use crate::graph::Graph;
 use crate::model::digest::EventHash;
 use crate::model::error::Result;
-use crate::model::event::in_level_order;
+use crate::model::event::{Event, in_level_order};
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::link::Seen;
 use crate::model::person::{AttributionKind, Person, PersonKind, Standing};
 use crate::model::time::Time;
 use crate::model::writing::Text;
-use crate::resolver::attribution::AnchorRule;
+use crate::resolver::attribution::{AnchorRule, Attributed};
 use crate::resolver::lookup::Lookup;
 use crate::resolver::view::View;
 use crate::store::feed::StoredChanges;
@@ -209,27 +209,34 @@ pub fn events(view: &View, person: Person) -> Result<Vec<EventRow>> {
     let mut cursor = view.stored_events().cursor();
     for anchor in anchors_of(view, person) {
         let group = cursor.group(anchor)?;
-        let (rule, is_session) = (AnchorRule::of_group(graph, view.reading(), &group), graph.is_session(anchor));
+        let rule = AnchorRule::of_group(graph, view.reading(), &group);
         for event in group.events().take_while(|event| event.time <= until) {
             let attributed = rule.attribute(&event);
             if attributed.person != person {
                 continue;
             }
-            rows.push(EventRow {
-                time: event.time,
-                person: graph.identity(person.identity()),
-                attribution: attributed.kind,
-                id: event.id.written(),
-                identities: in_level_order(anchor, is_session, event.companions).map(|id| graph.identity(id)).collect(),
-                sources: event.sources.iter().map(|source| view.sources()[source.0 as usize].name.clone()).collect(),
-                event: graph.event_hash(anchor, &event),
-            });
+            rows.push(self::event(view, anchor, &event, attributed));
         }
     }
     rows.par_sort_unstable_by(|a, b| {
         a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)).then_with(|| written(a).cmp(written(b)))
     });
     Ok(rows)
+}
+
+/// The row of an event.
+pub fn event(view: &View, anchor: IdentityId, event: &Event<'_>, attributed: Attributed) -> EventRow {
+    let graph = view.graph();
+    let identities = in_level_order(anchor, graph.is_session(anchor), event.companions);
+    EventRow {
+        time: event.time,
+        person: graph.identity(attributed.person.identity()),
+        attribution: attributed.kind,
+        id: event.id.written(),
+        identities: identities.map(|id| graph.identity(id)).collect(),
+        sources: event.sources.iter().map(|source| view.sources()[source.0 as usize].name.clone()).collect(),
+        event: graph.event_hash(anchor, event),
+    }
 }
 
 /// The identities of a row, to be ordered by their bytes.

@@ -107,6 +107,19 @@ const SCENARIOS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "show",
+        &[
+            "replay journeys.ndjson --quiet",
+            "show 9ef98053855cf4ea419fbe22718fee23",
+            "show order-1001",
+            "show order-1001 --json",
+            "show order-1001 rejects.ndjson",
+            "show nobody",
+            "show nobody --json",
+            "show order-1001 missing.ndjson",
+        ],
+    ),
+    (
         "sessions",
         &[
             "replay journeys.ndjson --quiet",

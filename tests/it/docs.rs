@@ -179,6 +179,7 @@ fn the_names_of_each_json_object_are_those_of_the_page() {
         "resolve sess-anna-phone",
         "explain sess-anna-phone",
         "events sess-anna-phone",
+        "show order-1001",
         "sessions",
         "diff --policy first-login --policy strict",
         "changes",
@@ -254,6 +255,7 @@ fn every_limit_stands_on_its_page_with_its_number() {
         ("MAX_IDENTITIES", limits::MAX_IDENTITIES),
         ("MAX_REJECT_BYTES", limits::MAX_REJECT_BYTES),
         ("MAX_JUNK_COUNTED", limits::MAX_JUNK_COUNTED),
+        ("MAX_EVENTS_LOCATED", limits::MAX_EVENTS_LOCATED),
         ("MAX_KEYS_MET", limits::MAX_KEYS_MET),
     ];
     for (name, limit) in all {

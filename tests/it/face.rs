@@ -8,7 +8,7 @@ use crate::floors::{assert_none, code, files};
 const FACE: &str = "
     Activity Attribute AttributionKind Change Changes Digest ECOMMERCE Engine Error ErrorKind EventHash Exported
     Feed Field Fields FieldsBuilder FieldsError Generated Generator Identity Junk KnownAt Levels LevelsError
-    Lookback Namespaces NewFile Options PersonKind Picture Policy Position Progress Pushed Reading Reason Recipe
+    Locate Lookback Namespaces NewFile Options PersonKind Picture Policy Position Progress Pushed Reading Reason Recipe
     Reject Repaired Replay Resolution Resolver Result Retract RowFormat SESSION Sequence SessionTable Settings
     Source Summary TableUpdate Time TimeUnit Totals Undone Verification View is_unseen visible
 ";
@@ -16,7 +16,7 @@ const FACE: &str = "
 /// The rows of answers, and the parts of rows and summaries: they stand in `backstitch::rows`, since a caller seldom needs their names.
 const ROWS: &str = "
     AttributionCounts BrokenLinks DiffRow EventCounts EventRow Evidence Explanation GraphCounts JunkCounts
-    Logins LooksLike Obstacle OwnerRow PairExplanation Party PersonRow PolicyShare PolicyShares RejectedActivity
+    Located LocatedEvent LogLine Logins LooksLike Obstacle OwnerRow PairExplanation Party PersonRow PolicyShare PolicyShares RejectedActivity
     SessionRow SharedRow SourceCounts Tally WitnessRow
 ";
 

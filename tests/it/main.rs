@@ -26,6 +26,7 @@ mod journeys; // journeys as people make them, worked out by hand
 mod laws; // any order, files, batches, threads, repeats, restarts: one result, the oracle's
 mod laws_history; // the change feed, what is undone, what was known once
 mod laws_readings; // every policy, lookback and moment: the oracle's, and that of the log cut short
+mod locate; // the line that an event is, found again in its log
 mod moments; // events outside of the bounds of time
 mod nasty; // logs as nobody should write them
 mod oracle; // what is true, worked out naively from the design: the judge of all below

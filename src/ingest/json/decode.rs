@@ -33,7 +33,7 @@ pub(super) fn chunk(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>
         let mut tally = task.tally;
         tally.looks_like = LooksLike::of_start(&chunk.bytes).filter(|_| chunk.start == 0);
         tally.first_reject = Some(too_long(length));
-        each(Line { number: 0, text: shortened(&chunk.bytes), outcome: Err(too_long(length)) });
+        each(Line { number: 0, at: 0, text: shortened(&chunk.bytes), outcome: Err(too_long(length)) });
         tally.unfinished += u64::from(chunk.unterminated);
         let consumed = if chunk.unterminated { chunk.start } else { chunk.end };
         return Decoded { lines: u64::from(!chunk.unterminated), consumed, tally };
@@ -148,7 +148,7 @@ impl Lines<'_> {
                 Ok(event) => self.task.tally.at(event.time),
                 Err(reject) => self.note(line, reject),
             }
-            each(Line { number: self.number, text: line, outcome });
+            each(Line { number: self.number, at: offset + first, text: line, outcome });
             self.end_line(&mut scanner, rejected.then_some(offset + start));
         }
         self.members = members;
@@ -181,7 +181,7 @@ impl Lines<'_> {
                         (line.trim_ascii(), Reject::new(Reason::Malformed, detail))
                     };
                     self.note(text, &reject);
-                    each(Line { number: self.number, text, outcome: Err(reject) });
+                    each(Line { number: self.number, at: offset + start, text, outcome: Err(reject) });
                     self.number += 1;
                     self.rejected_last = Some(offset + start);
                 }
