@@ -12,8 +12,6 @@ pub(crate) enum EngineError {
     Rejects(#[source] io::Error),
     #[error("the store holds the most identities it can ({limit}): split the log over several stores")]
     TooManyIdentities { limit: usize },
-    #[error("the log names more than {limit} namespaces: do values stand in it where names belong?")]
-    TooManyNamespaces { limit: usize },
     #[error("no namespace of this store is unique, so it knows no customers, and every link joins")]
     NoUnique,
     #[error("that can be no {namespace}: it is blank, or longer than {MAX_VALUE_BYTES} bytes")]
@@ -36,7 +34,7 @@ impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
         let kind = match &error {
             EngineError::Rejects(error) => ErrorKind::of_io(error, ErrorKind::Output),
-            EngineError::TooManyIdentities { .. } | EngineError::TooManyNamespaces { .. } => ErrorKind::Limit,
+            EngineError::TooManyIdentities { .. } => ErrorKind::Limit,
             EngineError::NoUnique
             | EngineError::Value { .. }
             | EngineError::SourceName

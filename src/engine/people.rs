@@ -66,9 +66,6 @@ pub fn facts(store: &Store) -> Result<(Graph, Loaded), Error> {
 
 fn namespaces(store: &Store, loaded: &Loaded) -> Namespaces {
     let mut namespaces = Namespaces::new(store.settings().levels.clone());
-    for name in &loaded.namespaces {
-        // Each was interned once before it was stored, under the same limits.
-        let _ = namespaces.intern(name);
-    }
+    namespaces.take_over(&loaded.namespaces);
     namespaces
 }

@@ -18,7 +18,7 @@ use crate::ingest::fields::Fields;
 use crate::ingest::inputs::{Expanded, Input, expand};
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::patient::Stop;
-use crate::ingest::pipeline::{self, PipelineError, Step};
+use crate::ingest::pipeline::{self, BufferedChunk, PipelineError, Step};
 use crate::ingest::progress::Progress;
 use crate::ingest::reader::{self, SourceReader};
 use crate::ingest::tally::Tally;
@@ -151,7 +151,8 @@ impl<'a> Attribute<'a> {
             RowFormat::Csv | RowFormat::CsvSafe => out.write_all(ATTRIBUTED)?,
         }
         let pool = pipeline::pool(None)?;
-        let rows_of = |chunk: &Chunk, spare: Option<AttributedChunk>| work.chunk(chunk, spare.unwrap_or_default());
+        let rows_of =
+            |chunk: BufferedChunk, spare: Option<AttributedChunk>| work.chunk(&chunk, spare.unwrap_or_default());
         pipeline::run(&pool, sources(inputs, self.stop), self.stop, rows_of, |steps| {
             while let Some(step) = steps.take()? {
                 match step {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ingest::bounds::TimeBounds;
+use crate::model::limits::MAX_NAMESPACES;
 use crate::model::namespace::name_fault;
 use crate::model::source::FieldsHash;
 use crate::model::time::Time;
@@ -122,6 +123,11 @@ impl Fields {
         FieldsHash(xxh3_64(lines.concat().as_bytes()))
     }
 
+    /// Whether a single field is an identity of the namespace `name`, in any case.
+    pub(super) fn name_namespace(&self, name: &str) -> bool {
+        self.tree.as_deref().is_some_and(|tree| tree.names.iter().any(|known| known.eq_ignore_ascii_case(name)))
+    }
+
     /// The paths where identities stand, for a reader.
     pub(super) fn identity_paths(&self) -> Vec<&str> {
         self.tree
@@ -214,8 +220,8 @@ impl FieldsBuilder {
     /// The fields.
     ///
     /// # Errors
-    /// When a path is blank, misspelled or too deep, a name can be no namespace, a namespace is named twice, or two fields
-    /// lie in one place or one inside the other.
+    /// When a path is blank, misspelled or too deep, a name can be no namespace, a namespace is named twice, two fields
+    /// lie in one place or one inside the other, or there are more than [`MAX_NAMESPACES`] namespaces.
     pub fn build(mut self) -> Result<Fields, FieldsError> {
         // The order in which they were told says nothing: equal paths, equal fields.
         self.namespaces.sort();
@@ -231,6 +237,9 @@ impl FieldsBuilder {
         for (place, (namespace, path)) in self.namespaces.iter().enumerate() {
             let field = || Field::Namespace(namespace.clone());
             let refuse = |why: String| Err(FieldsError { field: field(), why });
+            if place == MAX_NAMESPACES {
+                return refuse(format!("at most {MAX_NAMESPACES} namespaces are named: leave the others out"));
+            }
             if let Some(fault) = name_fault(namespace) {
                 return refuse(format!("{fault}: name another namespace"));
             }

@@ -8,12 +8,12 @@
 use smallvec::SmallVec;
 
 use crate::ingest::format::Task;
-use crate::ingest::junk::{BOOLEAN, JunkCounts, LIST, NO_NAMESPACE, OBJECT};
+use crate::ingest::junk::{BEYOND_LIMIT, BOOLEAN, JunkCounts, LIST, NO_NAMESPACE, OBJECT};
 use crate::ingest::reject::{Quoted, Reason, Reject};
 use crate::model::event::EventId;
 use crate::model::identity::{Value, canonical_uuid};
 use crate::model::limits::{MAX_EVENT_ID_BYTES, MAX_IDENTITIES_PER_EVENT};
-use crate::model::namespace::NamespaceId;
+use crate::model::namespace::{NamespaceId, name_fault};
 
 /// Spellings of namespaces that are known by their bytes. A log has two or three.
 const MAX_SPELLINGS: usize = 16;
@@ -54,7 +54,7 @@ pub(super) fn gather<'a>(
             continue;
         }
         let Some(namespace) = spellings.namespace(task, spelling) else {
-            task.junk.add(NO_NAMESPACE);
+            count_without_namespace(task.junk, spelling);
             continue;
         };
         let value = Value::new(value);
@@ -85,7 +85,11 @@ impl Spellings {
 
     #[inline(never)]
     fn new_spelling(&mut self, task: &mut Task<'_>, spelling: &str) -> Option<NamespaceId> {
-        let id = task.namespaces.intern(spelling)?;
+        let id = if task.fields.name_namespace(spelling) {
+            task.namespaces.intern_configured(spelling)
+        } else {
+            task.namespaces.intern(spelling)
+        }?;
         if self.0.len() < MAX_SPELLINGS {
             self.0.push((spelling.into(), id));
         }
@@ -179,6 +183,11 @@ fn count_other(junk: &mut JunkCounts, found: Found<'_>) {
         Found::List => LIST,
         Found::Object => OBJECT,
     });
+}
+
+#[cold]
+fn count_without_namespace(junk: &mut JunkCounts, spelling: &str) {
+    junk.add(if name_fault(spelling).is_some() { NO_NAMESPACE } else { BEYOND_LIMIT });
 }
 
 #[cold]

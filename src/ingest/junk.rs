@@ -30,8 +30,10 @@ const BUILTIN: [&str; 14] = [
 pub const BLANK: &str = "(blank)";
 /// The count of values longer than [`MAX_VALUE_BYTES`].
 pub const TOO_LONG: &str = "(value too long)";
-/// The count of values whose namespace cannot be one: blank, with a colon, too long, or one too many.
+/// The count of values whose namespace cannot be one: blank, with a colon, or too long.
 pub const NO_NAMESPACE: &str = "(impossible namespace)";
+/// The count of values whose namespace is beyond [`MAX_NAMESPACES`](crate::model::limits::MAX_NAMESPACES).
+pub const BEYOND_LIMIT: &str = "(namespace beyond the limit)";
 /// The count of values that are lists.
 pub const LIST: &str = "(list)";
 /// The count of values that are objects.

@@ -6,9 +6,10 @@
 //!
 //! Reading and working go on while the caller is busy with something else, a commit for instance, until
 //! `STEPS_UNDER_WAY` wait to be taken. So memory does not follow the log: a chunk is read into a buffer that is free, of
-//! which there are `BUFFERS_PER_THREAD`, and what is made of a chunk can be [given back](Steps::give_back) to be made
-//! again of another. A panic in any of the threads ends the work with an error; the caller never waits for a thread that is gone.
+//! which there are `BUFFERS_PER_THREAD`, and which is free again once the [chunk](BufferedChunk) is dropped; and what is made
+//! of a chunk can be [given back](Steps::give_back) to be made again of another. A panic in any of the threads ends the work with an error; the caller never waits for a thread that is gone.
 
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
@@ -59,6 +60,29 @@ pub fn pool(threads: Option<usize>) -> Result<rayon::ThreadPool, PipelineError> 
     let threads = threads.unwrap_or_else(rayon::current_num_threads).max(1);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|at| format!("backstitch-{at}"));
     pool.build().map_err(|source| PipelineError::Threads { threads, source })
+}
+
+/// A chunk in one of the buffers, which is free for another once this is dropped. What is made of a chunk may keep it until it is
+/// taken; while it does, fewer are read ahead.
+pub struct BufferedChunk {
+    chunk: Chunk,
+    free: Sender<Vec<u8>>,
+}
+
+impl Deref for BufferedChunk {
+    type Target = Chunk;
+
+    fn deref(&self) -> &Chunk {
+        &self.chunk
+    }
+}
+
+/// Also of a thread that panics: a reader that waits for a buffer would wait for good.
+impl Drop for BufferedChunk {
+    fn drop(&mut self) {
+        // Without a reader, nothing is read any more.
+        let _ = self.free.send(std::mem::take(&mut self.chunk.bytes));
+    }
 }
 
 /// What happens next in a log: each source starts, gives its chunks, and ends, or is skipped instead.
@@ -138,7 +162,7 @@ pub fn run<'r, T: Send, S: Send, R>(
     pool: &rayon::ThreadPool,
     sources: impl ExactSizeIterator<Item = Result<SourceReader<'r>, S>> + Send,
     stop: Option<&AtomicBool>,
-    work: impl Fn(&Chunk, Option<T>) -> T + Sync,
+    work: impl Fn(BufferedChunk, Option<T>) -> T + Sync,
     take: impl FnOnce(&mut Steps<'_, T, S>) -> R,
 ) -> R {
     let bytes = AtomicU64::new(0);
@@ -155,14 +179,13 @@ pub fn run<'r, T: Send, S: Send, R>(
     pool.in_place_scope(|workers| {
         std::thread::scope(|threads| {
             let reader = threads.spawn(move || {
-                reading.run(sources, |chunk, spare, buffer| {
+                reading.run(sources, |chunk, spare| {
                     let (made, receive) = mpsc::sync_channel(1);
                     workers.spawn(move |_| {
-                        // After a panic nothing is sent, and the receiver learns it; the buffer goes back all the same.
-                        if let Ok(done) = catch_unwind(AssertUnwindSafe(|| work(&chunk, spare))) {
+                        // After a panic nothing is sent, and the receiver learns it.
+                        if let Ok(done) = catch_unwind(AssertUnwindSafe(|| work(chunk, spare))) {
                             let _ = made.send(done);
                         }
-                        let _ = buffer.send(chunk.bytes);
                     });
                     receive
                 })
@@ -196,7 +219,7 @@ impl<T, S> ReadAhead<'_, T, S> {
     fn run<'r>(
         self,
         sources: impl ExactSizeIterator<Item = Result<SourceReader<'r>, S>>,
-        hand_out: impl Fn(Chunk, Option<T>, Sender<Vec<u8>>) -> Receiver<T>,
+        hand_out: impl Fn(BufferedChunk, Option<T>) -> Receiver<T>,
     ) {
         // Where nobody takes, nobody needs to know.
         let _ = self.sources(sources, hand_out).and_then(|stopped| self.tell(Waiting::Done { stopped }));
@@ -206,7 +229,7 @@ impl<T, S> ReadAhead<'_, T, S> {
     fn sources<'r>(
         &self,
         mut sources: impl ExactSizeIterator<Item = Result<SourceReader<'r>, S>>,
-        hand_out: impl Fn(Chunk, Option<T>, Sender<Vec<u8>>) -> Receiver<T>,
+        hand_out: impl Fn(BufferedChunk, Option<T>) -> Receiver<T>,
     ) -> Result<bool, Gone> {
         let mut bytes_before = 0;
         while sources.len() > 0 {
@@ -232,7 +255,7 @@ impl<T, S> ReadAhead<'_, T, S> {
         &self,
         source: &mut SourceReader<'_>,
         bytes_before: u64,
-        hand_out: impl Fn(Chunk, Option<T>, Sender<Vec<u8>>) -> Receiver<T>,
+        hand_out: impl Fn(BufferedChunk, Option<T>) -> Receiver<T>,
     ) -> Result<bool, Gone> {
         let start = source.start();
         let mut at = start.bytes;
@@ -246,7 +269,8 @@ impl<T, S> ReadAhead<'_, T, S> {
                 Ok(Some(chunk)) => {
                     at = chunk.end;
                     self.file_bytes_read.store(bytes_before + source.file_bytes_read(), Ordering::Relaxed);
-                    self.tell(Waiting::Chunk(hand_out(chunk, self.spares.try_recv().ok(), self.give_buffer.clone())))?;
+                    let chunk = BufferedChunk { chunk, free: self.give_buffer.clone() };
+                    self.tell(Waiting::Chunk(hand_out(chunk, self.spares.try_recv().ok())))?;
                     buffer = self.buffers.recv().map_err(|_| Gone)?;
                 }
                 Ok(None) => break (!source.stopped(), None),

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::ingest::chunk::{CHUNK_BYTES, Chunk};
-use crate::ingest::pipeline::{self, BUFFERS_PER_THREAD, PipelineError, STEPS_UNDER_WAY, Step};
+use crate::ingest::chunk::CHUNK_BYTES;
+use crate::ingest::pipeline::{self, BUFFERS_PER_THREAD, BufferedChunk, PipelineError, STEPS_UNDER_WAY, Step};
 use crate::ingest::reader::SourceReader;
 
 /// Ends the test, whatever hangs.
@@ -46,14 +46,14 @@ fn source(marked: Marked) -> Result<SourceReader<'static>, &'static str> {
     Ok(SourceReader::stream((marked.mark as char).to_string(), marked).expect("readable"))
 }
 
-fn first_letter(chunk: &Chunk, _: Option<u8>) -> u8 {
+fn first_letter(chunk: BufferedChunk, _: Option<u8>) -> u8 {
     *chunk.bytes.iter().find(|byte| byte.is_ascii_alphabetic()).expect("a letter")
 }
 
 /// What a pipeline over `sources` tells, a letter a step.
 fn told<S: Send>(
     sources: Vec<Result<SourceReader<'static>, S>>,
-    work: impl Fn(&Chunk, Option<u8>) -> u8 + Sync,
+    work: impl Fn(BufferedChunk, Option<u8>) -> u8 + Sync,
 ) -> Result<String, PipelineError> {
     let pool = pipeline::pool(Some(3)).expect("three threads");
     pipeline::run(&pool, sources.into_iter(), None, work, |steps| {
@@ -77,7 +77,7 @@ fn told<S: Send>(
 
 #[test]
 fn sources_and_chunks_come_in_order_whichever_is_done_first() {
-    let slow_at_first = |chunk: &Chunk, spare: Option<u8>| {
+    let slow_at_first = |chunk: BufferedChunk, spare: Option<u8>| {
         if chunk.start == 0 {
             std::thread::sleep(Duration::from_millis(30));
         }
@@ -92,7 +92,7 @@ fn sources_and_chunks_come_in_order_whichever_is_done_first() {
 
 #[test]
 fn a_worker_or_a_reader_that_panics_is_an_error() {
-    let broken = |chunk: &Chunk, spare: Option<u8>| {
+    let broken = |chunk: BufferedChunk, spare: Option<u8>| {
         assert!(chunk.start == 0, "a worker that panics");
         first_letter(chunk, spare)
     };
@@ -121,11 +121,41 @@ fn who_takes_no_more_waits_for_no_one() {
     assert_eq!(taken, Err(5));
 }
 
+/// What is made of a chunk may hold it until it is taken: reading waits then, and goes on. Nobody hangs who takes no more.
+#[test]
+fn a_chunk_that_is_kept_is_given_back_in_the_end() {
+    static READ: AtomicUsize = AtomicUsize::new(0);
+    let keep = |chunk: BufferedChunk, _: Option<BufferedChunk>| {
+        READ.fetch_add(1, Ordering::SeqCst);
+        chunk
+    };
+    let taken = move |most: usize| {
+        READ.store(0, Ordering::SeqCst);
+        let pool = pipeline::pool(Some(2)).expect("two threads");
+        let sources = vec![source(marked(b'a', 20)), source(marked(b'b', 20))].into_iter();
+        pipeline::run(&pool, sources, None, keep, |steps| {
+            let mut taken = Vec::new();
+            while let Some(step) = steps.take().expect("all is well") {
+                let Step::Chunk(chunk) = step else { continue };
+                assert!(READ.load(Ordering::SeqCst) <= taken.len() + 2 * BUFFERS_PER_THREAD, "each has a buffer");
+                taken.push((chunk.bytes[1], chunk.start));
+                if taken.len() == most {
+                    break;
+                }
+            }
+            taken
+        })
+    };
+    let all = within(move || taken(usize::MAX));
+    assert!(all.len() == 40 && all.is_sorted(), "{all:?}");
+    assert_eq!(within(move || taken(7)), all[..7]);
+}
+
 #[test]
 fn no_more_is_under_way_than_may_be() {
     static READ: AtomicUsize = AtomicUsize::new(0);
     static SPARE: AtomicUsize = AtomicUsize::new(0);
-    let work = |chunk: &Chunk, spare: Option<u8>| {
+    let work = |chunk: BufferedChunk, spare: Option<u8>| {
         READ.fetch_add(1, Ordering::SeqCst);
         SPARE.fetch_add(usize::from(spare.is_some()), Ordering::SeqCst);
         first_letter(chunk, spare)
@@ -159,7 +189,7 @@ fn stopped_it_gives_what_it_has_read() {
     let (read, taken) = within(|| {
         let pool = pipeline::pool(Some(2)).expect("two threads");
         let read = AtomicUsize::new(0);
-        let work = |chunk: &Chunk, spare: Option<u8>| {
+        let work = |chunk: BufferedChunk, spare: Option<u8>| {
             read.fetch_add(1, Ordering::SeqCst);
             first_letter(chunk, spare)
         };

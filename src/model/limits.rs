@@ -10,7 +10,8 @@ pub const MAX_VALUE_BYTES: usize = 1 << 10;
 /// Bytes of one namespace name. Names are words of a schema, not data.
 pub const MAX_NAMESPACE_BYTES: usize = 64;
 
-/// Namespaces of one store. A log whose *values* stand where names belong would otherwise make one a line.
+/// Namespaces of one store. A log whose *values* stand where names belong would otherwise make one a line. Those that a
+/// configuration names have places of their own, as many again.
 pub const MAX_NAMESPACES: usize = 256;
 
 /// Identities of one event. Each lower one makes a link; more than a handful is a mistake upstream.

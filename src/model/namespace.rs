@@ -97,8 +97,13 @@ impl Levels {
     /// Checks that each name can be a namespace and stands on one level only.
     ///
     /// # Errors
-    /// When a name is blank, too long or has a colon, is that of the session, or is named twice.
+    /// When a name is blank, too long or has a colon, is that of the session, or is named twice, or there are more than
+    /// [`MAX_NAMESPACES`].
     pub fn check(&self) -> Result<(), LevelsError> {
+        if let Some(name) = self.between.get(MAX_NAMESPACES) {
+            let why = format!("{name:?} is one too many: at most {MAX_NAMESPACES} namespaces have levels of their own");
+            return Err(LevelsError { setting: "between", why });
+        }
         let all =
             self.between.iter().map(|name| ("between", name)).chain(self.unique.iter().map(|name| ("unique", name)));
         let mut known: Vec<(&str, &str)> = Vec::new();
@@ -172,7 +177,7 @@ enum Level {
     Unique,
 }
 
-/// The namespaces that a store has met, with their levels. Small (at most [`MAX_NAMESPACES`]); cloned freely.
+/// The namespaces that a store has met, with their levels. Small (at most twice [`MAX_NAMESPACES`]); cloned freely.
 ///
 /// Ids are handed out in the order of meeting and never change; ranks follow the levels. An id that these never gave panics, as an index would.
 #[derive(Debug, Clone)]
@@ -186,7 +191,6 @@ pub struct Namespaces {
     /// Rank by id: position in level order among the namespaces met so far.
     ranks: Vec<u16>,
     unique: Option<NamespaceId>,
-    overflowed: bool,
 }
 
 impl Namespaces {
@@ -197,7 +201,7 @@ impl Namespaces {
         names.extend(levels.unique.as_deref().map(str::to_ascii_lowercase));
         let unique = levels.unique.is_some().then_some(NamespaceId(1));
         let spellings = names.clone();
-        let mut this = Self { levels, names, spellings, ranks: Vec::new(), unique, overflowed: false };
+        let mut this = Self { levels, names, spellings, ranks: Vec::new(), unique };
         this.rank_all();
         this
     }
@@ -214,28 +218,58 @@ impl Namespaces {
     }
 
     /// The id of `name`, in any case, made when new and then spelled like this; `None` when it can be no namespace
-    /// (blank, with a colon, over a limit).
+    /// (blank, with a colon, too long), or there is no room for it, as there is for [`MAX_NAMESPACES`]
+    /// that logs alone name, and as many again that [`Levels::between`] does.
     pub fn intern(&mut self, name: &str) -> Option<NamespaceId> {
+        self.intern_within(name, if self.is_configured(name) { 2 * MAX_NAMESPACES } else { MAX_NAMESPACES })
+    }
+
+    /// The same of a name that the configuration of a log gives, which has a place kept, as those of the levels have.
+    pub(crate) fn intern_configured(&mut self, name: &str) -> Option<NamespaceId> {
+        self.intern_within(name, 2 * MAX_NAMESPACES)
+    }
+
+    fn intern_within(&mut self, name: &str, limit: usize) -> Option<NamespaceId> {
         if let Some(id) = self.get(name) {
             return Some(id);
         }
-        if name_fault(name).is_some() {
+        if name_fault(name).is_some() || self.names.len() >= limit {
             return None;
         }
-        if self.names.len() >= MAX_NAMESPACES {
-            self.overflowed = true;
-            return None;
-        }
-        self.names.push(name.to_ascii_lowercase());
-        self.spellings.push(name.to_owned());
+        let id = self.add(name);
         self.rank_all();
-        Some(NamespaceId((self.names.len() - 1) as u16))
+        Some(id)
     }
 
-    /// Whether there was a name more than [`MAX_NAMESPACES`]. Which names those are depends on the order of the log, so no answer
-    /// may follow from what is here then.
-    pub fn overflowed(&self) -> bool {
-        self.overflowed
+    /// Whether no name is added any more that a log alone gives. Forged names cannot crowd out a configured one.
+    pub(crate) fn is_full(&self) -> bool {
+        self.names.len() >= MAX_NAMESPACES
+    }
+
+    /// Whether all names of `other` are here, or would be if their log had been read after what these come from.
+    pub(crate) fn have_room_for(&self, other: &Namespaces) -> bool {
+        let new = other.names.iter().filter(|name| self.get(name).is_none()).count();
+        !other.is_full() && self.names.len() + new <= MAX_NAMESPACES
+    }
+
+    /// Adds names that were interned elsewhere already, as they are spelled, where they are new; returns the id of each.
+    pub(crate) fn take_over(&mut self, spellings: &[String]) -> Vec<NamespaceId> {
+        let before = self.names.len();
+        let ids = spellings.iter().map(|name| self.get(name).unwrap_or_else(|| self.add(name))).collect();
+        if self.names.len() > before {
+            self.rank_all();
+        }
+        ids
+    }
+
+    fn add(&mut self, name: &str) -> NamespaceId {
+        self.names.push(name.to_ascii_lowercase());
+        self.spellings.push(name.to_owned());
+        NamespaceId((self.names.len() - 1) as u16)
+    }
+
+    fn is_configured(&self, name: &str) -> bool {
+        self.levels.between.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 
     /// The id that the namespace `id` of these has in `other`; `None` when it was never met there.
@@ -407,8 +441,43 @@ mod tests {
         while all.len() < MAX_NAMESPACES {
             all.intern(&format!("n{}", all.len())).unwrap();
         }
-        assert_eq!((all.intern("a:b"), all.overflowed()), (None, false));
-        assert_eq!((all.intern("one more"), all.overflowed()), (None, true));
+        assert!(all.is_full() && all.intern("one more").is_none() && all.intern("N7").is_some());
+    }
+
+    #[test]
+    fn forged_names_crowd_out_no_configured_one() {
+        let full = |between: &[&str]| {
+            let mut all = Namespaces::new(levels(between, Some("userId")));
+            while all.intern(&format!("n{}", all.len())).is_some() {}
+            all
+        };
+        let mut all = full(&["email", "phone"]);
+        assert_eq!((all.intern("deviceId"), all.get("userid")), (None, Some(NamespaceId(1))));
+        let ids = [all.intern("Email"), all.intern_configured("deviceId"), all.intern("phone")].map(Option::unwrap);
+        assert_eq!(ids.map(|id| all.spelled(id)), ["email", "deviceId", "phone"]);
+        assert_eq!(all.cmp(ids[0], ids[2]), Ordering::Less);
+        // Those have an end, too: a configuration that changes every day fills no memory.
+        while all.intern_configured(&format!("c{}", all.len())).is_some() {}
+        assert_eq!(all.len(), 2 * MAX_NAMESPACES);
+        assert_eq!(full(&[]).len(), MAX_NAMESPACES);
+    }
+
+    #[test]
+    fn names_are_taken_over_where_they_would_have_been_interned() {
+        let named = |names: std::ops::Range<usize>| {
+            let mut all = Namespaces::new(Levels::default());
+            names.for_each(|number| _ = all.intern(&format!("N{number}")));
+            all
+        };
+        let most = MAX_NAMESPACES - 2;
+        let (mut all, more) = (named(0..100), named(50..most));
+        assert!(all.have_room_for(&more) && named(0..most).have_room_for(&named(0..50)));
+        assert!(!named(0..100).have_room_for(&named(99..most + 1)), "one too many together");
+        assert!(!named(0..100).have_room_for(&named(0..most)), "it may have left names out");
+        let ids = all.take_over(more.spellings());
+        assert_eq!((ids.len(), ids[2], ids[most - 50 + 1]), (more.len(), NamespaceId(52), NamespaceId(255)));
+        assert_eq!((all.names(), all.spellings()), (named(0..most).names(), named(0..most).spellings()));
+        assert_eq!(all.by_level(), named(0..most).by_level());
     }
 
     fn levels(between: &[&str], unique: Option<&str>) -> Levels {
@@ -449,5 +518,8 @@ mod tests {
             let told = refused(&["Phone", between], None);
             assert!(told.starts_with("between: ") && told.contains(why), "{told}");
         }
+        let many: Vec<String> = (0..=MAX_NAMESPACES).map(|number| format!("n{number}")).collect();
+        let told = Levels { between: many, unique: None }.check().unwrap_err().to_string();
+        assert!(told.starts_with("between: \"n256\" is one too many"), "{told}");
     }
 }

@@ -3,6 +3,9 @@
 use std::fmt::Write;
 use std::fs;
 
+use backstitch::rows::JunkCounts;
+use backstitch::{Activity, Engine, Fields, Replay, Time};
+
 use crate::harness::{
     Manner, assert_agrees, attribute, counts, expected_attribute, in_memory, reasons, replay, text, totals,
 };
@@ -384,30 +387,104 @@ fn line_ends_and_marks_are_no_part_of_a_line() {
     }
 }
 
-/// A log may name so many namespaces, in one chunk or in many files; one more fails the replay, whatever their order.
-#[test]
-fn too_many_namespaces_are_an_error() {
-    let named = |names: std::ops::Range<usize>| -> Vec<String> {
-        names.map(|name| at("1", &format!(r#""sessionId":"s","n{name}":"x""#))).collect()
+/// How many namespaces events can name beside the session's and the customer's.
+const MOST: usize = backstitch::model::limits::MAX_NAMESPACES - 2;
+
+/// The identities of events: five with sixty invented namespaces each, of which the first `known` count, and two that link `s0` to a
+/// customer by a namespace that the store was made with, whose name is met last.
+fn forged(known: usize) -> Vec<Vec<(String, String)>> {
+    let owned = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let forged = |event: usize| {
+        let names = (event * 60..(event + 1) * 60).filter(|&name| name < known);
+        let names = names.map(|name| (format!("N{name}"), format!("x{}", name % 7)));
+        [owned("sessionId", &format!("s{event}"))].into_iter().chain(names).collect()
     };
-    let most = backstitch::model::limits::MAX_NAMESPACES - 2;
-    for (split, names, fails) in [
-        (most, most, false),
-        (100, most, false),
-        (most, most + 1, true),
-        (most + 1, most + 1, true),
-        (100, most + 1, true),
-    ] {
+    let links =
+        [vec![owned("sessionId", "s0"), owned("email", "e")], vec![owned("email", "e"), owned("ecommerceId", "c")]];
+    (0..5).map(forged).chain(links).collect()
+}
+
+/// Such events as lines of a log.
+fn forged_lines(known: usize) -> Vec<String> {
+    let line = |(number, identities): (usize, Vec<(String, String)>)| {
+        let identities: Vec<String> = identities.iter().map(|(name, value)| format!(r#""{name}":"{value}""#)).collect();
+        let identities = identities.join(",");
+        format!(r#"{{"id":"e{number}","timestamp":{number},"user":{{"identities":{{{identities}}}}}}}"#)
+    };
+    forged(known).into_iter().enumerate().map(line).collect()
+}
+
+/// The count of values whose namespace is beyond the limit.
+fn beyond(junk: &JunkCounts) -> u64 {
+    junk.iter().find(|(value, _)| *value == "(namespace beyond the limit)").map_or(0, |(_, count)| count)
+}
+
+/// More namespaces than a store can have stop no replay: the first ones count, in the order of the log, and those that the store was
+/// made with. How the log is cut into files, chunks, commits and pushes does not matter, nor do threads.
+#[test]
+fn forged_namespaces_stop_no_replay() {
+    let rules = Rules { between: vec!["email".into()], ..Rules::default() };
+    let verdict = judge(&rules, &[(String::new(), forged_lines(MOST))]);
+    let lines = forged_lines(usize::MAX);
+    for (files, threads, batch_events) in [(1, 1, 100), (1, 2, 1), (7, 1, 100), (7, 2, 100), (7, 2, 1), (3, 2, 2)] {
+        let what = format!("{files} files, {threads} threads, batches of {batch_events}");
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("1"), text(&named(0..split))).expect("written");
-        fs::write(folder.path().join("2"), text(&named(split..names))).expect("written");
-        let mut engine = in_memory(&Rules::default());
-        let told = engine.replay([folder.path()]);
-        match told {
-            Ok(summary) => assert!(!fails && summary.events.accepted == names as u64, "{split} {names}"),
-            Err(error) => assert!(fails && error.to_string().contains("namespaces"), "{split} {names}: {error}"),
+        for (file, part) in lines.chunks(lines.len().div_ceil(files)).enumerate() {
+            fs::write(folder.path().join(file.to_string()), text(part)).expect("written");
         }
+        let mut engine = in_memory(&rules);
+        let manner = Manner { threads, batch_events, ..Manner::default() };
+        let summary = replay(&mut engine, &[folder.path().to_owned()], manner);
+        assert_eq!((counts(&summary), beyond(&summary.junk)), ([7, 7, 0, 0], 300 - MOST as u64), "{what}");
+        assert_agrees(&engine, &verdict);
+        let again = replay(&mut engine, &[folder.path().to_owned()], Manner { force: true, ..manner });
+        assert_eq!((counts(&again), beyond(&again.junk)), ([7, 0, 7, 0], 300 - MOST as u64), "{what}");
     }
+    for at_once in [7, 2] {
+        let mut engine = in_memory(&rules);
+        let activities = forged(usize::MAX).into_iter().enumerate().map(|(number, identities)| {
+            let activity = Activity::at(Time::from_micros(number as i64 * 1_000_000)).id(format!("e{number}"));
+            identities.into_iter().fold(activity, |all, (name, value)| all.identity(name, value))
+        });
+        let activities: Vec<Activity> = activities.collect();
+        let pushed = activities.chunks(at_once).map(|part| engine.push("shop", part.to_vec(), "").expect("pushed"));
+        assert_eq!(pushed.map(|pushed| beyond(&pushed.junk)).sum::<u64>(), 300 - MOST as u64);
+        assert_agrees(&engine, &verdict);
+    }
+}
+
+/// A store that forged names have filled opens again, takes the namespace that the fields of a log give, and no other; an event that
+/// has no other identity is a reject.
+#[test]
+fn a_store_full_of_forged_namespaces_reads_what_is_configured() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, log) = (folder.path().join("store"), folder.path().join("log"));
+    let mut engine = Engine::open(&store).expect("a new store");
+    let forged = forged_lines(usize::MAX)[..5].join("\n");
+    assert_eq!(beyond(&engine.ingest("forged", forged.as_bytes()).expect("read").junk), 300 - MOST as u64);
+    // Rejected lines fill a store as well, and before the next commit.
+    let mut other = Engine::in_memory();
+    let rejected: Vec<String> = (0..5).map(|line| at("1", &names(line * 65..(line + 1) * 65, "x"))).collect();
+    let summary =
+        other.ingest("rejected", (text(&rejected) + &at("1", r#""n7":"y","late":"z""#)).as_bytes()).expect("read");
+    assert_eq!((counts(&summary), beyond(&summary.junk)), ([6, 2, 0, 4], 325 - MOST as u64 + 1));
+    drop(engine);
+    let mut engine = Engine::open(&store).expect("a sound store");
+    let fields = Fields::builder().namespace("Phone", "phone").namespace("sessionId", "device").build().expect("sound");
+    fs::write(&log, r#"{"time":1,"phone":"1","device":"s0","n0":"x0"}"#).expect("written");
+    let summary = engine.replay(Replay::of([&log]).fields(fields)).expect("read");
+    assert_eq!((counts(&summary), beyond(&summary.junk)), ([1, 1, 0, 0], 0));
+    let view = engine.resolver().view();
+    assert!(view.resolve_in("phone", "1").expect("sound").is_some_and(|found| found.group.len() > 2));
+    let summary = engine.ingest("late", at("1", r#""email":"e""#).as_bytes()).expect("read");
+    assert_eq!((counts(&summary), beyond(&summary.junk)), ([1, 0, 0, 1], 1));
+    assert_eq!(reasons(&summary).into_keys().next(), Some("no_identity"));
+    assert!(engine.verify().expect("readable").is_sound());
+}
+
+/// Members of `identities` with such numbers.
+fn names(numbers: std::ops::Range<usize>, value: &str) -> String {
+    numbers.map(|number| format!(r#""n{number}":"{value}""#)).collect::<Vec<_>>().join(",")
 }
 
 /// What the oracle cannot judge, by hand: line, and how it ends.

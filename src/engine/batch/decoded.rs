@@ -9,6 +9,7 @@ use crate::graph::interner::Interner;
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::junk::JunkCounts;
+use crate::ingest::pipeline::BufferedChunk;
 use crate::ingest::reject::Reject;
 use crate::ingest::tally::Tally;
 use crate::model::activity::Activity;
@@ -40,6 +41,8 @@ pub struct DecodedChunk {
     pub consumed: u64,
     /// Bytes of the chunk.
     pub bytes: u64,
+    /// The chunk itself, where it may have to be decoded once more.
+    pub again: Option<BufferedChunk>,
 }
 
 /// A line that is no event.
@@ -66,6 +69,7 @@ impl DecodedChunk {
             lines: 0,
             consumed: 0,
             bytes: 0,
+            again: None,
         }
     }
 

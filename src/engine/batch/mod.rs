@@ -14,7 +14,7 @@ use crate::graph::Graph;
 use crate::graph::interner::Interner;
 use crate::model::digest::IdentityHash;
 use crate::model::identity::{IdentityId, Value};
-use crate::model::limits::{MAX_IDENTITIES, MAX_NAMESPACES};
+use crate::model::limits::MAX_IDENTITIES;
 use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::source::{Source, SourceId};
 use smallvec::SmallVec;
@@ -65,13 +65,7 @@ impl Batch {
 
     /// Takes over the events of a chunk. Costs a hash look-up for each identity of the chunk and a copy of its rows.
     pub fn absorb(&mut self, graph: &Graph, chunk: &DecodedChunk, source: SourceId) -> Result<(), EngineError> {
-        let too_many = EngineError::TooManyNamespaces { limit: MAX_NAMESPACES };
-        if chunk.namespaces.overflowed() {
-            return Err(too_many);
-        }
-        let names = chunk.namespaces.spellings().iter();
-        let namespaces: Option<Vec<NamespaceId>> = names.map(|name| self.namespaces.intern(name)).collect();
-        let namespaces = namespaces.ok_or(too_many)?;
+        let namespaces = self.namespaces.take_over(chunk.namespaces.spellings());
         let mut identities = Vec::with_capacity(chunk.identities.len());
         for id in chunk.identities.ids() {
             let namespace = namespaces[usize::from(chunk.identities.namespace(id).0)];

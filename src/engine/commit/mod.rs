@@ -71,13 +71,16 @@ impl Committer<'_> {
     }
 
     fn in_stages(&mut self, mut batch: Batch) -> Result<Committed, Error> {
-        let (settled, positions_moved) = {
+        let (settled, moved) = {
             let view = self.resolver.read();
             let settled = settle(&mut batch, view.graph(), view.stored_events())?;
-            (settled, batch.sources.iter().any(|(id, source)| view.sources().get(id.0 as usize) != Some(source)))
+            let positions_moved =
+                batch.sources.iter().any(|(id, source)| view.sources().get(id.0 as usize) != Some(source));
+            // A rejected line leaves its names, too: whether one is beyond the limit follows from the lines before it alone.
+            (settled, positions_moved || batch.namespaces.len() > view.graph().namespaces().len())
         };
         let Settled { accepted, duplicate, blocks, links, mut seen } = settled;
-        if !blocks.is_empty() || positions_moved {
+        if !blocks.is_empty() || moved {
             merge_seen(&mut seen);
             let (namespaces, identities) = (batch.namespaces.clone(), std::mem::take(&mut batch.identities));
             let delta = Delta { namespaces, identities, seen, links, unlinks: Vec::new() };

@@ -4,6 +4,7 @@
 //! decoded, in the order of the log, and absorbs it into a batch. A full batch is settled (in the pool), made durable by one
 //! commit, and only then published to the resolvers. Meanwhile reading and decoding go on.
 
+mod decoding;
 pub mod job;
 mod progress;
 mod rejects;
@@ -16,17 +17,17 @@ use std::time::Instant;
 use crate::engine::batch::decoded::DecodedChunk;
 use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
+use crate::engine::replay::decoding::Decoding;
 use crate::engine::replay::job::{NamedReader, Replay, Stream};
 use crate::engine::replay::progress::Sources;
 use crate::engine::replay::rejects::Rejects;
 use crate::engine::replay::summary::Summary;
 use crate::engine::source;
-use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::error::IngestError;
 use crate::ingest::inputs::{self, Expanded, Input};
 use crate::ingest::patient::{self, Stop};
-use crate::ingest::pipeline::{self, Step, Steps};
+use crate::ingest::pipeline::{self, BufferedChunk, Step, Steps};
 use crate::ingest::progress::Progress;
 use crate::ingest::reader::{self, Again, Resumed, SourceReader};
 use crate::model::error::Error;
@@ -57,18 +58,14 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
     let again = Again { fields: replay.fields.hash(), force: replay.force };
     let mut gathering = Gathering::new(resolver, replay.rejects.take(), again.fields);
     let decoder = Decoder::new(&committer.store.settings().junk, &replay.fields);
-    let (namespaces, wanted) = (gathering.batch.namespaces.clone(), gathering.rejects.are_wanted());
-    let decode = |chunk: &Chunk, spare: Option<DecodedChunk>| {
-        let mut decoded = spare.unwrap_or_else(|| DecodedChunk::new(namespaces.clone()));
-        decoded.decode(&decoder, chunk, wanted);
-        decoded
-    };
+    let decoding = Decoding::new(decoder, gathering.rejects.are_wanted(), &gathering.batch);
+    let decode = |chunk: BufferedChunk, spare: Option<DecodedChunk>| decoding.chunk(chunk, spare);
     let sources = sources(inputs, readers, positions(resolver), again, replay.stop);
     pipeline::run(&pool, sources, replay.stop, decode, |steps| -> Result<(), Error> {
         // 1. Other threads read and decode, also while a batch is committed here.
         while let Some(step) = steps.take()? {
             // 2. Absorb what they decoded, in the order of the log.
-            let is_chunk = gathering.take(step, steps)?;
+            let is_chunk = gathering.take(step, steps, &decoding)?;
             if let Some(progress) = replay.progress.as_deref_mut().filter(|_| is_chunk) {
                 let bytes = gathering.skipped_bytes + steps.file_bytes_read();
                 progress(Progress { bytes, bytes_total: file_bytes, events: gathering.summary.events.read });
@@ -176,6 +173,7 @@ impl<'e, 'r> Gathering<'e, 'r> {
         &mut self,
         step: Step<DecodedChunk, Skipped>,
         steps: &Steps<'_, DecodedChunk, Skipped>,
+        decoding: &Decoding,
     ) -> Result<bool, Error> {
         match step {
             Step::Skipped(Skipped::NothingNew(bytes)) => {
@@ -189,8 +187,10 @@ impl<'e, 'r> Gathering<'e, 'r> {
             Step::Skipped(Skipped::Failed(error)) => self.sources.failed.push(error),
             Step::Start(start) => self.sources.start(start),
             Step::End { at, error } => self.sources.end(at, error, &mut self.batch),
-            Step::Chunk(chunk) => {
+            Step::Chunk(mut chunk) => {
+                decoding.fit(&mut chunk, &self.batch);
                 self.absorb(&chunk)?;
+                decoding.absorbed(&self.batch);
                 steps.give_back(chunk);
                 return Ok(true);
             }
