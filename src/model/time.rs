@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::Pieces;
@@ -58,6 +59,26 @@ impl Time {
     pub const fn as_micros(self) -> i64 {
         self.0
     }
+
+    /// The same moment as the standard library has it; `None` where the system's clock does not reach so far.
+    pub fn to_system_time(self) -> Option<SystemTime> {
+        let distance = Duration::from_micros(self.0.unsigned_abs());
+        match self.0 < 0 {
+            true => SystemTime::UNIX_EPOCH.checked_sub(distance),
+            false => SystemTime::UNIX_EPOCH.checked_add(distance),
+        }
+    }
+}
+
+/// Cut to the microsecond below; what lies further away than `i64` reaches is the furthest that it does.
+impl From<SystemTime> for Time {
+    fn from(time: SystemTime) -> Self {
+        let micros = |distance: Duration, up: u128| i64::try_from((distance.as_nanos() + up) / 1_000);
+        Self(match time.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(after) => micros(after, 0).unwrap_or(i64::MAX),
+            Err(before) => micros(before.duration(), 999).map_or(i64::MIN, |micros| -micros),
+        })
+    }
 }
 
 /// RFC 3339 in UTC, with three decimals, or six where the moment needs them.
@@ -107,6 +128,17 @@ mod tests {
         }
         let offset = Time::parse("2026-11-01T12:00:00+02:00").unwrap();
         assert_eq!(offset.to_string(), "2026-11-01T10:00:00.000Z");
+    }
+
+    #[test]
+    fn the_clock_of_the_system_and_back() {
+        for micros in [0, 1, -1, 1_793_527_200_000_001, -1_000_001] {
+            let time = Time(micros);
+            assert_eq!(Time::from(time.to_system_time().unwrap()), time);
+        }
+        let before = SystemTime::UNIX_EPOCH - Duration::from_nanos(1_001);
+        assert_eq!(Time::from(before), Time(-2), "cut to the microsecond below");
+        assert_eq!(Time::from(SystemTime::UNIX_EPOCH + Duration::from_nanos(1_999)), Time(1));
     }
 
     #[test]
