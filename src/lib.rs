@@ -92,7 +92,7 @@ pub use model::policy::{Lookback, Policy, Reading};
 pub use resolver::{KnownAt, Resolver, View};
 
 // The change feed.
-pub use model::history::Sequence;
+pub use model::history::{FeedPosition, Sequence};
 pub use resolver::{Change, Changes, Feed};
 
 // Who is it?

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use backstitch::{Fields, Policy, RowFormat, Time};
+use backstitch::{FeedPosition, Fields, Policy, RowFormat, Time};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
@@ -320,9 +320,9 @@ pub struct StatsArgs {
 
 #[derive(Debug, Args)]
 pub struct ChangesArgs {
-    /// Only the records after this one: the number of the last one that was applied [default: all that are kept]
-    #[arg(long, value_name = "SEQUENCE", value_parser = sequence)]
-    pub since: Option<u64>,
+    /// Only the records after this one: the position, or the number, of the last one that was applied [default: all that are kept]
+    #[arg(long, value_name = "POSITION", value_parser = position)]
+    pub since: Option<FeedPosition>,
     /// Go on with each commit that comes, until Ctrl-C
     #[arg(long)]
     pub follow: bool,
@@ -393,6 +393,10 @@ pub struct VerifyArgs {
     /// Rebuild what is derived from what is sound, then verify
     #[arg(long)]
     pub repair: bool,
+    /// Take a store that is older than its last commit for the latest, as after a backup was put back; the change feed begins
+    /// anew
+    #[arg(long, requires = "repair")]
+    pub accept_older: bool,
 }
 
 #[derive(Debug, Args)]
@@ -417,6 +421,13 @@ fn number<T: FromStr>(text: &str) -> Result<T, &'static str> {
 
 fn sequence(text: &str) -> Result<u64, &'static str> {
     text.parse().map_err(|_| "write the number of a change, such as 4171: `backstitch stats` shows the last one")
+}
+
+fn position(text: &str) -> Result<FeedPosition, &'static str> {
+    text.parse().map_err(|_| {
+        "write the number of a change, such as 4171, or a position, such as 00c0ffee00c0ffee:4171: `backstitch stats --json` shows \
+         the last one"
+    })
 }
 
 fn threads(text: &str) -> Result<usize, String> {

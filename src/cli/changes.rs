@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use backstitch::{Engine, Sequence, SessionTable, TableUpdate};
+use backstitch::{Engine, FeedPosition, Sequence, SessionTable, TableUpdate};
 
 use crate::cli::Ended;
 use crate::cli::args::{ChangesArgs, Common};
@@ -28,7 +28,7 @@ pub fn run(common: &Common, changes: &ChangesArgs) -> Result<Ended, Failure> {
     if let Some(path) = &changes.apply {
         return apply(common, changes, path);
     }
-    let mut since = changes.since.map(Sequence);
+    let mut since = changes.since;
     if !changes.follow {
         let engine = opening::open(common)?;
         let mut out = Output::about(common, &engine, changes.output.as_deref())?;
@@ -71,7 +71,7 @@ fn apply(common: &Common, changes: &ChangesArgs, path: &Path) -> Result<Ended, F
         table = table.format(format);
     }
     if let Some(since) = changes.since {
-        table = table.since(Sequence(since));
+        table = table.since(since);
     }
     for path in [path, &table.beside()] {
         Writable::new(common, path, "the table")?.beside_sources(&engine)?.replaceable()?;
@@ -99,13 +99,13 @@ fn in_words(applied: &TableUpdate) -> String {
 }
 
 /// Writes the changes after `since`, or all that are kept, and moves it on.
-fn write(engine: &Engine, since: &mut Option<Sequence>, out: &mut Output) -> Result<(), Failure> {
+fn write(engine: &Engine, since: &mut Option<FeedPosition>, out: &mut Output) -> Result<(), Failure> {
     let feed = engine.feed();
-    let since = since.get_or_insert(feed.trimmed());
+    let since = since.get_or_insert(feed.start());
     for change in feed.changes(*since)? {
         let change = change?;
         out.json(&change)?;
-        *since = change.sequence;
+        *since = change.position;
     }
     Ok(())
 }

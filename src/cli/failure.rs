@@ -46,7 +46,9 @@ impl Failure {
     /// A failure to bring a table up to date.
     pub fn of_table(error: Error) -> Self {
         match error.kind() {
-            ErrorKind::Trimmed | ErrorKind::Ahead => Self::Failed(format!("{error:?}; {EXPORT_ANEW}")),
+            ErrorKind::Trimmed | ErrorKind::Ahead | ErrorKind::OtherEpoch => {
+                Self::Failed(format!("{error:?}; {EXPORT_ANEW}"))
+            }
             _ => error.into(),
         }
     }
@@ -111,9 +113,10 @@ fn remedy(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::NotAStore => "choose another directory",
         ErrorKind::InUse => "wait until it ends, or name another directory with `--store`",
         ErrorKind::Damaged => "run `backstitch verify --repair`",
+        ErrorKind::Older => "run `backstitch verify --repair --accept-older`, then replay the logs",
         ErrorKind::Unrepairable => "delete the directory first, or name another with `--store`",
         ErrorKind::SettingsDiffer => "name the same, or none at all, or replay into a new directory",
-        ErrorKind::Trimmed => "go on from the sequence that `backstitch stats` shows",
+        ErrorKind::Trimmed | ErrorKind::OtherEpoch => "go on from the position that `backstitch stats --json` shows",
         ErrorKind::Table => EXPORT_ANEW,
         ErrorKind::NoInput => "check the path, and put a glob in quotes",
         ErrorKind::Input => "check that it exists and may be read",

@@ -63,10 +63,13 @@ fn patiently(open: impl Fn() -> Result<Engine, Error>) -> Result<Engine, Error> 
     }
 }
 
-/// The same, mended where it is damaged.
-pub fn repair(common: &Common) -> Result<(Engine, Repaired), Failure> {
+/// The same, mended where it is damaged and, where that was asked for, taken as it is although it may be older than its last commit.
+pub fn repair(common: &Common, accept_older: bool) -> Result<(Engine, Repaired), Failure> {
     let config = Config::load(common)?;
-    let (engine, repaired) = Engine::repair(&common.store)?;
+    let (engine, repaired) = match accept_older {
+        true => Engine::accept_older(&common.store)?,
+        false => Engine::repair(&common.store)?,
+    };
     config.asked.hold(engine.settings(), &common.store)?;
     Ok((engine, repaired))
 }

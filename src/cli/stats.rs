@@ -1,5 +1,6 @@
 //! `stats`: what does the store hold?
 
+use backstitch::FeedPosition;
 use backstitch::rows::GraphCounts;
 use backstitch::{Reading, Sequence, Settings, Source, Totals};
 use serde::Serialize;
@@ -32,6 +33,8 @@ struct Stats {
     /// The last change of the feed, and the last one that was trimmed.
     sequence: Sequence,
     trimmed: Sequence,
+    /// The last change, for a reader of the feed to go on from.
+    position: FeedPosition,
     /// Pairs whose link counts as never seen.
     unlinked: Vec<[String; 2]>,
     /// Namespaces from the lowest level to the highest.
@@ -73,6 +76,7 @@ pub fn run(common: &Common, stats: &args::StatsArgs) -> Result<Ended, Failure> {
         generation: engine.generation(),
         sequence: engine.feed().sequence(),
         trimmed: engine.feed().trimmed(),
+        position: engine.feed().position(),
         unlinked: view.unlinked().iter().map(|pair| pair.each_ref().map(ToString::to_string)).collect(),
         levels: namespaces.by_level().into_iter().map(|id| namespaces.display(id).to_owned()).collect(),
         settings: engine.settings().clone(),

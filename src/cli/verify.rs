@@ -22,11 +22,18 @@ struct VerifyReport<'a> {
 /// Verifies the store, repaired before where that was asked for.
 pub fn run(common: &Common, verify: &VerifyArgs) -> Result<Ended, Failure> {
     let (engine, repaired) = match verify.repair {
-        true => opening::repair(common).map(|(engine, repaired)| (engine, Some(repaired)))?,
+        true => opening::repair(common, verify.accept_older).map(|(engine, repaired)| (engine, Some(repaired)))?,
         false => (opening::open(common)?, None),
     };
     let found = engine.verify()?;
-    if let Some(Repaired { lost_events: lost @ 1.. }) = repaired {
+    if let Some(Repaired { missing_commits: missing @ 1.., missing_changes, .. }) = repaired {
+        let changes = count(missing_changes, "change");
+        tell(&format!(
+            "the store lacks its last {} ({changes} of the feed): replay the logs again, which adds what is missing",
+            count(missing, "commit")
+        ));
+    }
+    if let Some(Repaired { lost_events: lost @ 1.., .. }) = repaired {
         tell(&format!("{} could not be read: replay the logs again, which adds what is missing", count(lost, "event")));
     }
     let mut out = Output::stdout();

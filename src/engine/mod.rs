@@ -25,8 +25,8 @@ use crate::model::settings::Settings;
 use crate::model::source::Source;
 use crate::resolver::feed::handle::LastFeed;
 use crate::resolver::{Feed, KnownAt, Resolver};
-use crate::store::Store;
 use crate::store::backend::Backend;
+use crate::store::{Missing, Store};
 
 pub use crate::model::error::{Error, ErrorKind, Result};
 pub use check::repair::Repaired;
@@ -81,7 +81,30 @@ impl Engine {
     /// # Errors
     /// When there is no store, or it is damaged in what only a replay into a new store brings back (identities, settings).
     pub fn repair(path: impl AsRef<Path>) -> Result<(Self, Repaired)> {
-        Self::repaired(Store::open_damaged(path.as_ref())?)
+        Self::repaired(Store::open_damaged(path.as_ref())?, Missing::default())
+    }
+
+    /// As [`repair`](Self::repair), of a store that is older than its last commit, or may be ([`Older`](ErrorKind::Older)): an older
+    /// copy that was put back, or a database that lost the end of its log. It is taken as it is.
+    ///
+    /// Its positions went back with it, so replaying the same logs brings back what is missing. The change feed begins a new
+    /// epoch: its readers need a full export.
+    ///
+    /// # Errors
+    /// As [`repair`](Self::repair).
+    pub fn accept_older(path: impl AsRef<Path>) -> Result<(Self, Repaired)> {
+        let (store, missing) = Store::accept(path.as_ref())?;
+        Self::repaired(store, missing)
+    }
+
+    /// As [`Engine::accept_older`], over any backend.
+    ///
+    /// # Errors
+    /// As [`Engine::repair`].
+    #[doc(hidden)]
+    pub fn accept_older_backend(backend: Arc<dyn Backend>) -> Result<(Self, Repaired)> {
+        let (store, missing) = Store::accept_backend(backend)?;
+        Self::repaired(store, missing)
     }
 
     /// As [`Engine::repair`], over any backend.
@@ -90,11 +113,11 @@ impl Engine {
     /// As [`Engine::repair`].
     #[doc(hidden)]
     pub fn repair_backend(backend: Arc<dyn Backend>) -> Result<(Self, Repaired)> {
-        Self::repaired(Store::with_damaged_backend(backend)?)
+        Self::repaired(Store::with_damaged_backend(backend)?, Missing::default())
     }
 
-    fn repaired(store: Store) -> Result<(Self, Repaired)> {
-        let (store, repaired) = check::repair::run(store)?;
+    fn repaired(store: Store, missing: Missing) -> Result<(Self, Repaired)> {
+        let (store, repaired) = check::repair::run(store, missing)?;
         Ok((Self::of(store)?, repaired))
     }
 

@@ -43,6 +43,9 @@ pub enum ErrorKind {
     Damaged,
     /// The store is damaged in what nothing else tells: replay the logs into a new one.
     Unrepairable,
+    /// The store is older than its last commit, or nothing tells that it is not:
+    /// [`Engine::accept_older`](crate::engine::Engine::accept_older) takes it as it is.
+    Older,
     /// The store was made with other settings: ask for the same, or for none.
     SettingsDiffer,
     /// Another version of the library wrote the store.
@@ -53,6 +56,8 @@ pub enum ErrorKind {
     Trimmed,
     /// The number asked for was never given: the feed is another one.
     Ahead,
+    /// The position asked for is of another epoch of the feed: begin again from a full export.
+    OtherEpoch,
     /// The feed cannot be applied to a table: export the table again.
     Table,
     /// A log names no file, no folder with logs and no pattern with a match.

@@ -1,10 +1,13 @@
 //! What commits changed: the records of the change feed, and what a commit overwrote.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::digest::EventHash;
+use crate::model::error::{Error, ErrorKind};
 use crate::model::identity::IdentityId;
 use crate::model::link::Unlink;
 use crate::model::time::Time;
@@ -18,6 +21,128 @@ pub struct Sequence(pub u64);
 impl fmt::Display for Sequence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// A life of a store: drawn at random when it is made, and anew when it is taken for the latest one again although it may be an older
+/// copy. Within an epoch a number of the feed names one record for good; across epochs it may have named another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    /// One that no other store has, but by a chance of one in 2^64.
+    pub(crate) fn drawn() -> Self {
+        // The standard library draws its keys from the operating system.
+        Self(RandomState::new().hash_one(0_u8))
+    }
+}
+
+/// Sixteen hexadecimal digits.
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for Epoch {
+    type Err = PositionError;
+
+    fn from_str(text: &str) -> Result<Self, PositionError> {
+        let is_epoch = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u64::from_str_radix(text, 16).ok().filter(|_| is_epoch);
+        number.map(Self).ok_or_else(|| PositionError(text.to_owned()))
+    }
+}
+
+/// The digits where people read it, else the number.
+impl Serialize for Epoch {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if to.is_human_readable() { to.collect_str(self) } else { to.serialize_u64(self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Epoch {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        if from.is_human_readable() {
+            return String::deserialize(from)?.parse().map_err(serde::de::Error::custom);
+        }
+        u64::deserialize(from).map(Self)
+    }
+}
+
+/// How far a reader has followed the change feed: `EPOCH:4625`. The number alone, `4625`, is of whatever epoch the store is in.
+///
+/// ```
+/// # fn main() -> backstitch::Result<()> {
+/// use backstitch::{Engine, FeedPosition, Sequence};
+///
+/// let feed = Engine::in_memory().feed();
+/// let kept: FeedPosition = feed.position().to_string().parse()?;
+/// assert_eq!(feed.changes(kept)?.count(), 0);
+/// assert_eq!(FeedPosition::from(Sequence(4_625)).to_string(), "4625");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FeedPosition {
+    pub(crate) epoch: Option<Epoch>,
+    pub(crate) sequence: Sequence,
+}
+
+impl FeedPosition {
+    /// The number of the last change that was read.
+    pub fn sequence(self) -> Sequence {
+        self.sequence
+    }
+}
+
+impl From<Sequence> for FeedPosition {
+    fn from(sequence: Sequence) -> Self {
+        Self { epoch: None, sequence }
+    }
+}
+
+impl fmt::Display for FeedPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.epoch {
+            Some(epoch) => write!(f, "{epoch}:{}", self.sequence),
+            None => self.sequence.fmt(f),
+        }
+    }
+}
+
+impl FromStr for FeedPosition {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let read = |text: &str| {
+            let (epoch, sequence) = match text.split_once(':') {
+                Some((epoch, sequence)) => (Some(epoch.parse().ok()?), sequence),
+                None => (None, text),
+            };
+            let is_number = sequence.bytes().all(|byte| byte.is_ascii_digit());
+            Some(Self { epoch, sequence: Sequence(sequence.parse().ok().filter(|_| is_number)?) })
+        };
+        Ok(read(text).ok_or_else(|| PositionError(text.to_owned()))?)
+    }
+}
+
+/// A text that is no position of the feed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0:?} is no position of the change feed: expected a number, or an epoch and a number as in 00c0ffee00c0ffee:4625"
+)]
+pub struct PositionError(String);
+
+impl From<PositionError> for Error {
+    fn from(error: PositionError) -> Self {
+        Self::new(ErrorKind::Argument, error)
+    }
+}
+
+impl Serialize for FeedPosition {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
     }
 }
 
@@ -71,4 +196,41 @@ pub struct Overwritten {
     pub links: Vec<(IdentityId, IdentityId, Option<Time>)>,
     /// Decisions, each of which changed what stood before.
     pub unlinks: Vec<Unlink>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_and_back() {
+        for text in ["0", "4625", "00c0ffee00c0ffee:4625", "ffffffffffffffff:18446744073709551615"] {
+            let position: FeedPosition = text.parse().unwrap();
+            assert_eq!(position.to_string(), text);
+            assert_eq!(serde_json::to_value(position).unwrap(), text);
+        }
+        let epoch = Epoch(0xc0_ffee);
+        assert_eq!(serde_json::from_str::<Epoch>(&serde_json::to_string(&epoch).unwrap()).unwrap(), epoch);
+        assert_ne!(Epoch::drawn(), Epoch::drawn());
+    }
+
+    #[test]
+    fn what_is_no_position() {
+        for text in [
+            "",
+            "-1",
+            "+1",
+            "1.5",
+            "abc",
+            ":1",
+            "c0ffee:1",
+            "00c0ffee00c0ffee:",
+            "+0c0ffee00c0ffee:1",
+            "00c0ffee00c0ffee:1:2",
+        ] {
+            let told = text.parse::<FeedPosition>().unwrap_err();
+            assert_eq!(told.kind(), ErrorKind::Argument);
+            assert!(told.to_string().contains("expected a number, or an epoch and a number"), "{told}");
+        }
+    }
 }

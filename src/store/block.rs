@@ -11,7 +11,7 @@ use std::fmt;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// What the store is written as. A store with a higher number is refused.
-pub(crate) const FORMAT: u8 = 3;
+pub(crate) const FORMAT: u8 = 4;
 
 /// Bytes of a block to aim at. A leaf of sled holds up to 17 values, and one of more than a quarter of a segment
 /// (128 KiB) becomes a file of its own, which sled neither syncs nor counts against its cache: reading 400 MB in
@@ -68,6 +68,8 @@ pub enum Loss {
     Replayed,
     /// It is of the change feed: a repair begins the feed again, and its readers need a full export.
     FeedBegunAgain,
+    /// Nothing else tells whether the store is as its last commit left it: a repair may be told to accept it.
+    Accepted,
     /// Nothing else holds it: the store must be made again from the logs.
     StoreReplayed,
 }
@@ -79,6 +81,7 @@ impl Loss {
             Self::Rebuilt => "a repair rebuilds it from the events",
             Self::Replayed => "a repair drops it, then replay the logs",
             Self::FeedBegunAgain => "a repair begins the change feed again",
+            Self::Accepted => "a repair that accepts the store as it is writes it anew",
             Self::StoreReplayed => "replay the logs into a new store",
         }
     }
@@ -87,7 +90,7 @@ impl Loss {
     pub(crate) const fn is_repairable(self) -> bool {
         match self {
             Self::Rebuilt | Self::Replayed | Self::FeedBegunAgain => true,
-            Self::StoreReplayed => false,
+            Self::Accepted | Self::StoreReplayed => false,
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::{fmt, io};
 
 use crate::model::error::{Error, ErrorKind};
-use crate::model::history::Sequence;
+use crate::model::history::{Epoch, FeedPosition, Sequence};
 use crate::model::namespace::LevelsError;
 use crate::model::settings::Settings;
+use crate::model::time::Time;
 use crate::store::block::BlockKey;
 
 /// Why a [`Backend`](crate::store::backend::Backend) failed.
@@ -53,6 +54,51 @@ impl fmt::Display for Damage {
 
 impl std::error::Error for Damage {}
 
+/// Why nothing vouches for the commit that a store holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Older {
+    /// The store's directory.
+    pub store: String,
+    /// The commit that it holds.
+    pub holds: u64,
+    /// What is known of its last commit.
+    pub last: Doubt,
+}
+
+/// What is known instead of that the commit which a store holds is its last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// The last was another one.
+    Was {
+        /// Its number.
+        generation: u64,
+        /// When it was made.
+        at: Time,
+    },
+    /// Nothing, and why.
+    Unknown(&'static str),
+}
+
+impl fmt::Display for Older {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { store, holds, last } = self;
+        match last {
+            Doubt::Was { generation, at } => write!(
+                f,
+                "store {store} is older than its last commit: that was commit {generation}, of {at}, and the store holds \
+                 commit {holds}; once a repair has accepted it as it is, replaying the same logs brings back what is missing"
+            ),
+            Doubt::Unknown(why) => write!(
+                f,
+                "store {store} holds commit {holds}, and nothing tells whether that was its last ({why}); once a repair has \
+                 accepted it as it is, replaying the same logs brings back what may be missing"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Older {}
+
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -65,6 +111,9 @@ pub enum StoreError {
     /// The backend holds blocks, but no manifest that can be read.
     #[error("store {0} is damaged: it has no readable manifest; replay the logs into a new store")]
     NoManifest(String),
+    /// Nothing vouches that what it holds is its last commit.
+    #[error(transparent)]
+    Older(Box<Older>),
     /// There is no store, and no settings to make one with.
     #[error("{0} holds no store")]
     Missing(String),
@@ -118,6 +167,19 @@ pub enum StoreError {
         /// The last one that was trimmed.
         trimmed: Sequence,
     },
+    /// A position of the change feed in another epoch.
+    #[error(
+        "store {store}: the position {asked} is of another epoch of the change feed, which is in {epoch} now: the store was made \
+         anew, or is an older copy that was accepted in its place, so a reader of the feed must begin again from a full export"
+    )]
+    OtherEpoch {
+        /// The store's directory.
+        store: String,
+        /// The position that was asked for.
+        asked: FeedPosition,
+        /// The epoch of the store.
+        epoch: Epoch,
+    },
     /// A number that no record of the change feed has yet.
     #[error(
         "store {store}: there is no change {asked} yet, the last one is {last}; is it another store than the one whose feed \
@@ -167,6 +229,7 @@ impl From<StoreError> for Error {
             StoreError::Damaged(damage) if damage.block.kind.loss().is_repairable() => ErrorKind::Damaged,
             StoreError::Damaged(_) => ErrorKind::Unrepairable,
             StoreError::NoEvidence { .. } => ErrorKind::Damaged,
+            StoreError::Older(_) => ErrorKind::Older,
             StoreError::Missing(_) => ErrorKind::NotFound,
             StoreError::Foreign(_) => ErrorKind::NotAStore,
             StoreError::Settings { .. } => ErrorKind::SettingsDiffer,
@@ -174,6 +237,7 @@ impl From<StoreError> for Error {
             StoreError::Version { .. } => ErrorKind::Version,
             StoreError::Poisoned { .. } => ErrorKind::Poisoned,
             StoreError::Trimmed { .. } => ErrorKind::Trimmed,
+            StoreError::OtherEpoch { .. } => ErrorKind::OtherEpoch,
             StoreError::Ahead { .. } => ErrorKind::Ahead,
             StoreError::Invalid(_) => ErrorKind::Defect,
         };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::history::{Overwritten, Sequence, StoredChange};
+use crate::model::history::{Epoch, FeedPosition, Overwritten, Sequence, StoredChange};
 use crate::model::identity::IdentityId;
 use crate::store::backend::Backend;
 use crate::store::block::{BlockKey, Loss};
@@ -24,6 +24,7 @@ pub struct StoredFeed {
     backend: Arc<dyn Backend>,
     /// Runs of records, the oldest first.
     pub(super) runs: Vec<Run>,
+    epoch: Epoch,
     sequence: Sequence,
     trimmed: Sequence,
     identities: u64,
@@ -42,6 +43,7 @@ impl StoredFeed {
         Self {
             backend: Arc::clone(backend),
             runs: held.of(Numbered::KIND).cloned().collect(),
+            epoch: held.epoch,
             sequence: Sequence(held.totals.sequence),
             trimmed: Sequence(held.totals.trimmed),
             identities: held.totals.identities,
@@ -53,6 +55,11 @@ impl StoredFeed {
         self.sequence
     }
 
+    /// The position of a reader who has read up to the record `sequence`.
+    pub fn position_at(&self, sequence: Sequence) -> FeedPosition {
+        FeedPosition { epoch: Some(self.epoch), sequence }
+    }
+
     /// The number of the last record that was trimmed.
     pub fn trimmed(&self) -> Sequence {
         self.trimmed
@@ -61,8 +68,14 @@ impl StoredFeed {
     /// The records after `since`. Costs a read of the blocks that hold them, and of a few more to find the first.
     ///
     /// # Errors
-    /// [`StoreError::Trimmed`] where some of them were trimmed; [`StoreError::Ahead`] where `since` was never given.
-    pub fn changes(&self, since: Sequence) -> Result<StoredChanges, StoreError> {
+    /// [`StoreError::OtherEpoch`] where `since` is of another epoch; [`StoreError::Trimmed`] where some of them were trimmed;
+    /// [`StoreError::Ahead`] where `since` was never given.
+    pub fn changes(&self, since: impl Into<FeedPosition>) -> Result<StoredChanges, StoreError> {
+        let asked = since.into();
+        if asked.epoch.is_some_and(|epoch| epoch != self.epoch) {
+            return Err(StoreError::OtherEpoch { store: self.backend.name(), asked, epoch: self.epoch });
+        }
+        let since = asked.sequence;
         self.check(since)?;
         let mut last = self.sequence.0;
         let mut runs = Vec::new();

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::history::Epoch;
+use crate::model::time::Time;
 use crate::store::backend::Backend;
 use crate::store::block::{self, BlockKey, BlockKind, Loss, Unsealed};
 use crate::store::codec;
@@ -31,10 +33,14 @@ pub(crate) struct StoreTotals {
 }
 
 /// What the store holds, as of one commit.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     /// The commit.
     pub generation: u64,
+    /// When it was made, by the clock of the machine; never before the one before it.
+    pub at: Time,
+    /// The epoch of the store.
+    pub epoch: Epoch,
     /// The number of the next run.
     pub next_run: u32,
     /// How much of everything.
@@ -51,6 +57,12 @@ pub(crate) fn slot(generation: u64) -> BlockKey {
 }
 
 impl Manifest {
+    /// That of a store without a commit.
+    pub(crate) fn empty(epoch: Epoch) -> Self {
+        let (totals, runs, retired) = Default::default();
+        Self { generation: 0, at: Time::from_micros(0), epoch, next_run: 0, totals, runs, retired }
+    }
+
     /// The manifest as the block that is stored.
     pub(crate) fn sealed(&self) -> Result<(BlockKey, Vec<u8>), StoreError> {
         let mut block = block::blank();

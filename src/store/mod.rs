@@ -11,18 +11,20 @@
 //! 4. sync;
 //! 5. the manifest, which names every run that counts, goes into the slot of the generation before last;
 //! 6. sync: from here on the commit is what a crash leaves, and not before;
-//! 7. runs that were retired by an *earlier* commit are deleted, unless a reader still holds them.
+//! 7. a record of the commit goes into a small file outside of the database (`store/last_commit.rs`); sync;
+//! 8. runs that were retired by an *earlier* commit are deleted, unless a reader still holds them.
 //!
-//! Trimming, retracting and repairing are transactions too: steps 4 to 7 are in one place.
+//! Trimming, retracting and repairing are transactions too: steps 4 to 8 are in one place.
 //!
 //! **Opening** takes the later of the two manifests whose checksum holds, and deletes blocks of runs that no manifest
-//! has named yet: a commit that was cut short. After a failed commit the store takes no other until it is opened again.
+//! has named yet: a commit that was cut short. It is refused where the record outside of the database tells of a later commit. After a failed commit the store takes no other until it is opened again.
 //!
 //! **A kind of block** is declared in one file, and listed in `store/kinds/mod.rs`: merging, checking, repairing and
 //! sweeping go by that list.
 //!
 //! **Memory**: twelve bytes a block of events, and what a load hands out. Everything else is read block by block.
 
+mod accept;
 pub mod backend;
 pub mod block;
 mod codec;
@@ -38,6 +40,7 @@ pub mod feed;
 mod kind;
 mod kinds;
 mod known_at;
+pub mod last_commit;
 pub mod load;
 mod manifest;
 mod open;
@@ -46,12 +49,14 @@ pub mod retract;
 mod run;
 pub mod scan;
 pub mod sled;
+mod slots;
 mod table;
 mod transaction;
 
 #[cfg(test)]
 mod tests;
 
+pub use accept::Missing;
 pub use commit::Commit;
 pub use open::Store;
 

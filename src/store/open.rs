@@ -9,6 +9,7 @@ use crate::store::directory;
 use crate::store::error::StoreError;
 use crate::store::events::EVENTS;
 use crate::store::kinds::{self, settings as stored_settings};
+use crate::store::last_commit::{self, CommitRecord, Vouched};
 use crate::store::manifest::{self, Manifest};
 use crate::store::scan::Events;
 use crate::store::sled::{Folder, SledBackend};
@@ -26,9 +27,12 @@ pub struct Store {
 
 /// How an open treats what it cannot read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     Strict,
+    /// What cannot be read of the rest is no reason to refuse it.
     Repair,
+    /// Nor is that it may be older than its last commit.
+    Accept,
 }
 
 impl Store {
@@ -50,7 +54,7 @@ impl Store {
         Self::open_as(path, None, Mode::Repair)
     }
 
-    fn open_as(path: &Path, settings: Option<&Settings>, mode: Mode) -> Result<Self, StoreError> {
+    pub(super) fn open_as(path: &Path, settings: Option<&Settings>, mode: Mode) -> Result<Self, StoreError> {
         if let Some(settings) = settings {
             // Before a folder is made for it.
             settings.levels.check()?;
@@ -89,13 +93,28 @@ impl Store {
         Self::start(backend, None, Mode::Repair)
     }
 
-    fn start(backend: Arc<dyn Backend>, settings: Option<&Settings>, mode: Mode) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        backend: Arc<dyn Backend>,
+        settings: Option<&Settings>,
+        mode: Mode,
+    ) -> Result<Self, StoreError> {
         let Some(mut manifest) = manifest::read(&*backend)?.latest else {
             return Self::create(backend, settings);
         };
         if let Some(run) = manifest.runs.iter().find(|run| kinds::spec_of(run).is_none()) {
             let what = format!("a run of kind {}", run.kind);
             return Err(StoreError::Version { store: backend.name(), what });
+        }
+        let records = last_commit::read(&*backend)?;
+        match (records.vouch(|| backend.name(), &manifest), mode) {
+            (Ok(Vouched::Last), _) | (Err(StoreError::Older(_)), Mode::Accept) => {}
+            (Ok(Vouched::CutShort), _) => {
+                // A kill may have left its manifest in the cache of the operating system.
+                backend.sync()?;
+                CommitRecord::of(&manifest).put(&*backend)?;
+                backend.sync()?;
+            }
+            (Err(error), _) => return Err(error),
         }
         let stored = stored_settings::read(&*backend, &manifest)?;
         if let Some(asked) = settings.filter(|&asked| *asked != stored) {
@@ -119,7 +138,7 @@ impl Store {
             return Err(StoreError::Missing(backend.name()));
         };
         settings.levels.check()?;
-        let mut ledger = Ledger::empty(backend);
+        let mut ledger = Ledger::empty(backend)?;
         ledger.transact(|transaction| {
             let run = transaction.new_run();
             debug_assert_eq!(run.number, SETTINGS_RUN);
@@ -163,7 +182,7 @@ impl Store {
 fn read_directories(backend: &dyn Backend, manifest: &mut Manifest, mode: Mode) -> Result<(), StoreError> {
     for run in manifest.runs.iter_mut().filter(|run| run.kind == EVENTS.number()) {
         *run = match (directory::read(backend, run.entry()), mode) {
-            (Err(error), Mode::Repair) if error.is_damage() => directory::recover(backend, run.entry())?,
+            (Err(error), Mode::Repair | Mode::Accept) if error.is_damage() => directory::recover(backend, run.entry())?,
             (read, _) => read?,
         };
     }

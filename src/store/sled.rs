@@ -17,6 +17,8 @@ use parking_lot::Mutex;
 use crate::model::source::{STORE_MARKER, STORE_MARKER_TEXT};
 use crate::store::backend::{Backend, Entry};
 use crate::store::error::{BackendError, StoreError};
+use crate::store::last_commit::LAST_COMMIT;
+use crate::store::slots::SlotFile;
 
 /// A quarter of it is what a leaf may have before it becomes a file of its own; see `BLOCK_BYTES`.
 const SEGMENT_BYTES: usize = 512 << 10;
@@ -37,6 +39,9 @@ const BLOBS: &str = "blobs";
 const DATABASE_SETTINGS: &str = "conf";
 const SNAPSHOT: &str = "snap.";
 const HALF_WRITTEN: &str = ".generating";
+
+/// The file beside the database that holds the records of the last commits, and so does not go back with it.
+const LAST_COMMIT_FILE: &str = "last-commit";
 
 /// How long an open waits for the lock. It is given up a moment after the store: a process that another thread is just
 /// starting holds it with all other files until it runs.
@@ -60,8 +65,24 @@ pub(crate) enum Folder {
 pub struct SledBackend {
     path: PathBuf,
     db: sled::Db,
+    last_commit: SlotFile,
+    unsynced: Mutex<Unsynced>,
+}
+
+/// What a sync has to do.
+#[derive(Debug)]
+struct Unsynced {
+    /// Whether the database was written to. What it held when it was opened may be in the cache of the operating system alone.
+    database: bool,
+    /// Whether the records of the last commits were.
+    last_commit: bool,
     /// Files beside the database that were synced before.
-    synced: Mutex<HashSet<PathBuf>>,
+    done: HashSet<PathBuf>,
+}
+
+/// Whether a key is that of a record of the last commits, which lie in a file of their own.
+fn is_outside(key: &[u8]) -> bool {
+    key.first() == Some(&LAST_COMMIT.number())
 }
 
 fn failed(path: &Path, what: &'static str, error: io::Error) -> BackendError {
@@ -178,7 +199,9 @@ impl SledBackend {
             Err(BackendError::Corrupt(_)) if clear_half_written(path)? => open_unlocked(path)?,
             opened => opened?,
         };
-        Ok(Self { path: path.to_owned(), db, synced: Mutex::default() })
+        let last_commit = SlotFile::at(path.join(LAST_COMMIT_FILE));
+        let unsynced = Unsynced { database: true, last_commit: true, done: HashSet::new() };
+        Ok(Self { path: path.to_owned(), db, last_commit, unsynced: Mutex::new(unsynced) })
     }
 
     /// Marks the directory as a store that was made to the end.
@@ -195,17 +218,16 @@ impl SledBackend {
     }
 
     /// The database's own flush ends in the cache of the operating system.
-    fn sync_files(&self) -> io::Result<()> {
+    fn sync_files(&self, done: &mut HashSet<PathBuf>) -> io::Result<()> {
         File::open(self.path.join(DATABASE))?.sync_all()?;
-        let mut synced = self.synced.lock();
         let mut appeared = false;
         for directory in [self.path.clone(), self.path.join(BLOBS)] {
             let Ok(entries) = fs::read_dir(&directory) else { continue };
             for entry in entries {
                 let path = entry?.path();
-                if path.is_file() && !synced.contains(&path) {
+                if path.is_file() && !done.contains(&path) {
                     File::open(&path)?.sync_all()?;
-                    synced.insert(path);
+                    done.insert(path);
                     appeared = true;
                 }
             }
@@ -245,10 +267,21 @@ impl Backend for SledBackend {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
+        if is_outside(key) {
+            return self.last_commit.get(key).map_err(|error| failed(&self.path, "cannot be read", error));
+        }
         guarded(&self.path, "cannot be read", || Ok(self.db.get(key)?.map(|value| value.to_vec())))
     }
 
-    fn put(&self, entries: Vec<Entry>) -> Result<(), BackendError> {
+    fn put(&self, mut entries: Vec<Entry>) -> Result<(), BackendError> {
+        for (key, value) in entries.extract_if(.., |(key, _)| is_outside(key)) {
+            self.unsynced.lock().last_commit = true;
+            self.last_commit.put(&key, &value).map_err(|error| failed(&self.path, "cannot be written", error))?;
+        }
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.unsynced.lock().database = true;
         guarded(&self.path, "cannot be written", || {
             if entries.len() > LEAF_KEYS {
                 for (key, _) in &entries {
@@ -263,6 +296,7 @@ impl Backend for SledBackend {
     }
 
     fn delete(&self, keys: &[Vec<u8>]) -> Result<(), BackendError> {
+        self.unsynced.lock().database = true;
         guarded(&self.path, "cannot be written", || {
             for key in keys {
                 self.db.remove(key)?;
@@ -281,8 +315,18 @@ impl Backend for SledBackend {
     }
 
     fn sync(&self) -> Result<(), BackendError> {
-        guarded(&self.path, "cannot be flushed", || self.db.flush())?;
-        self.sync_files().map_err(|error| failed(&self.path, "cannot be synced", error))
+        let mut unsynced = self.unsynced.lock();
+        let not_synced = |error| failed(&self.path, "cannot be synced", error);
+        if unsynced.database {
+            guarded(&self.path, "cannot be flushed", || self.db.flush())?;
+            self.sync_files(&mut unsynced.done).map_err(not_synced)?;
+            unsynced.database = false;
+        }
+        if unsynced.last_commit {
+            self.last_commit.sync().map_err(not_synced)?;
+            unsynced.last_commit = false;
+        }
+        Ok(())
     }
 
     fn bytes_on_disk(&self) -> Result<u64, BackendError> {

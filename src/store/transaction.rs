@@ -8,18 +8,23 @@
 //! 3. sync;
 //! 4. the manifest that will be goes into the slot of the generation before last;
 //! 5. sync: from here on the transaction is what a crash leaves, and not before;
-//! 6. the ledger takes the manifest over, and runs that an *earlier* transaction retired are deleted, unless they are read.
+//! 6. the record of the commit goes into its slot outside of the database (`store/last_commit.rs`), and sync;
+//! 7. the ledger takes the manifest over, and runs that an *earlier* transaction retired are deleted, unless they are read.
 //!
 //! A transaction that fails on the way poisons the ledger: whether it counts is known when the store is opened again. One that is
 //! dropped before step 3 deletes what it wrote, and one that changes nothing writes nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
 
+use crate::model::history::Epoch;
+use crate::model::time::Time;
 use crate::store::backend::Backend;
 use crate::store::block::{BlockKey, Loss};
 use crate::store::error::StoreError;
 use crate::store::kinds::{self, KINDS};
+use crate::store::last_commit::{CommitRecord, Records};
 use crate::store::manifest::{Manifest, StoreTotals};
 use crate::store::run::{NewRun, Run};
 use crate::store::table::{TableRow, TableWriter};
@@ -38,8 +43,10 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// That of a store that is to be made.
-    pub(crate) fn empty(backend: Arc<dyn Backend>) -> Self {
-        Self { backend, manifest: Manifest::default(), next_run: Arc::default(), poison: None }
+    pub(crate) fn empty(backend: Arc<dyn Backend>) -> Result<Self, StoreError> {
+        let manifest = Manifest::empty(Epoch::drawn());
+        CommitRecord::of(&manifest).put(&*backend)?;
+        Ok(Self { backend, manifest, next_run: Arc::default(), poison: None })
     }
 
     /// That of a store whose last commit left `manifest`.
@@ -81,9 +88,31 @@ impl Ledger {
     /// Begins a transaction, to be [completed](Self::complete) later.
     pub(crate) fn begin(&self) -> Result<Transaction, StoreError> {
         self.check_poison()?;
-        let next = Manifest { generation: self.manifest.generation + 1, ..self.manifest.clone() };
+        let (after, at) = (self.manifest.generation, Time::from(SystemTime::now()).max(self.manifest.at));
+        let next = Manifest { generation: after + 1, at, ..self.manifest.clone() };
         let (backend, next_run) = (Arc::clone(&self.backend), Arc::clone(&self.next_run));
-        Ok(Transaction { backend, next_run, next, taken: Vec::new() })
+        Ok(Transaction { backend, next_run, after, next, taken: Vec::new() })
+    }
+
+    /// Takes the store for its latest state although nothing vouches for that, and lets a new epoch begin with `work`. The numbers
+    /// of its commit and of the feed are beyond all that `records` tell of.
+    ///
+    /// Cut short, the store is as doubtful as before, or in its new epoch.
+    pub(crate) fn accept(
+        &mut self,
+        records: &Records,
+        work: impl FnOnce(&mut Transaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin()?;
+        let (generation, sequence) = records.beyond(&self.manifest);
+        let next = &mut transaction.next;
+        // The slot of the manifest that is there stays as it is until the new one is durable.
+        next.generation = generation + u64::from(generation % 2 == self.manifest.generation % 2);
+        next.epoch = Epoch::drawn();
+        next.totals.sequence = sequence;
+        let before = CommitRecord { generation: next.generation - 1, ..CommitRecord::of(next) };
+        before.put(&*self.backend)?;
+        self.complete(transaction, work)
     }
 
     /// Makes what `work` does durable, as a whole or not at all.
@@ -102,7 +131,7 @@ impl Ledger {
         work: impl FnOnce(&mut Transaction) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.check_poison()?;
-        if transaction.next.generation != self.manifest.generation + 1 {
+        if transaction.after != self.manifest.generation {
             return Err(StoreError::Invalid("another commit came in between".into()));
         }
         // Until it is through, it has failed: a panic on the way must not pass for success.
@@ -112,15 +141,18 @@ impl Ledger {
         done
     }
 
-    /// Steps 3 to 6.
+    /// Steps 3 to 7.
     fn publish(&mut self, transaction: Transaction) -> Result<(), StoreError> {
         let next = transaction.into_manifest();
-        if next == (Manifest { generation: next.generation, next_run: next.next_run, ..self.manifest.clone() }) {
+        let Manifest { generation, at, next_run, .. } = next;
+        if next == (Manifest { generation, at, next_run, ..self.manifest.clone() }) {
             return Ok(());
         }
         self.backend.sync()?;
         let (key, block) = next.sealed()?;
         self.backend.put(vec![(key.bytes(), block)])?;
+        self.backend.sync()?;
+        CommitRecord::of(&next).put(&*self.backend)?;
         self.backend.sync()?;
         self.manifest = next;
         self.delete_retired();
@@ -145,6 +177,8 @@ impl Ledger {
 pub(crate) struct Transaction {
     backend: Arc<dyn Backend>,
     next_run: Arc<AtomicU32>,
+    /// The commit that it follows on.
+    after: u64,
     /// The manifest that will be.
     next: Manifest,
     /// The numbers of the runs that it began to write.
@@ -210,7 +244,7 @@ impl Transaction {
     fn into_manifest(mut self) -> Manifest {
         self.taken.clear();
         let next_run = self.next_run.load(Ordering::Relaxed);
-        Manifest { next_run, ..std::mem::take(&mut self.next) }
+        Manifest { next_run, ..self.next.clone() }
     }
 }
 

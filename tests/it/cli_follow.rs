@@ -84,7 +84,11 @@ fn a_follower_sees_each_record_once_and_blocks_no_one() {
         let (code, reason) = follower.interrupt();
         let last = feed.lines().count();
         assert_eq!(code, Some(0), "{reason}");
-        assert!(reason.contains(&format!("the last change was {last}: go on with --since {last}")), "{reason}");
+        let position = object(feed.lines().last().expect("a record"))["position"].clone();
+        let position = position.as_str().expect("a text");
+        assert!(position.ends_with(&format!(":{last}")));
+        assert!(reason.contains(&format!("the last change was {position}: go on with --since {position}")), "{reason}");
+        assert_eq!(ok(folder, &format!("changes --since {position}")), "");
     }
     ok(folder, "verify");
 }

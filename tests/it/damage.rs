@@ -110,3 +110,50 @@ fn identities_come_back_only_with_a_new_store() {
         assert!(reason.contains("identities block") && reason.contains("replay the logs"), "{reason}");
     }
 }
+
+/// The end of the database's log is gone: the database itself notices nothing.
+#[test]
+fn a_store_that_went_back_is_found_out_accepted_when_told_to_and_made_whole_by_the_logs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, logs) = (folder.path().join("store"), logs(folder.path()));
+    let mut engine = Engine::open(&store).expect("a new store");
+    replay(&mut engine, &logs, Manner { batch_events: 1, ..Manner::default() });
+    let (undisturbed, position) = (totals(&engine), engine.feed().position());
+    drop(engine);
+    let database = store.join("db");
+    let whole = std::fs::metadata(&database).expect("there").len();
+    std::fs::OpenOptions::new().write(true).open(&database).expect("writable").set_len(whole * 2 / 3).expect("cut");
+
+    let log = logs[0].to_str().expect("UTF-8");
+    for arguments in [&["stats"][..], &["verify"], &["verify", "--repair"], &["changes"], &["replay", log]] {
+        let told = command(&store, arguments);
+        let reason = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert_eq!((told.status.code(), &told.stdout[..]), (Some(1), &b""[..]), "{arguments:?}: {reason}");
+        assert_eq!(reason.lines().count(), 1, "{reason}");
+        assert!(reason.contains("is older than its last commit"), "{reason}");
+        assert!(reason.contains("run `backstitch verify --repair --accept-older`, then replay the logs"), "{reason}");
+    }
+    assert_eq!(command(&store, &["verify", "--accept-older"]).status.code(), Some(2), "only with --repair");
+    let accepted = command(&store, &["verify", "--repair", "--accept-older", "--json"]);
+    let reason = String::from_utf8_lossy(&accepted.stderr).into_owned();
+    assert_eq!(accepted.status.code(), Some(0), "{reason}");
+    assert!(reason.contains("the store lacks its last") && reason.contains("replay the logs again"), "{reason}");
+    let told: Value = serde_json::from_slice(&accepted.stdout).expect("one object");
+    assert!(told["repaired"]["missing_commits"].as_u64() > Some(0), "{told}");
+
+    let position = position.to_string();
+    let told = command(&store, &["changes", "--since", &position]);
+    let reason = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(told.status.code() == Some(1) && reason.contains("of another epoch"), "{reason}");
+    let number = position.split(':').nth(1).expect("a number");
+    let told = command(&store, &["changes", "--since", number]);
+    let reason = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(told.status.code() == Some(1) && reason.contains("were trimmed"), "no number is given twice: {reason}");
+
+    let mut engine = Engine::open(&store).expect("an accepted store");
+    assert_ne!(totals(&engine), undisturbed);
+    let summary = replay(&mut engine, &logs, Manner::default());
+    assert!(summary.events.accepted > 0);
+    assert_eq!(totals(&engine), undisturbed);
+    assert!(engine.verify().expect("readable").is_sound());
+}

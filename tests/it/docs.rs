@@ -13,6 +13,8 @@ use backstitch::model::limits;
 use backstitch::rows::EventRow;
 use backstitch::{AttributionKind, Engine, Fields, Junk, Levels, Namespaces, Policy, Reading};
 
+use crate::harness::in_one_epoch;
+
 const README: &str = include_str!("../../README.md");
 const COMMAND_LINE: &str = include_str!("../../docs/command-line.md");
 const INPUT: &str = include_str!("../../docs/input.md");
@@ -64,6 +66,7 @@ fn steady(line: &str) -> String {
             return format!("{begin}{}", rest.split(end).next().unwrap_or_default());
         }
     }
+    let line = &in_one_epoch(line);
     match line.split_once("\"seconds\":") {
         Some((before, rest)) => {
             format!("{before}{}", rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.'))

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use backstitch::model::digest::IdentityHash;
 use backstitch::model::event::EventId;
@@ -11,6 +12,8 @@ use backstitch::store::backend::{Backend, MemoryBackend};
 use backstitch::store::block_kinds;
 use backstitch::{AttributionKind, Digest, Engine, EventHash, Fields, Replay, Retract, Sequence, Time, TimeUnit};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
+
+use crate::harness::records;
 
 const FORMAT: &str = include_str!("../../docs/format.md");
 
@@ -75,7 +78,9 @@ fn keys_and_headers_are_laid_out_as_in_the_format() {
     let format = FORMAT.lines().find_map(|line| line.strip_prefix("| 4 | the format, ")?.strip_suffix(" |"));
     let format: u8 = format.expect("a format").parse().expect("a number");
     let mut found = BTreeSet::new();
-    let mut latest = 0;
+    let (mut latest, mut recorded) = (0, 0);
+    let position = engine.feed().position().to_string();
+    let epoch = position.split(':').next().expect("an epoch");
     for (key, stored) in backend.entries() {
         let [kind, run @ .., _, _, _, _] = &key[..] else { panic!("{key:?}") };
         assert_eq!(run.len(), 4, "{key:?}");
@@ -85,12 +90,29 @@ fn keys_and_headers_are_laid_out_as_in_the_format() {
         assert_eq!(number(16), xxh3_64_with_seed(&stored[24..], seed), "{key:?}");
         if *kind == self::kind("manifest") {
             latest = latest.max(number(8));
+        }
+        if *kind == self::kind("last-commit") {
+            recorded = recorded.max(number(8));
+            let mut record = Column(&stored[24..]);
+            assert_eq!(record.varint(), number(8));
+            assert_eq!(format!("{:016x}", record.varint()), epoch);
+            assert!(record.varint() <= engine.feed().sequence().0);
+            let at = zigzag(record.varint());
+            assert!(at == 0 || Time::from_micros(at) <= Time::from(SystemTime::now()), "{at}");
+            assert!(record.0.is_empty());
+        }
+        if [self::kind("manifest"), self::kind("last-commit")].contains(kind) {
             assert_eq!(key[1..], [0, 0, 0, 0, 0, 0, 0, (number(8) % 2) as u8]);
         }
         found.insert(*kind);
     }
     assert_eq!(found, self::kinds().into_keys().collect());
-    assert_eq!(latest, engine.store().generation());
+    assert_eq!((latest, recorded), (engine.store().generation(), engine.store().generation()));
+}
+
+/// A signed number.
+fn zigzag(number: u64) -> i64 {
+    (number >> 1) as i64 ^ -((number & 1) as i64)
 }
 
 /// A column, read by the words of the page.
@@ -111,10 +133,9 @@ impl Column<'_> {
     }
 
     fn span(&mut self) -> i64 {
-        let unzigzag = |n: u64| (n >> 1) as i64 ^ -((n & 1) as i64);
         match self.number() {
-            1 => unzigzag(self.number()),
-            millis => unzigzag(millis >> 1) * 1_000,
+            1 => zigzag(self.number()),
+            millis => zigzag(millis >> 1) * 1_000,
         }
     }
 
@@ -124,7 +145,7 @@ impl Column<'_> {
 
     fn jump(&mut self, from: u32) -> u32 {
         let n = self.number();
-        u32::try_from(i64::from(from) + ((n >> 1) as i64 ^ -((n & 1) as i64))).expect("an id")
+        u32::try_from(i64::from(from) + zigzag(n)).expect("an id")
     }
 
     /// A number of a record in bincode.
@@ -236,9 +257,7 @@ fn records_of_the_feed_are_laid_out_as_in_the_format() {
             "link": cause.as_ref().map(|cause| [name(cause.0), name(cause.1)]), "event": cause.map(|cause| cause.2),
         }));
     });
-    let told = engine.feed().changes(Sequence(0)).expect("kept").map(|record| record.expect("sound"));
-    let told: Vec<_> = told.map(|record| serde_json::to_value(record).expect("JSON")).collect();
-    assert_eq!(read, told);
+    assert_eq!(read, records(&engine, 0));
     assert!(read.iter().any(|record| record["to"].is_null()) && read.iter().any(|record| record["moved"] != 0));
 }
 

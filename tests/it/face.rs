@@ -7,7 +7,7 @@ use crate::floors::{assert_none, code, files};
 /// Everything that a user of the library can name. A name more is a promise more: think twice.
 const FACE: &str = "
     Activity Attribute AttributionKind Change Changes Digest ECOMMERCE Engine Error ErrorKind EventHash Exported
-    Feed Field Fields FieldsBuilder FieldsError Generated Generator Identity Junk KnownAt Levels LevelsError
+    Feed FeedPosition Field Fields FieldsBuilder FieldsError Generated Generator Identity Junk KnownAt Levels LevelsError
     Locate Lookback Namespaces NewFile Options PersonKind Picture Policy Position Progress Pushed Reading Reason Recipe
     Reject Repaired Replay Resolution Resolver Result Retract RowFormat SESSION Sequence SessionTable Settings
     Source Summary TableUpdate Time TimeUnit Totals Undone Verification View is_unseen visible

@@ -352,8 +352,39 @@ pub fn retract_event(engine: &mut Engine, id: &str) {
 
 /// The lines of `changes --since`.
 pub fn records(engine: &Engine, since: u64) -> Vec<Value> {
-    let records = engine.feed().changes(Sequence(since)).expect("nothing was trimmed");
-    records.map(|record| serde_json::to_value(record.expect("a sound store")).expect("serialisable")).collect()
+    let feed = engine.feed();
+    let records = feed.changes(Sequence(since)).expect("nothing was trimmed");
+    let position = feed.position().to_string();
+    let epoch = position.split(':').next().expect("an epoch");
+    let of_the_epoch = |record: Value| {
+        let mut record = record;
+        let position = record.as_object_mut().and_then(|names| names.remove("position")).expect("a position");
+        assert_eq!(position, format!("{epoch}:{}", record["sequence"]));
+        record
+    };
+    let values = records.map(|record| serde_json::to_value(record.expect("a sound store")).expect("serialisable"));
+    values.map(of_the_epoch).collect()
+}
+
+/// A text with one and the same epoch in its positions of the change feed: each store draws its own.
+pub fn in_one_epoch(text: &str) -> String {
+    const DIGITS: usize = 16;
+    let is_epoch = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase());
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(':') {
+        let (before, after) = rest.split_at(at);
+        match before.len().checked_sub(DIGITS).map(|from| before.split_at_checked(from)) {
+            Some(Some((start, digits))) if is_epoch(digits) && after[1..].starts_with(|c: char| c.is_ascii_digit()) => {
+                out.push_str(start);
+                out.push_str("00c0ffee00c0ffee");
+            }
+            _ => out.push_str(before),
+        }
+        out.push(':');
+        rest = &after[1..];
+    }
+    out + rest
 }
 
 /// Forgets the records up to a number; asserts that what came before is refused from then on, and what was known then too.

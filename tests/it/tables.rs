@@ -262,6 +262,14 @@ fn a_table_that_the_feed_cannot_move_on_is_refused() {
     ok(folder, "changes --apply t --quiet");
     ok(folder, "replay one.ndjson --store other.store --quiet");
     let reason = refused(folder, 1, &["changes", "--apply", "t", "--store", "other.store"]);
+    assert!(reason.contains(":9 of the feed, which is at ") && reason.contains(":5 in another epoch"), "{reason}");
+    assert!(reason.contains("delete it, and the same command makes it anew"), "{reason}");
+    // As it was written before positions had an epoch.
+    let mut mark = object(&read(&folder.join("t.sequence")));
+    mark.as_object_mut().expect("an object").remove("epoch").expect("an epoch");
+    fs::write(folder.join("t.sequence"), format!("{mark}\n")).expect("written");
+    ok(folder, "changes --apply t --quiet");
+    let reason = refused(folder, 1, &["changes", "--apply", "t", "--store", "other.store"]);
     assert!(
         reason.contains("t is at change 9 of the feed, which ends at 5: it was made from another store"),
         "{reason}"

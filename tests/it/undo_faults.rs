@@ -12,7 +12,7 @@ use backstitch::{Engine, Error, Retract, Sequence};
 use serde_json::Value;
 
 use crate::busy::line;
-use crate::harness::{Manner, of_the_feed, replay, sessions, text, totals};
+use crate::harness::{Manner, of_the_feed, records, replay, sessions, text, totals};
 
 /// Two logs over the same sessions and customers; the first event of the first has an id.
 fn logs(folder: &Path) -> Vec<PathBuf> {
@@ -60,8 +60,7 @@ impl Act<'_> {
 }
 
 fn feed(engine: &Engine, since: Sequence) -> Vec<Value> {
-    let records = engine.feed().changes(since).expect("they are kept");
-    records.map(|record| serde_json::to_value(record.expect("readable")).expect("serialisable")).collect()
+    records(engine, since.0)
 }
 
 /// Everything that is asked of a store.

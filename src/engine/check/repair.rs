@@ -12,17 +12,21 @@ use crate::model::error::Error;
 use crate::model::identity::IdentityId;
 use crate::model::link::Seen;
 use crate::resolver::{Published, Resolver};
-use crate::store::Store;
+use crate::store::{Missing, Store};
 
 /// What a repair did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Repaired {
     /// Events that could not be read any more. They come back when the logs are replayed: every source is read again.
     pub lost_events: u64,
+    /// Commits that an older store lacks, as far as is known. Replaying the same logs brings back what they held.
+    pub missing_commits: u64,
+    /// Records of the change feed that it lacks, as far as is known.
+    pub missing_changes: u64,
 }
 
 /// Repairs a store that was opened as a damaged one. Cut short, it is to be done again, and loses nothing more.
-pub(crate) fn run(mut store: Store) -> Result<(Store, Repaired), Error> {
+pub(crate) fn run(mut store: Store, missing: Missing) -> Result<(Store, Repaired), Error> {
     let damaged = !store.check()?.is_empty();
     let lost = store.drop_unreadable_events()?;
     let (graph, loaded) = people::facts(&store)?;
@@ -35,7 +39,8 @@ pub(crate) fn run(mut store: Store) -> Result<(Store, Repaired), Error> {
     if damaged || !is_stored(&store, &seen, &derived) {
         store.rewrite_derived(&seen, derived.links.as_slice())?;
     }
-    Ok((store, Repaired { lost_events: lost.events }))
+    let Missing { commits: missing_commits, changes: missing_changes } = missing;
+    Ok((store, Repaired { lost_events: lost.events, missing_commits, missing_changes }))
 }
 
 /// Whether the store holds what follows from its events. One whose repair was cut short holds nothing of it.

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::model::error::{Error, ErrorKind};
-use crate::model::history::Sequence;
+use crate::model::history::{FeedPosition, Sequence};
 
 /// Why a table could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +76,18 @@ pub enum TableError {
         /// The last change that is gone.
         trimmed: Sequence,
     },
+    /// It follows the feed of another epoch.
+    #[error(
+        "{table} is at change {since} of the feed, which is at {now} in another epoch: the store was made anew, or is an older copy"
+    )]
+    OtherEpoch {
+        /// The table.
+        table: String,
+        /// Where it is.
+        since: FeedPosition,
+        /// The last change of the feed.
+        now: FeedPosition,
+    },
     /// It holds changes that the store never saw.
     #[error("{table} is at change {since} of the feed, which ends at {last}: it was made from another store")]
     Ahead {
@@ -109,6 +121,7 @@ impl From<TableError> for Error {
             TableError::Io { error, .. } => ErrorKind::of_io(error, ErrorKind::Output),
             TableError::Trimmed { .. } => ErrorKind::Trimmed,
             TableError::Ahead { .. } => ErrorKind::Ahead,
+            TableError::OtherEpoch { .. } => ErrorKind::OtherEpoch,
             TableError::Missing { .. } | TableError::Marked { .. } | TableError::Format { .. } => ErrorKind::Argument,
             TableError::Unmarked { .. }
             | TableError::Mark { .. }

@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::export::new_file::NewFile;
 use crate::export::rows::RowFormat;
 use crate::export::table::error::TableError;
-use crate::model::history::Sequence;
+use crate::model::history::{Epoch, FeedPosition, Sequence};
 
 /// What is added to the name of a table.
 const SUFFIX: &str = ".sequence";
@@ -27,6 +27,9 @@ const MAX_MARK_BYTES: u64 = 1 << 16;
 pub(super) struct Mark {
     /// The last change of the feed that is in it.
     pub sequence: Sequence,
+    /// The epoch of that feed; none where its caller knew only the number.
+    #[serde(default)]
+    pub epoch: Option<Epoch>,
     /// How its rows are written.
     pub format: RowFormat,
     #[serde(flatten)]
@@ -39,6 +42,17 @@ pub(super) struct Content {
     bytes: u64,
     /// XXH3-128, in hexadecimal.
     hash: String,
+}
+
+impl Mark {
+    pub fn new(at: FeedPosition, format: RowFormat, content: Content) -> Self {
+        Self { sequence: at.sequence, epoch: at.epoch, format, content }
+    }
+
+    /// How far the table has followed the feed.
+    pub fn position(&self) -> FeedPosition {
+        FeedPosition { epoch: self.epoch, sequence: self.sequence }
+    }
 }
 
 impl Content {
@@ -99,8 +113,8 @@ impl<'p> TableDraft<'p> {
     }
 
     /// Puts it in the place of the `old` one.
-    pub fn exchange(self, old: Option<&Mark>, sequence: Sequence, format: RowFormat) -> Result<(), TableError> {
-        let new = Mark { sequence, format, content: self.to.content() };
+    pub fn exchange(self, old: Option<&Mark>, at: FeedPosition, format: RowFormat) -> Result<(), TableError> {
+        let new = Mark::new(at, format, self.to.content());
         let either: Vec<&Mark> = old.into_iter().chain([&new]).collect();
         self.place.mark(&either)?;
         self.to.to.finish().map_err(|error| self.place.not_written(error))?;

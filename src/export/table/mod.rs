@@ -15,7 +15,7 @@ use crate::export::table::error::TableError;
 use crate::export::table::mark::{Content, Mark, TableDraft, TablePlace};
 use crate::export::table::rows::{OldRow, OldRows};
 use crate::model::error::Result;
-use crate::model::history::Sequence;
+use crate::model::history::{FeedPosition, Sequence};
 use crate::resolver::{Feed, RowChange};
 
 /// A table of sessions in a file, as [`RowFormat::write_sessions`] writes [`View::sessions`](crate::resolver::View::sessions), that
@@ -43,7 +43,7 @@ use crate::resolver::{Feed, RowChange};
 pub struct SessionTable {
     path: PathBuf,
     format: Option<RowFormat>,
-    since: Option<Sequence>,
+    since: Option<FeedPosition>,
 }
 
 /// What became of a table.
@@ -77,9 +77,9 @@ impl SessionTable {
     }
 
     /// The last change that it holds, where it was written by something else and has no number beside it yet: that of
-    /// [`View::sequence`](crate::resolver::View::sequence).
-    pub fn since(mut self, since: Sequence) -> Self {
-        self.since = Some(since);
+    /// [`View::sequence`](crate::resolver::View::sequence), or a position of the feed.
+    pub fn since(mut self, since: impl Into<FeedPosition>) -> Self {
+        self.since = Some(since.into());
         self
     }
 
@@ -108,14 +108,14 @@ impl SessionTable {
 
     fn make(&self, place: &TablePlace, feed: &Feed) -> Result<TableUpdate, TableError> {
         if let Some(since) = self.since {
-            return Err(TableError::Missing { table: place.name(), since });
+            return Err(TableError::Missing { table: place.name(), since: since.sequence });
         }
         let format = self.format.unwrap_or_default();
         let view = feed.view();
         let (rows, sequence) = (view.sessions()?, view.sequence());
         let mut draft = TableDraft::begin(place)?;
         draft.with(|to| format.write_sessions(&rows, to))?;
-        draft.exchange(None, sequence, format)?;
+        draft.exchange(None, feed.position_at(sequence), format)?;
         Ok(TableUpdate { made: true, added: rows.len() as u64, sequence, ..TableUpdate::default() })
     }
 
@@ -126,13 +126,17 @@ impl SessionTable {
             return Err(TableError::Format { table: place.name(), is: format.word(), asked: asked.word() });
         }
         let (trimmed, last) = (feed.trimmed(), feed.sequence());
+        if old.epoch.is_some_and(|epoch| Some(epoch) != feed.position().epoch) {
+            return Err(TableError::OtherEpoch { table: place.name(), since: old.position(), now: feed.position() });
+        }
         if since < trimmed {
             return Err(TableError::Trimmed { table: place.name(), since, trimmed });
         }
         if since > last {
             return Err(TableError::Ahead { table: place.name(), since, last });
         }
-        let (sequence, changes) = feed.rows_since(since)?;
+        let (at, changes) = feed.rows_since(old.position())?;
+        let sequence = at.sequence;
         // One that was never looked at may be no table at all.
         if changes.is_empty() && self.since.is_none() {
             if cut_short {
@@ -144,7 +148,7 @@ impl SessionTable {
         let mut rows = OldRows::new(BufReader::new(file), place.name(), format)?;
         let mut draft = TableDraft::begin(place)?;
         let applied = merge(&mut rows, changes, format, &mut draft)?;
-        draft.exchange(Some(&old), sequence, format)?;
+        draft.exchange(Some(&old), at, format)?;
         Ok(TableUpdate { since: Some(since), sequence, ..applied })
     }
 
@@ -154,13 +158,13 @@ impl SessionTable {
         let marks = place.marks()?;
         let content = || Content::of(file).map_err(|error| place.not_read(error));
         match (self.since, marks.first().map(|mark| mark.format)) {
-            (Some(sequence), None) => {
+            (Some(at), None) => {
                 let content = content()?;
                 let format = match self.format {
                     Some(format) => format,
                     None => RowFormat::of(file).map_err(|error| place.not_read(error))?,
                 };
-                Ok((Mark { sequence, format, content }, false))
+                Ok((Mark::new(at, format, content), false))
             }
             (Some(_), Some(_)) => Err(TableError::Marked { table, beside }),
             (None, None) => Err(TableError::Unmarked { table, beside }),

@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use crate::model::digest::EventHash;
 use crate::model::error::{Error, Result};
-use crate::model::history::{Sequence, StoredChange};
+use crate::model::history::{FeedPosition, Sequence, StoredChange};
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::time::Time;
 use crate::resolver::view::View;
-use crate::store::feed::StoredChanges;
+use crate::store::feed::{StoredChanges, StoredFeed};
 
 /// A change of the feed: a session whose row in `sessions` a commit changed, and its new row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,6 +16,8 @@ use crate::store::feed::StoredChanges;
 pub struct Change {
     /// Its number: from 1, one after the other.
     pub sequence: Sequence,
+    /// The same with the epoch: where a reader goes on that has applied it.
+    pub position: FeedPosition,
     /// The session ID.
     pub session: String,
     /// How many events carry it now; 0 where it is gone.
@@ -48,12 +50,14 @@ pub struct Change {
 /// Changes of the feed, in the order of their numbers. Read block by block.
 pub struct Changes {
     changes: StoredChanges,
+    /// The feed that they are of.
+    feed: StoredFeed,
     view: View,
 }
 
 impl Changes {
-    pub(crate) fn new(changes: StoredChanges, view: View) -> Self {
-        Self { changes, view }
+    pub(crate) fn new(changes: StoredChanges, feed: StoredFeed, view: View) -> Self {
+        Self { changes, feed, view }
     }
 
     fn change(&self, sequence: Sequence, change: &StoredChange) -> Change {
@@ -61,6 +65,7 @@ impl Changes {
         let identity = |id: IdentityId| graph.identity(id);
         Change {
             sequence,
+            position: self.feed.position_at(sequence),
             session: graph.identities().value(change.session).to_string(),
             events: change.events,
             since: change.since,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use crate::model::error::Result;
-use crate::model::history::Sequence;
+use crate::model::history::{FeedPosition, Sequence};
 use crate::resolver::Resolver;
 use crate::resolver::feed::change::Changes;
 use crate::resolver::rows::{self, RowChange};
@@ -19,7 +19,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 
 /// The change feed, to be followed from any thread, also while a replay runs. Cheap to clone; all clones see the same commits.
 ///
-/// A reader that keeps the number of the last change it applied gets each change exactly once, and applying them all to the rows
+/// A reader that keeps the position of the last change it applied gets each change exactly once, and applying them all to the rows
 /// of [`View::sessions`](crate::resolver::View::sessions) as they were gives them as they are.
 ///
 /// While somebody holds one, as while somebody holds a [`Resolver`], commits are worked out on a second graph in memory.
@@ -58,22 +58,39 @@ impl Feed {
         self.last.feed.lock().sequence()
     }
 
+    /// Where a reader goes on that has all changes.
+    pub fn position(&self) -> FeedPosition {
+        let feed = self.last.feed.lock();
+        feed.position_at(feed.sequence())
+    }
+
+    /// The position of a reader who has all changes up to `sequence`.
+    pub(crate) fn position_at(&self, sequence: Sequence) -> FeedPosition {
+        self.last.feed.lock().position_at(sequence)
+    }
+
+    /// Where a reader begins that has only those changes which were [trimmed](crate::engine::Engine::trim).
+    pub fn start(&self) -> FeedPosition {
+        let feed = self.last.feed.lock();
+        feed.position_at(feed.trimmed())
+    }
+
     /// The number of the last change that was [trimmed](crate::engine::Engine::trim): those after it are kept.
     pub fn trimmed(&self) -> Sequence {
         self.last.feed.lock().trimmed()
     }
 
-    /// The changes after `since`, the oldest first, up to the last commit.
+    /// The changes after `since`, the oldest first, up to the last commit. A [`Sequence`] is of the epoch that the store is in.
     ///
     /// Costs a read of the blocks that hold them.
     ///
     /// # Errors
-    /// When some of them were trimmed ([`Trimmed`](crate::model::error::ErrorKind::Trimmed)), or `since` is not reached yet, or the store
-    /// cannot be read.
-    pub fn changes(&self, since: Sequence) -> Result<Changes> {
+    /// When some of them were trimmed ([`Trimmed`](crate::model::error::ErrorKind::Trimmed)), or `since` is not reached yet, or of
+    /// another epoch ([`OtherEpoch`](crate::model::error::ErrorKind::OtherEpoch)), or the store cannot be read.
+    pub fn changes(&self, since: impl Into<FeedPosition>) -> Result<Changes> {
         // In this order: a caller who sees a commit here sees it, or a later one, there.
         let feed = self.last.feed.lock().clone();
-        Ok(Changes::new(feed.changes(since)?, self.resolver.view()))
+        Ok(Changes::new(feed.changes(since)?, feed, self.resolver.view()))
     }
 
     /// The rows of `sessions` that differ from those after the change `since`, as they are now: sorted by session, each once. And the
@@ -83,13 +100,13 @@ impl Feed {
     ///
     /// # Errors
     /// As [`changes`](Self::changes).
-    pub(crate) fn rows_since(&self, since: Sequence) -> Result<(Sequence, Vec<RowChange>)> {
+    pub(crate) fn rows_since(&self, since: FeedPosition) -> Result<(FeedPosition, Vec<RowChange>)> {
         let view = self.resolver.view();
         // The feed has every commit a moment after the resolvers, and may have further ones by then.
         self.wait(Sequence(view.sequence().0.saturating_sub(1)), MOMENT);
         let feed = self.last.feed.lock().clone();
         let rows = rows::changed(&view, feed.changes(since)?)?;
-        Ok((feed.sequence().min(view.sequence()), rows))
+        Ok((feed.position_at(feed.sequence().min(view.sequence())), rows))
     }
 
     /// The last commit.

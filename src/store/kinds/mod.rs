@@ -17,6 +17,7 @@ use crate::model::source::{Source, SourceId};
 use crate::store::block::{self, BlockKind};
 use crate::store::directory::DIRECTORY;
 use crate::store::kind::KindSpec;
+use crate::store::last_commit::LAST_COMMIT;
 use crate::store::manifest::MANIFEST;
 use crate::store::run::RunEntry;
 
@@ -24,6 +25,7 @@ pub(crate) use changes::Numbered;
 
 /// Every kind, by number. Merging, checking, repairing, sweeping and deleting go by this list.
 pub(crate) const KINDS: &[KindSpec] = &[
+    KindSpec::without_runs(LAST_COMMIT),
     KindSpec::without_runs(MANIFEST),
     settings::SPEC,
     identities::SPEC,

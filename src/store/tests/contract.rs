@@ -271,8 +271,9 @@ fn a_store_in_use_says_so() {
     assert!(text.contains("in use") && text.contains(&directory.path().display().to_string()), "{text}");
 }
 
+/// sled takes what comes before a cut for all there is, and what it then holds is an earlier state. It must not pass for the last.
 #[test]
-fn a_database_cut_to_pieces_is_an_error_or_an_earlier_state() {
+fn a_database_cut_to_pieces_never_passes_for_the_store() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let mut states = vec![Model::default()];
@@ -282,18 +283,64 @@ fn a_database_cut_to_pieces_is_an_error_or_an_earlier_state() {
         step.commit(&mut store, &states[seed as usize]).unwrap();
         states.push(states[seed as usize].clone().with(&step));
     }
-    drop(store);
+    let feed = store.feed();
+    let last = feed.position_at(feed.sequence());
+    drop((store, feed));
     let whole = std::fs::metadata(path.join("db")).unwrap().len();
+    let mut accepted = 0;
     for (at, length) in [0, 10, whole / 4, whole / 2, whole - 100].into_iter().enumerate() {
         let copy = directory.path().join(format!("copy{at}"));
         copy_directory(&path, &copy);
         std::fs::OpenOptions::new().write(true).open(copy.join("db")).unwrap().set_len(length).unwrap();
-        match Store::open(&copy, Some(&Settings::default())).and_then(|store| Model::of(&store)) {
-            Ok(found) => assert!(length > 10 && states.contains(&found), "cut at {length}"),
-            Err(error) => assert!(error.to_string().contains("replay the logs"), "cut at {length}: {error}"),
+        for _ in 0..2 {
+            let error = Store::open(&copy, Some(&Settings::default())).unwrap_err();
+            assert!(error.to_string().contains("replay"), "cut at {length}: {error}");
+            assert!(Store::open_damaged(&copy).is_err(), "cut at {length}: a repair must be told to accept it");
         }
+        let Ok((store, missing)) = Store::accept(&copy) else { continue };
+        accepted += 1;
+        assert!(missing.commits > 0 && store.generation() > 5, "cut at {length}: {missing:?}");
+        drop(store);
+        let mut store = Store::open(&copy, None).unwrap();
+        let found = Model::of(&store).unwrap();
+        let earlier = states.iter().find(|state| state.events == found.events).expect("an earlier state");
+        assert_eq!(found, Model { changes: Vec::new(), ..earlier.clone() }, "cut at {length}");
+        assert!(matches!(store.feed().changes(last), Err(StoreError::OtherEpoch { .. })));
+        assert!(
+            matches!(store.feed().changes(last.sequence()), Err(StoreError::Trimmed { .. })),
+            "numbers do not repeat"
+        );
+        let step = step(&found, 9);
+        step.commit(&mut store, &found).unwrap();
+        assert_eq!(Model::of(&store).unwrap(), found.with(&step));
     }
+    assert!(accepted > 1, "{accepted}");
     assert_eq!(Model::of(&Store::open(&path, None).unwrap()).unwrap(), states[4]);
+}
+
+#[test]
+fn the_files_of_two_stores_do_not_pass_for_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let [one, other] = ["one", "other"].map(|name| {
+        let path = directory.path().join(name);
+        let mut store = Store::open(&path, Some(&Settings::default())).unwrap();
+        step(&Model::default(), 1).commit(&mut store, &Model::default()).unwrap();
+        path
+    });
+    let why = || match Store::open(&one, None) {
+        Err(error @ StoreError::Older(_)) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let record = one.join("last-commit");
+    let own = std::fs::read(&record).unwrap();
+    std::fs::copy(other.join("last-commit"), &record).unwrap();
+    assert!(why().contains("that of another store"), "{}", why());
+    std::fs::write(&record, vec![0xff; own.len()]).unwrap();
+    assert!(why().contains("last-commit is damaged"), "{}", why());
+    std::fs::remove_file(&record).unwrap();
+    assert!(why().contains("last-commit is missing"), "{}", why());
+    std::fs::write(&record, &own).unwrap();
+    Store::open(&one, None).unwrap();
 }
 
 fn copy_directory(from: &Path, to: &Path) {

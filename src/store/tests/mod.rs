@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod history;
 mod model;
+mod older;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,0 +1,57 @@
+//! Taking a store as it is that may be older than its last commit: only when told to.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::store::backend::Backend;
+use crate::store::error::StoreError;
+use crate::store::feed;
+use crate::store::last_commit::{self, CommitRecord};
+use crate::store::open::{Mode, Store};
+
+/// What a store is without that was [accepted](Store::accept) as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Missing {
+    /// How many commits, as far as is known.
+    pub commits: u64,
+    /// How many records of the change feed, as far as is known.
+    pub changes: u64,
+}
+
+impl Store {
+    /// Opens a store as [`open_damaged`](Self::open_damaged) does that may be older than its last commit, and takes it as it is,
+    /// durably: a new epoch begins, and with it the change feed. Says what is missing, as far as that is known.
+    ///
+    /// # Errors
+    /// As [`open_damaged`](Self::open_damaged), but for [`StoreError::Older`].
+    pub fn accept(path: &Path) -> Result<(Self, Missing), StoreError> {
+        let mut store = Self::open_as(path, None, Mode::Accept)?;
+        let missing = store.begin_epoch()?;
+        Ok((store, missing))
+    }
+
+    /// The same for what `backend` holds.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    pub fn accept_backend(backend: Arc<dyn Backend>) -> Result<(Self, Missing), StoreError> {
+        let mut store = Self::start(backend, None, Mode::Accept)?;
+        let missing = store.begin_epoch()?;
+        Ok((store, missing))
+    }
+
+    fn begin_epoch(&mut self) -> Result<Missing, StoreError> {
+        let records = last_commit::read(self.backend())?;
+        let held = self.ledger.manifest();
+        let lost = |told: fn(&CommitRecord) -> u64, holds: u64| {
+            let own = records.told.iter().filter(|record| record.epoch == held.epoch);
+            own.map(told).max().map_or(0, |last| last.saturating_sub(holds))
+        };
+        let missing = Missing {
+            commits: lost(|record| record.generation, held.generation),
+            changes: lost(|record| record.sequence, held.totals.sequence),
+        };
+        self.ledger.accept(&records, feed::begin_again)?;
+        Ok(missing)
+    }
+}
