@@ -101,6 +101,7 @@ pub use resolver::{Resolution, Totals};
 /// The rows that questions are answered with, and the parts of rows and summaries. A caller seldom needs their names.
 pub mod rows {
     pub use crate::engine::{EventCounts, RejectedActivity, SourceCounts};
+    pub use crate::export::{Exported, TableUpdate};
     pub use crate::export::{Located, LocatedEvent, LogLine};
     pub use crate::ingest::inputs::BrokenLinks;
     pub use crate::ingest::junk::JunkCounts;
@@ -133,7 +134,7 @@ pub use model::error::{Error, ErrorKind, Result};
 // Answers that leave: rows in a file, a log with its people, pictures.
 #[cfg(feature = "picture")]
 pub use export::picture::Picture;
-pub use export::{Attribute, Exported, Locate, NewFile, RowFormat, SessionTable, TableUpdate};
+pub use export::{Attribute, Locate, NewFile, RowFormat, SessionTable};
 
 // Logs to try things out with.
 #[cfg(feature = "generate")]

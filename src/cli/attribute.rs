@@ -1,6 +1,7 @@
 //! `attribute`: a log with its people written in.
 
-use backstitch::{Attribute, Exported};
+use backstitch::Attribute;
+use backstitch::rows::Exported;
 
 use crate::cli::Ended;
 use crate::cli::args::{AttributeArgs, Common};

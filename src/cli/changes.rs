@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use backstitch::{Engine, FeedPosition, Sequence, SessionTable, TableUpdate};
+use backstitch::rows::TableUpdate;
+use backstitch::{Engine, FeedPosition, Sequence, SessionTable};
 
 use crate::cli::Ended;
 use crate::cli::args::{ChangesArgs, Common};

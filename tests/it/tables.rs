@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use backstitch::{Engine, Feed, RowFormat, Sequence, SessionTable, TableUpdate, View};
+use backstitch::rows::TableUpdate;
+use backstitch::{Engine, Feed, RowFormat, Sequence, SessionTable, View};
 use serde_json::{Value, json};
 
 use crate::acts::{course, law};
