@@ -100,7 +100,7 @@ pub use resolver::{Resolution, Totals};
 
 /// The rows that questions are answered with, and the parts of rows and summaries. A caller seldom needs their names.
 pub mod rows {
-    pub use crate::engine::{EventCounts, RejectedActivity, SourceCounts};
+    pub use crate::engine::{EventCounts, FactCounts, Imported, RejectedActivity, SourceCounts};
     pub use crate::export::{Exported, TableUpdate};
     pub use crate::export::{Located, LocatedEvent, LogLine};
     pub use crate::ingest::inputs::BrokenLinks;

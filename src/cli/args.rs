@@ -101,6 +101,27 @@ pub enum Command {
     /// Work everything out a second time in another way, and compare
     #[command(after_help = examples::VERIFY)]
     Verify(VerifyArgs),
+    /// Copy the store to a folder of its own, as of its last commit
+    #[command(after_help = examples::BACKUP)]
+    Backup {
+        /// The folder, which is made
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        to: PathBuf,
+    },
+    /// Write all facts as lines of JSON, for a store of another version or machine
+    #[command(after_help = examples::EXPORT_FACTS)]
+    ExportFacts {
+        /// Write to this file, which appears once it is complete
+        #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        output: Option<PathBuf>,
+    },
+    /// Take facts in that `export-facts` wrote; the store is made where it is missing
+    #[command(after_help = examples::IMPORT_FACTS)]
+    ImportFacts {
+        /// The file; `-` is standard input
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        from: PathBuf,
+    },
     /// Write a realistic log to try things out with
     #[command(after_help = examples::GENERATE)]
     Generate(GenerateArgs),

@@ -144,6 +144,30 @@ Examples:
   backstitch verify --json | jq .differences
   backstitch verify --repair                   rebuild from what is sound";
 
+pub const BACKUP: &str = "\
+The copy is a store in an epoch of its own: a consumer of the change feed of the one
+exports anew from the other.
+
+Examples:
+  backstitch backup backups/2026-11-02.store
+  backstitch backup /mnt/disk/people.store --store people.store";
+
+pub const EXPORT_FACTS: &str = "\
+Events, sources with their positions, and unlinked pairs. A store that is made from them
+has the same digest. The change feed and what was known earlier are no facts.
+
+Examples:
+  backstitch export-facts --output people.facts.ndjson
+  backstitch export-facts | zstd > people.facts.ndjson.zst";
+
+pub const IMPORT_FACTS: &str = "\
+What the store knows already is not counted twice, so an import that was cut short is
+begun again with the same command.
+
+Examples:
+  backstitch import-facts people.facts.ndjson --store people.store
+  zstdcat people.facts.ndjson.zst | backstitch import-facts - --store people.store";
+
 pub const GENERATE: &str = "\
 Examples:
   backstitch generate --sessions 10000 > shop.ndjson

@@ -118,6 +118,7 @@ fn remedy(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::SettingsDiffer => "name the same, or none at all, or replay into a new directory",
         ErrorKind::Trimmed | ErrorKind::OtherEpoch => "go on from the position that `backstitch stats --json` shows",
         ErrorKind::Table => EXPORT_ANEW,
+        ErrorKind::Facts => "export them again with `backstitch export-facts`",
         ErrorKind::NoInput => "check the path, and put a glob in quotes",
         ErrorKind::Input => "check that it exists and may be read",
         ErrorKind::DamagedInput => "deliver the file again and replay it: what is known is not counted twice",

@@ -13,6 +13,7 @@ mod diff;
 mod events;
 mod examples;
 mod explain;
+mod facts;
 mod failure;
 mod generate;
 mod identity;
@@ -90,6 +91,9 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Diff(diff) => diff::run(common, diff),
         Command::Stats(stats) => stats::run(common, stats),
         Command::Verify(verify) => verify::run(common, verify),
+        Command::Backup { to } => facts::backup(common, to),
+        Command::ExportFacts { output } => facts::export(common, output.as_deref()),
+        Command::ImportFacts { from } => facts::import(common, from),
         Command::Generate(generate) => generate::run(common, generate),
         Command::Completions { shell } => completions(*shell),
     }

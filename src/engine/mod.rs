@@ -5,6 +5,7 @@ mod changes;
 mod check;
 mod commit;
 mod error;
+mod facts;
 mod options;
 mod people;
 mod push;
@@ -12,12 +13,13 @@ mod replay;
 mod source;
 mod undo;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::engine::commit::Committer;
 use crate::engine::commit::draft::Drafts;
+use crate::engine::facts::import::FactReader;
 use crate::ingest::inputs::is_store;
 use crate::model::activity::Activity;
 use crate::model::history::Sequence;
@@ -31,6 +33,8 @@ use crate::store::{Missing, Store};
 pub use crate::model::error::{Error, ErrorKind, Result};
 pub use check::repair::Repaired;
 pub use check::verify::Verification;
+pub use facts::FactCounts;
+pub use facts::import::Imported;
 pub use options::Options;
 pub use push::{Pushed, RejectedActivity};
 pub use replay::job::Replay;
@@ -208,6 +212,45 @@ impl Engine {
     /// When the source is unknown, or the store cannot be read or written.
     pub fn retract(&mut self, what: Retract<'_>) -> Result<Undone> {
         self.committer().retract(what)
+    }
+
+    /// Copies the store to `path`, where there is nothing yet, as of the last commit: a store that opens as any other, in an epoch of
+    /// its own. The change feed and what was known earlier are in it.
+    ///
+    /// Costs a read and a write of every block. Resolvers answer meanwhile.
+    ///
+    /// # Errors
+    /// When there is something at `path`, the store is damaged, or the copy cannot be written.
+    pub fn backup(&self, path: impl AsRef<Path>) -> Result<()> {
+        Ok(self.store.backup(path.as_ref())?)
+    }
+
+    /// Writes all facts of the last commit as lines of JSON, from which [`import_facts`](Self::import_facts) makes a store of the same
+    /// digest: of another version, on another machine. The change feed and what was known earlier are no facts, and stay here.
+    ///
+    /// Costs a read of all events, twice.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or `to` cannot be written.
+    pub fn export_facts(&self, to: impl Write) -> Result<FactCounts> {
+        facts::export::run(&self.resolver.view(), self.settings(), to)
+    }
+
+    /// Takes facts that [`export_facts`](Self::export_facts) wrote into the store at `path`, which is made where it is missing,
+    /// with the settings that the facts come with. What it knows is not counted twice; decisions and positions of sources that it
+    /// has stay as they are.
+    ///
+    /// Durable when it returns, in commits of a million events. Where it is cut short, the same call goes on.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), when the store has other settings, or the facts are cut short or damaged
+    /// ([`Facts`](ErrorKind::Facts)): what was committed before stays, and the same facts, whole, complete it.
+    pub fn import_facts(path: impl AsRef<Path>, from: impl Read) -> Result<(Self, Imported)> {
+        let mut facts = FactReader::new(from);
+        let (settings, namespaces) = facts.head()?;
+        let mut engine = Options::from(settings).open(path)?;
+        let imported = engine.committer().import(&namespaces, &mut facts)?;
+        Ok((engine, imported))
     }
 
     /// A handle on the change feed, which can be followed in any thread while replays go on.

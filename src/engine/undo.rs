@@ -1,5 +1,7 @@
 //! Taking back: a link, the events of a source, an event. Afterwards the store answers as one that never saw it.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 use smallvec::SmallVec;
 
@@ -65,6 +67,33 @@ impl Committer<'_> {
         delta.seen.sort_unstable_by_key(|row| row.0);
         let changes = self.add(delta, Addition::default())?;
         Ok(Undone { events: 0, changes, sequence: self.store.sequence(), changed: true })
+    }
+
+    /// Lets the links of these sessions and customers count as never seen, in one commit, and says how many counted before.
+    pub fn unlink_all(&mut self, pairs: &[(String, String)]) -> Result<u64, Error> {
+        let mut delta = {
+            let view = self.resolver.read();
+            let graph = view.graph();
+            let mut delta = Delta::new(graph.namespaces().clone());
+            let known: HashSet<(IdentityId, IdentityId)> = graph.unlinked_pairs().collect();
+            let unique = graph.namespaces().unique().filter(|_| !pairs.is_empty());
+            let mut new = HashSet::new();
+            for (session, customer) in pairs {
+                let lower = named(graph, &mut delta, NamespaceId::SESSION, session)?;
+                let higher = named(graph, &mut delta, unique.ok_or(EngineError::NoUnique)?, customer)?;
+                if !known.contains(&(lower, higher)) && new.insert((lower, higher)) {
+                    delta.unlinks.push(Unlink { lower, higher, stands: true });
+                }
+            }
+            delta
+        };
+        let unlinked = delta.unlinks.len() as u64;
+        if unlinked > 0 {
+            delta.seen.sort_unstable_by_key(|row| row.0);
+            delta.seen.dedup_by_key(|row| row.0);
+            self.add(delta, Addition::default())?;
+        }
+        Ok(unlinked)
     }
 
     /// Takes events back.

@@ -167,7 +167,7 @@ pub(super) fn trim(text: &str) -> &str {
 
 /// An `id` as it was told; `None` where it cannot be kept.
 #[inline(always)]
-pub(super) fn usable_id(told: &str) -> Option<EventId<'_>> {
+pub(crate) fn usable_id(told: &str) -> Option<EventId<'_>> {
     let id = trim(told);
     if id.is_empty() || id.len() > MAX_EVENT_ID_BYTES {
         return None;

@@ -13,7 +13,7 @@ pub mod decode;
 pub mod error;
 pub mod fields;
 pub mod format;
-mod identities;
+pub mod identities;
 pub mod inputs;
 mod json;
 pub mod junk;

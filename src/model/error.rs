@@ -60,6 +60,8 @@ pub enum ErrorKind {
     OtherEpoch,
     /// The feed cannot be applied to a table: export the table again.
     Table,
+    /// Exported facts are cut short, damaged or no facts: export them again.
+    Facts,
     /// A log names no file, no folder with logs and no pattern with a match.
     NoInput,
     /// A log cannot be read.

@@ -26,6 +26,9 @@ pub const MAX_SOURCE_NAME_BYTES: usize = 4 << 10;
 /// Bytes of the position that comes with a push: the offsets of a thousand partitions. Every commit that moves it writes it again.
 pub const MAX_POSITION_BYTES: usize = 16 << 10;
 
+/// Bytes of a line of exported facts. The longest by far name some 10,000 sources of one event.
+pub const MAX_FACT_BYTES: usize = 1 << 20;
+
 /// Identities of one store: ids are 32 bits wide, and the top bit is kept free to tag them.
 pub const MAX_IDENTITIES: usize = (1 << 31) - 1;
 

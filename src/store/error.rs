@@ -117,6 +117,9 @@ pub enum StoreError {
     /// There is no store, and no settings to make one with.
     #[error("{0} holds no store")]
     Missing(String),
+    /// A copy was to be made where something is.
+    #[error("there is something at {0} already: a copy of a store is made in a folder that is not there yet, or empty")]
+    Taken(String),
     /// The directory or database holds something else.
     #[error("{0} holds something that is no backstitch store")]
     Foreign(String),
@@ -231,7 +234,7 @@ impl From<StoreError> for Error {
             StoreError::NoEvidence { .. } => ErrorKind::Damaged,
             StoreError::Older(_) => ErrorKind::Older,
             StoreError::Missing(_) => ErrorKind::NotFound,
-            StoreError::Foreign(_) => ErrorKind::NotAStore,
+            StoreError::Foreign(_) | StoreError::Taken(_) => ErrorKind::NotAStore,
             StoreError::Settings { .. } => ErrorKind::SettingsDiffer,
             StoreError::Levels(_) => ErrorKind::Argument,
             StoreError::Version { .. } => ErrorKind::Version,

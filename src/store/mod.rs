@@ -26,6 +26,7 @@
 
 mod accept;
 pub mod backend;
+mod backup;
 pub mod block;
 mod codec;
 mod column;

@@ -195,6 +195,13 @@ pub(crate) fn read<T>(
     generation: u64,
     parse: impl FnOnce(&[u8]) -> Result<T, String>,
 ) -> Result<T, StoreError> {
+    let stored = stored(backend, key, generation)?;
+    let body = stored.get(block::HEADER_BYTES..).unwrap_or_default();
+    parse(body).map_err(|what| damaged(backend, key, what))
+}
+
+/// Reads a block as it lies there, and checks its header.
+pub(crate) fn stored(backend: &dyn Backend, key: BlockKey, generation: u64) -> Result<Vec<u8>, StoreError> {
     let Some(stored) = backend.get(&key.bytes())? else {
         return Err(damaged(backend, key, "it is missing"));
     };
@@ -203,7 +210,7 @@ pub(crate) fn read<T>(
             let what = format!("it is of generation {found}, where {generation} belongs");
             Err(damaged(backend, key, what))
         }
-        Ok((_, body)) => parse(body).map_err(|what| damaged(backend, key, what)),
+        Ok(_) => Ok(stored),
         Err(Unsealed::Damaged(what)) => Err(damaged(backend, key, what)),
         Err(Unsealed::Version(found)) => {
             Err(StoreError::Version { store: backend.name(), what: format!("{key}, of format {found},") })

@@ -74,7 +74,7 @@ pub struct SledBackend {
 struct Unsynced {
     /// Whether the database was written to. What it held when it was opened may be in the cache of the operating system alone.
     database: bool,
-    /// Whether the records of the last commits were.
+    /// Whether the records of the last commits were. A record that a kill left in that cache is one that may be lost.
     last_commit: bool,
     /// Files beside the database that were synced before.
     done: HashSet<PathBuf>,
@@ -200,7 +200,7 @@ impl SledBackend {
             opened => opened?,
         };
         let last_commit = SlotFile::at(path.join(LAST_COMMIT_FILE));
-        let unsynced = Unsynced { database: true, last_commit: true, done: HashSet::new() };
+        let unsynced = Unsynced { database: true, last_commit: false, done: HashSet::new() };
         Ok(Self { path: path.to_owned(), db, last_commit, unsynced: Mutex::new(unsynced) })
     }
 

@@ -177,6 +177,7 @@ fn the_configuration_of_the_readme_reads_a_segment_log() {
 fn the_names_of_each_json_object_are_those_of_the_page() {
     let folder = workplace();
     told(folder.path(), "replay fixtures/journeys.ndjson --quiet");
+    told(folder.path(), "export-facts --quiet --output facts");
     for command in [
         "replay fixtures/journeys.ndjson",
         "resolve sess-anna-phone",
@@ -188,6 +189,8 @@ fn the_names_of_each_json_object_are_those_of_the_page() {
         "changes",
         "stats",
         "verify",
+        "backup copy.store",
+        "import-facts facts",
         "changes --apply table",
         "unlink sess-family-tablet clara",
         "retract --event order-1001",
@@ -255,6 +258,7 @@ fn every_limit_stands_on_its_page_with_its_number() {
         ("MAX_EVENT_ID_BYTES", limits::MAX_EVENT_ID_BYTES),
         ("MAX_SOURCE_NAME_BYTES", limits::MAX_SOURCE_NAME_BYTES),
         ("MAX_POSITION_BYTES", limits::MAX_POSITION_BYTES),
+        ("MAX_FACT_BYTES", limits::MAX_FACT_BYTES),
         ("MAX_IDENTITIES", limits::MAX_IDENTITIES),
         ("MAX_REJECT_BYTES", limits::MAX_REJECT_BYTES),
         ("MAX_JUNK_COUNTED", limits::MAX_JUNK_COUNTED),

@@ -15,7 +15,7 @@ const FACE: &str = "
 
 /// The rows of answers, and the parts of rows and summaries: they stand in `backstitch::rows`, since a caller seldom needs their names.
 const ROWS: &str = "
-    AttributionCounts BrokenLinks DiffRow EventCounts EventRow Evidence Explanation Exported GraphCounts JunkCounts
+    AttributionCounts BrokenLinks DiffRow EventCounts EventRow Evidence Explanation Exported FactCounts GraphCounts Imported JunkCounts
     Located LocatedEvent LogLine Logins LooksLike Obstacle OwnerRow PairExplanation Party PersonRow PolicyShare PolicyShares RejectedActivity
     SessionRow SharedRow SourceCounts TableUpdate Tally WitnessRow
 ";

@@ -28,6 +28,7 @@ mod laws_history; // the change feed, what is undone, what was known once
 mod laws_readings; // every policy, lookback and moment: the oracle's, and that of the log cut short
 mod locate; // the line that an event is, found again in its log
 mod moments; // events outside of the bounds of time
+mod moving; // a store moves: copies, and facts out and in
 mod nasty; // logs as nobody should write them
 mod oracle; // what is true, worked out naively from the design: the judge of all below
 mod oracle_checks; // the judge judged: true figures, worked examples, a second formulation

@@ -124,7 +124,13 @@ impl Batch {
         id.0.checked_sub(self.base as u32).map(IdentityId)
     }
 
-    fn intern(&mut self, graph: &Graph, namespace: NamespaceId, value: Value<'_>) -> Result<IdentityId, EngineError> {
+    /// The id of an identity that may be new.
+    pub fn intern(
+        &mut self,
+        graph: &Graph,
+        namespace: NamespaceId,
+        value: Value<'_>,
+    ) -> Result<IdentityId, EngineError> {
         if let Some(old) = graph.identities().get(namespace, value) {
             return Ok(old);
         }

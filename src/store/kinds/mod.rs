@@ -14,7 +14,7 @@ mod unlinks;
 use crate::model::identity::IdentityId;
 use crate::model::link::{Link, Seen, Unlink};
 use crate::model::source::{Source, SourceId};
-use crate::store::block::{self, BlockKind};
+use crate::store::block::{self, BlockKey, BlockKind};
 use crate::store::directory::DIRECTORY;
 use crate::store::kind::KindSpec;
 use crate::store::last_commit::LAST_COMMIT;
@@ -75,9 +75,14 @@ pub(crate) fn run_of(key: &[u8]) -> Option<u32> {
     numbered(kind).map(|_| run)
 }
 
-/// Every key that a run takes in the backend.
-pub(crate) fn keys(run: &RunEntry) -> Vec<Vec<u8>> {
+/// Every block of a run.
+pub(crate) fn blocks(run: &RunEntry) -> Vec<BlockKey> {
     let directory = RunEntry { blocks: run.directory, ..*run };
     let blocks = spec_of(run).into_iter().flat_map(|spec| run.keys_of(spec.kind));
-    blocks.chain(directory.keys_of(DIRECTORY)).map(|key| key.bytes()).collect()
+    blocks.chain(directory.keys_of(DIRECTORY)).collect()
+}
+
+/// Every key that a run takes in the backend.
+pub(crate) fn keys(run: &RunEntry) -> Vec<Vec<u8>> {
+    blocks(run).into_iter().map(BlockKey::bytes).collect()
 }

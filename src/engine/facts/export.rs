@@ -1,0 +1,95 @@
+//! Writing the facts of a store.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use crate::engine::facts::{EventFact, Fact, FactCounts, Head, Pairs, SourceFact, UnlinkFact, VERSION};
+use crate::model::error::{Error, ErrorKind};
+use crate::model::event::{Event, EventId, in_level_order};
+use crate::model::identity::IdentityId;
+use crate::model::settings::Settings;
+use crate::model::source::Source;
+use crate::resolver::View;
+
+/// The facts could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the facts")]
+struct FactsWriteError(#[from] io::Error);
+
+impl From<FactsWriteError> for Error {
+    fn from(error: FactsWriteError) -> Self {
+        Self::new(ErrorKind::of_io(&error.0, ErrorKind::Output), error)
+    }
+}
+
+/// Writes the facts of one commit, a line each. Holds a group of events.
+pub fn run(view: &View, settings: &Settings, to: impl Write) -> Result<FactCounts, Error> {
+    let mut to = FactWriter { to, counts: FactCounts::default() };
+    let names = view.namespaces().spellings().iter().map(|name| Cow::Borrowed(&**name)).collect();
+    to.write(&Fact::Facts(Head { version: VERSION, settings: settings.clone(), namespaces: names }))?;
+    let mut places = Vec::with_capacity(view.sources().len());
+    for source in view.sources() {
+        places.push(to.counts.sources as u32);
+        to.source(source)?;
+    }
+    for [session, customer] in view.unlinked() {
+        to.counts.unlinks += 1;
+        to.write(&Fact::Unlink(UnlinkFact { session: session.value.into(), customer: customer.value.into() }))?;
+    }
+    let mut scan = view.stored_events().scan(0..u32::MAX);
+    while let Some(group) = scan.next()? {
+        for event in group.events() {
+            to.event(view, group.anchor(), &event, &places)?;
+        }
+    }
+    to.counts.digest = view.totals()?.digest.to_string();
+    let counts = to.counts.clone();
+    to.write(&Fact::End(counts.clone()))?;
+    to.to.flush().map_err(FactsWriteError)?;
+    Ok(counts)
+}
+
+struct FactWriter<W> {
+    to: W,
+    counts: FactCounts,
+}
+
+impl<W: Write> FactWriter<W> {
+    fn write(&mut self, fact: &Fact<'_>) -> Result<(), Error> {
+        let mut line = || {
+            serde_json::to_writer(&mut self.to, fact)?;
+            self.to.write_all(b"\n")
+        };
+        Ok(line().map_err(FactsWriteError)?)
+    }
+
+    /// One whose events were taken back keeps its place in the store alone.
+    fn source(&mut self, source: &Source) -> Result<(), Error> {
+        if source.retracted {
+            return Ok(());
+        }
+        self.counts.sources += 1;
+        let Source { name, position, pushed, retracted: _ } = source.clone();
+        self.write(&Fact::Source(SourceFact { name: name.into(), position, pushed }))
+    }
+
+    fn event(&mut self, view: &View, anchor: IdentityId, event: &Event<'_>, places: &[u32]) -> Result<(), Error> {
+        let (graph, names) = (view.graph(), view.namespaces());
+        let identities = in_level_order(anchor, graph.is_session(anchor), event.companions).map(|id| {
+            let namespace = &*names.names()[usize::from(graph.identities().namespace(id).0)];
+            (Cow::Borrowed(namespace), Cow::Owned(graph.identities().value(id).to_string()))
+        });
+        let line = match event.id {
+            EventId::Line(hash) => Some(format!("{hash:032x}").into()),
+            EventId::Uuid(_) | EventId::Text(_) => None,
+        };
+        self.counts.events += 1;
+        self.write(&Fact::Event(EventFact {
+            time: event.time.to_string().into(),
+            id: event.id.written().map(Cow::from),
+            line,
+            identities: Pairs(identities.collect()),
+            sources: event.sources.iter().map(|id| places[id.0 as usize]).collect(),
+        }))
+    }
+}

@@ -1,0 +1,288 @@
+//! Taking facts in.
+//!
+//! What is known already is not counted twice, so an import that was cut short is begun again. How far sources were read is told by the
+//! last commit alone: what an import that was cut short lacks is not taken for read.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read};
+
+use smallvec::SmallVec;
+
+use crate::engine::batch::{Batch, Room};
+use crate::engine::commit::{Committed, Committer};
+use crate::engine::facts::{EventFact, Fact, FactCounts, Head, SourceFact, UnlinkFact, VERSION};
+use crate::engine::source;
+use crate::graph::Graph;
+use crate::ingest::identities::usable_id;
+use crate::model::error::{Error, ErrorKind};
+use crate::model::event::EventId;
+use crate::model::identity::{IdentityId, Value};
+use crate::model::limits::{MAX_FACT_BYTES, MAX_IDENTITIES_PER_EVENT, MAX_VALUE_BYTES};
+use crate::model::namespace::NamespaceId;
+use crate::model::settings::Settings;
+use crate::model::source::{Source, SourceId};
+use crate::model::time::Time;
+use crate::resolver::Resolver;
+
+/// Events a commit, at most: as many as a replay's.
+const BATCH_EVENTS: usize = 1_000_000;
+
+/// Why facts could not be taken in.
+#[derive(Debug, thiserror::Error)]
+enum FactsError {
+    #[error("cannot read the facts")]
+    Read(#[source] std::io::Error),
+    #[error("line {line} of the facts: {why}")]
+    Line { line: u64, why: String },
+    #[error("the facts end after line {line} without an end: the file was cut short, export it again")]
+    CutShort { line: u64 },
+    #[error("the facts are of version {found}, and this program reads version {VERSION}: use a later one")]
+    Version { found: u32 },
+    #[error("the facts have {found} events, {sources} sources and {unlinks} unlinked pairs, and their end tells of others: export them again", found = .found.events, sources = .found.sources, unlinks = .found.unlinks)]
+    Counts { found: FactCounts },
+}
+
+impl From<FactsError> for Error {
+    fn from(error: FactsError) -> Self {
+        let kind = match &error {
+            FactsError::Read(error) => ErrorKind::of_io(error, ErrorKind::Input),
+            FactsError::Version { .. } => ErrorKind::Version,
+            FactsError::Line { .. } | FactsError::CutShort { .. } | FactsError::Counts { .. } => ErrorKind::Facts,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// The lines of facts, read one by one.
+pub struct FactReader<R> {
+    from: BufReader<R>,
+    line: Vec<u8>,
+    number: u64,
+}
+
+impl<R: Read> FactReader<R> {
+    /// The lines that `from` gives.
+    pub fn new(from: R) -> Self {
+        Self { from: BufReader::new(from), line: Vec::new(), number: 0 }
+    }
+
+    /// What the store was made with, and its namespaces: the first line.
+    pub fn head(&mut self) -> Result<(Settings, Vec<String>), Error> {
+        match self.next()? {
+            Some(Fact::Facts(Head { version: VERSION, settings, namespaces })) => {
+                Ok((settings, namespaces.into_iter().map(String::from).collect()))
+            }
+            Some(Fact::Facts(Head { version: found, .. })) => Err(FactsError::Version { found }.into()),
+            Some(_) => Err(self.fault("the first line of facts is the head, `{\"facts\":…`").into()),
+            None => Err(FactsError::CutShort { line: 0 }.into()),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Fact<'_>>, Error> {
+        self.line.clear();
+        let mut limited = (&mut self.from).take(MAX_FACT_BYTES as u64 + 1);
+        limited.read_until(b'\n', &mut self.line).map_err(FactsError::Read)?;
+        if self.line.is_empty() {
+            return Ok(None);
+        }
+        self.number += 1;
+        if self.line.len() > MAX_FACT_BYTES {
+            return Err(self.fault(format!("it has more than {MAX_FACT_BYTES} bytes")).into());
+        }
+        let number = self.number;
+        let fault = |error: serde_json::Error| FactsError::Line { line: number, why: format!("no fact: {error}") };
+        Ok(Some(serde_json::from_slice(&self.line).map_err(fault)?))
+    }
+
+    fn fault(&self, why: impl Into<String>) -> FactsError {
+        FactsError::Line { line: self.number, why: why.into() }
+    }
+}
+
+/// What facts became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[non_exhaustive]
+pub struct Imported {
+    /// Events that the store did not know.
+    pub accepted: u64,
+    /// Events that it knew.
+    pub duplicate: u64,
+    /// Sources that it did not know.
+    pub sources: u64,
+    /// Pairs whose link counts as never seen now, and counted before.
+    pub unlinked: u64,
+}
+
+impl Committer<'_> {
+    /// Takes in the facts that follow the head.
+    pub fn import(&mut self, namespaces: &[String], facts: &mut FactReader<impl Read>) -> Result<Imported, Error> {
+        let mut import = Import::new(self.resolver, namespaces);
+        // Nobody may hold the graph that a commit is to change.
+        while !import.gather(self.resolver, facts)? {
+            self.commit_part(&mut import)?;
+        }
+        self.complete(import)
+    }
+
+    fn commit_part(&mut self, import: &mut Import) -> Result<(), Error> {
+        let full = std::mem::replace(&mut import.batch, Batch::new(self.resolver.read().graph(), Room::new()));
+        // An event that several sources delivered is a duplicate of itself there.
+        let Committed { accepted, duplicate: _, room } = self.commit(full, None)?;
+        import.imported.accepted += accepted;
+        import.batch = Batch::new(self.resolver.read().graph(), room);
+        import.name_namespaces();
+        Ok(())
+    }
+
+    /// The last commits: what is left of the events with the positions, then the decisions.
+    fn complete(&mut self, mut import: Import) -> Result<Imported, Error> {
+        for (id, source) in std::mem::take(&mut import.positions) {
+            import.batch.read(id, source);
+        }
+        self.commit_part(&mut import)?;
+        import.imported.duplicate = import.found.events - import.imported.accepted;
+        import.imported.unlinked = self.unlink_all(&import.unlinks)?;
+        Ok(import.imported)
+    }
+}
+
+/// Facts on their way.
+struct Import {
+    batch: Batch,
+    namespaces: Vec<String>,
+    /// The ids of the sources, by their places in the facts.
+    ids: Vec<SourceId>,
+    /// How many sources there are, new ones included.
+    known: u32,
+    /// How far the new sources were read.
+    positions: Vec<(SourceId, Source)>,
+    unlinks: Vec<(String, String)>,
+    found: FactCounts,
+    imported: Imported,
+    /// Sources of the store by name.
+    by_name: HashMap<String, (SourceId, bool)>,
+}
+
+impl Import {
+    fn new(resolver: &Resolver, namespaces: &[String]) -> Self {
+        let view = resolver.read();
+        let by_name = (0..).map(SourceId).zip(view.sources());
+        let by_name = by_name.map(|(id, source)| (source.name.clone(), (id, source.retracted))).collect();
+        let mut import = Self {
+            batch: Batch::new(view.graph(), Room::new()),
+            namespaces: namespaces.to_vec(),
+            ids: Vec::new(),
+            known: view.sources().len() as u32,
+            positions: Vec::new(),
+            unlinks: Vec::new(),
+            found: FactCounts::default(),
+            imported: Imported::default(),
+            by_name,
+        };
+        import.name_namespaces();
+        import
+    }
+
+    /// Names that no event carries are kept, too, and all as they are spelled.
+    fn name_namespaces(&mut self) {
+        for name in &self.namespaces {
+            let _ = self.batch.namespaces.intern_configured(name);
+        }
+    }
+
+    /// Takes facts until the batch is full, and says whether they are over.
+    fn gather(&mut self, resolver: &Resolver, facts: &mut FactReader<impl Read>) -> Result<bool, Error> {
+        let view = resolver.read();
+        while self.batch.rows.all.len() < BATCH_EVENTS {
+            let line = facts.number + 1;
+            let told = |why: String| FactsError::Line { line, why };
+            match facts.next()? {
+                None => return Err(FactsError::CutShort { line: line - 1 }.into()),
+                Some(Fact::Facts(_)) => return Err(told("a second head".into()).into()),
+                Some(Fact::Source(source)) => self.source(source).map_err(told)?,
+                Some(Fact::Unlink(unlink)) => self.unlink(&unlink),
+                Some(Fact::Event(event)) => self.event(view.graph(), &event).map_err(told)?,
+                Some(Fact::End(end)) if end == (FactCounts { digest: end.digest.clone(), ..self.found.clone() }) => {
+                    return Ok(true);
+                }
+                Some(Fact::End(_)) => return Err(FactsError::Counts { found: self.found.clone() }.into()),
+            }
+        }
+        Ok(false)
+    }
+
+    fn source(&mut self, fact: SourceFact<'_>) -> Result<(), String> {
+        source::check_name(&fact.name).map_err(|error| error.to_string())?;
+        self.found.sources += 1;
+        let SourceFact { name, position, pushed } = fact;
+        let id = match self.by_name.get(&*name) {
+            Some(&(id, false)) => {
+                self.ids.push(id);
+                return Ok(());
+            }
+            Some(&(id, true)) => id,
+            None => SourceId(self.known),
+        };
+        self.known = self.known.max(id.0 + 1);
+        self.imported.sources += 1;
+        self.by_name.insert(name.clone().into_owned(), (id, false));
+        let source = Source { name: name.into_owned(), position, pushed, retracted: false };
+        self.batch.read(id, Source { position: None, pushed: None, ..source.clone() });
+        self.positions.push((id, source));
+        self.ids.push(id);
+        Ok(())
+    }
+
+    fn unlink(&mut self, fact: &UnlinkFact<'_>) {
+        self.found.unlinks += 1;
+        self.unlinks.push((fact.session.to_string(), fact.customer.to_string()));
+    }
+
+    fn event(&mut self, graph: &Graph, fact: &EventFact<'_>) -> Result<(), String> {
+        self.found.events += 1;
+        let time = Time::parse(&fact.time).ok_or_else(|| format!("{:?} is not a valid RFC 3339 time", fact.time))?;
+        let id = match (&fact.id, &fact.line) {
+            (Some(id), None) => usable_id(id).filter(|_| id.trim() == &**id).ok_or("the id cannot be kept")?,
+            (None, Some(hash)) if hash.len() == 32 => {
+                EventId::Line(u128::from_str_radix(hash, 16).map_err(|_| "the line is no hash")?)
+            }
+            _ => return Err("an event has either an id or the hash of a line, in 32 hex digits".to_owned()),
+        };
+        let mut identities = self.identities(graph, fact)?;
+        let session = identities.first().is_some_and(|first| first.0 == NamespaceId::SESSION);
+        let anchor = if session { identities.remove(0) } else { identities.pop().ok_or("an event has an identity")? }.1;
+        let companions: SmallVec<[IdentityId; 8]> = identities.into_iter().map(|(_, id)| id).collect();
+        let set = self.batch.rows.sets.intern(&companions);
+        if fact.sources.is_empty() {
+            return Err("an event has a source".to_owned());
+        }
+        for &place in &fact.sources {
+            let source = *self.ids.get(place as usize).ok_or_else(|| format!("there is no source {place} above"))?;
+            self.batch.rows.push(anchor, set, time, id, source);
+        }
+        Ok(())
+    }
+
+    /// The identities of an event in level order.
+    fn identities(&mut self, graph: &Graph, fact: &EventFact<'_>) -> Result<Vec<(NamespaceId, IdentityId)>, String> {
+        let pairs = &fact.identities.0;
+        if pairs.is_empty() || pairs.len() > MAX_IDENTITIES_PER_EVENT {
+            return Err(format!("an event has from 1 to {MAX_IDENTITIES_PER_EVENT} identities"));
+        }
+        let mut identities = Vec::with_capacity(pairs.len());
+        for (name, value) in pairs {
+            if value.is_empty() || value.len() > MAX_VALUE_BYTES || value.trim() != &**value {
+                return Err(format!("{value:?} can be no {name}"));
+            }
+            let namespace =
+                self.batch.namespaces.intern_configured(name).ok_or_else(|| format!("{name:?} can be no namespace"))?;
+            let id = self.batch.intern(graph, namespace, Value::new(value)).map_err(|error| error.to_string())?;
+            identities.push((namespace, id));
+        }
+        identities.sort_unstable_by(|a, b| self.batch.namespaces.cmp(a.0, b.0));
+        match identities.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            Some(twice) => Err(format!("it has {} twice", self.batch.namespaces.display(twice[0].0))),
+            None => Ok(identities),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! How do facts leave a store, and enter another? As lines of JSON that say all of it: nothing that a digest is made of is lost.
+//!
+//! The first line is the head, then come sources, decisions and events, and last the end, without which the file was cut short.
+
+pub mod export;
+pub mod import;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::model::settings::Settings;
+use crate::model::source::Position;
+
+/// The version of the lines. A file of a higher one is refused.
+const VERSION: u32 = 1;
+
+/// A line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+enum Fact<'a> {
+    /// What the store was made with.
+    #[serde(borrow)]
+    Facts(Head<'a>),
+    /// A source; events name it by its place among them, from 0.
+    Source(SourceFact<'a>),
+    /// A session and a customer whose link counts as never seen.
+    Unlink(UnlinkFact<'a>),
+    /// An event.
+    Event(EventFact<'a>),
+    /// That nothing is missing.
+    End(FactCounts),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head<'a> {
+    version: u32,
+    settings: Settings,
+    /// Names as they are spelled.
+    #[serde(borrow)]
+    namespaces: Vec<Cow<'a, str>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceFact<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    position: Option<Position>,
+    pushed: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UnlinkFact<'a> {
+    #[serde(borrow)]
+    session: Cow<'a, str>,
+    #[serde(borrow)]
+    customer: Cow<'a, str>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventFact<'a> {
+    /// RFC 3339.
+    #[serde(borrow)]
+    time: Cow<'a, str>,
+    /// The event's `id`.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    id: Option<Cow<'a, str>>,
+    /// Without one, the hash of its line: 32 hex digits.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    line: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    identities: Pairs<'a>,
+    sources: Vec<u32>,
+}
+
+/// How many facts there are.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct FactCounts {
+    /// Events.
+    pub events: u64,
+    /// Sources.
+    pub sources: u64,
+    /// Pairs whose link counts as never seen.
+    pub unlinks: u64,
+    /// The digest of the store that they came from.
+    pub digest: String,
+}
+
+/// Namespaces and values, in the order of the object.
+#[derive(Debug)]
+struct Pairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(namespace, value)| (namespace, value)))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct PairsVisitor;
+
+        impl<'de> Visitor<'de> for PairsVisitor {
+            type Value = Pairs<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some((FactText(namespace), FactText(value))) = map.next_entry()? {
+                    pairs.push((namespace, value));
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        from.deserialize_map(PairsVisitor)
+    }
+}
+
+/// A text that is borrowed where it can be.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct FactText<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -1,0 +1,243 @@
+//! A store moves: copied as it is, or as facts that another store is made from.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use backstitch::{Engine, ErrorKind, Sequence};
+use serde_json::Value;
+
+use crate::acts::{course, law};
+use crate::harness::{Manner, records, replay, text, totals};
+use crate::side_by_side::Pair;
+
+const JOURNEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/journeys.ndjson");
+
+fn command(folder: &Path, arguments: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backstitch"));
+    command.args(arguments.split_whitespace()).current_dir(folder).output().expect("the binary runs")
+}
+
+fn ok(folder: &Path, arguments: &str) -> String {
+    let output = command(folder, arguments);
+    assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn refused(folder: &Path, arguments: &str) -> String {
+    let output = command(folder, arguments);
+    assert_eq!(output.status.code(), Some(1), "{arguments}");
+    String::from_utf8(output.stderr).expect("UTF-8")
+}
+
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+/// A folder with a store of all sorts of facts, and the facts of it.
+fn filled() -> (tempfile::TempDir, PathBuf, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("store");
+    fs::copy(JOURNEYS, folder.path().join("a.ndjson")).expect("copied");
+    let lines = [
+        r#"{"timestamp":1793527200000,"id":"e-1","user":{"identities":{"sessionId":"s","Loyalty":"7"}}}"#,
+        r#"{"timestamp":1793527200001,"id":"F49C75A2-6994-41e2-875d-97ec4d19254b","user":{"identities":{"sessionId":"s\"\u202e","ecommerceId":"é"}}}"#,
+        r#"{"timestamp":1793527200.000002,"id":"f49c75a2-6994-41e2-875d-97ec4d19254b","user":{"identities":{"email":"x@example.org"}}}"#,
+        r#"{"timestamp":1793527200001,"user":{"identities":{"ecommerceId":"é"}}}"#,
+    ];
+    fs::write(folder.path().join("b.ndjson"), text(&lines.map(str::to_owned))).expect("written");
+    ok(folder.path(), "replay a.ndjson b.ndjson --store store -q");
+    ok(folder.path(), "unlink sess-family-tablet clara --store store -q");
+    ok(folder.path(), "unlink never seen --store store -q");
+    let mut engine = Engine::open(&store).expect("a store");
+    let again = backstitch::Activity::at(backstitch::Time::from_micros(1)).identity("sessionId", "s");
+    engine.push("shop", [again], "offset 9").expect("pushed");
+    engine.ingest("stream", &fs::read(JOURNEYS).expect("there")[..]).expect("ingested");
+    let mut facts = Vec::new();
+    let counts = engine.export_facts(&mut facts).expect("exported");
+    assert_eq!((counts.events, counts.sources, counts.unlinks), (45, 4, 2));
+    (folder, store, String::from_utf8(facts).expect("UTF-8"))
+}
+
+#[test]
+fn facts_make_a_store_of_the_same_digest() {
+    let (folder, store, facts) = filled();
+    let path = folder.path().join("made");
+    let (mut made, imported) = Engine::import_facts(&path, facts.as_bytes()).expect("taken in");
+    assert_eq!((imported.accepted, imported.duplicate, imported.sources, imported.unlinked), (45, 0, 4, 2));
+    let old = Engine::open(&store).expect("a store");
+    assert_eq!(totals(&made), totals(&old));
+    assert_eq!(made.resolver().view().sources(), old.resolver().view().sources(), "positions came along");
+    assert_eq!(made.pushed("shop").as_deref(), Some("offset 9"));
+    assert_eq!(made.resolver().view().unlinked(), old.resolver().view().unlinked());
+    assert_eq!(made.resolver().view().namespaces().spellings(), old.resolver().view().namespaces().spellings());
+    assert!(made.verify().expect("readable").is_sound());
+    let mut again = Vec::new();
+    made.export_facts(&mut again).expect("exported");
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        lines
+    };
+    assert_eq!(sorted(std::str::from_utf8(&again).expect("UTF-8")), sorted(&facts), "nothing was lost on the way");
+    let read = made.replay([folder.path().join("a.ndjson").to_str().expect("UTF-8")]).expect("replayed");
+    assert_eq!((read.sources.read, read.events.read), (0, 0), "nothing of the logs is read again");
+    drop(made);
+    let (made, imported) = Engine::import_facts(&path, facts.as_bytes()).expect("taken in again");
+    assert_eq!((imported.accepted, imported.duplicate, imported.sources, imported.unlinked), (0, 45, 0, 0));
+    assert_eq!(totals(&made), totals(&old));
+}
+
+#[test]
+fn facts_of_two_stores_are_those_of_both_logs() {
+    let (folder, _, facts) = filled();
+    let lines =
+        [r#"{"timestamp":1793527100000,"user":{"identities":{"sessionId":"s","ecommerceId":"early"}}}"#.to_owned()];
+    fs::write(folder.path().join("c.ndjson"), text(&lines)).expect("written");
+    let path = folder.path().join("other");
+    ok(folder.path(), "replay c.ndjson a.ndjson --store other -q");
+    let (both, imported) = Engine::import_facts(&path, facts.as_bytes()).expect("taken in");
+    assert_eq!((imported.accepted, imported.duplicate, imported.sources), (5, 40, 3));
+    let whole = folder.path().join("whole");
+    ok(folder.path(), "replay c.ndjson --store whole -q");
+    let (again, _) = Engine::import_facts(&whole, facts.as_bytes()).expect("taken in");
+    assert_eq!(totals(&both), totals(&again));
+    assert!(both.verify().expect("readable").is_sound());
+}
+
+#[test]
+fn facts_that_are_cut_short_or_changed_are_refused_with_their_line() {
+    let (folder, store, facts) = filled();
+    let expected = totals(&Engine::open(&store).expect("a store"));
+    let lines: Vec<&str> = facts.lines().collect();
+    let take = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        let error = Engine::import_facts(&path, text.as_bytes()).err().expect("not whole");
+        let told = error.to_string();
+        let (made, _) = Engine::import_facts(&path, facts.as_bytes()).expect("the whole facts");
+        assert_eq!(totals(&made), expected, "{told}");
+        (error.kind(), told)
+    };
+    for kept in [0, 1, 5, lines.len() - 1] {
+        let (kind, told) = take(
+            &format!("cut {kept}"),
+            &text(&lines[..kept].iter().map(|line| (*line).to_owned()).collect::<Vec<_>>()),
+        );
+        assert_eq!(kind, ErrorKind::Facts);
+        assert!(told.contains(&format!("end after line {kept} without an end")), "{told}");
+    }
+    let event = lines.iter().position(|line| line.starts_with("{\"event\"")).expect("an event");
+    let first = lines[event];
+    let no_source = format!("{}\"sources\":[99]}}}}", &first[..first.find("\"sources\"").expect("there")]);
+    for (at, line, why) in [
+        (0, "{\"facts\":{}}", "line 1 of the facts: no fact: missing field `version`"),
+        (1, "nonsense", "line 2 of the facts: no fact: expected value"),
+        (0, lines[1], "line 1 of the facts: the first line of facts is the head"),
+        (2, lines[0], "line 3 of the facts: a second head"),
+        (event, &*first.replace("\"time\":\"2", "\"time\":\"x2"), "is not a valid RFC 3339 time"),
+        (event, &*first.replace("\"identities\":{\"", "\"identities\":{\"a:"), "can be no namespace"),
+        (event, &*first.replace("\"event\"", "\"happening\""), "unknown variant"),
+        (event, &*no_source, "there is no source 99 above"),
+        (
+            event,
+            "{\"event\":{\"time\":\"2026-11-02T08:00:00Z\",\"identities\":{},\"sources\":[0]}}",
+            "either an id or the hash",
+        ),
+        (
+            event,
+            "{\"event\":{\"time\":\"2026-11-02T08:00:00Z\",\"id\":\"x\",\"identities\":{},\"sources\":[0]}}",
+            "an event has from 1 to",
+        ),
+        (
+            event,
+            "{\"event\":{\"time\":\"2026-11-02T08:00:00Z\",\"id\":\"x\",\"identities\":{\"a\":\"1\",\"A\":\"2\"},\"sources\":[0]}}",
+            "it has a twice",
+        ),
+    ] {
+        let mut changed = lines.clone();
+        changed[at] = line;
+        let name = format!("changed {at} {}", why.len());
+        let text = text(&changed.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        let error = Engine::import_facts(folder.path().join(name), text.as_bytes()).err().expect("not as it was");
+        assert_eq!(error.kind(), ErrorKind::Facts);
+        assert!(error.to_string().contains(why), "{error}: {why}");
+        assert!(error.to_string().contains(&format!("line {}", at + 1)), "{error}");
+    }
+    let mut fewer = lines.clone();
+    fewer.remove(event);
+    let (_, told) = take("fewer", &text(&fewer.into_iter().map(str::to_owned).collect::<Vec<_>>()));
+    assert!(told.contains("44 events, 4 sources and 2 unlinked pairs, and their end tells of others"), "{told}");
+    let later = facts.replacen("\"version\":1", "\"version\":2", 1);
+    let error = Engine::import_facts(folder.path().join("later"), later.as_bytes()).err().expect("a later version");
+    assert_eq!(error.kind(), ErrorKind::Version);
+    assert!(!folder.path().join("later").exists());
+}
+
+#[test]
+fn facts_keep_every_digest() {
+    law("facts make a store of the same digest", 64, course(60, 14), |course| {
+        let mut pair = Pair::new(&course);
+        course.acts.iter().for_each(|act| drop(pair.act(act)));
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut facts = Vec::new();
+        pair.engine.export_facts(&mut facts).expect("exported");
+        let (made, _) = Engine::import_facts(folder.path().join("made"), &facts[..]).expect("taken in");
+        assert_eq!(totals(&made), totals(&pair.engine));
+        assert!(made.verify().expect("readable").is_sound());
+    });
+}
+
+#[test]
+fn a_copy_is_the_store_in_an_epoch_of_its_own() {
+    let (folder, store, _) = filled();
+    assert_eq!(ok(folder.path(), "backup copy --store store"), "copy: a copy as of commit 6\n");
+    let (old, copy) =
+        (Engine::open(&store).expect("a store"), Engine::open(folder.path().join("copy")).expect("a copy"));
+    assert_eq!((totals(&copy), records(&copy, 0)), (totals(&old), records(&old, 0)));
+    assert_eq!(copy.resolver().view().sources(), old.resolver().view().sources());
+    assert_eq!(copy.generation(), old.generation());
+    assert!(copy.verify().expect("readable").is_sound());
+    let known = |engine: &Engine| engine.known_at(Sequence(5)).expect("kept").resolve("sess-anna-phone");
+    assert_eq!(known(&copy), known(&old));
+    let told = copy.feed().changes(old.feed().position()).err().expect("another epoch");
+    assert_eq!(told.kind(), ErrorKind::OtherEpoch);
+    drop((old, copy));
+    for taken in ["copy", "a.ndjson", "."] {
+        let told = refused(folder.path(), &format!("backup {taken} --store store"));
+        assert!(told.contains("there is something at"), "{told}");
+    }
+    // Life goes on in both.
+    let again = replay(
+        &mut Engine::open(folder.path().join("copy")).expect("a copy"),
+        &[folder.path().join("b.ndjson")],
+        Manner::default(),
+    );
+    assert_eq!(again.events.read, 0);
+    ok(folder.path(), "retract --source stream --store copy -q");
+    ok(folder.path(), "verify --store copy");
+}
+
+#[test]
+fn facts_move_from_command_to_command() {
+    let (folder, _, facts) = filled();
+    let folder = folder.path();
+    let digest = value(&ok(folder, "stats --store store --json"))["digest"].clone();
+    assert_eq!(ok(folder, "export-facts --store store"), facts);
+    assert_eq!(ok(folder, "export-facts --store store --output facts"), "");
+    assert_eq!(fs::read_to_string(folder.join("facts")).expect("there"), facts);
+    let told = ok(folder, "import-facts facts --store made");
+    assert!(told.starts_with("Took in 45 events, 4 sources and 2 unlinked pairs\n  digest "), "{told}");
+    let told = value(&ok(folder, "import-facts facts --store made --json"));
+    assert_eq!((&told["accepted"], &told["duplicate"], &told["digest"]), (&0.into(), &45.into(), &digest));
+    fs::write(folder.join("half"), &facts[..facts.len() / 2]).expect("written");
+    let told = refused(folder, "import-facts half --store half.store");
+    assert!(
+        told.contains("half: line ") && told.contains("export them again with `backstitch export-facts`"),
+        "{told}"
+    );
+    let told = refused(folder, "import-facts none --store made");
+    assert!(told.contains("cannot read none"), "{told}");
+    ok(folder, "replay a.ndjson --between email --store other -q");
+    let told = refused(folder, "import-facts facts --store other");
+    assert!(told.contains("was made with other settings"), "{told}");
+}
