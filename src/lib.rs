@@ -25,7 +25,7 @@
 //! - [`Resolver`] answers who a session is, in any thread, while replays go on. A [`View`] is one commit, whole, read by a
 //!   [`Policy`], with a lookback, as of a moment: sessions, people, events, explanations, totals.
 //! - [`Feed`] lists what each commit [changed](Change), for a table that is kept elsewhere; [`Engine::known_at`] answers as
-//!   the store did before.
+//!   the store did right after an earlier [commit](When).
 //! - [`Attribute`] writes a log again with its people; [`Locate`] finds the line that an event is; `Picture`, with the feature `picture`, draws them.
 //!
 //! # What to expect
@@ -93,6 +93,7 @@ pub use resolver::{KnownAt, Resolver, View};
 
 // The change feed.
 pub use model::history::{FeedPosition, Sequence};
+pub use model::when::When;
 pub use resolver::{Change, Changes, Feed};
 
 // Who is it?
@@ -100,9 +101,12 @@ pub use resolver::{Resolution, Totals};
 
 /// The rows that questions are answered with, and the parts of rows and summaries. A caller seldom needs their names.
 pub mod rows {
+    pub use crate::engine::CommitRow;
     pub use crate::engine::{EventCounts, FactCounts, Imported, RejectedActivity, SourceCounts};
     pub use crate::export::{Exported, TableUpdate};
     pub use crate::export::{Located, LocatedEvent, LogLine};
+    #[cfg(feature = "generate")]
+    pub use crate::generate::Generated;
     pub use crate::ingest::inputs::BrokenLinks;
     pub use crate::ingest::junk::JunkCounts;
     pub use crate::ingest::looks::LooksLike;
@@ -138,7 +142,7 @@ pub use export::{Attribute, Locate, NewFile, RowFormat, SessionTable};
 
 // Logs to try things out with.
 #[cfg(feature = "generate")]
-pub use generate::{Generated, Generator, Recipe};
+pub use generate::{Generator, Recipe};
 
 // What is shared by threads.
 const _: () = {

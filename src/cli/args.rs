@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use backstitch::{FeedPosition, Fields, Policy, RowFormat, Time};
+use backstitch::{FeedPosition, Fields, Policy, RowFormat, Time, When};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
@@ -89,6 +89,9 @@ pub enum Command {
     /// List what each commit changed: the change feed, a record for every session whose row differs
     #[command(after_help = examples::CHANGES)]
     Changes(ChangesArgs),
+    /// List the commits of the store, for `resolve --known-at`
+    #[command(after_help = examples::COMMITS)]
+    Commits,
     /// Let a session and a customer count as never seen together
     #[command(after_help = examples::UNLINK)]
     Unlink(UnlinkArgs),
@@ -188,9 +191,10 @@ pub struct ResolveArgs {
     pub naming: Naming,
     #[command(flatten)]
     pub read: ReadAs,
-    /// Answer from what the store had published after the commit with this change, a number of the change feed
-    #[arg(long, value_name = "SEQUENCE", value_parser = sequence, conflicts_with_all = ["policy", "lookback"])]
-    pub known_at: Option<u64>,
+    /// Answer what the store said right after a commit: that with this change of the feed (4171), that of this number (commit:7),
+    /// or the last one up to this moment (2026-11-01T10:00:00Z)
+    #[arg(long, value_name = "WHEN", value_parser = when, conflicts_with_all = ["policy", "lookback"])]
+    pub known_at: Option<When>,
 }
 
 /// How an ID is read.
@@ -444,6 +448,13 @@ fn sequence(text: &str) -> Result<u64, &'static str> {
     text.parse().map_err(|_| "write the number of a change, such as 4171: `backstitch stats` shows the last one")
 }
 
+fn when(text: &str) -> Result<When, &'static str> {
+    text.parse().map_err(|_| {
+        "write the number of a change, such as 4171, a commit, such as commit:7, or a moment, such as 2026-11-01T10:00:00Z: \
+         `backstitch commits` lists them"
+    })
+}
+
 fn position(text: &str) -> Result<FeedPosition, &'static str> {
     text.parse().map_err(|_| {
         "write the number of a change, such as 4171, or a position, such as 00c0ffee00c0ffee:4171: `backstitch stats --json` shows \
@@ -508,7 +519,9 @@ mod tests {
         for (line, expected) in [
             ("changes --since abc", "write the number of a change, such as 4171"),
             ("changes --trim -", "write the number of a change"),
-            ("resolve s --known-at 2026-11-02", "write the number of a change"),
+            ("resolve s --known-at 2026-11-02", "a moment, such as 2026-11-01T10:00:00Z"),
+            ("resolve s --known-at commit:", "a commit, such as commit:7"),
+            ("resolve s --known-at=-1", "the number of a change, such as 4171"),
             ("replay a --batch-events many", "write a whole number"),
             ("replay a --threads all", "write a number from 1 to 1024"),
             ("generate --sessions 1e6", "write a whole number"),

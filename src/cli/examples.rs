@@ -38,7 +38,8 @@ Examples:
   backstitch resolve ecommerceId:18278 email:ann@example.com
   backstitch resolve --namespace sessionId 'a:b'   a value with a colon in it
   cut -f1 ids.tsv | backstitch resolve - --json    many at once, an object a line
-  backstitch resolve f49c75a2-6994-41e2-875d-97ec4d19254b --as-of 2026-11-01T10:00:00Z";
+  backstitch resolve f49c75a2-6994-41e2-875d-97ec4d19254b --as-of 2026-11-01T10:00:00Z
+  backstitch resolve f49c75a2-6994-41e2-875d-97ec4d19254b --known-at 2026-11-01T10:00:00Z";
 
 pub const EXPLAIN: &str = "\
 The shortest chain of evidence comes first: pairs of identities that were seen in one
@@ -112,6 +113,15 @@ Examples:
   backstitch changes --since 4171 --follow  and what comes, as it comes
   backstitch changes --apply sessions.csv --csv    every night: the table as of now
   backstitch changes --trim 4171            forget them up to there";
+
+pub const COMMITS: &str = "\
+Each commit with its moment, how many changes it wrote to the feed, and the last one.
+`resolve --known-at` takes any of the three. Commit 1 made the store, and is left out.
+
+Examples:
+  backstitch commits
+  backstitch commits --json | tail -1
+  backstitch resolve f49c75a2-6994-41e2-875d-97ec4d19254b --known-at commit:7";
 
 pub const UNLINK: &str = "\
 The pair counts as never seen together, also in events to come. Events that carry both

@@ -117,6 +117,7 @@ fn remedy(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::Unrepairable => "delete the directory first, or name another with `--store`",
         ErrorKind::SettingsDiffer => "name the same, or none at all, or replay into a new directory",
         ErrorKind::Trimmed | ErrorKind::OtherEpoch => "go on from the position that `backstitch stats --json` shows",
+        ErrorKind::Forgotten => "`backstitch commits` lists those that are kept",
         ErrorKind::Table => EXPORT_ANEW,
         ErrorKind::Facts => "export them again with `backstitch export-facts`",
         ErrorKind::NoInput => "check the path, and put a glob in quotes",

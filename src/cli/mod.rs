@@ -7,6 +7,7 @@ mod args;
 mod attribute;
 mod bar;
 mod changes;
+mod commits;
 mod config;
 mod diagnosis;
 mod diff;
@@ -81,6 +82,7 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Replay(replay) => replay::run(common, replay),
         Command::Resolve(resolve) => resolve::run(common, resolve),
         Command::Changes(changes) => changes::run(common, changes),
+        Command::Commits => commits::run(common),
         Command::Unlink(unlink) => undo::unlink(common, unlink),
         Command::Retract(retract) => undo::retract(common, retract),
         Command::Explain(explain) => explain::run(common, explain),

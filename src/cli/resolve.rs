@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use backstitch::{Engine, Identity, KnownAt, Namespaces, PersonKind, Resolution, SESSION, Sequence, Time, View};
+use backstitch::{Engine, Identity, KnownAt, Namespaces, PersonKind, Resolution, SESSION, Time, View, When};
 use serde::Serialize;
 
 use crate::cli::Ended;
@@ -21,7 +21,7 @@ pub fn run(common: &Common, resolve: &ResolveArgs) -> Result<Ended, Failure> {
     let engine = opening::open(common)?;
     let facts = match resolve.known_at {
         None => Answerer::Now(resolve.read.view(&engine.resolver())),
-        Some(sequence) => Answerer::of_then(&engine, sequence, resolve.read.as_of)?,
+        Some(when) => Answerer::of_then(&engine, when, resolve.read.as_of)?,
     };
     let mut out = Output::stdout();
     let mut first = true;
@@ -61,13 +61,13 @@ pub fn run(common: &Common, resolve: &ResolveArgs) -> Result<Ended, Failure> {
 enum Answerer {
     /// What was published last.
     Now(View),
-    /// What was published once.
+    /// What was published right after an earlier commit.
     Then(KnownAt),
 }
 
 impl Answerer {
-    fn of_then(engine: &Engine, sequence: u64, as_of: Option<Time>) -> Result<Self, Failure> {
-        let then = engine.known_at(Sequence(sequence))?;
+    fn of_then(engine: &Engine, when: When, as_of: Option<Time>) -> Result<Self, Failure> {
+        let then = engine.known_at(when)?;
         Ok(Self::Then(as_of.map(|until| then.as_of(until)).unwrap_or(then)))
     }
 

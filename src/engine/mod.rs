@@ -6,6 +6,7 @@ mod check;
 mod commit;
 mod error;
 mod facts;
+mod history;
 mod options;
 mod people;
 mod push;
@@ -26,7 +27,7 @@ use crate::model::history::Sequence;
 use crate::model::settings::Settings;
 use crate::model::source::Source;
 use crate::resolver::feed::handle::LastFeed;
-use crate::resolver::{Feed, KnownAt, Resolver};
+use crate::resolver::{Feed, Resolver};
 use crate::store::backend::Backend;
 use crate::store::{Missing, Store};
 
@@ -35,6 +36,7 @@ pub use check::repair::Repaired;
 pub use check::verify::Verification;
 pub use facts::FactCounts;
 pub use facts::import::Imported;
+pub use history::CommitRow;
 pub use options::Options;
 pub use push::{Pushed, RejectedActivity};
 pub use replay::job::Replay;
@@ -266,16 +268,6 @@ impl Engine {
         self.store.trim(sequence)?;
         self.feed.publish(self.store.feed());
         Ok(())
-    }
-
-    /// What the store had published after the commit that wrote the change `sequence` of the feed (0: while there was none), and after those that followed it and wrote none.
-    ///
-    /// Costs a read of all identities and links, as an opening does, and of what was overwritten since.
-    ///
-    /// # Errors
-    /// When that was trimmed, or is not reached yet, or the store cannot be read.
-    pub fn known_at(&self, sequence: Sequence) -> Result<KnownAt> {
-        Ok(KnownAt::new(people::graph_known_at(&self.store, sequence)?, sequence))
     }
 
     fn committer(&mut self) -> Committer<'_> {

@@ -4,8 +4,8 @@ use crate::graph::interner::Interner;
 use crate::graph::links::Links;
 use crate::graph::{Delta, Graph};
 use crate::model::error::Error;
-use crate::model::history::Sequence;
 use crate::model::namespace::Namespaces;
+use crate::model::when::CommitStamp;
 use crate::resolver::{Published, Resolver};
 use crate::store::Store;
 use crate::store::load::Loaded;
@@ -24,10 +24,10 @@ pub fn graph(store: &Store) -> Result<Graph, Error> {
     build(store, identities, &loaded)
 }
 
-/// The graph as the store published it after the commit that wrote the record `sequence` of the change feed.
-pub fn graph_known_at(store: &Store, sequence: Sequence) -> Result<Graph, Error> {
+/// The graph as the store published it after a commit that it told.
+pub fn graph_known_at(store: &Store, commit: CommitStamp) -> Result<Graph, Error> {
     let (identities, mut loaded) = read(store)?;
-    store.go_back(sequence, &mut loaded)?;
+    store.go_back(commit, &mut loaded)?;
     build(store, identities, &loaded)
 }
 

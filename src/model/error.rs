@@ -54,8 +54,10 @@ pub enum ErrorKind {
     Poisoned,
     /// The changes after the number asked for are not all kept: begin again from a full export.
     Trimmed,
-    /// The number asked for was never given: the feed is another one.
+    /// The number asked for was never given, to a change or to a commit: the feed is another one.
     Ahead,
+    /// What was known then is not kept any more: ask for a later commit.
+    Forgotten,
     /// The position asked for is of another epoch of the feed: begin again from a full export.
     OtherEpoch,
     /// The feed cannot be applied to a table: export the table again.

@@ -13,7 +13,7 @@ use crate::model::link::Unlink;
 use crate::model::time::Time;
 
 /// The number of a record of the change feed: from 1, one after the other over all commits. As a moment of the store it is
-/// that after the commit which wrote the record, and after those that followed it and wrote none; 0 is while there was none.
+/// that right after the commit which wrote the record; 0 is before there was any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sequence(pub u64);

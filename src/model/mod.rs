@@ -18,4 +18,5 @@ pub mod seed;
 pub mod settings;
 pub mod source;
 pub mod time;
+pub mod when;
 pub(crate) mod writing;

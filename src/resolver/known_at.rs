@@ -10,20 +10,27 @@ use crate::resolver::resolution::{self, Resolution};
 use crate::resolver::view::View;
 use crate::store::scan::Events;
 
-/// What a store had published after an earlier commit: who was who by the facts it held then. Not what events it held, nor how
+/// What a store had published right after an earlier commit: who was who by the facts it held then. Not what events it held, nor how
 /// many: those are not kept apart by commits.
 pub struct KnownAt {
     view: View,
+    generation: u64,
 }
 
 impl KnownAt {
-    pub(crate) fn new(graph: Graph, sequence: Sequence) -> Self {
-        Self { view: View::new(Published { graph, events: Events::none(), sources: Vec::new(), sequence }) }
+    pub(crate) fn new(graph: Graph, generation: u64, sequence: Sequence) -> Self {
+        let view = View::new(Published { graph, events: Events::none(), sources: Vec::new(), sequence });
+        Self { view, generation }
     }
 
     /// The same by the events up to `until` alone: what was believed then about an earlier moment. Costs a graph of its own.
     pub fn as_of(&self, until: Time) -> Self {
-        Self { view: self.view.as_of(until) }
+        Self { view: self.view.as_of(until), ..*self }
+    }
+
+    /// The number of the commit.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The last record of the change feed by then.

@@ -7,6 +7,7 @@ use crate::model::history::{Epoch, FeedPosition, Sequence};
 use crate::model::namespace::LevelsError;
 use crate::model::settings::Settings;
 use crate::model::time::Time;
+use crate::model::when::{CommitStamp, When};
 use crate::store::block::BlockKey;
 
 /// Why a [`Backend`](crate::store::backend::Backend) failed.
@@ -196,6 +197,26 @@ pub enum StoreError {
         /// The last one.
         last: Sequence,
     },
+    /// What was known after a commit is not kept any more.
+    #[error("store {store}: what was known {} is not kept any more: the history begins with {kept}", at(.asked))]
+    Forgotten {
+        /// The store's directory.
+        store: String,
+        /// What was asked for.
+        asked: When,
+        /// The first commit of which it is kept.
+        kept: CommitStamp,
+    },
+    /// A number that no commit has.
+    #[error("store {store}: there is no commit {asked}, they are numbered from 1 to {last}")]
+    NoCommit {
+        /// The store's directory.
+        store: String,
+        /// The number that was asked for.
+        asked: u64,
+        /// The number of the last one.
+        last: u64,
+    },
     /// The event that a link was first seen in is not among the events.
     #[error(
         "store {store}: no stored event is evidence for the link {link}; a repair rebuilds the links from the events"
@@ -215,6 +236,15 @@ impl StoreError {
     /// Whether stored bytes are wrong, rather than that they could not be reached.
     pub(crate) fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged(_) | Self::Backend(BackendError::Corrupt(_)))
+    }
+}
+
+/// A commit in a sentence.
+fn at(when: &When) -> String {
+    match when {
+        When::Change(sequence) => format!("after change {sequence}"),
+        When::Commit(number) => format!("after commit {number}"),
+        When::Moment(moment) => format!("at {moment}"),
     }
 }
 
@@ -241,7 +271,8 @@ impl From<StoreError> for Error {
             StoreError::Poisoned { .. } => ErrorKind::Poisoned,
             StoreError::Trimmed { .. } => ErrorKind::Trimmed,
             StoreError::OtherEpoch { .. } => ErrorKind::OtherEpoch,
-            StoreError::Ahead { .. } => ErrorKind::Ahead,
+            StoreError::Ahead { .. } | StoreError::NoCommit { .. } => ErrorKind::Ahead,
+            StoreError::Forgotten { .. } => ErrorKind::Forgotten,
             StoreError::Invalid(_) => ErrorKind::Defect,
         };
         Self::new(kind, error)

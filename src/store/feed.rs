@@ -10,7 +10,7 @@ use crate::store::block::{BlockKey, Loss};
 use crate::store::error::StoreError;
 use crate::store::kinds::Numbered;
 use crate::store::kinds::history::{Past, rows_of};
-use crate::store::known_at::generation_of;
+use crate::store::known_at::writer_of;
 use crate::store::manifest::Manifest;
 use crate::store::open::Store;
 use crate::store::run::{self, Run};
@@ -239,7 +239,7 @@ impl Store {
 /// The runs of what was overwritten that hold nothing after `sequence`.
 fn history_until(transaction: &Transaction, sequence: Sequence) -> Result<Vec<Run>, StoreError> {
     let (backend, held) = (&**transaction.backend(), transaction.next());
-    let kept = generation_of(backend, held, sequence)?;
+    let kept = writer_of(backend, held, sequence)?.map_or(0, |commit| commit.generation);
     let mut old = Vec::new();
     for run in held.of(Past::KIND) {
         let Some(last) = run.blocks.checked_sub(1) else { continue };
@@ -260,10 +260,9 @@ pub(super) fn write(
     let totals = transaction.totals();
     let first = totals.sequence + 1;
     totals.sequence += changes.len() as u64;
-    let (sequence, identities) = (Sequence(totals.sequence), totals.identities as u32);
-    let generation = transaction.next().generation;
     transaction.write_table::<Numbered>((first..).map(Sequence).zip(changes.iter().copied()).collect())?;
-    transaction.write_table(rows_of(overwritten, generation, sequence, identities))
+    let rows = rows_of(overwritten, transaction.next());
+    transaction.write_table(rows)
 }
 
 /// Begins the feed again: of what came before nothing is kept.

@@ -88,8 +88,8 @@ impl Ledger {
     /// Begins a transaction, to be [completed](Self::complete) later.
     pub(crate) fn begin(&self) -> Result<Transaction, StoreError> {
         self.check_poison()?;
-        let (after, at) = (self.manifest.generation, Time::from(SystemTime::now()).max(self.manifest.at));
-        let next = Manifest { generation: after + 1, at, ..self.manifest.clone() };
+        let after = self.manifest.generation;
+        let next = Manifest { generation: after + 1, at: self.now(), ..self.manifest.clone() };
         let (backend, next_run) = (Arc::clone(&self.backend), Arc::clone(&self.next_run));
         Ok(Transaction { backend, next_run, after, next, taken: Vec::new() })
     }
@@ -134,11 +134,18 @@ impl Ledger {
         if transaction.after != self.manifest.generation {
             return Err(StoreError::Invalid("another commit came in between".into()));
         }
+        // It may have been begun long ago.
+        transaction.next.at = self.now();
         // Until it is through, it has failed: a panic on the way must not pass for success.
         self.poison("it broke off");
         let done = work(&mut transaction).and_then(|made| self.publish(transaction).map(|()| made));
         self.poison = done.as_ref().err().map(ToString::to_string);
         done
+    }
+
+    /// The moment of a commit that is made now: by the clock of the machine, which may have been set back since the last.
+    fn now(&self) -> Time {
+        Time::from(SystemTime::now()).max(self.manifest.at)
     }
 
     /// Steps 3 to 7.

@@ -83,7 +83,8 @@ fn a_view_tells_its_place_in_the_feed() {
     assert_eq!((after.sequence(), before.sequence()), (undone.sequence, sequence));
     assert!(after.sequence() > sequence);
     assert_eq!(after.policy(Policy::Strict).as_of(Time::from_micros(0)).sequence(), after.sequence());
-    assert_eq!(engine.known_at(sequence).expect("not trimmed").sequence(), sequence);
+    let then = engine.known_at(sequence).expect("not trimmed");
+    assert_eq!((then.sequence(), then.generation() + 1), (sequence, engine.generation()));
     // The rows of a view and the records up to its number are one table.
     let moved: Vec<_> =
         engine.feed().changes(sequence).expect("not trimmed").map(|record| record.expect("sound")).collect();

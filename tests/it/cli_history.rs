@@ -318,6 +318,51 @@ fn what_was_known_on_monday_about_friday() {
 }
 
 #[test]
+fn a_commit_without_a_change_is_told_from_the_one_before() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    // The second log tells more of a customer, and changes the row of no session.
+    let line = |second: u64, identities: &str| {
+        format!(
+            "{{\"time\":\"1970-01-01T00:00:0{second}Z\",\"user\":{{\"identities\":{{{identities},\"ecommerceId\":\"x\"}}}}}}\n"
+        )
+    };
+    fs::write(folder.join("one.ndjson"), line(1, r#""sessionId":"a""#)).expect("written");
+    fs::write(folder.join("two.ndjson"), line(2, r#""email":"m""#)).expect("written");
+    ok(folder, "replay one.ndjson --quiet");
+    ok(folder, "replay two.ndjson --quiet");
+    let rows: Vec<Value> = ok(folder, "commits --json").lines().map(object).collect();
+    let numbers = |row: &Value| ["commit", "sequence", "changes"].map(|name| row[name].as_u64().expect("a number"));
+    assert_eq!(rows.iter().map(numbers).collect::<Vec<_>>(), [[2, 1, 1], [3, 1, 0]]);
+    let group = |when: &str| object(&ok(folder, &format!("resolve a --json --known-at {when}")))["group"].to_string();
+    let (before, after) = (r#"["sessionId:a","ecommerceId:x"]"#, r#"["sessionId:a","email:m","ecommerceId:x"]"#);
+    let at = |row: &Value| row["at"].as_str().expect("a moment").to_owned();
+    let of_the_first = if at(&rows[0]) == at(&rows[1]) { after } else { before };
+    for (when, expected) in [
+        ("1", before),
+        ("commit:2", before),
+        (&at(&rows[0]), of_the_first),
+        ("commit:3", after),
+        (&at(&rows[1]), after),
+        ("9999-12-31T23:59:59Z", after),
+        ("0", "[]"),
+        ("commit:1", "[]"),
+        ("2001-01-01T00:00:00+01:00", "[]"),
+    ] {
+        assert_eq!(group(when), expected, "{when}");
+    }
+    for number in ["0", "4"] {
+        let told = refused(folder, 1, &["resolve", "a", "--known-at", &format!("commit:{number}")]);
+        assert!(told.contains(&format!("there is no commit {number}, they are numbered from 1 to 3")), "{told}");
+    }
+    let table = ok(folder, "commits");
+    let cells: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(cells[0], ["commit", "at", "changes", "last", "change"]);
+    assert_eq!(cells[1..], [["2", &at(&rows[0]), "1", "1"], ["3", &at(&rows[1]), "0", "1"]]);
+    assert!(table.lines().all(|line| line.len() == table.find('\n').expect("a line")), "{table}");
+}
+
+#[test]
 fn a_trimmed_feed_says_so_and_numbers_go_on() {
     let folder = workplace();
     let folder = folder.path();
@@ -333,8 +378,20 @@ fn a_trimmed_feed_says_so_and_numbers_go_on() {
         let told = refused(folder, 1, &["changes", "--since", &since.to_string()]);
         assert!(told.contains("must begin again from a full export"), "{told}");
         let told = refused(folder, 1, &["resolve", "tablet", "--known-at", &since.to_string()]);
-        assert!(told.contains(&format!("those up to {first} were trimmed")), "{told}");
+        assert!(told.contains(&format!("what was known after change {since} is not kept any more")), "{told}");
+        assert!(told.contains("the history begins with commit 2, of 20"), "{told}");
+        assert!(
+            told.contains(&format!(", at change {first}; `backstitch commits` lists those that are kept")),
+            "{told}"
+        );
     }
+    let output = run(folder, &["commits", "--json"]);
+    assert!(text(&output.stderr).contains("what was known before commit 2 is not kept any more"));
+    assert_eq!(
+        object(text(&output.stdout).lines().next().expect("a row"))["changes"],
+        0,
+        "none of its changes is kept"
+    );
     let told = refused(folder, 1, &["changes", "--follow", "--since", "0"]);
     assert_eq!(ok(folder, "changes"), "", "without a number: all that are kept");
     assert!(told.contains("were trimmed"), "{told}");

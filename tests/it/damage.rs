@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use backstitch::store::backend::Backend;
 use backstitch::store::block_kinds;
 use backstitch::store::sled::SledBackend;
-use backstitch::{Engine, Sequence};
+use backstitch::{Engine, ErrorKind, Sequence, When};
 use serde_json::Value;
 
 use crate::harness::{Manner, replay, text, totals};
@@ -87,6 +87,10 @@ fn damage_is_told_and_repaired_and_the_logs_bring_back_what_was_lost() {
             told.is_some_and(|told| told.contains("must begin again from a full export")),
             "{kind}: what was lost is in no feed"
         );
+        let told = engine.known_at(When::Commit(2)).err().expect("the history has begun again");
+        let begun = format!("the history begins with commit {}, of", engine.generation());
+        assert!(told.kind() == ErrorKind::Forgotten && told.to_string().contains(&begun), "{kind}: {told}");
+        assert_eq!(engine.commits().count(), 1, "{kind}");
         let summary = replay(&mut engine, &logs, Manner { batch_events: 1, ..Manner::default() });
         assert_eq!((summary.events.accepted, summary.sources.read), (lost, if lost > 0 { 6 } else { 0 }), "{kind}");
         assert_eq!(totals(&engine), undisturbed, "{kind}");

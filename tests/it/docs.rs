@@ -11,7 +11,7 @@ use backstitch::ingest::junk::JunkCounts;
 use backstitch::ingest::reject::Reason;
 use backstitch::model::limits;
 use backstitch::rows::EventRow;
-use backstitch::{AttributionKind, Engine, Fields, Junk, Levels, Namespaces, Policy, Reading};
+use backstitch::{AttributionKind, Engine, Fields, Junk, Levels, Namespaces, Policy, Reading, Time};
 
 use crate::harness::in_one_epoch;
 
@@ -66,12 +66,23 @@ fn steady(line: &str) -> String {
             return format!("{begin}{}", rest.split(end).next().unwrap_or_default());
         }
     }
-    let line = &in_one_epoch(line);
+    let line = &in_one_epoch(&without_moment(line));
     match line.split_once("\"seconds\":") {
         Some((before, rest)) => {
             format!("{before}{}", rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.'))
         }
         None => line.to_owned(),
+    }
+}
+
+/// A row of `commits` without its moment.
+fn without_moment(line: &str) -> String {
+    let cells: Vec<&str> = line.split_whitespace().collect();
+    match cells[..] {
+        [commit, at, _, _] if commit.parse::<u64>().is_ok() && Time::parse(at).is_some() => {
+            line.replace(at, "").split_whitespace().collect::<Vec<_>>().join("  ")
+        }
+        _ => line.to_owned(),
     }
 }
 
@@ -187,6 +198,7 @@ fn the_names_of_each_json_object_are_those_of_the_page() {
         "sessions",
         "diff --policy first-login --policy strict",
         "changes",
+        "commits",
         "stats",
         "verify",
         "backup copy.store",

@@ -263,6 +263,7 @@ fn records_of_the_feed_are_laid_out_as_in_the_format() {
 
 #[test]
 fn what_commits_overwrote_is_laid_out_as_in_the_format() {
+    let before = Time::from(SystemTime::now());
     let (backend, engine) = with_a_past();
     let view = engine.resolver().view();
     let identities = view.graph().identities();
@@ -272,6 +273,7 @@ fn what_commits_overwrote_is_laid_out_as_in_the_format() {
         identities.get(namespace, Value::new(value)).expect("it has an id").0
     };
     let (mut generation, mut last, mut commits, mut read) = (0, (0, 0), Vec::new(), Vec::new());
+    let mut moments = vec![before];
     read_rows(&backend, kind("history"), |first, row| {
         if first {
             (generation, last) = (0, (0, 0));
@@ -280,6 +282,7 @@ fn what_commits_overwrote_is_laid_out_as_in_the_format() {
         last = match row.number() {
             0 => {
                 commits.push((generation, row.number(), row.number()));
+                moments.push(row.time());
                 (0, 0)
             }
             1 => {
@@ -308,6 +311,8 @@ fn what_commits_overwrote_is_laid_out_as_in_the_format() {
     let (tablet, clara) = (id("sessionId", "sess-family-tablet"), id("ecommerceId", "clara"));
     let (library, ida) = (id("sessionId", "sess-library-pc"), id("ecommerceId", "ida"));
     let at = "2026-11-02T19:00:00.000Z";
+    moments.push(Time::from(SystemTime::now()));
+    assert!(moments.is_sorted(), "{moments:?}");
     assert_eq!(commits, [(2, 13, 22), (3, 14, 22), (4, 15, 22), (5, 16, 22), (6, 17, 22)]);
     assert_eq!(
         read,

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use backstitch::model::policy::{self};
 use backstitch::{
-    Attribute, ECOMMERCE, Engine, Fields, Lookback, Options, Replay, Retract, Sequence, Settings, Summary, Time, View,
+    Attribute, ECOMMERCE, Engine, ErrorKind, Fields, Lookback, Options, Replay, Retract, Sequence, Settings, Summary,
+    Time, View, When,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -392,7 +393,8 @@ pub fn trim(engine: &mut Engine, upto: u64) {
     engine.trim(Sequence(upto)).expect("a store that can be written");
     if let Some(before) = upto.checked_sub(1).map(Sequence) {
         assert!(engine.feed().changes(before).is_err(), "the records after {before} are not whole any more");
-        assert!(engine.known_at(before).is_err(), "what was known at {before} is forgotten");
+        let told = engine.known_at(before).err().expect("what was known then is forgotten");
+        assert_eq!(told.kind(), ErrorKind::Forgotten, "{before}: {told}");
     }
 }
 
@@ -406,9 +408,9 @@ pub fn printed_sessions(engine: &Engine) -> String {
     sessions(engine).iter().map(line_of_the_feed).collect()
 }
 
-/// `resolve --known-at N --as-of T`, for one N.
-pub fn known_at(engine: &Engine, sequence: u64) -> impl Fn(&str, &str, Option<i64>) -> Value {
-    let known = engine.known_at(Sequence(sequence)).expect("nothing was trimmed");
+/// `resolve --known-at WHEN --as-of T`, for one commit.
+pub fn known_at(engine: &Engine, when: When) -> impl Fn(&str, &str, Option<i64>) -> Value + use<> {
+    let known = engine.known_at(when).expect("nothing was trimmed");
     move |namespace, value, as_of| {
         let found = match as_of {
             Some(until) => known.as_of(Time::from_micros(until)).resolve_in(namespace, value),

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use backstitch::rows::CommitRow;
+use backstitch::{Engine, ErrorKind, Sequence, Time, When};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value;
@@ -108,21 +110,18 @@ fn what_was_known_is_known() {
     law("what was known is known", 96, (course(60, 10), readings), |(course, readings)| {
         let mut pair = Pair::new(&course);
         let mut known = BTreeMap::from([(0, Life::default())]);
-        let (mut first, mut last) = (0, 0);
+        let mut last = 0;
         let mut everybody: BTreeSet<Id> = BTreeSet::new();
         for act in &course.acts {
             for Commit { changes, life, belief } in pair.act(act) {
-                // A commit that wrote no record is known by those of the one before.
-                if !changes.is_empty() {
-                    first = last + 1;
-                    last += changes.len() as u64;
-                }
+                let first = last + 1;
+                last += changes.len() as u64;
                 known.extend((first..=last).map(|number| (number, life.clone())));
                 everybody.extend(belief.identities.into_keys());
             }
         }
         for (number, life) in known {
-            let then = known_at(&pair.engine, number);
+            let then = known_at(&pair.engine, When::Change(Sequence(number)));
             for as_of in readings.iter().map(|reading| reading.as_of) {
                 let belief = life.belief(Reading { as_of, ..Reading::default() });
                 for id in &everybody {
@@ -134,6 +133,88 @@ fn what_was_known_is_known() {
                     );
                 }
             }
+        }
+    });
+}
+
+/// An act as acts that are a commit each, or none.
+fn one_by_one(act: &Act) -> Vec<Act> {
+    match act {
+        Act::Replay { pieces, batch_events, force } => {
+            let alone = |&piece: &usize| Act::Replay {
+                pieces: vec![piece],
+                batch_events: (*batch_events).max(1_000),
+                force: *force,
+            };
+            pieces.iter().map(alone).collect()
+        }
+        Act::Unlink(..) | Act::Relink(..) | Act::RetractSource(_) | Act::RetractEvent(_) | Act::Restart => {
+            vec![act.clone()]
+        }
+    }
+}
+
+fn commits(engine: &Engine) -> Vec<CommitRow> {
+    engine.commits().map(|row| row.expect("a sound store")).collect()
+}
+
+/// Asserts that the store says after each of some commits what the oracle does of the facts that there were by then.
+fn assert_known(engine: &Engine, lives: &BTreeMap<u64, Life>, everybody: &BTreeSet<Id>) {
+    for (&commit, life) in lives {
+        let then = known_at(engine, When::Commit(commit));
+        let belief = life.belief(Reading::default());
+        for id in everybody {
+            let expected = belief.identities.get(id).map_or(Value::Null, |answer| expected_resolve(id, answer));
+            assert_eq!(then(&id.namespace, &id.value, None), expected, "{id}, known at commit {commit}");
+        }
+    }
+}
+
+/// Asserts that moments mean the last commit up to them.
+fn assert_moments(engine: &Engine, rows: &[CommitRow]) {
+    let commit = |at: Time| engine.known_at(at).expect("nothing was trimmed").generation();
+    for row in rows {
+        for at in [row.at, Time::from_micros(row.at.as_micros() - 1)] {
+            let last = rows.iter().rfind(|row| row.at <= at);
+            assert_eq!(commit(at), last.map_or(1, |row| row.commit), "{at}: {rows:#?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_known_after_each_commit_is_known() {
+    law("what was known after each commit is known", 96, (course(60, 10), any::<Index>()), |(course, forgotten)| {
+        let mut pair = Pair::new(&course);
+        let mut lives = BTreeMap::from([(1, Life::default())]);
+        let mut everybody: BTreeSet<Id> = BTreeSet::new();
+        let mut sequences = Vec::new();
+        for act in course.acts.iter().flat_map(one_by_one) {
+            let before = pair.engine.generation();
+            pair.act(&act);
+            let commit = pair.engine.generation();
+            assert!(commit <= before + 1, "{act:?} is one commit at most");
+            sequences.extend((commit > before).then(|| (commit, sequence(&pair.engine))));
+            everybody.extend(pair.life.belief(Reading::default()).identities.into_keys());
+            lives.insert(commit, pair.life.clone());
+        }
+        assert_known(&pair.engine, &lives, &everybody);
+        let rows = commits(&pair.engine);
+        assert_eq!(rows.iter().map(|row| (row.commit, row.sequence.0)).collect::<Vec<_>>(), sequences);
+        assert_eq!(rows.iter().map(|row| row.changes).sum::<u64>(), sequence(&pair.engine));
+        assert_moments(&pair.engine, &rows);
+        // What a trim leaves is known as before; what it does not is refused, however it is asked for.
+        let upto = forgotten.index(sequence(&pair.engine) as usize + 1) as u64;
+        trim(&mut pair.engine, upto);
+        pair.act(&Act::Restart);
+        let first = commits(&pair.engine).first().map_or(1, |row| row.commit);
+        let writer = rows.iter().find(|row| row.sequence.0 >= upto.max(1)).map_or(1, |row| row.commit);
+        assert_eq!(first, if upto > 0 { writer } else { rows.first().map_or(1, |row| row.commit) });
+        let kept = if upto > 0 { lives.split_off(&first) } else { std::mem::take(&mut lives) };
+        assert_known(&pair.engine, &kept, &everybody);
+        for when in lives.into_keys().map(When::Commit).chain((upto > 0).then_some(When::Moment(Time::from_micros(0))))
+        {
+            let told = pair.engine.known_at(when).err().unwrap_or_else(|| panic!("{when} is forgotten"));
+            assert_eq!(told.kind(), ErrorKind::Forgotten, "{when}: {told}");
         }
     });
 }

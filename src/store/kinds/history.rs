@@ -6,7 +6,7 @@ use crate::model::link::Unlink;
 use crate::model::time::Time;
 use crate::store::block::{BlockKind, Loss};
 use crate::store::column::{self, ColumnReader};
-use crate::store::manifest::StoreTotals;
+use crate::store::manifest::{Manifest, StoreTotals};
 use crate::store::run::Run;
 use crate::store::table::{self, TableRow};
 
@@ -22,8 +22,8 @@ pub(crate) struct Past {
 /// What a commit did or overwrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overwrite {
-    /// The commit itself: the number of the last record by then, and how many identities the store held.
-    Commit { sequence: Sequence, identities: u32 },
+    /// The commit itself: the number of the last record by then, how many identities the store held, and when it was made.
+    Commit { sequence: Sequence, identities: u32, at: Time },
     /// When an identity was first seen by what was known before.
     Seen(IdentityId, Option<Time>),
     /// The first co-occurrence of a pair by what was known before.
@@ -84,9 +84,10 @@ impl TableRow for Past {
         let last = before.map_or((0, 0), |row| row.what.ids());
         let (a, b) = self.what.ids();
         match self.what {
-            Overwrite::Commit { sequence, identities } => {
+            Overwrite::Commit { sequence, identities, at } => {
                 column::put(out, sequence.0);
                 column::put(out, u64::from(identities));
+                column::put_time_since(out, at, None);
             }
             Overwrite::Seen(_, time) => {
                 column::put_jump(out, IdentityId(a), IdentityId(last.0));
@@ -109,7 +110,10 @@ impl TableRow for Past {
         let generation = before.map_or(0, |row| row.generation).checked_add(from.u64()?)?;
         let last = before.map_or((0, 0), |row| row.what.ids());
         let what = match from.u64()? {
-            0 => Overwrite::Commit { sequence: Sequence(from.u64()?), identities: from.u32()? },
+            0 => {
+                let (sequence, identities) = (Sequence(from.u64()?), from.u32()?);
+                Overwrite::Commit { sequence, identities, at: from.time_since(None)? }
+            }
             1 => Overwrite::Seen(from.jump(IdentityId(last.0))?, maybe(from)?),
             2 => Overwrite::Link(from.jump(IdentityId(last.0))?, from.jump(IdentityId(last.1))?, maybe(from)?),
             3 => {
@@ -122,9 +126,11 @@ impl TableRow for Past {
     }
 }
 
-/// The rows of what a commit did, in order.
-pub(crate) fn rows_of(overwritten: &Overwritten, generation: u64, sequence: Sequence, identities: u32) -> Vec<Past> {
-    let entries = std::iter::once(Overwrite::Commit { sequence, identities })
+/// The rows of what the commit did that leaves `held`, in order.
+pub(crate) fn rows_of(overwritten: &Overwritten, held: &Manifest) -> Vec<Past> {
+    let Manifest { generation, at, ref totals, .. } = *held;
+    let (sequence, identities) = (Sequence(totals.sequence), totals.identities as u32);
+    let entries = std::iter::once(Overwrite::Commit { sequence, identities, at })
         .chain(overwritten.seen.iter().map(|&(id, time)| Overwrite::Seen(id, time)))
         .chain(overwritten.links.iter().map(|&(lower, higher, time)| Overwrite::Link(lower, higher, time)))
         .chain(overwritten.unlinks.iter().map(|&unlink| Overwrite::Unlink(unlink)));

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::{Model, OwnedCommit, changes, step};
 use crate::model::history::{Sequence, StoredChange};
 use crate::model::settings::Settings;
+use crate::model::time::Time;
+use crate::model::when::{CommitStamp, When};
 use crate::store::Store;
 use crate::store::backend::MemoryBackend;
 use crate::store::error::StoreError;
@@ -33,10 +35,10 @@ fn deciding(model: &Model) -> impl PartialEq + std::fmt::Debug + use<> {
     (seen, links, model.unlinked.clone())
 }
 
-/// The same of the store as of `sequence`.
-fn gone_back(store: &Store, sequence: Sequence) -> Result<impl PartialEq + std::fmt::Debug + use<>, StoreError> {
+/// The same of the store right after a commit.
+fn gone_back(store: &Store, when: When) -> Result<impl PartialEq + std::fmt::Debug + use<>, StoreError> {
     let mut loaded = store.load(|_, _| ())?;
-    store.go_back(sequence, &mut loaded)?;
+    store.go_back(store.commit_at(when)?, &mut loaded)?;
     let seen = (0..).zip(&loaded.seen).filter(|(_, seen)| seen.is_known());
     let mut seen: Vec<(u32, i64)> = seen.map(|(id, seen)| (id, seen.first.as_micros())).collect();
     seen.sort_unstable();
@@ -52,17 +54,62 @@ fn gone_back(store: &Store, sequence: Sequence) -> Result<impl PartialEq + std::
 fn the_store_of_every_commit_can_be_had_again() {
     let (store, states) = filled(30);
     for (at, (model, sequence)) in states.iter().enumerate() {
-        // Of commits without a record the last one counts.
-        if states.get(at + 1).is_some_and(|next| next.1 == *sequence) {
+        let expected = format!("{:?}", deciding(model));
+        // The first one made the store.
+        let known = format!("{:?}", gone_back(&store, When::Commit(at as u64 + 1)).unwrap());
+        assert_eq!(known, expected, "after commit {at}");
+        // A commit without a record is not known by that of the one before it.
+        if at > 0 && states[at - 1].1 == *sequence {
             continue;
         }
-        let known = format!("{:?}", gone_back(&store, *sequence).unwrap());
-        assert_eq!(known, format!("{:?}", deciding(model)), "after commit {at}");
-        if sequence.0 > 0 {
-            let within = format!("{:?}", gone_back(&store, Sequence(sequence.0 - 1)).unwrap());
-            assert!(within == known || at == 0 || states[at].1 == states[at - 1].1, "any record names its commit");
+        for number in [sequence.0, sequence.0.saturating_sub(1)] {
+            let known = gone_back(&store, When::Change(Sequence(number))).unwrap();
+            assert_eq!(format!("{known:?}"), expected, "any record names its commit, {at}: {number}");
         }
     }
+}
+
+#[test]
+fn commits_are_listed_and_found_by_their_moments() {
+    let (mut store, states) = filled(20);
+    let listed = |store: &Store| {
+        let (mut rows, mut commits) = (Vec::new(), store.commits());
+        while let Some(row) = commits.next().unwrap() {
+            rows.push(row);
+        }
+        rows
+    };
+    let all = listed(&store);
+    let expected: Vec<_> = (2..).zip(states.iter().skip(1)).map(|(generation, state)| (generation, state.1)).collect();
+    assert_eq!(all.iter().map(|row| (row.generation, row.sequence)).collect::<Vec<_>>(), expected);
+    assert!(all.windows(2).all(|pair| pair[0].at <= pair[1].at), "the clock of a store never goes back");
+    let last_until = |rows: &[CommitStamp], moment| rows.iter().rfind(|row| row.at <= moment).copied();
+    for row in &all {
+        assert_eq!(store.commit_at(When::Commit(row.generation)).unwrap(), *row);
+        assert_eq!(Some(store.commit_at(When::Moment(row.at)).unwrap()), last_until(&all, row.at));
+        let before = Time::from_micros(row.at.as_micros() - 1);
+        let expected = last_until(&all, before).map_or(1, |row| row.generation);
+        assert_eq!(store.commit_at(When::Moment(before)).unwrap().generation, expected);
+    }
+    assert_eq!(store.commit_at(When::Moment(Time::from_micros(i64::MAX))).unwrap(), all[19]);
+    assert_eq!(store.commit_at(When::Moment(Time::from_micros(0))).unwrap().generation, 1);
+    for number in [0, 22, u64::MAX] {
+        assert!(matches!(store.commit_at(When::Commit(number)), Err(StoreError::NoCommit { last: 21, .. })));
+    }
+    // Commit 12 wrote no change: the one before it is the first that is kept.
+    let upto = states[11].1;
+    assert_eq!(upto, states[10].1);
+    store.trim(upto).unwrap();
+    let kept = listed(&store);
+    assert_eq!(kept[..10], all[9..19]);
+    assert_eq!((kept.len(), kept[11].generation), (12, 22), "a trim is a commit, too");
+    let early = [When::Commit(10), When::Change(Sequence(upto.0 - 1)), When::Moment(Time::from_micros(0))];
+    for when in early {
+        let told = store.commit_at(when).unwrap_err();
+        assert!(matches!(&told, StoreError::Forgotten { kept, .. } if *kept == all[9]), "{told}");
+        assert!(told.to_string().contains("not kept any more: the history begins with commit 11, of 20"), "{told}");
+    }
+    assert_eq!(store.commit_at(When::Change(upto)).unwrap(), all[9]);
 }
 
 /// The records after `since`, which are numbered one after the other.
@@ -96,14 +143,18 @@ fn the_feed_is_read_from_any_record_on_and_trimmed_up_to_any() {
         assert_eq!(store.trimmed(), Sequence(upto));
         assert_eq!(read(&store, upto), all[upto as usize..]);
         assert!(matches!(store.feed().changes(Sequence(upto - 1)), Err(StoreError::Trimmed { .. })));
-        assert!(gone_back(&store, Sequence(upto)).is_ok() && gone_back(&store, Sequence(upto - 1)).is_err());
+        assert!(gone_back(&store, When::Change(Sequence(upto))).is_ok());
+        assert!(gone_back(&store, When::Change(Sequence(upto - 1))).is_err());
         assert!(upto < 900 || bytes(&store) < before + 1_000, "what is trimmed takes no room: {upto}");
     }
     let before = states[20].0.clone();
     let more = OwnedCommit { changes: changes(99, 5, 97), ..step(&before, 20) };
     more.commit(&mut store, &before).unwrap();
     assert_eq!(read(&store, last), more.changes, "numbers go on");
-    assert_eq!(format!("{:?}", gone_back(&store, Sequence(last)).unwrap()), format!("{:?}", deciding(&before)));
+    // The last commit of those at first wrote no record.
+    for (when, expected) in [(When::Change(Sequence(last)), &states[19].0), (When::Commit(21), &before)] {
+        assert_eq!(format!("{:?}", gone_back(&store, when).unwrap()), format!("{:?}", deciding(expected)));
+    }
 }
 
 #[test]
