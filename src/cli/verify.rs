@@ -26,15 +26,8 @@ pub fn run(common: &Common, verify: &VerifyArgs) -> Result<Ended, Failure> {
         false => (opening::open(common)?, None),
     };
     let found = engine.verify()?;
-    if let Some(Repaired { missing_commits: missing @ 1.., missing_changes, .. }) = repaired {
-        let changes = count(missing_changes, "change");
-        tell(&format!(
-            "the store lacks its last {} ({changes} of the feed): replay the logs again, which adds what is missing",
-            count(missing, "commit")
-        ));
-    }
-    if let Some(Repaired { lost_events: lost @ 1.., .. }) = repaired {
-        tell(&format!("{} could not be read: replay the logs again, which adds what is missing", count(lost, "event")));
+    if let Some(repaired) = &repaired {
+        lost_in_words(repaired).iter().for_each(|lost| tell(lost));
     }
     let mut out = Output::stdout();
     if common.json {
@@ -52,6 +45,32 @@ pub fn run(common: &Common, verify: &VerifyArgs) -> Result<Ended, Failure> {
     };
     tell(&format!("the store is not sound ({}): {remedy}", common.store.display()));
     Ok(Ended::Unwell)
+}
+
+/// What a repair had to give up, a sentence each.
+fn lost_in_words(repaired: &Repaired) -> Vec<String> {
+    const BACK: &str = "replay the logs again, which adds what is missing";
+    let mut told = Vec::new();
+    if repaired.rewritten {
+        told.push("the database was beyond repair: what could be read of it is in a new one".to_owned());
+    }
+    if repaired.missing_commits > 0 {
+        let commits = count(repaired.missing_commits, "commit");
+        let changes = count(repaired.missing_changes, "change");
+        told.push(format!("the store lacks its last {commits} ({changes} of the feed): {BACK}"));
+    }
+    if repaired.lost_events > 0 {
+        let mut of = String::new();
+        if let (Some(from), Some(until)) = (repaired.lost_from, repaired.lost_until) {
+            of = format!(" (of {} at most, from {from} to {until})", count(repaired.lost_sessions, "session"));
+        }
+        told.push(format!("{}{of} could not be read: {BACK}", count(repaired.lost_events, "event")));
+    }
+    if repaired.lost_identities > 0 {
+        let lost = count(repaired.lost_identities, "identity");
+        told.push(format!("{lost} could not be read, nor events and decisions that name any: {BACK}"));
+    }
+    told
 }
 
 /// What was found, for people.

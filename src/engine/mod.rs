@@ -32,7 +32,7 @@ use crate::store::backend::Backend;
 use crate::store::{Missing, Store};
 
 pub use crate::model::error::{Error, ErrorKind, Result};
-pub use check::repair::Repaired;
+pub use check::loss::Repaired;
 pub use check::verify::Verification;
 pub use facts::FactCounts;
 pub use facts::import::Imported;
@@ -87,7 +87,7 @@ impl Engine {
     /// # Errors
     /// When there is no store, or it is damaged in what only a replay into a new store brings back (identities, settings).
     pub fn repair(path: impl AsRef<Path>) -> Result<(Self, Repaired)> {
-        Self::repaired(Store::open_damaged(path.as_ref())?, Missing::default())
+        Self::repaired(check::repair_at(path.as_ref(), false)?)
     }
 
     /// As [`repair`](Self::repair), of a store that is older than its last commit, or may be ([`Older`](ErrorKind::Older)): an older
@@ -99,8 +99,7 @@ impl Engine {
     /// # Errors
     /// As [`repair`](Self::repair).
     pub fn accept_older(path: impl AsRef<Path>) -> Result<(Self, Repaired)> {
-        let (store, missing) = Store::accept(path.as_ref())?;
-        Self::repaired(store, missing)
+        Self::repaired(check::repair_at(path.as_ref(), true)?)
     }
 
     /// As [`Engine::accept_older`], over any backend.
@@ -110,7 +109,7 @@ impl Engine {
     #[doc(hidden)]
     pub fn accept_older_backend(backend: Arc<dyn Backend>) -> Result<(Self, Repaired)> {
         let (store, missing) = Store::accept_backend(backend)?;
-        Self::repaired(store, missing)
+        Self::repaired(check::repair::run(store, missing)?)
     }
 
     /// As [`Engine::repair`], over any backend.
@@ -119,11 +118,10 @@ impl Engine {
     /// As [`Engine::repair`].
     #[doc(hidden)]
     pub fn repair_backend(backend: Arc<dyn Backend>) -> Result<(Self, Repaired)> {
-        Self::repaired(Store::with_damaged_backend(backend)?, Missing::default())
+        Self::repaired(check::repair::run(Store::with_damaged_backend(backend)?, Missing::default())?)
     }
 
-    fn repaired(store: Store, missing: Missing) -> Result<(Self, Repaired)> {
-        let (store, repaired) = check::repair::run(store, missing)?;
+    fn repaired((store, repaired): (Store, Repaired)) -> Result<(Self, Repaired)> {
         Ok((Self::of(store)?, repaired))
     }
 

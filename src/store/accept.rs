@@ -51,7 +51,16 @@ impl Store {
             commits: lost(|record| record.generation, held.generation),
             changes: lost(|record| record.sequence, held.totals.sequence),
         };
-        self.ledger.accept(&records, feed::begin_again)?;
+        self.ledger.accept(records.beyond(held), feed::begin_again)?;
         Ok(missing)
+    }
+
+    /// Lets a new epoch begin, with numbers `beyond` those that another store has given, in whose place this one is to be.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn continue_beyond(&mut self, beyond: (u64, u64)) -> Result<(), StoreError> {
+        let own = last_commit::read(self.backend())?.beyond(self.ledger.manifest());
+        self.ledger.accept((own.0.max(beyond.0), own.1.max(beyond.1)), feed::begin_again)
     }
 }

@@ -70,7 +70,9 @@ pub enum Loss {
     FeedBegunAgain,
     /// Nothing else tells whether the store is as its last commit left it: a repair may be told to accept it.
     Accepted,
-    /// Nothing else holds it: the store must be made again from the logs.
+    /// Nothing else holds it: a repair puts all else that can be read into a new database, and a replay of the logs brings it back.
+    Salvaged,
+    /// Without it nothing else can be read: the store must be made again from the logs.
     StoreReplayed,
 }
 
@@ -82,6 +84,7 @@ impl Loss {
             Self::Replayed => "a repair drops it, then replay the logs",
             Self::FeedBegunAgain => "a repair begins the change feed again",
             Self::Accepted => "a repair that accepts the store as it is writes it anew",
+            Self::Salvaged => "a repair puts what can be read into a new database, then replay the logs",
             Self::StoreReplayed => "replay the logs into a new store",
         }
     }
@@ -89,7 +92,7 @@ impl Loss {
     /// Whether a repair mends it.
     pub(crate) const fn is_repairable(self) -> bool {
         match self {
-            Self::Rebuilt | Self::Replayed | Self::FeedBegunAgain => true,
+            Self::Rebuilt | Self::Replayed | Self::FeedBegunAgain | Self::Salvaged => true,
             Self::Accepted | Self::StoreReplayed => false,
         }
     }

@@ -8,7 +8,7 @@ use crate::model::namespace::LevelsError;
 use crate::model::settings::Settings;
 use crate::model::time::Time;
 use crate::model::when::{CommitStamp, When};
-use crate::store::block::BlockKey;
+use crate::store::block::{BlockKey, Loss};
 
 /// Why a [`Backend`](crate::store::backend::Backend) failed.
 #[derive(Debug, thiserror::Error)]
@@ -17,8 +17,16 @@ pub enum BackendError {
     #[error("{0}")]
     Locked(String),
     /// Its own files cannot be read as what they should be.
+    #[error("store {store}: the database is damaged ({how}); a repair keeps what can be read of it")]
+    Corrupt {
+        /// The store's directory.
+        store: String,
+        /// What is wrong with them.
+        how: String,
+    },
+    /// It is not there any more.
     #[error("{0}")]
-    Corrupt(String),
+    Gone(String),
     /// An input or output error.
     #[error("store {store}: {what}")]
     Io {
@@ -40,16 +48,25 @@ pub enum BackendError {
 pub struct Damage {
     /// The store's directory.
     pub store: String,
-    /// Which block.
-    pub block: BlockKey,
+    /// Which block; `None` of a page of the database that is not known to hold any.
+    pub block: Option<BlockKey>,
     /// What is wrong with it.
     pub what: String,
 }
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let remedy = self.block.kind.loss().remedy();
-        write!(f, "store {}: {} is damaged ({}); {remedy}", self.store, self.block, self.what)
+        write!(f, "store {}: {} is damaged ({}); {}", self.store, self.place(), self.what, self.loss().remedy())
+    }
+}
+
+impl Damage {
+    fn place(&self) -> String {
+        self.block.map_or_else(|| "a page of the database".to_owned(), |block| block.to_string())
+    }
+
+    fn loss(&self) -> Loss {
+        self.block.map_or(Loss::Salvaged, |block| block.kind.loss())
     }
 }
 
@@ -112,6 +129,14 @@ pub enum StoreError {
     /// The backend holds blocks, but no manifest that can be read.
     #[error("store {0} is damaged: it has no readable manifest; replay the logs into a new store")]
     NoManifest(String),
+    /// Not even a repair can read anything of it.
+    #[error("store {store}: nothing of it can be kept ({why}); replay the logs into a new store")]
+    Unreadable {
+        /// The store's directory.
+        store: String,
+        /// What stands in the way.
+        why: String,
+    },
     /// Nothing vouches that what it holds is its last commit.
     #[error(transparent)]
     Older(Box<Older>),
@@ -235,7 +260,21 @@ pub enum StoreError {
 impl StoreError {
     /// Whether stored bytes are wrong, rather than that they could not be reached.
     pub(crate) fn is_damage(&self) -> bool {
-        matches!(self, Self::Damaged(_) | Self::Backend(BackendError::Corrupt(_)))
+        matches!(self, Self::Damaged(_) | Self::Backend(BackendError::Corrupt { .. }))
+    }
+}
+
+impl StoreError {
+    /// The same of a store of which not even a repair can read anything.
+    pub(crate) fn beyond_repair(self) -> Self {
+        match self {
+            Self::Backend(BackendError::Corrupt { store, how: why }) => Self::Unreadable { store, why },
+            Self::NoManifest(store) => Self::Unreadable { store, why: "it has no readable manifest".to_owned() },
+            Self::Damaged(damage) => {
+                Self::Unreadable { why: format!("{}: {}", damage.place(), damage.what), store: damage.store }
+            }
+            other => other,
+        }
     }
 }
 
@@ -256,10 +295,13 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let kind = match &error {
             StoreError::Backend(BackendError::Locked(_)) => ErrorKind::InUse,
-            StoreError::Backend(BackendError::Corrupt(_)) | StoreError::NoManifest(_) => ErrorKind::Unrepairable,
+            StoreError::Backend(BackendError::Corrupt { .. }) => ErrorKind::Damaged,
+            StoreError::Backend(BackendError::Gone(_)) | StoreError::NoManifest(_) | StoreError::Unreadable { .. } => {
+                ErrorKind::Unrepairable
+            }
             StoreError::Backend(BackendError::Io { error, .. }) => ErrorKind::of_io(error, ErrorKind::Io),
             StoreError::Backend(BackendError::Failed(_)) => ErrorKind::Io,
-            StoreError::Damaged(damage) if damage.block.kind.loss().is_repairable() => ErrorKind::Damaged,
+            StoreError::Damaged(damage) if damage.loss().is_repairable() => ErrorKind::Damaged,
             StoreError::Damaged(_) => ErrorKind::Unrepairable,
             StoreError::NoEvidence { .. } => ErrorKind::Damaged,
             StoreError::Older(_) => ErrorKind::Older,

@@ -80,7 +80,7 @@ pub(crate) fn read(backend: &dyn Backend) -> Result<Records, StoreError> {
                 return Err(StoreError::Version { store: backend.name(), what: format!("format {found}") });
             }
             Err(Unsealed::Damaged(what)) => {
-                records.unreadable.push(Damage { store: backend.name(), block: key, what });
+                records.unreadable.push(Damage { store: backend.name(), block: Some(key), what });
             }
         }
     }

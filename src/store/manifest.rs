@@ -103,7 +103,7 @@ pub(crate) fn read(backend: &dyn Backend) -> Result<Slots, StoreError> {
                 return Err(StoreError::Version { store: backend.name(), what });
             }
             Err(Unsealed::Damaged(what)) => {
-                slots.unreadable.push(Damage { store: backend.name(), block: key, what });
+                slots.unreadable.push(Damage { store: backend.name(), block: Some(key), what });
             }
         }
     }

@@ -45,12 +45,15 @@ pub mod last_commit;
 pub mod load;
 mod manifest;
 mod open;
+mod quiet;
 pub mod repair;
 pub mod retract;
 mod run;
+pub mod salvage;
 pub mod scan;
 pub mod sled;
 mod slots;
+mod swap;
 mod table;
 mod transaction;
 

@@ -33,6 +33,21 @@ pub(super) enum Mode {
     Repair,
     /// Nor is that it may be older than its last commit.
     Accept,
+    /// Nothing is a reason that leaves anything to be read.
+    Salvage {
+        accept: bool,
+    },
+}
+
+impl Mode {
+    /// Whether the store may be older than its last commit.
+    fn accepts(self) -> bool {
+        match self {
+            Self::Strict | Self::Repair => false,
+            Self::Accept => true,
+            Self::Salvage { accept } => accept,
+        }
+    }
 }
 
 impl Store {
@@ -66,7 +81,10 @@ impl Store {
             (Folder::Empty, None) => return Err(StoreError::Missing(name)),
             (Folder::Empty | Folder::Unmarked | Folder::Store, _) => {}
         }
-        let backend = Arc::new(SledBackend::open(path)?);
+        let backend = Arc::new(match mode {
+            Mode::Salvage { .. } => SledBackend::open_broken(path)?,
+            Mode::Strict | Mode::Repair | Mode::Accept => SledBackend::open(path)?,
+        });
         if folder == Folder::Store && manifest::read(&*backend)?.latest.is_none() {
             return Err(StoreError::NoManifest(name));
         }
@@ -106,20 +124,24 @@ impl Store {
             return Err(StoreError::Version { store: backend.name(), what });
         }
         let records = last_commit::read(&*backend)?;
-        match (records.vouch(|| backend.name(), &manifest), mode) {
-            (Ok(Vouched::Last), _) | (Err(StoreError::Older(_)), Mode::Accept) => {}
-            (Ok(Vouched::CutShort), _) => {
+        match records.vouch(|| backend.name(), &manifest) {
+            Ok(Vouched::Last) => {}
+            Err(StoreError::Older(_)) if mode.accepts() => {}
+            Ok(Vouched::CutShort) => {
                 // A kill may have left its manifest in the cache of the operating system.
                 backend.sync()?;
                 CommitRecord::of(&manifest).put(&*backend)?;
                 backend.sync()?;
             }
-            (Err(error), _) => return Err(error),
+            Err(error) => return Err(error),
         }
         let stored = stored_settings::read(&*backend, &manifest)?;
         if let Some(asked) = settings.filter(|&asked| *asked != stored) {
             let (stored, asked) = (Box::new(stored), Box::new(asked.clone()));
             return Err(StoreError::Settings { store: backend.name(), stored, asked });
+        }
+        if let Mode::Salvage { .. } = mode {
+            return Ok(Self { settings: stored, ledger: Ledger::unswept(backend, manifest) });
         }
         read_directories(&*backend, &mut manifest, mode)?;
         Ok(Self { settings: stored, ledger: Ledger::open(backend, manifest)? })

@@ -44,13 +44,23 @@ impl Store {
                         damaged.push(*damage);
                         Ok(())
                     }
-                    Err(StoreError::Backend(BackendError::Corrupt(what))) => {
-                        damaged.push(Damage { store: self.backend().name(), block, what });
+                    Err(StoreError::Backend(BackendError::Corrupt { store, how: what })) => {
+                        damaged.push(Damage { store, block: Some(block), what });
                         Ok(())
                     }
                     Err(error) => Err(error),
                 };
                 (spec.check)(self.backend(), run, &mut found)?;
+            }
+        }
+        if let Err(error) = self.read_all_pages() {
+            match error {
+                // A page that nothing is read from yet: the next commits would not get past it.
+                StoreError::Backend(BackendError::Corrupt { store, how: what }) if damaged.is_empty() => {
+                    damaged.push(Damage { store, block: None, what });
+                }
+                StoreError::Backend(BackendError::Corrupt { .. }) => {}
+                other => return Err(other),
             }
         }
         Ok(damaged)

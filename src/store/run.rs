@@ -185,7 +185,7 @@ impl RunWriter {
 
 /// The error for a damaged block.
 pub(crate) fn damaged(backend: &dyn Backend, block: BlockKey, what: impl Into<String>) -> StoreError {
-    StoreError::Damaged(Box::new(Damage { store: backend.name(), block, what: what.into() }))
+    StoreError::Damaged(Box::new(Damage { store: backend.name(), block: Some(block), what: what.into() }))
 }
 
 /// Reads a block, checks its header and hands its body to `parse`.

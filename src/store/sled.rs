@@ -7,7 +7,6 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,7 +17,9 @@ use crate::model::source::{STORE_MARKER, STORE_MARKER_TEXT};
 use crate::store::backend::{Backend, Entry};
 use crate::store::error::{BackendError, StoreError};
 use crate::store::last_commit::LAST_COMMIT;
+use crate::store::quiet;
 use crate::store::slots::SlotFile;
+use crate::store::swap::{self, OwnFiles};
 
 /// A quarter of it is what a leaf may have before it becomes a file of its own; see `BLOCK_BYTES`.
 const SEGMENT_BYTES: usize = 512 << 10;
@@ -64,7 +65,8 @@ pub(crate) enum Folder {
 #[derive(Debug)]
 pub struct SledBackend {
     path: PathBuf,
-    db: sled::Db,
+    /// There until the end.
+    db: Option<sled::Db>,
     last_commit: SlotFile,
     unsynced: Mutex<Unsynced>,
 }
@@ -92,20 +94,16 @@ fn failed(path: &Path, what: &'static str, error: io::Error) -> BackendError {
 /// Runs `work`; a panic of the database over its own damaged files becomes an error. Nothing is shared
 /// with it but the handle, and after an error no more is written through that.
 fn guarded<T>(path: &Path, what: &'static str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, BackendError> {
-    let corrupt = |how: &str| {
-        BackendError::Corrupt(format!(
-            "store {}: the database is damaged ({what}: {how}); replay the logs into a new store",
-            path.display()
-        ))
-    };
-    match catch_unwind(AssertUnwindSafe(work)) {
+    let corrupt =
+        |how: &str| BackendError::Corrupt { store: path.display().to_string(), how: format!("{what}: {how}") };
+    match quiet::catch(work) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(sled::Error::Io(error))) if error.to_string().contains("lock") => {
             Err(BackendError::Locked(format!("store {} is in use by another process", path.display())))
         }
         Ok(Err(sled::Error::Io(error))) if error.kind() != ErrorKind::InvalidData => Err(failed(path, what, error)),
         Ok(Err(error)) => Err(corrupt(&error.to_string())),
-        Err(_) => Err(corrupt("it stopped in the middle")),
+        Err(()) => Err(corrupt("it stopped in the middle")),
     }
 }
 
@@ -141,20 +139,26 @@ fn open_unlocked(path: &Path) -> Result<sled::Db, BackendError> {
 /// Likewise its settings, which it writes in two steps before anything else is there. Only what could not be opened is
 /// looked at, so that no other process has it open and is writing such a file right now.
 fn clear_half_written(path: &Path) -> Result<bool, BackendError> {
-    let cleared = || {
+    remove_files(path, |name| {
+        let half_snapshot = name.starts_with(SNAPSHOT) && name.ends_with(HALF_WRITTEN);
+        half_snapshot || name == DATABASE_SETTINGS && !path.join(DATABASE).exists()
+    })
+}
+
+/// Deletes files by their names, and says whether there were any.
+fn remove_files(path: &Path, is_one: impl Fn(&str) -> bool) -> Result<bool, BackendError> {
+    let removed = || {
         let mut any = false;
         for entry in fs::read_dir(path)? {
             let file = entry?.path();
-            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let half_snapshot = name.starts_with(SNAPSHOT) && name.ends_with(HALF_WRITTEN);
-            if half_snapshot || name == DATABASE_SETTINGS && !path.join(DATABASE).exists() {
+            if is_one(&file.file_name().unwrap_or_default().to_string_lossy()) {
                 fs::remove_file(&file)?;
                 any = true;
             }
         }
         Ok(any)
     };
-    cleared().map_err(|error: io::Error| failed(path, "cannot be cleared of half-written files", error))
+    removed().map_err(|error: io::Error| failed(path, "cannot be cleared of files that it can do without", error))
 }
 
 impl SledBackend {
@@ -185,23 +189,52 @@ impl SledBackend {
         Ok(found)
     }
 
+    /// Opens the database at `path` although its own files may be damaged: what it can do without is deleted.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn open_broken(path: &Path) -> Result<Self, BackendError> {
+        let mut opened = Self::open(path);
+        // Settings are always the same, and a snapshot is a shortcut through the log.
+        for is_spare in [|name: &str| name == DATABASE_SETTINGS, |name: &str| name.starts_with(SNAPSHOT)] {
+            if let Err(BackendError::Corrupt { .. }) = opened {
+                remove_files(path, is_spare)?;
+                opened = Self::open(path);
+            }
+        }
+        opened
+    }
+
+    /// Deletes what is left in the folder for [the next](swap::next).
+    pub(crate) fn clear_next(path: &Path) -> Result<(), BackendError> {
+        swap::clear(path).map_err(|error| failed(path, "cannot be cleared of an earlier repair", error))
+    }
+
+    /// Lets the whole store in the folder for [the next](swap::next) take the place of the one at `path`, which nobody has open.
+    pub(crate) fn swap(path: &Path) -> Result<(), BackendError> {
+        swap::begin(path, OWN).map_err(|error| failed(path, "cannot be swapped for its repaired copy", error))
+    }
+
     /// Opens the database at `path`, making it where there is none.
     ///
     /// # Errors
     /// When another process holds it, or it cannot be read.
     pub fn open(path: &Path) -> Result<Self, BackendError> {
+        if swap::is_under_way(path) {
+            swap::finish(path, OWN).map_err(|error| failed(path, "cannot be swapped for its repaired copy", error))?;
+        }
         if path.join(STORE_MARKER).is_file() && !path.join(DATABASE).is_file() {
             let text =
                 format!("store {}: the file {DATABASE} is missing; replay the logs into a new store", path.display());
-            return Err(BackendError::Corrupt(text));
+            return Err(BackendError::Gone(text));
         }
         let db = match open_unlocked(path) {
-            Err(BackendError::Corrupt(_)) if clear_half_written(path)? => open_unlocked(path)?,
+            Err(BackendError::Corrupt { .. }) if clear_half_written(path)? => open_unlocked(path)?,
             opened => opened?,
         };
         let last_commit = SlotFile::at(path.join(LAST_COMMIT_FILE));
         let unsynced = Unsynced { database: true, last_commit: false, done: HashSet::new() };
-        Ok(Self { path: path.to_owned(), db, last_commit, unsynced: Mutex::new(unsynced) })
+        Ok(Self { path: path.to_owned(), db: Some(db), last_commit, unsynced: Mutex::new(unsynced) })
     }
 
     /// Marks the directory as a store that was made to the end.
@@ -215,6 +248,10 @@ impl SledBackend {
             self.path.canonicalize()?.parent().map_or(Ok(()), sync_directory)
         };
         written().map_err(|error: io::Error| failed(&self.path, "cannot be marked", error))
+    }
+
+    fn db(&self) -> sled::Result<&sled::Db> {
+        self.db.as_ref().ok_or_else(|| sled::Error::ReportableBug("it is closed".to_owned()))
     }
 
     /// The database's own flush ends in the cache of the operating system.
@@ -250,6 +287,12 @@ fn taken(file: &fs::Metadata) -> u64 {
     file.len()
 }
 
+/// What a swap has to know of the files here.
+const OWN: OwnFiles = OwnFiles {
+    is_own: |name| [DATABASE, BLOBS, DATABASE_SETTINGS, LAST_COMMIT_FILE].contains(&name) || name.starts_with(SNAPSHOT),
+    sync_directory,
+};
+
 #[cfg(unix)]
 fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
@@ -261,6 +304,14 @@ fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Closing writes, too, and may fail over damaged files; what was committed is durable by then.
+impl Drop for SledBackend {
+    fn drop(&mut self) {
+        let db = self.db.take();
+        let _ = quiet::catch(|| drop(db));
+    }
+}
+
 impl Backend for SledBackend {
     fn name(&self) -> String {
         self.path.display().to_string()
@@ -270,7 +321,7 @@ impl Backend for SledBackend {
         if is_outside(key) {
             return self.last_commit.get(key).map_err(|error| failed(&self.path, "cannot be read", error));
         }
-        guarded(&self.path, "cannot be read", || Ok(self.db.get(key)?.map(|value| value.to_vec())))
+        guarded(&self.path, "cannot be read", || Ok(self.db()?.get(key)?.map(|value| value.to_vec())))
     }
 
     fn put(&self, mut entries: Vec<Entry>) -> Result<(), BackendError> {
@@ -285,11 +336,11 @@ impl Backend for SledBackend {
         guarded(&self.path, "cannot be written", || {
             if entries.len() > LEAF_KEYS {
                 for (key, _) in &entries {
-                    self.db.insert(key, b"")?;
+                    self.db()?.insert(key, b"")?;
                 }
             }
             for (key, value) in entries {
-                self.db.insert(key, value)?;
+                self.db()?.insert(key, value)?;
             }
             Ok(())
         })
@@ -299,7 +350,7 @@ impl Backend for SledBackend {
         self.unsynced.lock().database = true;
         guarded(&self.path, "cannot be written", || {
             for key in keys {
-                self.db.remove(key)?;
+                self.db()?.remove(key)?;
             }
             Ok(())
         })
@@ -310,7 +361,7 @@ impl Backend for SledBackend {
             return Ok(Vec::new());
         }
         guarded(&self.path, "cannot be read", || {
-            self.db.range(from..to).keys().map(|key| key.map(|key| key.to_vec())).collect()
+            self.db()?.range(from..to).keys().map(|key| key.map(|key| key.to_vec())).collect()
         })
     }
 
@@ -318,7 +369,7 @@ impl Backend for SledBackend {
         let mut unsynced = self.unsynced.lock();
         let not_synced = |error| failed(&self.path, "cannot be synced", error);
         if unsynced.database {
-            guarded(&self.path, "cannot be flushed", || self.db.flush())?;
+            guarded(&self.path, "cannot be flushed", || self.db()?.flush())?;
             self.sync_files(&mut unsynced.done).map_err(not_synced)?;
             unsynced.database = false;
         }

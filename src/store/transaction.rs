@@ -24,7 +24,7 @@ use crate::store::backend::Backend;
 use crate::store::block::{BlockKey, Loss};
 use crate::store::error::StoreError;
 use crate::store::kinds::{self, KINDS};
-use crate::store::last_commit::{CommitRecord, Records};
+use crate::store::last_commit::CommitRecord;
 use crate::store::manifest::{Manifest, StoreTotals};
 use crate::store::run::{NewRun, Run};
 use crate::store::table::{TableRow, TableWriter};
@@ -47,6 +47,11 @@ impl Ledger {
         let manifest = Manifest::empty(Epoch::drawn());
         CommitRecord::of(&manifest).put(&*backend)?;
         Ok(Self { backend, manifest, next_run: Arc::default(), poison: None })
+    }
+
+    /// That of a store that is only read.
+    pub(crate) fn unswept(backend: Arc<dyn Backend>, manifest: Manifest) -> Self {
+        Self { backend, manifest, next_run: Arc::default(), poison: Some("it is only read".to_owned()) }
     }
 
     /// That of a store whose last commit left `manifest`.
@@ -95,16 +100,16 @@ impl Ledger {
     }
 
     /// Takes the store for its latest state although nothing vouches for that, and lets a new epoch begin with `work`. The numbers
-    /// of its commit and of the feed are beyond all that `records` tell of.
+    /// of its commit and of the feed are `beyond` all that were given.
     ///
     /// Cut short, the store is as doubtful as before, or in its new epoch.
     pub(crate) fn accept(
         &mut self,
-        records: &Records,
+        beyond: (u64, u64),
         work: impl FnOnce(&mut Transaction) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin()?;
-        let (generation, sequence) = records.beyond(&self.manifest);
+        let (generation, sequence) = beyond;
         let next = &mut transaction.next;
         // The slot of the manifest that is there stays as it is until the new one is durable.
         next.generation = generation + u64::from(generation % 2 == self.manifest.generation % 2);

@@ -98,20 +98,103 @@ fn damage_is_told_and_repaired_and_the_logs_bring_back_what_was_lost() {
     }
 }
 
-/// What no event tells again cannot be mended: it says so, and changes nothing.
+/// What no event tells again is lost with all that names it; the rest is put into a new database, and the logs bring it back.
 #[test]
-fn identities_come_back_only_with_a_new_store() {
+fn what_cannot_be_mended_in_its_place_is_put_into_a_new_database() {
+    for (kind, is_lost) in [("identities", true), ("sources", false), ("unlinks", false)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, logs) = (folder.path().join("store"), logs(folder.path()));
+        let mut engine = Engine::open(&store).expect("a new store");
+        replay(&mut engine, &logs, Manner { batch_events: 1, ..Manner::default() });
+        let before = totals(&engine);
+        engine.unlink("s7", "c7").expect("unlinked");
+        let position = engine.feed().position();
+        drop(engine);
+        damage(&store, kind);
+        for arguments in [&["verify"][..], &["stats"]] {
+            let told = command(&store, arguments);
+            let reason = String::from_utf8_lossy(&told.stderr).into_owned();
+            assert_eq!(told.status.code(), Some(1), "{kind}: {arguments:?}");
+            assert!(reason.contains(&format!("{kind} block")) && reason.contains("verify --repair"), "{reason}");
+        }
+        let repaired = command(&store, &["verify", "--repair", "--json"]);
+        let reason = String::from_utf8_lossy(&repaired.stderr).into_owned();
+        assert_eq!(repaired.status.code(), Some(0), "{kind}: {reason}");
+        assert!(reason.contains("what could be read of it is in a new one"), "{reason}");
+        let told: Value = serde_json::from_slice(&repaired.stdout).expect("one object");
+        assert_eq!(told["repaired"]["rewritten"], true);
+        assert_eq!(told["repaired"]["lost_identities"].as_u64() > Some(0), is_lost, "{kind}: {told}");
+        assert_eq!(reason.contains("identities could not be read"), is_lost, "{reason}");
+
+        let mut engine = Engine::open(&store).expect("a new database");
+        let told = engine.feed().changes(position).err().expect("another epoch");
+        assert_eq!(told.kind(), backstitch::ErrorKind::OtherEpoch);
+        assert!(engine.feed().sequence() > position.sequence(), "no number is given twice");
+        replay(&mut engine, &logs, Manner::default());
+        if engine.resolver().view().unlinked().is_empty() {
+            engine.unlink("s7", "c7").expect("unlinked");
+        }
+        engine.relink("s7", "c7").expect("linked");
+        assert_eq!(totals(&engine), before, "{kind}");
+        assert!(engine.verify().expect("readable").is_sound(), "{kind}");
+        assert!(!store.join("next").exists() && !store.join("swap").exists());
+    }
+}
+
+/// Whatever a swap of the two databases is cut short by, the next opening takes it to its end.
+#[test]
+fn a_swap_that_was_cut_short_is_taken_to_its_end() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = folder.path().join("store");
-    let mut engine = Engine::open(&store).expect("a new store");
-    replay(&mut engine, &logs(folder.path()), Manner::default());
-    drop(engine);
-    damage(&store, "identities");
-    for arguments in [&["verify"][..], &["verify", "--repair"], &["stats"]] {
-        let told = command(&store, arguments);
-        let reason = String::from_utf8_lossy(&told.stderr).into_owned();
-        assert_eq!(told.status.code(), Some(1), "{arguments:?}");
-        assert!(reason.contains("identities block") && reason.contains("replay the logs"), "{reason}");
+    let logs = logs(folder.path());
+    let made = |name: &str, logs: &[PathBuf]| {
+        let path = folder.path().join(name);
+        let mut engine = Engine::open(&path).expect("a new store");
+        replay(&mut engine, logs, Manner::default());
+        (path, totals(&engine))
+    };
+    let ((old, before), (new, after)) = (made("old", &logs[..2]), made("new", &logs));
+    let names = |path: &Path| {
+        let entries = std::fs::read_dir(path).expect("readable").map(|entry| entry.expect("readable").file_name());
+        let mut names: Vec<String> = entries.map(|name| name.into_string().expect("UTF-8")).collect();
+        names.retain(|name| name != "backstitch");
+        names.sort_unstable();
+        names
+    };
+    let (old_names, new_names) = (names(&old), names(&new));
+    for step in 0..=old_names.len() + new_names.len() + 1 {
+        let store = folder.path().join(format!("step {step}"));
+        copy(&old, &store);
+        copy(&new, &store.join("next"));
+        std::fs::write(store.join("mine"), "a note").expect("written");
+        let gone = step.min(old_names.len());
+        for name in &old_names[..gone] {
+            let path = store.join(name);
+            if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }.expect("removed");
+        }
+        let mut said = "The store in the folder `next` takes the place of this one: its files are being deleted.\n";
+        if let Some(moved) = step.checked_sub(old_names.len() + 1) {
+            said = "The store in the folder `next` takes the place of this one: its files are being moved.\n";
+            for name in &new_names[..moved] {
+                std::fs::rename(store.join("next").join(name), store.join(name)).expect("moved");
+            }
+        }
+        std::fs::write(store.join("swap"), said).expect("written");
+        let engine = Engine::open(&store).unwrap_or_else(|error| panic!("step {step}: {error}"));
+        assert_eq!(totals(&engine), after, "step {step}");
+        assert!(engine.verify().expect("readable").is_sound());
+        assert!(!store.join("next").exists() && !store.join("swap").exists() && store.join("mine").exists());
+    }
+    // Without the word that it is whole, the new one is nothing.
+    copy(&new, &old.join("next"));
+    assert_eq!(totals(&Engine::open(&old).expect("a store")), before);
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("made");
+    for entry in std::fs::read_dir(from).expect("readable") {
+        let path = entry.expect("readable").path();
+        let to = to.join(path.file_name().expect("a name"));
+        if path.is_dir() { copy(&path, &to) } else { drop(std::fs::copy(&path, to).expect("copied")) }
     }
 }
 

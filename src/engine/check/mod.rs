@@ -1,5 +1,30 @@
 //! Does the store still hold what follows from its events, and what if not?
 
 pub mod derive;
+pub mod loss;
 pub mod repair;
+pub mod salvage;
 pub mod verify;
+
+use std::path::Path;
+
+use crate::engine::check::loss::Repaired;
+use crate::model::error::{Error, ErrorKind};
+use crate::store::{Missing, Store};
+
+/// Repairs the store at `path`; `accept` says that it may be older than its last commit. Cut short, it is to be done again, and loses
+/// nothing more.
+pub(crate) fn repair_at(path: &Path, accept: bool) -> Result<(Store, Repaired), Error> {
+    let opened = match accept {
+        true => Store::accept(path),
+        false => Store::open_damaged(path).map(|store| (store, Missing::default())),
+    };
+    let missing = opened.as_ref().map_or(Missing::default(), |opened| opened.1);
+    match opened.map_err(Error::from).and_then(|(store, missing)| repair::run(store, missing)) {
+        Err(error) if matches!(error.kind(), ErrorKind::Damaged) => {
+            let (store, repaired) = salvage::run(path, accept)?;
+            Ok((store, Repaired { rewritten: true, ..repaired }.without(missing)))
+        }
+        done => done,
+    }
+}

@@ -4,31 +4,22 @@
 //! given up, and every source is forgotten as if it had never been read; the next replay reads all of them again and adds what is
 //! missing. Links and times follow from the events and are rebuilt, and the change feed starts again with them.
 
-use serde::Serialize;
-
 use crate::engine::check::derive::{Derived, derive};
+use crate::engine::check::loss::{Repaired, told};
 use crate::engine::people;
 use crate::model::error::Error;
 use crate::model::identity::IdentityId;
 use crate::model::link::Seen;
 use crate::resolver::{Published, Resolver};
+use crate::store::error::StoreError;
 use crate::store::{Missing, Store};
 
-/// What a repair did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Repaired {
-    /// Events that could not be read any more. They come back when the logs are replayed: every source is read again.
-    pub lost_events: u64,
-    /// Commits that an older store lacks, as far as is known. Replaying the same logs brings back what they held.
-    pub missing_commits: u64,
-    /// Records of the change feed that it lacks, as far as is known.
-    pub missing_changes: u64,
-}
-
-/// Repairs a store that was opened as a damaged one. Cut short, it is to be done again, and loses nothing more.
+/// Repairs a store that was opened as a damaged one, in its place.
 pub(crate) fn run(mut store: Store, missing: Missing) -> Result<(Store, Repaired), Error> {
+    store.read_all_pages()?;
     let damaged = !store.check()?.is_empty();
-    let lost = store.drop_unreadable_events()?;
+    let lost = if damaged { told_of(&store)? } else { Repaired::default() };
+    store.drop_unreadable_events()?;
     let (graph, loaded) = people::facts(&store)?;
     let identities = graph.identities().ids();
     let (events, sequence) = (store.events(), store.sequence());
@@ -39,8 +30,14 @@ pub(crate) fn run(mut store: Store, missing: Missing) -> Result<(Store, Repaired
     if damaged || !is_stored(&store, &seen, &derived) {
         store.rewrite_derived(&seen, derived.links.as_slice())?;
     }
-    let Missing { commits: missing_commits, changes: missing_changes } = missing;
-    Ok((store, Repaired { lost_events: lost.events, missing_commits, missing_changes }))
+    Ok((store, lost.without(missing)))
+}
+
+/// What a repair will have to give up.
+fn told_of(store: &Store) -> Result<Repaired, Error> {
+    let lost = store.salvage_events(|_, _| Ok::<_, StoreError>(()))?;
+    let found = store.salvage()?;
+    Ok(told(&lost, |id| found.is_seen(id)))
 }
 
 /// Whether the store holds what follows from its events. One whose repair was cut short holds nothing of it.

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use crate::engine::facts::{EventFact, Fact, FactCounts, Head, Pairs, SourceFact, UnlinkFact, VERSION};
+use crate::engine::facts::{EventFact, Fact, FactCounts, Head, SourceFact, UnlinkFact, VERSION};
 use crate::model::error::{Error, ErrorKind};
-use crate::model::event::{Event, EventId, in_level_order};
+use crate::model::event::{Event, in_level_order};
 use crate::model::identity::IdentityId;
 use crate::model::settings::Settings;
 use crate::model::source::Source;
@@ -79,17 +79,8 @@ impl<W: Write> FactWriter<W> {
             let namespace = &*names.names()[usize::from(graph.identities().namespace(id).0)];
             (Cow::Borrowed(namespace), Cow::Owned(graph.identities().value(id).to_string()))
         });
-        let line = match event.id {
-            EventId::Line(hash) => Some(format!("{hash:032x}").into()),
-            EventId::Uuid(_) | EventId::Text(_) => None,
-        };
         self.counts.events += 1;
-        self.write(&Fact::Event(EventFact {
-            time: event.time.to_string().into(),
-            id: event.id.written().map(Cow::from),
-            line,
-            identities: Pairs(identities.collect()),
-            sources: event.sources.iter().map(|id| places[id.0 as usize]).collect(),
-        }))
+        let sources = event.sources.iter().map(|id| places[id.0 as usize]);
+        self.write(&Fact::Event(EventFact::new(event, identities.collect(), sources)))
     }
 }

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
-use crate::engine::facts::{EventFact, Fact, FactCounts, Head, SourceFact, UnlinkFact, VERSION};
+use crate::engine::facts::{EventFact, Fact, FactCounts, Head, SourceFact, VERSION};
 use crate::engine::source;
 use crate::graph::Graph;
 use crate::ingest::identities::usable_id;
@@ -124,7 +124,8 @@ impl Committer<'_> {
         self.complete(import)
     }
 
-    fn commit_part(&mut self, import: &mut Import) -> Result<(), Error> {
+    /// Commits what was gathered so far.
+    pub fn commit_part(&mut self, import: &mut Import) -> Result<(), Error> {
         let full = std::mem::replace(&mut import.batch, Batch::new(self.resolver.read().graph(), Room::new()));
         // An event that several sources delivered is a duplicate of itself there.
         let Committed { accepted, duplicate: _, room } = self.commit(full, None)?;
@@ -135,7 +136,7 @@ impl Committer<'_> {
     }
 
     /// The last commits: what is left of the events with the positions, then the decisions.
-    fn complete(&mut self, mut import: Import) -> Result<Imported, Error> {
+    pub fn complete(&mut self, mut import: Import) -> Result<Imported, Error> {
         for (id, source) in std::mem::take(&mut import.positions) {
             import.batch.read(id, source);
         }
@@ -147,7 +148,7 @@ impl Committer<'_> {
 }
 
 /// Facts on their way.
-struct Import {
+pub struct Import {
     batch: Batch,
     namespaces: Vec<String>,
     /// The ids of the sources, by their places in the facts.
@@ -164,7 +165,8 @@ struct Import {
 }
 
 impl Import {
-    fn new(resolver: &Resolver, namespaces: &[String]) -> Self {
+    /// None yet, for the store that `resolver` answers for; namespaces as they are spelled.
+    pub fn new(resolver: &Resolver, namespaces: &[String]) -> Self {
         let view = resolver.read();
         let by_name = (0..).map(SourceId).zip(view.sources());
         let by_name = by_name.map(|(id, source)| (source.name.clone(), (id, source.retracted))).collect();
@@ -193,14 +195,14 @@ impl Import {
     /// Takes facts until the batch is full, and says whether they are over.
     fn gather(&mut self, resolver: &Resolver, facts: &mut FactReader<impl Read>) -> Result<bool, Error> {
         let view = resolver.read();
-        while self.batch.rows.all.len() < BATCH_EVENTS {
+        while !self.is_full() {
             let line = facts.number + 1;
             let told = |why: String| FactsError::Line { line, why };
             match facts.next()? {
                 None => return Err(FactsError::CutShort { line: line - 1 }.into()),
                 Some(Fact::Facts(_)) => return Err(told("a second head".into()).into()),
                 Some(Fact::Source(source)) => self.source(source).map_err(told)?,
-                Some(Fact::Unlink(unlink)) => self.unlink(&unlink),
+                Some(Fact::Unlink(unlink)) => self.unlink_pair(&unlink.session, &unlink.customer),
                 Some(Fact::Event(event)) => self.event(view.graph(), &event).map_err(told)?,
                 Some(Fact::End(end)) if end == (FactCounts { digest: end.digest.clone(), ..self.found.clone() }) => {
                     return Ok(true);
@@ -211,7 +213,18 @@ impl Import {
         Ok(false)
     }
 
-    fn source(&mut self, fact: SourceFact<'_>) -> Result<(), String> {
+    /// Whether it is time to commit.
+    pub fn is_full(&self) -> bool {
+        self.batch.rows.all.len() >= BATCH_EVENTS
+    }
+
+    /// How many sources there were so far.
+    pub fn sources(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Takes a source, or says what is wrong with it.
+    pub fn source(&mut self, fact: SourceFact<'_>) -> Result<(), String> {
         source::check_name(&fact.name).map_err(|error| error.to_string())?;
         self.found.sources += 1;
         let SourceFact { name, position, pushed } = fact;
@@ -233,12 +246,14 @@ impl Import {
         Ok(())
     }
 
-    fn unlink(&mut self, fact: &UnlinkFact<'_>) {
+    /// Takes a session and a customer whose link counts as never seen.
+    pub fn unlink_pair(&mut self, session: &str, customer: &str) {
         self.found.unlinks += 1;
-        self.unlinks.push((fact.session.to_string(), fact.customer.to_string()));
+        self.unlinks.push((session.to_owned(), customer.to_owned()));
     }
 
-    fn event(&mut self, graph: &Graph, fact: &EventFact<'_>) -> Result<(), String> {
+    /// Takes an event, or says what is wrong with it.
+    pub fn event(&mut self, graph: &Graph, fact: &EventFact<'_>) -> Result<(), String> {
         self.found.events += 1;
         let time = Time::parse(&fact.time).ok_or_else(|| format!("{:?} is not a valid RFC 3339 time", fact.time))?;
         let id = match (&fact.id, &fact.line) {

@@ -11,6 +11,7 @@ use std::fmt;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::model::event::{Event, EventId};
 use crate::model::settings::Settings;
 use crate::model::source::Position;
 
@@ -46,11 +47,11 @@ struct Head<'a> {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SourceFact<'a> {
+pub(super) struct SourceFact<'a> {
     #[serde(borrow)]
-    name: Cow<'a, str>,
-    position: Option<Position>,
-    pushed: Option<String>,
+    pub name: Cow<'a, str>,
+    pub position: Option<Position>,
+    pub pushed: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,7 +65,7 @@ struct UnlinkFact<'a> {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EventFact<'a> {
+pub(super) struct EventFact<'a> {
     /// RFC 3339.
     #[serde(borrow)]
     time: Cow<'a, str>,
@@ -77,6 +78,27 @@ struct EventFact<'a> {
     #[serde(borrow)]
     identities: Pairs<'a>,
     sources: Vec<u32>,
+}
+
+impl<'a> EventFact<'a> {
+    /// An event that carries `identities` and came from `sources`.
+    pub fn new(
+        event: &Event<'_>,
+        identities: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+        sources: impl Iterator<Item = u32>,
+    ) -> Self {
+        let line = match event.id {
+            EventId::Line(hash) => Some(format!("{hash:032x}").into()),
+            EventId::Uuid(_) | EventId::Text(_) => None,
+        };
+        Self {
+            time: event.time.to_string().into(),
+            id: event.id.written().map(Cow::from),
+            line,
+            identities: Pairs(identities),
+            sources: sources.collect(),
+        }
+    }
 }
 
 /// How many facts there are.

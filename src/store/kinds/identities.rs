@@ -15,7 +15,7 @@ use crate::store::kind::{CheckedBlock, KindSpec, Merging};
 use crate::store::run::{self, NewRun, Run, RunEntry, RunWriter};
 use crate::store::table;
 
-const KIND: BlockKind = BlockKind::new(3, "identities", Loss::StoreReplayed);
+const KIND: BlockKind = BlockKind::new(3, "identities", Loss::Salvaged);
 
 /// The kind of block. Runs are merged by appending them: no identity occurs twice.
 pub(crate) const SPEC: KindSpec =
@@ -155,7 +155,7 @@ fn append(backend: &Arc<dyn Backend>, runs: &[Run], into: NewRun) -> Result<Opti
 }
 
 /// The same for one block.
-fn read_block(
+pub(crate) fn read_block(
     backend: &dyn Backend,
     entry: &RunEntry,
     index: u32,

@@ -9,7 +9,7 @@ use crate::store::run::Run;
 use crate::store::table::TableRow;
 
 impl TableRow for (SourceId, Source) {
-    const KIND: BlockKind = BlockKind::new(6, "sources", Loss::StoreReplayed);
+    const KIND: BlockKind = BlockKind::new(6, "sources", Loss::Salvaged);
     const LIVE: fn(&StoreTotals, &[Run]) -> u64 = |totals, _| totals.sources;
     type Key = SourceId;
 

@@ -9,7 +9,7 @@ use crate::store::run::Run;
 use crate::store::table::{self, TableRow};
 
 impl TableRow for Unlink {
-    const KIND: BlockKind = BlockKind::new(11, "unlinks", Loss::StoreReplayed);
+    const KIND: BlockKind = BlockKind::new(11, "unlinks", Loss::Salvaged);
     const LIVE: fn(&StoreTotals, &[Run]) -> u64 = table::rows_of_largest_run;
     type Key = (IdentityId, IdentityId);
 
