@@ -46,6 +46,9 @@ pub struct Common {
         value_hint = ValueHint::FilePath
     )]
     pub config: Option<PathBuf>,
+    /// Read a private copy of the store: beside a replay, or from a folder that cannot be written
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
+    pub read_only: bool,
     /// Print results as JSON, for programs
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,

@@ -111,7 +111,9 @@ fn remedy(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::NotFound => "make one by replaying a log into it",
         ErrorKind::NotAStore => "choose another directory",
-        ErrorKind::InUse => "wait until it ends, or name another directory with `--store`",
+        ErrorKind::InUse => {
+            "wait until it ends, read a copy with `--read-only`, or name another directory with `--store`"
+        }
         ErrorKind::Damaged => "run `backstitch verify --repair`",
         ErrorKind::Older => "run `backstitch verify --repair --accept-older`, then replay the logs",
         ErrorKind::Unrepairable => "delete the directory first, or name another with `--store`",

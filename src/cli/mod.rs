@@ -76,8 +76,33 @@ pub fn main() -> ExitCode {
     })
 }
 
+/// Whether a command is about nothing but writing to the store. Of the others the store tells where they come to that.
+fn must_write(command: &Command) -> bool {
+    match command {
+        Command::Replay(_) | Command::ImportFacts { .. } | Command::Unlink(_) | Command::Retract(_) => true,
+        Command::Verify(verify) => verify.repair,
+        Command::Changes(changes) => changes.trim.is_some(),
+        Command::Resolve(_)
+        | Command::Explain(_)
+        | Command::Events(_)
+        | Command::Show(_)
+        | Command::Sessions(_)
+        | Command::Attribute(_)
+        | Command::Diff(_)
+        | Command::Stats(_)
+        | Command::Commits
+        | Command::Backup { .. }
+        | Command::ExportFacts { .. }
+        | Command::Generate(_)
+        | Command::Completions { .. } => false,
+    }
+}
+
 fn run(arguments: &Arguments) -> Result<Ended, Failure> {
     let common = &arguments.common;
+    if common.read_only && must_write(&arguments.command) {
+        return Err(Failure::Usage("--read-only reads a copy of the store, and this command writes to it".to_owned()));
+    }
     match &arguments.command {
         Command::Replay(replay) => replay::run(common, replay),
         Command::Resolve(resolve) => resolve::run(common, resolve),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use backstitch::{Engine, Error, ErrorKind, Repaired};
+use backstitch::{Engine, Error, ErrorKind, Options, Repaired};
 
 use crate::cli::args::Common;
 use crate::cli::config::Config;
@@ -18,9 +18,14 @@ pub fn open(common: &Common) -> Result<Engine, Failure> {
 
 /// The same, by a configuration that was read before.
 pub fn open_by(common: &Common, config: &Config) -> Result<Engine, Failure> {
-    let engine = patiently(|| Engine::options().existing_only().open(&common.store))?;
+    let engine = patiently(|| options(common).open(&common.store))?;
     config.asked.hold(engine.settings(), &common.store)?;
     Ok(engine)
+}
+
+fn options(common: &Common) -> Options {
+    let options = Engine::options().existing_only();
+    if common.read_only { options.read_only() } else { options }
 }
 
 /// Why a store could not be opened right now.
@@ -34,7 +39,7 @@ pub enum Opening {
 /// The same, without waiting for another process that has it open.
 pub fn open_now(common: &Common) -> Result<Engine, Opening> {
     let config = Config::load(common).map_err(Opening::Failed)?;
-    match Engine::options().existing_only().open(&common.store) {
+    match options(common).open(&common.store) {
         Err(error) if error.kind() == ErrorKind::InUse => Err(Opening::InUse),
         Err(error) => Err(Opening::Failed(error.into())),
         Ok(engine) => {

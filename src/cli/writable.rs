@@ -162,7 +162,7 @@ mod tests {
         #[cfg(unix)]
         std::os::unix::fs::symlink(at("single.log"), at("out/link.log")).unwrap();
         let logs = ["logs", "single.log"].map(|log| at(log).display().to_string());
-        let common = Common { store: at("no.store"), config: None, json: false, quiet: false };
+        let common = Common { store: at("no.store"), config: None, read_only: false, json: false, quiet: false };
         let told = |name: &str| match Writable::new(&common, &at(name), "the results")
             .and_then(|file| file.beside_logs(&logs))
         {

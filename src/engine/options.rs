@@ -31,6 +31,7 @@ pub struct Options {
     junk: Option<Vec<String>>,
     builtin_junk: Option<bool>,
     existing_only: bool,
+    read_only: bool,
 }
 
 impl Options {
@@ -74,15 +75,26 @@ impl Options {
         self
     }
 
+    /// Opens a private copy of the store, as of its last commit, which takes no commits
+    /// ([`ReadOnly`](crate::model::error::ErrorKind::ReadOnly)): the store may be in use, and its folder need not be writable. One that is missing
+    /// is an error.
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
     /// Opens the store in the folder `path`, which is made where it is missing.
     ///
-    /// Costs a read of all identities and links, not of the events.
+    /// Costs a read of all identities and links, not of the events; [`read_only`](Self::read_only) also a copy of all files.
     ///
     /// # Errors
     /// When the folder cannot be made or read, is no store, is in use, is damaged, or was made with other settings.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Engine> {
         let path = path.as_ref();
-        self.opened(|settings| Store::open(path, settings))
+        match self.read_only {
+            true => self.existing_only().opened(|_| Store::open_copy(path)),
+            false => self.opened(|settings| Store::open(path, settings)),
+        }
     }
 
     /// A store in memory, gone with the engine.
@@ -138,6 +150,7 @@ impl From<Settings> for Options {
             junk: Some(junk.extra),
             builtin_junk: Some(junk.builtin),
             existing_only: false,
+            read_only: false,
         }
     }
 }

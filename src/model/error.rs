@@ -50,6 +50,8 @@ pub enum ErrorKind {
     SettingsDiffer,
     /// Another version of the library wrote the store.
     Version,
+    /// The store was opened to be read only.
+    ReadOnly,
     /// An earlier commit failed, and it is not known whether it counts: open the store again.
     Poisoned,
     /// The changes after the number asked for are not all kept: begin again from a full export.

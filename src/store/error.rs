@@ -38,9 +38,24 @@ pub enum BackendError {
         #[source]
         error: io::Error,
     },
+    /// It is a copy that is only read.
+    #[error("store {0} was opened to be read only: open it in the usual way to change it")]
+    ReadOnly(String),
     /// Any other failure.
     #[error("{0}")]
     Failed(String),
+}
+
+impl BackendError {
+    /// The same about a store of another name: that of which it is a copy.
+    pub(crate) fn of(self, name: &str) -> Self {
+        let store = name.to_owned();
+        match self {
+            Self::Corrupt { how, .. } => Self::Corrupt { store, how },
+            Self::Io { what, error, .. } => Self::Io { store, what, error },
+            Self::Locked(_) | Self::Gone(_) | Self::ReadOnly(_) | Self::Failed(_) => self,
+        }
+    }
 }
 
 /// A block that cannot be read as what was written.
@@ -301,6 +316,7 @@ impl From<StoreError> for Error {
             }
             StoreError::Backend(BackendError::Io { error, .. }) => ErrorKind::of_io(error, ErrorKind::Io),
             StoreError::Backend(BackendError::Failed(_)) => ErrorKind::Io,
+            StoreError::Backend(BackendError::ReadOnly(_)) => ErrorKind::ReadOnly,
             StoreError::Damaged(damage) if damage.loss().is_repairable() => ErrorKind::Damaged,
             StoreError::Damaged(_) => ErrorKind::Unrepairable,
             StoreError::NoEvidence { .. } => ErrorKind::Damaged,

@@ -126,6 +126,12 @@ impl Records {
         Err(StoreError::Older(Box::new(Older { store: store(), holds, last: doubt })))
     }
 
+    /// Whether a copy of a store, whose records were copied before `manifest` was, may be of one moment.
+    pub(crate) fn precede(&self, manifest: &Manifest) -> bool {
+        let own = self.told.iter().filter(|record| record.epoch == manifest.epoch);
+        own.map(|record| record.generation).max().is_some_and(|last| last <= manifest.generation)
+    }
+
     /// A commit and a record of the feed that were never given, nor any after them, by all that is known; given what the store
     /// holds.
     pub(crate) fn beyond(&self, manifest: &Manifest) -> (u64, u64) {

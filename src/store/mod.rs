@@ -32,6 +32,7 @@ mod codec;
 mod column;
 mod commit;
 mod compact;
+mod copied;
 mod decoded;
 mod directory;
 pub mod error;

@@ -2,11 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use crate::model::settings::Settings;
 use crate::store::backend::Backend;
+use crate::store::copied::CopiedBackend;
 use crate::store::directory;
-use crate::store::error::StoreError;
+use crate::store::error::{BackendError, StoreError};
 use crate::store::events::EVENTS;
 use crate::store::kinds::{self, settings as stored_settings};
 use crate::store::last_commit::{self, CommitRecord, Vouched};
@@ -17,6 +20,12 @@ use crate::store::transaction::Ledger;
 
 /// The run of the settings: the first of every store.
 const SETTINGS_RUN: u32 = 0;
+
+/// How often a copy is made that is torn: a commit writes for a moment, and then decodes for longer.
+const COPIES: u32 = 8;
+
+/// How long the next one waits.
+const BETWEEN_COPIES: Duration = Duration::from_millis(100);
 
 /// A store of facts.
 #[derive(Debug)]
@@ -33,6 +42,8 @@ pub(super) enum Mode {
     Repair,
     /// Nor is that it may be older than its last commit.
     Accept,
+    /// It is a copy of a store that may be written to meanwhile.
+    Copy,
     /// Nothing is a reason that leaves anything to be read.
     Salvage {
         accept: bool,
@@ -43,7 +54,7 @@ impl Mode {
     /// Whether the store may be older than its last commit.
     fn accepts(self) -> bool {
         match self {
-            Self::Strict | Self::Repair => false,
+            Self::Strict | Self::Repair | Self::Copy => false,
             Self::Accept => true,
             Self::Salvage { accept } => accept,
         }
@@ -83,7 +94,7 @@ impl Store {
         }
         let backend = Arc::new(match mode {
             Mode::Salvage { .. } => SledBackend::open_broken(path)?,
-            Mode::Strict | Mode::Repair | Mode::Accept => SledBackend::open(path)?,
+            Mode::Strict | Mode::Repair | Mode::Accept | Mode::Copy => SledBackend::open(path)?,
         });
         if folder == Folder::Store && manifest::read(&*backend)?.latest.is_none() {
             return Err(StoreError::NoManifest(name));
@@ -93,6 +104,48 @@ impl Store {
             backend.mark()?;
         }
         Ok(store)
+    }
+
+    /// Opens a private copy of the store at `path`, as of its last commit, to be read only: beside a process that writes to it, and from a folder
+    /// that cannot be written. A copy that is torn by what is written meanwhile is made again, a few times.
+    ///
+    /// Costs a copy of its files into the folder for temporary files, and a read of every block.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but that the store may be in use.
+    pub fn open_copy(path: &Path) -> Result<Self, StoreError> {
+        let name = path.display().to_string();
+        match SledBackend::look(path)? {
+            Folder::Store => {}
+            Folder::Empty => return Err(StoreError::Missing(name)),
+            Folder::Unmarked | Folder::Foreign => return Err(StoreError::Foreign(name)),
+        }
+        let opened = || {
+            let backend = Arc::new(CopiedBackend::of(path)?);
+            if manifest::read(&*backend)?.latest.is_none() {
+                return Err(StoreError::NoManifest(name.clone()));
+            }
+            let store = Self::start(backend, None, Mode::Copy)?;
+            // An answer that comes upon a torn block later would call the store damaged.
+            match store.check()?.into_iter().next() {
+                Some(torn) => Err(StoreError::Damaged(Box::new(torn))),
+                None => Ok(store),
+            }
+        };
+        for _ in 1..COPIES {
+            match opened() {
+                Err(
+                    StoreError::Damaged(_)
+                    | StoreError::Backend(BackendError::Corrupt { .. })
+                    | StoreError::Older(_)
+                    | StoreError::NoManifest(_),
+                ) => {
+                    thread::sleep(BETWEEN_COPIES);
+                }
+                opened => return opened,
+            }
+        }
+        opened()
     }
 
     /// Opens the store that `backend` holds, or makes it there with `settings`.
@@ -126,7 +179,8 @@ impl Store {
         let records = last_commit::read(&*backend)?;
         match records.vouch(|| backend.name(), &manifest) {
             Ok(Vouched::Last) => {}
-            Err(StoreError::Older(_)) if mode.accepts() => {}
+            Err(StoreError::Older(_)) if mode.accepts() || mode == Mode::Copy && records.precede(&manifest) => {}
+            Ok(Vouched::CutShort) if mode == Mode::Copy => {}
             Ok(Vouched::CutShort) => {
                 // A kill may have left its manifest in the cache of the operating system.
                 backend.sync()?;
@@ -144,6 +198,9 @@ impl Store {
             return Ok(Self { settings: stored, ledger: Ledger::unswept(backend, manifest) });
         }
         read_directories(&*backend, &mut manifest, mode)?;
+        if mode == Mode::Copy {
+            return Ok(Self { settings: stored, ledger: Ledger::unswept(backend, manifest) });
+        }
         Ok(Self { settings: stored, ledger: Ledger::open(backend, manifest)? })
     }
 

@@ -162,6 +162,10 @@ fn remove_files(path: &Path, is_one: impl Fn(&str) -> bool) -> Result<bool, Back
 }
 
 impl SledBackend {
+    /// What a copy is made of that is to be opened, in this order: the record of the last commit first, so that the database is not
+    /// older. Snapshots are not among them: they need not fit a log that has gone on.
+    pub(crate) const FILES_TO_COPY: [&str; 4] = [LAST_COMMIT_FILE, DATABASE_SETTINGS, DATABASE, BLOBS];
+
     /// What lies at `path`.
     pub(crate) fn look(path: &Path) -> Result<Folder, StoreError> {
         let entries = match fs::read_dir(path) {

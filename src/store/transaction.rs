@@ -51,7 +51,7 @@ impl Ledger {
 
     /// That of a store that is only read.
     pub(crate) fn unswept(backend: Arc<dyn Backend>, manifest: Manifest) -> Self {
-        Self { backend, manifest, next_run: Arc::default(), poison: Some("it is only read".to_owned()) }
+        Self { backend, manifest, next_run: Arc::default(), poison: None }
     }
 
     /// That of a store whose last commit left `manifest`.

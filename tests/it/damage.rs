@@ -9,7 +9,7 @@ use backstitch::store::sled::SledBackend;
 use backstitch::{Engine, ErrorKind, Sequence, When};
 use serde_json::Value;
 
-use crate::harness::{Manner, replay, text, totals};
+use crate::harness::{Manner, copy_folder, replay, text, totals};
 
 /// Logs of which every second one comes back to the sessions of the one before: links, times and events in many runs.
 fn logs(folder: &Path) -> Vec<PathBuf> {
@@ -163,8 +163,8 @@ fn a_swap_that_was_cut_short_is_taken_to_its_end() {
     let (old_names, new_names) = (names(&old), names(&new));
     for step in 0..=old_names.len() + new_names.len() + 1 {
         let store = folder.path().join(format!("step {step}"));
-        copy(&old, &store);
-        copy(&new, &store.join("next"));
+        copy_folder(&old, &store);
+        copy_folder(&new, &store.join("next"));
         std::fs::write(store.join("mine"), "a note").expect("written");
         let gone = step.min(old_names.len());
         for name in &old_names[..gone] {
@@ -185,17 +185,8 @@ fn a_swap_that_was_cut_short_is_taken_to_its_end() {
         assert!(!store.join("next").exists() && !store.join("swap").exists() && store.join("mine").exists());
     }
     // Without the word that it is whole, the new one is nothing.
-    copy(&new, &old.join("next"));
+    copy_folder(&new, &old.join("next"));
     assert_eq!(totals(&Engine::open(&old).expect("a store")), before);
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("made");
-    for entry in std::fs::read_dir(from).expect("readable") {
-        let path = entry.expect("readable").path();
-        let to = to.join(path.file_name().expect("a name"));
-        if path.is_dir() { copy(&path, &to) } else { drop(std::fs::copy(&path, to).expect("copied")) }
-    }
 }
 
 /// The end of the database's log is gone: the database itself notices nothing.

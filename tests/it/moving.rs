@@ -241,3 +241,74 @@ fn facts_move_from_command_to_command() {
     let told = refused(folder, "import-facts facts --store other");
     assert!(told.contains("was made with other settings"), "{told}");
 }
+
+#[test]
+fn a_copy_is_read_beside_a_writer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("store");
+    let lines: Vec<String> = (0..3_000)
+        .map(|number| {
+            let customer =
+                if number % 7 == 0 { format!(r#","ecommerceId":"c{}""#, number % 90) } else { String::new() };
+            format!(
+                r#"{{"timestamp":{},"user":{{"identities":{{"sessionId":"s{}"{customer}}}}}}}"#,
+                1_793_527_200 + number,
+                number % 500
+            )
+        })
+        .collect();
+    let mut engine = Engine::open(&store).expect("a new store");
+    engine.ingest("first", text(&lines[..100]).as_bytes()).expect("ingested");
+    let copy = || Engine::options().read_only().open(&store);
+    assert_eq!(totals(&copy().expect("a copy")), totals(&engine));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        let reader = threads.spawn(|| {
+            let (mut seen, mut last) = (0, 0);
+            loop {
+                let over = done.load(std::sync::atomic::Ordering::Acquire);
+                let copy = copy().expect("a copy, whatever is written meanwhile");
+                assert!(copy.verify().expect("readable").is_sound());
+                assert!(copy.generation() >= last, "nobody goes back");
+                seen += u32::from(copy.generation() > last);
+                last = copy.generation();
+                if over {
+                    return (seen, totals(&copy));
+                }
+            }
+        });
+        for (number, part) in lines[100..].chunks(40).enumerate() {
+            engine.ingest(&format!("part {number}"), text(part).as_bytes()).expect("ingested");
+            if number % 10 == 0 {
+                engine.retract(backstitch::Retract::Source(&format!("part {number}"))).expect("retracted");
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Release);
+        let (seen, found) = reader.join().expect("no assertion failed");
+        assert_eq!(found, totals(&engine));
+        assert!(seen > 2, "{seen} commits were seen");
+    });
+    let mut copy = copy().expect("a copy");
+    let told = copy.unlink("s0", "c0").expect_err("it is only read");
+    assert_eq!(told.kind(), ErrorKind::ReadOnly);
+    assert!(told.to_string().contains("was opened to be read only"), "{told}");
+    assert_eq!(totals(&copy), totals(&engine), "it answers on");
+    assert_eq!(
+        Engine::options().read_only().open(folder.path().join("none")).err().map(|told| told.kind()),
+        Some(ErrorKind::NotFound)
+    );
+
+    // The store is in use, and is read all the same.
+    let told = refused(folder.path(), "stats --store store");
+    assert!(told.contains("read a copy with `--read-only`"), "{told}");
+    let stats = value(&ok(folder.path(), "stats --store store --read-only --json"));
+    assert_eq!(stats["digest"], totals(&engine).1);
+    ok(folder.path(), "resolve s0 --store store --read-only");
+    for writes in
+        ["replay log", "unlink a b", "retract --event x", "import-facts x", "verify --repair", "changes --trim 1"]
+    {
+        let output = command(folder.path(), &format!("{writes} --store store --read-only"));
+        let reason = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && reason.contains("this command writes to it"), "{writes}: {reason}");
+    }
+}

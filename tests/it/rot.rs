@@ -12,6 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
+use crate::harness::copy_folder;
+
 /// How long a command may take: hundreds of times what it takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -69,15 +71,6 @@ fn digest(told: &Told) -> Value {
     serde_json::from_str::<Value>(&told.out).map_or(Value::Null, |stats| stats["digest"].clone())
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for entry in fs::read_dir(from).expect("readable") {
-        let path = entry.expect("readable").path();
-        let to = to.join(path.file_name().expect("a name"));
-        if path.is_dir() { copy(&path, &to) } else { drop(fs::copy(&path, to).expect("copied")) }
-    }
-}
-
 /// Three logs of about a thousand events each.
 fn logs(folder: &Path) {
     fs::create_dir(folder.join("logs")).expect("made");
@@ -107,7 +100,7 @@ fn stores(folder: &Path) -> Vec<(PathBuf, Value)> {
             assert_eq!(done.code, Some(0), "{}", done.reason);
         }
         // A copy is asked: an opening of the store itself would write a snapshot.
-        copy(&folder.join(&name), &folder.join("asked"));
+        copy_folder(&folder.join(&name), &folder.join("asked"));
         let stats = told(folder, &["stats", "--store", "asked", "--json"]);
         fs::remove_dir_all(folder.join("asked")).expect("removed");
         (folder.join(name), digest(&stats))
@@ -199,7 +192,7 @@ fn a_store_that_rots_answers_right_or_not_at_all() {
         let other = &stores[chance.below(stores.len())].0;
         let store = folder.join("store");
         let _ = fs::remove_dir_all(&store);
-        copy(base, &store);
+        copy_folder(base, &store);
         let what = format!("seed {seed}, case {case}: {}", rot(&store, other, &mut chance));
         let stats = told(folder, &["stats", "--json", "--store", "store"]);
         assert_clear(&stats, &what);
