@@ -142,11 +142,17 @@ impl DecodedEvents {
         self.groups[group].1 as usize..end
     }
 
+    /// When an event happened.
+    #[inline]
+    pub(crate) fn time(&self, at: usize) -> Time {
+        Time::from_micros(self.times[at])
+    }
+
     /// An event.
     #[inline]
     pub(crate) fn event(&self, at: usize) -> Event<'_> {
         Event {
-            time: Time::from_micros(self.times[at]),
+            time: self.time(at),
             id: self.id(at),
             companions: self.companions.get(at),
             sources: self.sources.get(at),

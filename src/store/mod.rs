@@ -39,11 +39,13 @@ pub mod error;
 pub mod events;
 pub mod fault;
 pub mod feed;
+pub mod find;
 mod kind;
 mod kinds;
 mod known_at;
 pub mod last_commit;
 pub mod load;
+
 mod manifest;
 mod open;
 mod quiet;

@@ -74,6 +74,16 @@ impl Events {
         Scan { merge: Merge::new(self), start: Some(anchors.start), end: anchors.end, failed: false }
     }
 
+    pub(super) fn cursors(&self) -> impl Iterator<Item = RunCursor> {
+        self.runs.iter().map(|run| RunCursor {
+            backend: Arc::clone(&self.backend),
+            run: run.clone(),
+            block: None,
+            rows: DecodedEvents::default(),
+            group: 0,
+        })
+    }
+
     /// A reader for single anchors.
     pub fn cursor(&self) -> Cursor {
         Cursor { merge: Merge::new(self) }
@@ -209,7 +219,7 @@ impl Cursor {
 }
 
 /// A place in one run.
-struct RunCursor {
+pub(super) struct RunCursor {
     backend: Arc<dyn Backend>,
     run: Run,
     /// The block that is decoded in `rows`; of a fresh cursor, none.
@@ -218,7 +228,27 @@ struct RunCursor {
     group: usize,
 }
 
+impl fmt::Debug for RunCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunCursor").field("run", &self.run.number).field("block", &self.block).finish_non_exhaustive()
+    }
+}
+
 impl RunCursor {
+    /// The blocks that hold events of `anchor`, if the run has any.
+    pub(super) fn blocks_of(&self, anchor: u32) -> Range<usize> {
+        let slots = self.run.slots();
+        self.run.find(anchor)..slots.partition_point(|slot| slot.first <= anchor)
+    }
+
+    /// What a block holds; what was read last is not read again.
+    pub(super) fn read(&mut self, block: usize) -> Result<&DecodedEvents, StoreError> {
+        if self.block != Some(block) || self.rows.groups() == 0 {
+            self.load(block)?;
+        }
+        Ok(&self.rows)
+    }
+
     fn load(&mut self, block: usize) -> Result<(), StoreError> {
         // Until it is read, nothing is.
         self.block = None;
@@ -305,14 +335,7 @@ impl fmt::Debug for Merge {
 
 impl Merge {
     fn new(events: &Events) -> Self {
-        let cursor = |run: &Run| RunCursor {
-            backend: Arc::clone(&events.backend),
-            run: run.clone(),
-            block: None,
-            rows: DecodedEvents::default(),
-            group: 0,
-        };
-        Self { runs: events.runs.iter().map(cursor).collect(), rows: DecodedEvents::default(), order: Vec::new() }
+        Self { runs: events.cursors().collect(), rows: DecodedEvents::default(), order: Vec::new() }
     }
 
     fn seek(&mut self, anchor: u32) -> Result<(), StoreError> {

@@ -43,6 +43,7 @@ mod rot; // files of a store that rot, and what is said and kept of it
 mod side_by_side; // a store and the oracle's account of it, through the same acts
 mod sizes; // devices of a whole town, customers with a thousand devices, sessions cut at ties
 mod sources; // sources as they come, grow, change and break
+mod steps; // what costs must not grow with, counted
 mod tables; // a table in a file, kept up to date by the change feed
 mod terminal; // nothing of a log steers a terminal or a spreadsheet
 mod undo_faults; // taking back over a disk that fails, and commits while somebody reads

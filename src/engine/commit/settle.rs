@@ -3,8 +3,8 @@
 //! 1. Rows are grouped by anchor.
 //! 2. The groups are cut into pieces, one task each.
 //! 3. A piece sorts each group as events are within an anchor. It drops the events that occur twice in the batch, and
-//!    those that the store holds already. It reads the stored events of an anchor only where the batch reaches back into
-//!    the time in which the anchor was seen before; a log in order (or in reverse) reads next to nothing.
+//!    those that the store holds already. It looks for them only where the batch reaches back into the time in which the
+//!    anchor was seen before; a log in order (or in reverse) reads next to nothing.
 //! 4. It encodes the new events as blocks and reduces them to links and times.
 //! 5. The pieces' reductions are merged: the result is the same however the rows were cut.
 
@@ -28,7 +28,8 @@ use crate::model::source::SourceId;
 use crate::model::time::Time;
 use crate::store::error::StoreError;
 use crate::store::events::{EventBlock, EventWriter};
-use crate::store::scan::{Cursor, Events};
+use crate::store::find::EventFinder;
+use crate::store::scan::Events;
 
 /// Pieces a thread: enough that one slow piece does not leave the others idle, few enough that blocks are full.
 const PIECES_PER_THREAD: usize = 4;
@@ -119,7 +120,7 @@ fn cut(mut rows: &mut [BatchRow], count: usize) -> Vec<&mut [BatchRow]> {
 struct Piece<'a> {
     batch: &'a Batch,
     graph: &'a Graph,
-    cursor: Cursor,
+    stored: EventFinder,
     writer: EventWriter,
     settled: Settled,
     companions_seen: HashMap<IdentityId, Seen>,
@@ -177,7 +178,7 @@ impl<'a> Piece<'a> {
         Self {
             batch,
             graph,
-            cursor: stored.cursor(),
+            stored: EventFinder::new(stored),
             writer: EventWriter::new(),
             settled: Settled::default(),
             companions_seen: HashMap::new(),
@@ -221,16 +222,12 @@ impl<'a> Piece<'a> {
             self.settled.duplicate += same.len() as u64 - 1;
         }
         if self.reaches_back(anchor, group[0].time, group[group.len() - 1].time) {
-            let stored = self.cursor.group(anchor)?;
-            let mut stored = stored.events().peekable();
-            for candidate in &mut kept {
-                let event = batch.rows.event(candidate.row, &sources[candidate.sources.clone()]);
-                while stored.next_if(|old| old.key() < event.key()).is_some() {}
-                if let Some(old) = stored.next_if(|old| old.key() == event.key()) {
-                    candidate.new = false;
-                    candidate.sources = add_missing(sources, candidate.sources.clone(), &old);
-                }
-            }
+            let wanted: Vec<Event<'_>> = kept.iter().map(|kept| batch.rows.event(kept.row, &[])).collect();
+            self.stored.find(anchor, &wanted, |at, old| {
+                let candidate = &mut kept[at];
+                candidate.new = false;
+                candidate.sources = add_missing(sources, candidate.sources.clone(), &old);
+            })?;
         }
         let new = kept.iter().filter(|kept| kept.new).count() as u64;
         self.settled.duplicate += kept.len() as u64 - new;
