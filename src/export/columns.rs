@@ -1,6 +1,6 @@
 //! Rows as comma-separated values.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::io::{self, Write};
 
 use csv::Writer;
@@ -52,7 +52,7 @@ impl Cells {
         rows: impl IntoIterator<Item = T>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        writer(&mut *out).write_record(names)?;
+        writer(&mut *out).write_record(names).map_err(cause)?;
         self.rows(names, rows, out)
     }
 
@@ -66,10 +66,11 @@ impl Cells {
         let mut csv = writer(out);
         for row in rows {
             match self {
-                Self::Exact => csv.serialize(row)?,
+                Self::Exact => csv.serialize(row).map_err(cause)?,
                 Self::Safe => {
                     let row = serde_json::to_value(row)?;
-                    csv.write_record(names.map(|name| self.written(&cell(&row[name])).into_owned()))?;
+                    let cells = names.map(|name| self.written(&cell(&row[name])).into_owned());
+                    csv.write_record(cells).map_err(cause)?;
                 }
             }
         }
@@ -77,9 +78,9 @@ impl Cells {
     }
 
     /// Writes events.
-    pub fn events<'a>(self, rows: impl IntoIterator<Item = &'a EventRow>, out: &mut dyn Write) -> io::Result<()> {
+    pub fn events(self, rows: impl IntoIterator<Item = impl Borrow<EventRow>>, out: &mut dyn Write) -> io::Result<()> {
         let names = ["time", "person", "attribution", "id", "identities", "sources", "event"];
-        self.table(names, rows.into_iter().map(EventColumns::of), out)
+        self.table(names, rows.into_iter().map(|row| EventColumns::of(row.borrow())), out)
     }
 
     /// Appends the columns of an event of a log, by the names of [`ATTRIBUTED`].
@@ -151,24 +152,24 @@ fn cell(field: &Value) -> Cow<'_, str> {
 
 /// An event as columns, which cannot hold lists.
 #[derive(Serialize)]
-struct EventColumns<'a> {
+struct EventColumns {
     time: String,
     person: String,
     attribution: AttributionKind,
-    id: Option<&'a str>,
+    id: Option<String>,
     identities: String,
     sources: String,
     event: String,
 }
 
-impl<'a> EventColumns<'a> {
-    fn of(row: &'a EventRow) -> Self {
+impl EventColumns {
+    fn of(row: &EventRow) -> Self {
         let EventRow { time, person, attribution, id, identities, sources, event } = row;
         Self {
             time: time.to_string(),
             person: person.to_string(),
             attribution: *attribution,
-            id: id.as_deref(),
+            id: id.clone(),
             identities: identities.iter().map(ToString::to_string).collect::<Vec<_>>().join(";"),
             sources: sources.join(";"),
             event: event.to_string(),
@@ -178,6 +179,14 @@ impl<'a> EventColumns<'a> {
 
 /// The line of names over the events of a log.
 pub(super) const ATTRIBUTED: &[u8] = b"time,session,id,person,attribution\n";
+
+/// The error of the writer underneath: a reader who has left is told from a disk that is full.
+fn cause(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
 
 /// A writer that leaves the names to the caller.
 pub(super) fn writer<W: Write>(out: W) -> Writer<W> {
@@ -196,6 +205,28 @@ mod tests {
 
     fn named(value: &str) -> Identity {
         Identity { namespace: "sessionId".into(), value: value.into() }
+    }
+
+    /// A reader who has left.
+    struct Left;
+
+    impl Write for Left {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_who_has_left_is_known_as_one() {
+        for cells in [Cells::Exact, Cells::Safe] {
+            let rows = (0..10_000).map(|row| [row; 3]);
+            let error = cells.rows(["0", "1", "2"], rows, &mut Left).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        }
     }
 
     #[test]
