@@ -11,68 +11,77 @@ use crate::cli::failure::Failure;
 use crate::cli::identity::{alike, meant, shown, unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
-use crate::cli::text::{Even, count, table, thousands, visible};
+use crate::cli::text::{ColumnWidths, Even, count, table, thousands, visible};
 
 /// Lists the events of the person that the ID belongs to.
 pub fn run(common: &Common, events: &EventsArgs) -> Result<Ended, Failure> {
     let engine = opening::open(common)?;
     let view = events.read.view(&engine.resolver());
     let identity = meant(view.namespaces(), &events.id, events.naming.namespace.as_deref(), SESSION);
-    let found = view.events(&identity.namespace, &identity.value)?;
+    let found = view.each_event(&identity.namespace, &identity.value)?;
     let mut out = Output::about(common, &engine, events.rows.output.as_deref())?;
     if common.json || events.rows.format() != RowFormat::Ndjson {
-        let rows = found.unwrap_or_default();
-        out.with(|to| events.rows.format().write_events(&rows, to))?;
+        out.with(|to| events.rows.format().write_events(found.into_iter().flatten(), to))?;
         return out.finish();
     }
     let names = view.namespaces();
-    let text = match found {
-        Some(rows) => in_words(names, &identity, &rows),
+    match found {
+        Some(rows) => tell(names, &identity, rows, |text| out.text(text))?,
         None => {
             let alike = alike(&identity, |value| view.find_value(value));
-            format!("{}\n  {}\n", shown(names, &identity), unknown(names, &alike))
+            out.text(&format!("{}\n  {}\n", shown(names, &identity), unknown(names, &alike)))?;
         }
-    };
-    out.text(&text)?;
+    }
     out.finish()
 }
 
-/// The events for people: a line each, under a line that sums them up, over their sources.
-fn in_words(names: &Namespaces, identity: &Identity, rows: &[EventRow]) -> String {
+/// Tells the events for people: a line each, under a line that sums them up, over their sources. They are gone through twice, since
+/// all of them may be too many to be held.
+fn tell<E>(
+    names: &Namespaces,
+    identity: &Identity,
+    rows: impl ExactSizeIterator<Item = EventRow> + Clone,
+    mut text: impl FnMut(&str) -> Result<(), E>,
+) -> Result<(), E> {
+    let (mut sources, mut widths) = (SourceNames::default(), ColumnWidths::of([Even::Left; 5]));
+    let mut of_kind = AttributionKind::ALL.map(|kind| (kind, 0));
+    let mut person = None;
+    for row in rows.clone() {
+        sources.meet(&row);
+        widths.fit(&columns(names, &row, &sources));
+        of_kind.iter_mut().filter(|(kind, _)| *kind == row.attribution).for_each(|(_, count)| *count += 1);
+        person.get_or_insert(row.person);
+    }
+    let by_kind = of_kind.into_iter().filter(|(_, count)| *count > 0);
+    let by_kind: String = by_kind.map(|(kind, count)| format!(", {} {}", thousands(count), kind.word())).collect();
     // A person may have identities and no event: every event of a shared session can be another customer's.
-    let person = shown(names, rows.first().map_or(identity, |row| &row.person));
-    let by_kind = AttributionKind::ALL.into_iter().filter_map(|kind| {
-        let of_kind = rows.iter().filter(|row| row.attribution == kind).count() as u64;
-        (of_kind > 0).then(|| format!("{} {}", thousands(of_kind), kind.word()))
-    });
-    let by_kind = by_kind.collect::<Vec<_>>().join(", ");
-    let heading =
-        format!("{person}: {}{}{by_kind}", count(rows.len() as u64, "event"), if rows.is_empty() { "" } else { ", " });
-    let sources = SourceNames::of(rows);
-    let lines: Vec<[String; 5]> = rows.iter().map(|row| columns(names, row, &sources)).collect();
-    format!("{heading}\n{}{}", table([Even::Left; 5], &lines), sources.in_words())
+    let person = shown(names, person.as_ref().unwrap_or(identity));
+    text(&format!("{person}: {}{by_kind}\n", count(rows.len() as u64, "event")))?;
+    for row in rows {
+        text(&widths.line(&columns(names, &row, &sources)))?;
+    }
+    text(&sources.in_words())
 }
 
 /// The sources of events: each is named once, and marked in the lines where there are several.
-struct SourceNames<'r> {
-    all: Vec<&'r str>,
-    marks: HashMap<&'r str, usize>,
+#[derive(Default)]
+struct SourceNames {
+    all: Vec<String>,
+    marks: HashMap<String, usize>,
 }
 
-impl<'r> SourceNames<'r> {
-    fn of(rows: &'r [EventRow]) -> Self {
-        let mut sources = Self { all: Vec::new(), marks: HashMap::new() };
-        for source in rows.iter().flat_map(|row| &row.sources) {
-            sources.marks.entry(source).or_insert_with(|| {
-                sources.all.push(source);
-                sources.all.len()
-            });
+impl SourceNames {
+    fn meet(&mut self, row: &EventRow) {
+        for source in &row.sources {
+            if !self.marks.contains_key(source) {
+                self.all.push(source.clone());
+                self.marks.insert(source.clone(), self.all.len());
+            }
         }
-        sources
     }
 
     fn marks(&self, row: &EventRow) -> String {
-        let marks = row.sources.iter().filter(|_| self.all.len() > 1).map(|source| self.marks[&**source]);
+        let marks = row.sources.iter().filter(|_| self.all.len() > 1).map(|source| self.marks[source]);
         marks.map(|mark| format!("[{mark}]")).collect::<Vec<_>>().join(" ")
     }
 
@@ -81,7 +90,7 @@ impl<'r> SourceNames<'r> {
             [] => String::new(),
             [source] => format!("\nfrom {}\n", visible(source)),
             all => {
-                let line = |(source, mark): (&&str, usize)| [format!("[{mark}]"), visible(source).into_owned()];
+                let line = |(source, mark): (&String, usize)| [format!("[{mark}]"), visible(source).into_owned()];
                 let lines: Vec<[String; 2]> = all.iter().zip(1..).map(line).collect();
                 format!("\n{}", table([Even::Left; 2], &lines))
             }
@@ -89,7 +98,7 @@ impl<'r> SourceNames<'r> {
     }
 }
 
-fn columns(names: &Namespaces, row: &EventRow, sources: &SourceNames<'_>) -> [String; 5] {
+fn columns(names: &Namespaces, row: &EventRow, sources: &SourceNames) -> [String; 5] {
     let identities = row.identities.iter().map(|identity| shown(names, identity)).collect::<Vec<_>>().join(" ");
     [
         row.time.to_string(),
@@ -102,6 +111,8 @@ fn columns(names: &Namespaces, row: &EventRow, sources: &SourceNames<'_>) -> [St
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
     use crate::cli::testing::{line, replayed};
 
@@ -119,7 +130,15 @@ ecommerceId:7: 2 events, 1 direct, 1 retroactive
 
 from /logs/a
 ";
-        let told = |rows: &[EventRow]| in_words(view.namespaces(), &identity("1"), rows).replace(&source, "/logs/a");
+        let told = |rows: &[EventRow]| {
+            let mut told = String::new();
+            tell(view.namespaces(), &identity("1"), rows.iter().cloned(), |text| -> Result<(), Infallible> {
+                told.push_str(text);
+                Ok(())
+            })
+            .unwrap();
+            told.replace(&source, "/logs/a")
+        };
         assert_eq!(told(&rows), expected);
         assert_eq!(told(&[]), "sessionId:1: 0 events\n");
 

@@ -119,22 +119,44 @@ pub enum Even {
 /// Rows in columns, each as wide as its widest cell, two blanks before each, none at the end of a line. Columns without
 /// a word in them are left out.
 pub fn table<const N: usize>(columns: [Even; N], rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in rows {
+    let mut widths = ColumnWidths::of(columns);
+    rows.iter().for_each(|row| widths.fit(row));
+    rows.iter().map(|row| widths.line(row)).collect()
+}
+
+/// The widths of the columns of a [`table`], for rows that are too many to be held: each is fitted first, and written then.
+pub struct ColumnWidths<const N: usize> {
+    columns: [Even; N],
+    widths: [usize; N],
+}
+
+impl<const N: usize> ColumnWidths<N> {
+    /// Those of columns without a word in them.
+    pub fn of(columns: [Even; N]) -> Self {
+        Self { columns, widths: [0; N] }
+    }
+
+    /// Makes room for a row.
+    pub fn fit(&mut self, row: &[String; N]) {
+        for (width, cell) in self.widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+
+    /// The line of a row.
+    pub fn line(&self, row: &[String; N]) -> String {
         let mut line = String::new();
-        for ((cell, width), even) in row.iter().zip(widths).zip(columns) {
+        for ((cell, width), even) in row.iter().zip(self.widths).zip(self.columns) {
             match even {
                 _ if width == 0 => {}
                 Even::Left => line.push_str(&format!("  {cell:<width$}")),
                 Even::Right => line.push_str(&format!("  {cell:>width$}")),
             }
         }
-        text.push_str(line.trim_end());
-        text.push('\n');
+        line.truncate(line.trim_end().len());
+        line.push('\n');
+        line
     }
-    text
 }
 
 #[cfg(test)]

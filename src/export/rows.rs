@@ -1,5 +1,6 @@
 //! Rows, a line each.
 
+use std::borrow::Borrow;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 
@@ -105,9 +106,13 @@ impl RowFormat {
     ///
     /// # Errors
     /// When `out` cannot be written.
-    pub fn write_events<'a>(self, rows: impl IntoIterator<Item = &'a EventRow>, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write_events(
+        self,
+        rows: impl IntoIterator<Item = impl Borrow<EventRow>>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         match self {
-            Self::Ndjson => ndjson(rows, out),
+            Self::Ndjson => rows.into_iter().try_for_each(|row| ndjson([row.borrow()], out)),
             #[cfg(feature = "csv")]
             Self::Csv => Cells::Exact.events(rows, out),
             #[cfg(feature = "csv")]

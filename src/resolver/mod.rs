@@ -8,10 +8,12 @@ mod attribution;
 mod compare;
 mod explain;
 pub(crate) mod feed;
+
 mod known_at;
 mod lookup;
 mod nearest;
 mod people;
+mod person_events;
 mod questions;
 mod resolution;
 mod rows;

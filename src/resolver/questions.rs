@@ -1,5 +1,7 @@
 //! What is asked of a view: each question stands here, and is answered in a file of its own.
 
+use std::sync::Arc;
+
 use crate::model::error::Result;
 use crate::model::event::DecodedEvent;
 use crate::model::identity::Identity;
@@ -10,6 +12,7 @@ use crate::resolver::compare::{self, DiffRow, SharedRow};
 use crate::resolver::explain::{self, Explanation, PairExplanation};
 use crate::resolver::lookup::{self, Attributor, Lookup};
 use crate::resolver::people::{self, PersonRow};
+use crate::resolver::person_events::PersonEvents;
 use crate::resolver::resolution::{self, Resolution};
 use crate::resolver::rows::{self, EventRow, SessionRow};
 use crate::resolver::totals::{self, GraphCounts, Totals};
@@ -71,15 +74,27 @@ impl View {
     /// An event that a lookback leaves with its anchor belongs to no person that `resolve` names, unless the policy is
     /// `strict` and the session was shared. It is counted in [`totals`](Self::totals), but not listed here.
     ///
-    /// Costs a read and a decoding of each block that holds an anchor of the person, and the memory of the rows.
+    /// Costs a read and a decoding of each block that holds an anchor of the person, and the memory of the rows: some 400 bytes each.
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
     pub fn events(&self, namespace: &str, value: &str) -> Result<Option<Vec<EventRow>>> {
-        match self.find(namespace, value) {
-            Some(id) => rows::events(self, Lookup::new(self).standing(id)?.person).map(Some),
-            None => Ok(None),
-        }
+        Ok(self.each_event(namespace, value)?.map(Iterator::collect))
+    }
+
+    /// The same, each row made when it is asked for: a tenth of the memory of all of them, for the events of a busy machine. A clone begins
+    /// where this one is.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged: here, and not later.
+    pub fn each_event(
+        &self,
+        namespace: &str,
+        value: &str,
+    ) -> Result<Option<impl ExactSizeIterator<Item = EventRow> + Clone + use<'_>>> {
+        let Some(id) = self.find(namespace, value) else { return Ok(None) };
+        let events = Arc::new(PersonEvents::of(self, Lookup::new(self).standing(id)?.person)?);
+        Ok(Some((0..events.len()).map(move |at| events.row(self, at))))
     }
 
     /// The events with this `id`, or the one with this hash (32 hex digits), in time order: the earliest

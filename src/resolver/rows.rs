@@ -14,7 +14,7 @@ use crate::model::link::Seen;
 use crate::model::person::{AttributionKind, Person, PersonKind, Standing};
 use crate::model::time::Time;
 use crate::model::writing::Text;
-use crate::resolver::attribution::{AnchorRule, Attributed};
+use crate::resolver::attribution::Attributed;
 use crate::resolver::lookup::Lookup;
 use crate::resolver::view::View;
 use crate::store::feed::StoredChanges;
@@ -202,28 +202,6 @@ fn row(graph: &Graph, session: IdentityId, seen: Seen, standing: Standing) -> Se
     }
 }
 
-/// The events that belong to `person`, in time order (then by id, then by identities).
-pub fn events(view: &View, person: Person) -> Result<Vec<EventRow>> {
-    let (graph, until) = (view.graph(), view.reading().until());
-    let mut rows = Vec::new();
-    let mut cursor = view.stored_events().cursor();
-    for anchor in anchors_of(view, person) {
-        let group = cursor.group(anchor)?;
-        let rule = AnchorRule::of_group(graph, view.reading(), &group);
-        for event in group.events().take_while(|event| event.time <= until) {
-            let attributed = rule.attribute(&event);
-            if attributed.person != person {
-                continue;
-            }
-            rows.push(self::event(view, anchor, &event, attributed));
-        }
-    }
-    rows.par_sort_unstable_by(|a, b| {
-        a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)).then_with(|| written(a).cmp(written(b)))
-    });
-    Ok(rows)
-}
-
 /// The row of an event.
 pub fn event(view: &View, anchor: IdentityId, event: &Event<'_>, attributed: Attributed) -> EventRow {
     let graph = view.graph();
@@ -237,11 +215,6 @@ pub fn event(view: &View, anchor: IdentityId, event: &Event<'_>, attributed: Att
         sources: event.sources.iter().map(|source| view.sources()[source.0 as usize].name.clone()).collect(),
         event: graph.event_hash(anchor, event),
     }
-}
-
-/// The identities of a row, to be ordered by their bytes.
-fn written(row: &EventRow) -> impl Iterator<Item = (&str, &str)> {
-    row.identities.iter().map(|identity| (&*identity.namespace, &*identity.value))
 }
 
 /// Every identity that may belong to `person`, ascending by id: the members of the group and, where a policy takes sessions
@@ -265,7 +238,7 @@ pub fn held_by(view: &View, person: Person) -> Vec<IdentityId> {
 
 /// Every anchor that may hold an event of `person`, ascending: whatever may be the person's, and whatever was
 /// seen together with the customer (a shared device keeps that customer's events under a session of another group).
-fn anchors_of(view: &View, person: Person) -> Vec<IdentityId> {
+pub fn anchors_of(view: &View, person: Person) -> Vec<IdentityId> {
     let mut anchors = held_by(view, person);
     if let Person::Customer(customer) = person {
         anchors.extend(view.graph().links_of(customer).map(|(_, link)| link.lower));

@@ -116,3 +116,15 @@ fn a_resolver_can_be_shared_between_threads() {
     shared::<Resolver>();
     shared::<View>();
 }
+
+#[test]
+fn events_are_asked_for_one_by_one_or_all_at_once() {
+    let view = journeys().resolver().view();
+    let all = view.events("ecommerceId", "clara").expect("a sound store").expect("known");
+    let mut one_by_one = view.each_event("ecommerceId", "clara").expect("a sound store").expect("known");
+    assert!(all.len() > 3 && one_by_one.len() == all.len());
+    assert_eq!(one_by_one.next().as_ref(), all.first());
+    let rest = one_by_one.clone();
+    assert!(one_by_one.eq(all[1..].iter().cloned()) && rest.eq(all[1..].iter().cloned()), "a clone begins where it is");
+    assert!(view.each_event("ecommerceId", "never seen").expect("a sound store").is_none());
+}
