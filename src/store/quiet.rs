@@ -1,9 +1,12 @@
 //! Panics of the database over its own damaged files: they become errors, and nothing of them is printed.
+//!
+//! One over memory that ran out ends the process, as it ends wherever else that runs out: the database has sealed the buffer that it could
+//! not replace, and every other thread would wait for the new one for good.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
-use std::thread;
+use std::{process, thread};
 
 thread_local! {
     /// Whether this thread is in the database.
@@ -18,6 +21,9 @@ pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, ()> {
         panic::set_hook(Box::new(move |info| {
             if !is_of_database(info) {
                 told(info);
+            } else if info.payload_as_str().is_some_and(|text| text.contains("failed to allocate")) {
+                told(info);
+                process::abort();
             }
         }));
     });

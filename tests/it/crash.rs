@@ -189,3 +189,51 @@ fn stopped_by_ctrl_c_it_says_so_and_goes_on() {
     let summary: serde_json::Value = serde_json::from_slice(&again.stdout).expect("one object");
     assert_eq!(summary["digest"], undisturbed(&log));
 }
+
+/// Memory that runs out ends a process at once, wherever it is. The limits come ever closer to the least that the whole replay needs, so
+/// that the process dies ever later; what it leaves is as sound as after a kill, and the next one goes on from there.
+#[cfg(target_os = "linux")]
+#[test]
+fn without_memory_it_dies_and_leaves_a_sound_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (log, store) = (folder.path().join("logs"), folder.path().join("store"));
+    let whole = generated(folder.path(), "300");
+    let files = split(&whole, &log);
+    let total: usize = files.values().map(Vec::len).sum();
+    let replay = |kilobytes: u64| {
+        let script =
+            format!(r#"ulimit -v {kilobytes}; exec "$0" replay "$1" --batch-events 1 --threads 2 --store "$2""#);
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, BINARY]).args([&log, &store]).stdout(Stdio::null()).stderr(Stdio::null());
+        // So that memory runs out, and not the addresses that the allocator reserves for each thread.
+        command.envs([("MALLOC_ARENA_MAX", "1"), ("RAYON_NUM_THREADS", "2"), ("RUST_BACKTRACE", "0")]);
+        let mut child = command.spawn().expect("a shell");
+        let start = Instant::now();
+        while child.try_wait().expect("a child").is_none() {
+            if start.elapsed() > Duration::from_secs(60) {
+                child.kill().expect("a child");
+                panic!("with {kilobytes} KB it neither dies nor goes on");
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        child.wait().expect("a child").success()
+    };
+    let (mut too_little, mut enough, mut inside) = (10_000, 4_000_000, 0);
+    while enough - too_little > 100 {
+        let middle = if enough > 1_000_000 { too_little * 2 } else { (too_little + enough) / 2 };
+        let _ = fs::remove_dir_all(&store);
+        if replay(middle) {
+            enough = middle;
+        } else {
+            too_little = middle;
+            let read: usize = assert_whole(&store, &files).values().sum();
+            inside += usize::from(read > 0 && read < total);
+        }
+    }
+    eprintln!("{inside} deaths between commits; {enough} KB are enough");
+    let _ = fs::remove_dir_all(&store);
+    replay(too_little);
+    assert!(replay(4_000_000), "it goes on from where it died");
+    assert_eq!(assert_whole(&store, &files).values().sum::<usize>(), total);
+    assert_eq!(totals(&Engine::open(&store).expect("a sound store")).1, undisturbed(&whole));
+}
