@@ -1,6 +1,6 @@
 //! What a delta changed: noted while it is applied, where it costs nothing to know.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::graph::facts::Facts;
 use crate::graph::forest::{Climb, Forest};
@@ -21,6 +21,8 @@ pub struct Applied {
     pub seen: Vec<(IdentityId, Option<Time>)>,
     /// How many identities the table held; those that follow are new.
     pub identities: usize,
+    /// Roots of groups whose sessions are all noted: a batch may change a large group once for each of its links.
+    noted: HashSet<IdentityId>,
 }
 
 impl Applied {
@@ -40,12 +42,34 @@ impl Applied {
     /// Notes where the sessions of a group stand that is about to change. Only the first note of each counts.
     pub(super) fn note(&mut self, root: IdentityId, facts: &Facts, forest: &Forest) {
         // Into an empty graph, as at every opening, all is new.
-        if self.identities == 0 {
+        if self.identities == 0 || !self.noted.insert(root) {
             return;
         }
         for id in forest.members(root) {
             if id.index() < self.identities && facts.identities.namespace(id) == NamespaceId::SESSION {
                 self.before.entry(id).or_insert_with(|| Some(standing(id, forest)));
+            }
+        }
+    }
+}
+
+impl Applied {
+    /// Keeps the account of what is noted where two groups are to be one.
+    ///
+    /// What is noted of the larger stays so, if need be by a note of the smaller; what is noted of the smaller is given up. So each session
+    /// is walked over O(log n) times, whatever the links.
+    pub(super) fn join(&mut self, a: IdentityId, b: IdentityId, facts: &Facts, forest: &Forest) {
+        if self.noted.is_empty() {
+            return;
+        }
+        for (one, other) in [(a, b), (b, a)] {
+            if !self.noted.contains(&one) || self.noted.contains(&other) {
+                continue;
+            }
+            if forest.size(other) <= forest.size(one) {
+                self.note(other, facts, forest);
+            } else {
+                self.noted.remove(&one);
             }
         }
     }

@@ -197,9 +197,13 @@ fn take(due: Due, facts: &Facts, forest: &mut Forest, dirty: &mut Dirty, applied
         }
     } else {
         applied.note(renamed(a, b, facts, forest), facts, forest);
-        if dirty.contains(a) || dirty.contains(b) || !forest.join(due, a, b, facts) {
-            dirty.unite(a, b);
+        if !dirty.contains(a) && !dirty.contains(b) {
+            applied.join(a, b, facts, forest);
+            if forest.join(due, a, b, facts) {
+                return;
+            }
         }
+        dirty.unite(a, b);
     }
 }
 

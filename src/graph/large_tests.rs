@@ -95,6 +95,24 @@ fn single_late_sessions_of_a_large_group_do_not_take_it_apart() {
     }
 }
 
+/// A batch that changes the owner, or the name, of a large group once for each of its links.
+#[test]
+fn a_large_group_that_each_link_of_a_batch_changes() {
+    const SESSIONS: u32 = 100_000;
+    let group = (0..SESSIONS).map(|at| (5 * SESSIONS + at, [(NamespaceId::SESSION, at), (EMAIL, 0)]));
+    let forgers = 1..SESSIONS + 1;
+    let owners = forgers.clone().map(|at| (SESSIONS - at, [(EMAIL, 0), (ECOMMERCE, at)]));
+    let graph = replay(&group.clone().chain(owners).collect::<Vec<_>>(), SESSIONS as usize);
+    let owner = graph.owner(id(&graph, NamespaceId::SESSION, 7)).unwrap();
+    assert_eq!(owner.customer, id(&graph, ECOMMERCE, SESSIONS));
+    // Sessions of the first batch, each alone and seen before all of the group, that join it in the order in which they were not seen.
+    let alone = forgers.clone().map(|at| (SESSIONS - at, [(NamespaceId::SESSION, SESSIONS + at), (EMAIL, at)]));
+    let join = forgers.map(|at| (9 * SESSIONS + at, [(NamespaceId::SESSION, SESSIONS + at), (EMAIL, 0)]));
+    let graph = replay(&group.chain(alone).chain(join).collect::<Vec<_>>(), 2 * SESSIONS as usize);
+    let (first, last) = (id(&graph, NamespaceId::SESSION, 7), id(&graph, NamespaceId::SESSION, 2 * SESSIONS));
+    assert_eq!(graph.earliest(first), last);
+}
+
 #[test]
 fn a_chain_that_grows_backwards_link_by_link_stays_low() {
     const PAIRS: u32 = 500;
