@@ -65,6 +65,7 @@ struct Paths {
     id: Option<Spanned<String>>,
     identities: Option<Spanned<String>>,
     unit: Option<TimeUnit>,
+    wrapper: Option<Spanned<String>>,
     not_before: Option<Spanned<WrittenTime>>,
     not_after: Option<Spanned<WrittenTime>>,
     namespaces: BTreeMap<String, Spanned<String>>,
@@ -173,6 +174,9 @@ fn fields(paths: &Paths) -> Result<Fields, FieldsError> {
     if let Some(unit) = paths.unit {
         fields = fields.unit(unit);
     }
+    if let Some(path) = &paths.wrapper {
+        fields = fields.wrapper(path.get_ref());
+    }
     for (name, path) in &paths.namespaces {
         fields = fields.namespace(name.trim(), path.get_ref());
     }
@@ -185,6 +189,7 @@ fn span_of(paths: &Paths, field: &Field) -> Option<Range<usize>> {
         Field::Timestamp => paths.timestamp.as_ref(),
         Field::Id => paths.id.as_ref(),
         Field::Identities => paths.identities.as_ref(),
+        Field::Wrapper => paths.wrapper.as_ref(),
         Field::Namespace(name) => paths.namespaces.iter().find(|(known, _)| known.trim() == name).map(|(_, path)| path),
     };
     path.map(Spanned::span)
@@ -219,6 +224,7 @@ timestamp = "sent_at"
 id = "messageId"
 identities = "user.identities"
 unit = "ns"
+wrapper = "data.items"
 not_before = 2020-01-01T00:00:00Z
 not_after = "2030-01-01T00:00:00+01:00"
 [fields.namespaces]
@@ -230,7 +236,8 @@ email = 'context.a\.b.email'
         let fields = fields
             .namespace("email", r"context.a\.b.email")
             .namespace("sessionId", "anonymousId")
-            .unit(TimeUnit::Nanoseconds);
+            .unit(TimeUnit::Nanoseconds)
+            .wrapper("data.items");
         let [first, last] = ["2020-01-01T00:00:00Z", "2029-12-31T23:00:00Z"].map(|text| Time::parse(text).unwrap());
         assert_eq!(config.fields, fields.build().unwrap().not_before(first).not_after(last));
         let settings = config.asked.over(&Settings::default());
@@ -270,6 +277,7 @@ email = 'context.a\.b.email'
             ("[fields]\nnot_after = 5", 2, "expected a date, a time and a zone, such as"),
             ("[fields]\ntimestamp = ' '", 2, "fields.timestamp: the path is blank"),
             ("[fields]\nid = 'at'\ntimestamp = 'at'", 2, "fields.id: \"at\" clashes with timestamp"),
+            ("[fields]\n\nwrapper = 'a.'", 3, "fields.wrapper: \"a.\" has an empty name"),
             ("[fields.namespaces]\nemail = 'a..b'", 2, "fields.namespaces.email: \"a..b\" has an empty name"),
             ("[fields.namespaces]\n'a:b' = 'x'", 2, "no colon"),
             ("[fields.namespaces]\nemail = 'x'\nEmail = 'y'", 2, "named twice"),

@@ -31,10 +31,17 @@ pub fn no_event_at_all(
     let detail = first.map(|first| visible(&first.detail).into_owned());
     let looks = tally.looks_like.map(|looks| format!("it looks like {looks}: {}", instead(looks)));
     let expected = || {
-        (*reason == Reason::Malformed.word()).then(|| "JSON objects are expected, one a line or in arrays".to_owned())
+        (*reason == Reason::Malformed.word()).then(|| "JSON objects are expected, one by one or in arrays".to_owned())
     };
     let bounds = || (*reason == Reason::OutOfRange.word()).then(|| OTHER_BOUNDS.to_owned());
-    let hint = looks.or_else(|| name_keys(tally, reason, fields)).or_else(expected).or_else(bounds);
+    let wrapper = name_wrapper(tally, fields);
+    // Many objects without a time or an identity may be events that hold lists.
+    let certain = wrapper.clone().filter(|_| lines == 1 || *reason == Reason::TooLong.word());
+    let keys = || {
+        let keys = name_keys(tally, reason, fields)?;
+        Some(wrapper.map_or(keys.clone(), |wrapper| format!("{keys}; {wrapper}")))
+    };
+    let hint = looks.or(certain).or_else(keys).or_else(expected).or_else(bounds);
     let told: Vec<String> = detail.into_iter().chain(hint).collect();
     Some(if told.is_empty() { rejected } else { format!("{rejected}: {}", told.join("; ")) })
 }
@@ -71,6 +78,23 @@ fn instead(looks: LooksLike) -> &'static str {
     }
 }
 
+/// The key of the only objects that holds a list of others, and the line of a configuration that names it.
+fn name_wrapper(tally: &Tally, fields: &Fields) -> Option<String> {
+    let key = tally.wrapper.as_ref().filter(|_| fields.wrapper_path().is_none())?;
+    let line = path_in_toml("wrapper", key);
+    Some(format!(
+        "{} holds a list of objects: if they are the events, name it in [fields] of backstitch.toml, as `{line}`",
+        visible(key)
+    ))
+}
+
+/// A line of a configuration that gives a field this key for its path.
+fn path_in_toml(field: &str, key: &str) -> String {
+    let path = key.replace('\\', r"\\").replace('.', r"\.");
+    let quote = if path.contains('\\') { '\'' } else { '"' };
+    format!("{field} = {quote}{}{quote}", visible(&path))
+}
+
 /// The keys of the lines, and the line of a configuration that names the one that is missing.
 fn name_keys(tally: &Tally, reason: &str, fields: &Fields) -> Option<String> {
     let (field, paths) = match (reason, fields.timestamp_path()) {
@@ -95,12 +119,7 @@ fn name_keys(tally: &Tally, reason: &str, fields: &Fields) -> Option<String> {
     let exact = tally.keys.iter().find(|key| *key == "ts" && field == "timestamp");
     let alike = || like.iter().find_map(|part| tally.keys.iter().find(|key| key.contains(part)));
     let key = exact.or_else(alike).unwrap_or(first);
-    let path = key.replace('\\', r"\\").replace('.', r"\.");
-    let quote = if path.contains('\\') { '\'' } else { '"' };
-    told.push_str(&format!(
-        ": name them in [fields] of backstitch.toml, such as `{field} = {quote}{}{quote}`",
-        visible(&path)
-    ));
+    told.push_str(&format!(": name them in [fields] of backstitch.toml, such as `{}`", path_in_toml(field, key)));
     Some(told)
 }
 
@@ -140,7 +159,7 @@ mod tests {
         );
         assert!(looks(LooksLike::Utf16).contains("it looks like UTF-16: `iconv"), "{}", looks(LooksLike::Utf16));
         let plain = told(&[(Reason::Malformed, 1)], &Tally::default());
-        let text = "the only line was rejected as malformed: JSON objects are expected, one a line or in arrays";
+        let text = "the only line was rejected as malformed: JSON objects are expected, one by one or in arrays";
         assert_eq!(plain.as_deref(), Some(text));
     }
 
@@ -156,6 +175,9 @@ mod tests {
         assert!(identity.ends_with("such as `namespaces.sessionId = \"sessionId\"`"), "{identity}");
         let odd = told(&[(Reason::NoTimestamp, 2)], &keys(&["a.b", "\u{1b}"])).unwrap();
         assert!(odd.ends_with(r"such as `timestamp = 'a\.b'`") && !odd.contains('\u{1b}'), "{odd}");
+        let wraps = Tally { wrapper: Some("a.b".into()), ..keys(&["next", "a.b"]) };
+        let text = told(&[(Reason::TooLong, 1)], &wraps).unwrap();
+        assert!(text.contains(r"a.b holds a list of objects") && text.ends_with(r"as `wrapper = 'a\.b'`"), "{text}");
         let there = told(&[(Reason::NoTimestamp, 2)], &keys(&["timestamp", "user"])).unwrap();
         assert!(there.ends_with("the lines have timestamp, user"), "{there}");
         let many = told(&[(Reason::NoTimestamp, 2)], &keys(&["k"; 20])).unwrap();

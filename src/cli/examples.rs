@@ -11,15 +11,15 @@ Exit codes: 0 done, 1 failed, 2 wrong usage,
             3 done, but some lines were rejected and --strict was given";
 
 pub const REPLAY: &str = "\
-A log holds one JSON object a line. What was replayed before is not read again,
-unless it grew: then only the new part is. Ctrl-C stops at a commit, and the same
-command goes on from there.
+A log holds JSON objects, one a line, in arrays or over several lines. What was
+replayed before is not read again, unless it grew: then only the new part is. Ctrl-C
+stops at a commit, and the same command goes on from there.
 
 Lines of another shape are read by a configuration, ./backstitch.toml or --config:
   unique = \"customerNumber\"     # false for none; default ecommerceId
   between = [\"email\"]           # also: junk = [\"n/k\"], builtin_junk = false
   [fields]                      # paths: a dot steps into an object, \\. is a dot
-  timestamp = \"sentAt\"          # also: id, identities
+  timestamp = \"sentAt\"          # also: id, identities, unit, wrapper
   [fields.namespaces]           # single fields that are identities
   sessionId = \"anonymousId\"
   customerNumber = \"userId\"

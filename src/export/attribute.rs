@@ -142,6 +142,7 @@ impl<'a> Attribute<'a> {
         let format = self.format;
         let Expanded { inputs, broken } = expand(&self.logs)?;
         let bytes_total = inputs.iter().map(Input::file_bytes).sum();
+        let fields = self.fields.clone();
         let work = Work { attributor: view.attributor()?, decoder: Decoder::new(&settings.junk, &self.fields), format };
         let mut exported = Exported::default();
         exported.tally.broken_links = broken;
@@ -153,7 +154,7 @@ impl<'a> Attribute<'a> {
         let pool = pipeline::pool(None)?;
         let rows_of =
             |chunk: BufferedChunk, spare: Option<AttributedChunk>| work.chunk(&chunk, spare.unwrap_or_default());
-        pipeline::run(&pool, sources(inputs, self.stop), self.stop, rows_of, |steps| {
+        pipeline::run(&pool, sources(inputs, fields, self.stop), self.stop, rows_of, |steps| {
             while let Some(step) = steps.take()? {
                 match step {
                     Step::Start(_) | Step::End { error: None, .. } => {}
@@ -184,9 +185,10 @@ impl fmt::Debug for Attribute<'_> {
 /// The sources, each opened when its turn comes. They are read from the start, whatever the store has seen of them.
 fn sources<'s>(
     inputs: Vec<Input>,
+    fields: Fields,
     stop: Stop<'s>,
 ) -> impl ExactSizeIterator<Item = Result<SourceReader<'s>, IngestError>> + Send {
-    inputs.into_iter().map(move |input| reader::open(&input, stop))
+    inputs.into_iter().map(move |input| Ok(reader::open(&input, stop)?.by(&fields)))
 }
 
 impl Exported {

@@ -227,7 +227,8 @@ impl<'a> Locate<'a> {
             if wanted.is_empty() || search.stopped {
                 continue;
             }
-            let outcome = file_of(source).and_then(|file| Ok(search.read(reader::open(&file, self.stop)?, &wanted)?));
+            let outcome = file_of(source)
+                .and_then(|file| Ok(search.read(reader::open(&file, self.stop)?.by(&self.fields), &wanted)?));
             let name = || source.name.clone();
             let why = match (outcome, search.first_missing(&wanted)) {
                 (Err(error), _) => error,
@@ -254,7 +255,7 @@ impl<'a> Locate<'a> {
             if wanted.is_empty() || search.stopped {
                 break;
             }
-            let read = reader::open(&input, self.stop).and_then(|source| search.read(source, &wanted));
+            let read = reader::open(&input, self.stop).and_then(|source| search.read(source.by(&self.fields), &wanted));
             failed.extend(read.err().map(|error| (wanted, error.into())));
         }
         if let Some(event) = search.first_missing(&all) {

@@ -44,6 +44,16 @@ pub struct Fields {
     pub(super) unit: Option<TimeUnit>,
     /// The moments that an event may have.
     pub(super) bounds: TimeBounds,
+    /// Where a wrapper holds its array.
+    pub(super) wrapper: Option<Wrapper>,
+}
+
+/// Where an object holds the array of events that it is wrapped around.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wrapper {
+    path: String,
+    /// The names of the path.
+    pub names: Arc<[String]>,
 }
 
 /// What a number counts that is a time, from the Unix epoch on. In a configuration `s`, `ms`, `us` or `ns`.
@@ -98,10 +108,15 @@ impl Fields {
         self.tree.as_deref()?.timestamp.as_deref()
     }
 
+    /// The path of the array of events in an object that is wrapped around it.
+    pub fn wrapper_path(&self) -> Option<&str> {
+        Some(&self.wrapper.as_ref()?.path)
+    }
+
     /// What tells them from other fields: equal fields, equal hash. `docs/format.md` says of what. The bounds of time are no part of
     /// it: they choose among events, and change none.
     pub fn hash(&self) -> FieldsHash {
-        let Self { tree, unit, bounds: _ } = self;
+        let Self { tree, unit, bounds: _, wrapper } = self;
         let mut lines = Vec::new();
         let mut tell = |name: &dyn fmt::Display, path: &str| lines.push(format!("{name} {path}\n"));
         if let Some(Tree { nodes: _, names, timestamp, id, identities }) = tree.as_deref() {
@@ -115,6 +130,9 @@ impl Fields {
                     None => tell(&Field::Identities, path),
                 }
             }
+        }
+        if let Some(wrapper) = wrapper {
+            tell(&Field::Wrapper, &wrapper.path);
         }
         if let Some(unit) = unit {
             tell(&"unit", &unit.exponent_of_micros().to_string());
@@ -147,6 +165,8 @@ pub enum Field {
     Identities,
     /// A single field that is an identity of this namespace.
     Namespace(String),
+    /// The array of events in an object that is wrapped around it.
+    Wrapper,
 }
 
 /// As a configuration names it: `timestamp`, `namespaces.email`.
@@ -157,6 +177,7 @@ impl fmt::Display for Field {
             Self::Id => f.write_str("id"),
             Self::Identities => f.write_str("identities"),
             Self::Namespace(name) => write!(f, "namespaces.{name}"),
+            Self::Wrapper => f.write_str("wrapper"),
         }
     }
 }
@@ -183,6 +204,7 @@ pub struct FieldsBuilder {
     identities: Option<String>,
     namespaces: Vec<(String, String)>,
     unit: Option<TimeUnit>,
+    wrapper: Option<String>,
 }
 
 impl FieldsBuilder {
@@ -217,12 +239,24 @@ impl FieldsBuilder {
         self
     }
 
+    /// The path of an array, in objects that are each wrapped around one: its members are the events, as those of `{"items":[…],"next":7}` at
+    /// `items`. An object without it is an event itself.
+    pub fn wrapper(mut self, path: impl Into<String>) -> Self {
+        self.wrapper = Some(path.into());
+        self
+    }
+
     /// The fields.
     ///
     /// # Errors
     /// When a path is blank, misspelled or too deep, a name can be no namespace, a namespace is named twice, two fields
     /// lie in one place or one inside the other, or there are more than [`MAX_NAMESPACES`] namespaces.
     pub fn build(mut self) -> Result<Fields, FieldsError> {
+        let wrapper = self.wrapper.take().map(|path| match names(&path) {
+            Ok(names) => Ok(Wrapper { path, names: names.into() }),
+            Err(why) => Err(FieldsError { field: Field::Wrapper, why }),
+        });
+        let fields = Fields { unit: self.unit, wrapper: wrapper.transpose()?, ..Fields::default() };
         // The order in which they were told says nothing: equal paths, equal fields.
         self.namespaces.sort();
         let activity = self.timestamp.is_none()
@@ -230,7 +264,7 @@ impl FieldsBuilder {
             && self.identities.as_deref().is_none_or(|path| path == IDENTITIES)
             && self.namespaces.is_empty();
         if activity {
-            return Ok(Fields { unit: self.unit, ..Fields::default() });
+            return Ok(fields);
         }
         let mut tree = Tree::default();
         // Told ones first: a clash is then blamed on what was told, not on what was left as it is.
@@ -265,7 +299,7 @@ impl FieldsBuilder {
             tree.identities.push(path);
         }
         tree.timestamp = self.timestamp;
-        Ok(Fields { tree: Some(Arc::new(tree)), unit: self.unit, ..Fields::default() })
+        Ok(Fields { tree: Some(Arc::new(tree)), ..fields })
     }
 }
 
@@ -448,6 +482,10 @@ mod tests {
             build(),
             build().unit(TimeUnit::Seconds),
             build().unit(TimeUnit::Milliseconds),
+            build().wrapper("at"),
+            build().wrapper("a.at"),
+            build().wrapper("at").unit(TimeUnit::Seconds),
+            build().timestamp("at").wrapper("at"),
             build().timestamp("at"),
             build().timestamp("at").id("x"),
             build().id("at"),

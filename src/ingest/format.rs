@@ -13,6 +13,7 @@ use crate::model::event::DecodedEvent;
 use crate::model::identity::Identity;
 use crate::model::namespace::Namespaces;
 use crate::model::person::AttributionKind;
+use crate::model::source::Within;
 
 /// What every format must do. Chosen once a chunk, never once an event.
 pub(super) trait Format {
@@ -43,11 +44,11 @@ pub(super) struct Task<'c> {
 /// A line that is not blank, and what became of it.
 #[derive(Debug)]
 pub struct Line<'a> {
-    /// Which line of the chunk, from 0; blank ones count.
+    /// Which line, from 0 at the start of the chunk; blank ones count. Values of one line have one number.
     pub number: u64,
-    /// Where `text` begins in the chunk, in bytes.
+    /// Where `text` begins in the source, in bytes from the start of the chunk.
     pub at: usize,
-    /// The line, without the white space around it; of one that was too long, its first
+    /// The value, without the white space around it and, where it goes over several lines, between its tokens; of one that was too long, its first
     /// [`MAX_REJECT_BYTES`](crate::model::limits::MAX_REJECT_BYTES).
     pub text: &'a [u8],
     /// The activity, or why there is none.
@@ -62,6 +63,8 @@ pub struct Decoded {
     /// The offset in the source where reading goes on: the end of the chunk or, where an unterminated last line was malformed,
     /// its start. Such a line may be half written: it is reported, and read again when the source has grown.
     pub consumed: u64,
+    /// What that offset stands in.
+    pub within: Within,
     /// What else was noted of the chunk.
     pub tally: Tally,
 }

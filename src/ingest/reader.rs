@@ -1,17 +1,19 @@
-//! A source, cut into chunks of whole lines.
+//! A source, cut into chunks of whole lines, or of values where these are not one a line.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::ingest::chunk::{CHUNK_BYTES, Chunk, FormatName};
+use crate::ingest::chunk::{CHUNK_BYTES, Chunk, Cut, FormatName};
 use crate::ingest::error::IngestError;
+use crate::ingest::fields::Fields;
 use crate::ingest::inputs::Input;
+use crate::ingest::json::frame::{self, Framer};
 use crate::ingest::patient::{self, Stop, was_stopped};
 use crate::ingest::position::{Known, compare, look};
 use crate::model::limits::{MAX_LINE_BYTES, MAX_REJECT_BYTES};
-use crate::model::source::{FieldsHash, FileState, Position};
+use crate::model::source::{FieldsHash, FileState, Position, Within};
 
 // A line that fits no chunk is longer than any that is read.
 const _: () = assert!(CHUNK_BYTES > MAX_LINE_BYTES);
@@ -47,11 +49,27 @@ pub struct SourceReader<'r> {
     offset: u64,
     /// The start of a line whose end has not been read yet.
     carry: Vec<u8>,
+    /// The names that lead to the array in a wrapper.
+    wrapper: Option<Arc<[String]>>,
+    cutting: Cutting,
+    /// Bytes that values are to be cut out of, and how many of them were taken.
+    input: Vec<u8>,
+    taken: usize,
     /// What stopped the stream, to be told when all before was delivered.
     failure: Option<io::Error>,
     ended: bool,
     /// Whether it ended because reading was stopped.
     stopped: bool,
+}
+
+/// How a source is cut.
+enum Cutting {
+    /// Its first bytes will tell.
+    Unknown,
+    /// After the last line of a chunk.
+    Lines,
+    /// Value by value.
+    Values(Box<Framer>),
 }
 
 /// A source as it was opened: which, and from where on it is read.
@@ -65,6 +83,8 @@ pub struct SourceStart {
     pub lines: u64,
     /// Events among them.
     pub events: u64,
+    /// What those bytes end in.
+    pub within: Within,
     /// Whether it is another file than the one under this name that delivered events before.
     pub edited: bool,
     /// What is remembered of it.
@@ -84,12 +104,12 @@ enum Memory {
 
 impl SourceStart {
     fn new(name: impl Into<String>, memory: Memory) -> Self {
-        Self { name: name.into(), bytes: 0, lines: 0, events: 0, edited: false, memory }
+        Self { name: name.into(), bytes: 0, lines: 0, events: 0, within: Within::Lines, edited: false, memory }
     }
 
     /// Goes on where `known` was left.
     fn after(self, known: &Position) -> Self {
-        Self { bytes: known.bytes, lines: known.lines, events: known.events, ..self }
+        Self { bytes: known.bytes, lines: known.lines, events: known.events, within: known.within, ..self }
     }
 
     /// Where it is before anything is read, with `fields`; advanced, it is what [`resume`] is given another day. `None` for
@@ -100,8 +120,8 @@ impl SourceStart {
             Memory::Stream => None,
             Memory::File(state) => Some(state),
         };
-        let Self { bytes, lines, events, .. } = *self;
-        Some(Position { bytes, lines, events, fields, complete: false, file })
+        let Self { bytes, lines, events, within, .. } = *self;
+        Some(Position { bytes, lines, events, fields, complete: false, file, within })
     }
 }
 
@@ -157,7 +177,7 @@ impl Again {
 /// A source that was read before.
 pub enum Resumed<'s> {
     /// There is something to read.
-    Reader(SourceReader<'s>),
+    Reader(Box<SourceReader<'s>>),
     /// Everything in it was consumed.
     NothingNew,
     /// It was read with other fields, and delivered events: with these it would deliver them a second time, as others.
@@ -173,7 +193,7 @@ pub enum Resumed<'s> {
 /// When it cannot be opened, or breaks off before the place where it was left.
 pub fn resume<'s>(input: &Input, known: &Position, again: Again, stop: Stop<'s>) -> Result<Resumed<'s>, IngestError> {
     let (mut file, metadata) = match OpenedInput::by(input, stop)? {
-        OpenedInput::Stream(reader) => return Ok(Resumed::Reader(reader)),
+        OpenedInput::Stream(reader) => return Ok(Resumed::Reader(Box::new(reader))),
         OpenedInput::File(file, metadata) => (file, metadata),
     };
     let name = input.name();
@@ -186,7 +206,7 @@ pub fn resume<'s>(input: &Input, known: &Position, again: Again, stop: Stop<'s>)
         Known::Done => return Ok(Resumed::NothingNew),
         Known::Goes => start = start.after(known),
     }
-    SourceReader::file(start, file).map(Resumed::Reader)
+    SourceReader::file(start, file).map(|reader| Resumed::Reader(Box::new(reader)))
 }
 
 /// The start of a file, as it is now.
@@ -283,11 +303,30 @@ impl<'r> SourceReader<'r> {
         let raw = Arc::default();
         let stream = decompressed(&start.name, compression, inner, &raw)?;
         let offset = start.bytes;
-        let (carry, failure) = (Vec::new(), None);
-        Ok(Self { start, compression, stream, raw, read: 0, offset, carry, failure, ended: false, stopped: false })
+        Ok(Self {
+            start,
+            compression,
+            stream,
+            raw,
+            read: 0,
+            offset,
+            carry: Vec::new(),
+            wrapper: None,
+            cutting: Cutting::Unknown,
+            input: Vec::new(),
+            taken: 0,
+            failure: None,
+            ended: false,
+            stopped: false,
+        })
     }
 
-    /// The next lines, in the room of `buffer`, which is left as it is where there are none: `None` at the end.
+    /// With values where `fields` say that they are.
+    pub fn by(self, fields: &Fields) -> Self {
+        Self { wrapper: fields.wrapper.as_ref().map(|wrapper| Arc::clone(&wrapper.names)), ..self }
+    }
+
+    /// The next lines or values, in the room of `buffer`, which is left as it is where there are none: `None` at the end.
     /// Blocks until a chunk is full or the source ends.
     ///
     /// # Errors
@@ -298,11 +337,23 @@ impl<'r> SourceReader<'r> {
         }
         buffer.clear();
         buffer.reserve_exact(CHUNK_BYTES);
+        if let Cutting::Values(_) = self.cutting {
+            return self.next_values(buffer);
+        }
         buffer.append(&mut self.carry);
         self.fill(buffer);
         if self.offset == 0 && buffer.starts_with(BYTE_ORDER_MARK) {
             buffer.drain(..BYTE_ORDER_MARK.len());
             self.offset = BYTE_ORDER_MARK.len() as u64;
+        }
+        if matches!(self.cutting, Cutting::Unknown) && !buffer.is_empty() {
+            if self.is_framed(buffer) {
+                self.input.append(buffer);
+                let framer = Framer::new(self.wrapper.clone(), self.offset, self.start.within);
+                self.cutting = Cutting::Values(Box::new(framer));
+                return self.next_values(buffer);
+            }
+            self.cutting = Cutting::Lines;
         }
         let more = buffer.len() >= CHUNK_BYTES - BYTE_ORDER_MARK.len() && self.failure.is_none();
         match memchr::memrchr(b'\n', buffer) {
@@ -314,6 +365,52 @@ impl<'r> SourceReader<'r> {
             None if more => Ok(Some(self.skip_line(buffer))),
             _ => self.last(buffer),
         }
+    }
+
+    /// Whether a source that goes on so is cut value by value: one that goes on in another place than its start, as it was left.
+    fn is_framed(&self, bytes: &[u8]) -> bool {
+        self.wrapper.is_some() || self.start.within != Within::Lines || self.start.bytes == 0 && frame::is_framed(bytes)
+    }
+
+    /// The next values.
+    fn next_values(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Chunk>, IngestError> {
+        let Cutting::Values(mut framer) = std::mem::replace(&mut self.cutting, Cutting::Unknown) else {
+            return self.last(buffer);
+        };
+        while !framer.is_full(buffer) {
+            if self.taken == self.input.len() {
+                let mut input = std::mem::take(&mut self.input);
+                input.clear();
+                input.shrink_to(BLOCK_BYTES);
+                input.reserve_exact(BLOCK_BYTES);
+                self.fill(&mut input);
+                (self.input, self.taken) = (input, 0);
+                if self.input.is_empty() {
+                    break;
+                }
+            }
+            self.taken += framer.feed(&self.input[self.taken..], buffer);
+        }
+        let chunk = if framer.is_full(buffer) {
+            Ok(Some(self.values(buffer, framer.cut(), None)))
+        } else if self.failure.is_none() {
+            self.ended = true;
+            let cut = framer.finish(buffer);
+            let end = framer.offset();
+            Ok((end > self.offset).then(|| self.values(buffer, cut, Some(end))))
+        } else {
+            let cut = framer.abandon(buffer);
+            if cut.consumed > self.offset { Ok(Some(self.values(buffer, cut, None))) } else { self.last(buffer) }
+        };
+        self.cutting = Cutting::Values(framer);
+        chunk
+    }
+
+    /// A chunk of values, to the `end` of the source or as far as they go.
+    fn values(&mut self, buffer: &mut Vec<u8>, cut: Cut, end: Option<u64>) -> Chunk {
+        let start = self.offset;
+        self.offset = end.unwrap_or(cut.consumed);
+        Chunk { start, end: self.offset, cut: Some(Box::new(cut)), ..Chunk::whole(std::mem::take(buffer)) }
     }
 
     /// The rest of the source, which holds no further chunk.
@@ -338,7 +435,7 @@ impl<'r> SourceReader<'r> {
         let bytes = std::mem::take(buffer);
         let start = self.offset;
         self.offset += bytes.len() as u64;
-        Chunk { bytes, start, end: self.offset, unterminated, overlong: None, format: FormatName::Json }
+        Chunk { bytes, start, end: self.offset, unterminated, overlong: None, format: FormatName::Json, cut: None }
     }
 
     /// Skips the rest of a line that fills a chunk.
@@ -364,7 +461,8 @@ impl<'r> SourceReader<'r> {
         bytes.shrink_to_fit();
         let start = self.offset;
         self.offset = start + length + u64::from(!unterminated);
-        Chunk { bytes, start, end: self.offset, unterminated, overlong: Some(length), format: FormatName::Json }
+        let (end, overlong) = (self.offset, Some(length));
+        Chunk { bytes, start, end, unterminated, overlong, format: FormatName::Json, cut: None }
     }
 
     /// Reads until the capacity of `bytes` is used, or the source ends or fails.

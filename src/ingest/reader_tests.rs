@@ -26,7 +26,7 @@ fn reader(path: &Path, known: Option<&Position>) -> Option<SourceReader<'static>
     match known {
         None => Some(open(&input, None).unwrap()),
         Some(known) => match resume(&input, known, Again { fields: FieldsHash(1), force: false }, None).unwrap() {
-            Resumed::Reader(reader) => Some(reader),
+            Resumed::Reader(reader) => Some(*reader),
             Resumed::NothingNew => None,
             Resumed::OtherFields => panic!("they are the same"),
         },

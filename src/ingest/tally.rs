@@ -30,6 +30,9 @@ pub struct Tally {
     /// Keys of rejected objects, as they were met: at most [`MAX_KEYS_MET`].
     #[serde(skip)]
     pub keys: Vec<String>,
+    /// The first key of a rejected object that holds a list of objects: the object may be wrapped around events.
+    #[serde(skip)]
+    pub wrapper: Option<String>,
 }
 
 impl Tally {
@@ -51,6 +54,11 @@ impl Tally {
         room
     }
 
+    /// Notes a key of a rejected object that holds a list of objects.
+    pub(super) fn wraps(&mut self, key: &str) {
+        self.wrapper.get_or_insert_with(|| key.to_owned());
+    }
+
     /// Adds what was noted of what follows.
     pub fn merge(&mut self, next: &Self) {
         self.spellings += next.spellings;
@@ -61,6 +69,7 @@ impl Tally {
         }
         self.first_reject = self.first_reject.take().or_else(|| next.first_reject.clone());
         self.looks_like = self.looks_like.or(next.looks_like);
+        self.wrapper = self.wrapper.take().or_else(|| next.wrapper.clone());
         for key in &next.keys {
             self.key(key);
         }
@@ -90,12 +99,15 @@ mod tests {
             looks_like: Some(LooksLike::Xz),
             keys: ["userId".into(), "ts".into()].into(),
             first_reject: Some(Reject::new(Reason::NoTimestamp, "a")),
+            wrapper: Some("items".into()),
         };
         all.merge(&chunk);
         all.merge(&Tally { looks_like: Some(LooksLike::Csv), span: Some((time(-1), time(6))), ..chunk.clone() });
         assert_eq!((all.spellings, all.unfinished), (4, 2));
         assert_eq!((all.span, all.looks_like), (Some((time(-1), time(7))), Some(LooksLike::Xz)));
         assert_eq!(all.keys, ["ts", "userId"]);
+        all.merge(&Tally { wrapper: Some("others".into()), ..Tally::default() });
+        assert_eq!(all.wrapper.as_deref(), Some("items"));
         all.merge(&Tally { first_reject: Some(Reject::new(Reason::NoTimestamp, "b")), ..Tally::default() });
         assert_eq!(all.first_reject.as_ref().map(|reject| &*reject.detail), Some("a"));
         all.merge(&Tally { keys: (0..1_000).map(|key| key.to_string()).collect(), ..Tally::default() });

@@ -1,6 +1,6 @@
 //! Every limit, with its reason. This is their one home; the table in `docs/limits.md` is held to it by a test.
 
-/// Bytes of one line. An activity has about 360; one a thousand times as long is a mistake upstream,
+/// Bytes of one line, or of one value where these are not one a line. An activity has about 360; one a thousand times as long is a mistake upstream,
 /// and a bound here is what keeps a file without line ends from filling the memory.
 pub const MAX_LINE_BYTES: usize = 1 << 20;
 

@@ -25,6 +25,31 @@ pub struct Position {
     pub complete: bool,
     /// By what to know the file again; `None` of a stream.
     pub file: Option<FileState>,
+    /// What `bytes` stands in. Stored behind the rest, and only where it is not between lines.
+    #[serde(skip)]
+    pub within: Within,
+}
+
+/// What a place in a source stands in, where reading goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Within {
+    /// Between lines, each of which is a value.
+    #[default]
+    Lines,
+    /// Between values that go over several lines.
+    Values,
+    /// In an array, between its values.
+    Array,
+    /// In the array of a wrapper, between its values.
+    Wrapper,
+}
+
+impl Within {
+    /// Whether it is between lines, as nearly everywhere.
+    pub(crate) fn is_between_lines(&self) -> bool {
+        *self == Self::Lines
+    }
 }
 
 /// What a file was when it was opened.

@@ -4,8 +4,8 @@
 //! a commit carries facts and position together or not at all. What this cannot show is a loss of power: the
 //! operating system lives on and keeps what was written but never synced.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use backstitch::{Engine, Source};
 
-use crate::harness::{Manner, Packing, append, in_memory, replay, text, totals};
+use crate::harness::{Manner, Packing, append, in_memory, replay, replayed, text, totals};
 use crate::oracle::{Rules, judge};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
@@ -147,6 +147,50 @@ fn killed_again_and_again() {
     assert_eq!(assert_whole(&store, &files).values().sum::<usize>(), total);
     let engine = Engine::open(&store).expect("a sound store");
     assert_eq!(totals(&engine).1, undisturbed(&whole));
+}
+
+/// The events of a log in one array over many lines, a commit a chunk: the position of each lies within the array.
+#[test]
+fn killed_within_an_array() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (log, store) = (folder.path().join("array.json"), folder.path().join("store"));
+    let whole = generated(folder.path(), "4000");
+    let lines = fs::read_to_string(&whole).expect("readable");
+    let lines: Vec<&str> = lines.lines().collect();
+    fs::write(&log, format!("[\n{}\n]\n", lines.join(",\n"))).expect("written");
+    let start = Instant::now();
+    assert!(child(&folder.path().join("undisturbed"), &log).wait().expect("it ran").success());
+    let span = u64::try_from(start.elapsed().as_micros()).expect("seconds");
+    let mut reached = BTreeSet::new();
+    for _ in 0..40 {
+        let mut victim = child(&store, &log);
+        std::thread::sleep(Duration::from_micros(random(span)));
+        victim.kill().expect("a child");
+        victim.wait().expect("a child");
+        if !store.exists() {
+            continue; // killed before it did anything
+        }
+        let engine = Engine::open(&store).expect("a store that a kill left sound");
+        let position = engine.resolver().view().sources().first().and_then(|source| source.position.clone());
+        let read = position.map_or(0, |position| position.events as usize);
+        let held = replayed(&Rules::default(), &text(&lines[..read]));
+        assert_eq!(totals(&engine), totals(&held), "the position says {read} events");
+        drop(engine);
+        if read == lines.len() {
+            fs::remove_dir_all(&store).expect("removable"); // on to another store
+        } else {
+            reached.insert(read);
+        }
+        if reached.len() > 3 {
+            break;
+        }
+    }
+    assert!(reached.iter().any(|&read| read > 0), "none was killed within the array: {reached:?}");
+    assert!(child(&store, &log).wait().expect("it ran").success());
+    let engine = Engine::open(&store).expect("a sound store");
+    assert_eq!(totals(&engine).1, undisturbed(&whole));
+    let events = engine.resolver().view().sources()[0].position.as_ref().map(|position| position.events);
+    assert_eq!(events, Some(lines.len() as u64), "each was read once");
 }
 
 #[test]

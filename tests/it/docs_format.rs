@@ -349,8 +349,9 @@ fn source(row: &mut Column<'_>) -> serde_json::Value {
     });
     let pushed = row.flag().then(|| row.text());
     let retracted = row.flag();
+    let within = if before - (row.0.len() as u64) < bytes { row.varint() } else { 0 };
     assert_eq!(before - row.0.len() as u64, bytes);
-    serde_json::json!({"name": name, "position": position, "pushed": pushed, "retracted": retracted})
+    serde_json::json!({"name": name, "position": position, "pushed": pushed, "retracted": retracted, "within": within})
 }
 
 #[test]
@@ -364,6 +365,10 @@ fn sources_are_laid_out_as_in_the_format() {
     engine.replay(replay).expect("replayed");
     engine.push("a stream", [], "offset 7").expect("pushed");
     engine.ingest("another", "no event".as_bytes()).expect("replayed");
+    let wrapped = Fields::builder().wrapper("items").build().expect("fields");
+    engine.replay(Replay::new().reader("wrapped", &b"{\"items\":[7,"[..]).fields(wrapped)).expect("replayed");
+    engine.ingest("array", &b"[\n{},\n"[..]).expect("replayed");
+    engine.ingest("values", &b"[\n]\n"[..]).expect("replayed");
     engine.push("gone", [], "").expect("pushed");
     engine.retract(Retract::Source("gone")).expect("retracted");
     let (mut id, mut sources) = (0, BTreeMap::new());
@@ -380,11 +385,19 @@ fn sources_are_laid_out_as_in_the_format() {
     let (told, activity) = (xxh3_64(told.as_bytes()), xxh3_64(b""));
     let mut first = position(bytes, 10, told, true);
     (first["events"], first["file"]) = (6.into(), serde_json::json!({"bytes": bytes, "ends": [end, end]}));
+    let row = |name: &str, position: serde_json::Value, within: u64| serde_json::json!({"name": name, "position": position, "pushed": null, "retracted": false, "within": within});
+    let mut stream = row("a stream", position(9, 1, told, true), 0);
+    stream["pushed"] = "offset 7".into();
+    let mut gone = row("gone", serde_json::Value::Null, 0);
+    gone["retracted"] = true.into();
     let expected = [
-        serde_json::json!({"name": log, "position": first, "pushed": null, "retracted": false}),
-        serde_json::json!({"name": "a stream", "position": position(9, 1, told, true), "pushed": "offset 7", "retracted": false}),
-        serde_json::json!({"name": "another", "position": position(0, 0, activity, false), "pushed": null, "retracted": false}),
-        serde_json::json!({"name": "gone", "position": null, "pushed": null, "retracted": true}),
+        row(log.to_str().expect("UTF-8"), first, 0),
+        stream,
+        row("another", position(0, 0, activity, false), 0),
+        row("wrapped", position(12, 0, xxh3_64(b"wrapper items\n"), true), 3),
+        row("array", position(6, 2, activity, true), 2),
+        row("values", position(4, 2, activity, true), 1),
+        gone,
     ];
     assert_eq!(sources.into_values().collect::<Vec<_>>(), expected);
 }

@@ -288,6 +288,9 @@ pub fn expected_attribute_under<S: AsRef<str>>(
         let (Accepted(event) | Duplicate(event)) = outcome else { continue };
         expected.push(belief.events.get(event).map(|(person, kind)| {
             let mut line: Value = serde_json::from_str(line.as_ref()).expect("it was accepted");
+            if let Value::Array(all) = &mut line {
+                line = all.remove(0);
+            }
             line["person"] = json!(person.to_string());
             line["attribution"] = json!(kind);
             line

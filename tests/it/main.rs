@@ -26,6 +26,7 @@ mod journeys; // journeys as people make them, worked out by hand
 mod laws; // any order, files, batches, threads, repeats, restarts: one result, the oracle's
 mod laws_history; // the change feed, what is undone, what was known once
 mod laws_readings; // every policy, lookback and moment: the oracle's, and that of the log cut short
+mod layouts; // arrays, objects over several lines, arrays in a wrapper: grown, killed, packed
 mod locate; // the line that an event is, found again in its log
 mod moments; // events outside of the bounds of time
 mod moving; // a store moves: copies, and facts out and in

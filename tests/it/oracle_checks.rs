@@ -222,7 +222,7 @@ fn reasons_to_reject() {
     let with = |identities: &str| format!(r#"{{"timestamp":1,"user":{{"identities":{identities}}}}}"#);
     let cases = [
         ("{", "malformed"),
-        ("[]", "malformed"),
+        ("[1]", "malformed"),
         (r#"{"user":{"identities":{"sessionId":"s"}}}"#, "no_timestamp"),
         (r#"{"timestamp":"soon","user":{"identities":{"sessionId":"s"}}}"#, "no_timestamp"),
         (r#"{"timestamp":1}"#, "no_identity"),

@@ -17,7 +17,7 @@ use crate::model::event::DecodedEvent;
 use crate::model::identity::IdentityId;
 use crate::model::limits::MAX_REJECT_BYTES;
 use crate::model::namespace::{NamespaceId, Namespaces};
-use crate::model::source::SourceId;
+use crate::model::source::{SourceId, Within};
 
 /// What one thread makes of one chunk: its events over identities of its own, and the lines that are none.
 pub struct DecodedChunk {
@@ -39,6 +39,8 @@ pub struct DecodedChunk {
     pub lines: u64,
     /// Where in the source it ends.
     pub consumed: u64,
+    /// What that place stands in.
+    pub within: Within,
     /// Bytes of the chunk.
     pub bytes: u64,
     /// The chunk itself, where it may have to be decoded once more.
@@ -68,6 +70,7 @@ impl DecodedChunk {
             tally: Tally::default(),
             lines: 0,
             consumed: 0,
+            within: Within::Lines,
             bytes: 0,
             again: None,
         }
@@ -92,6 +95,7 @@ impl DecodedChunk {
         self.tally = decoded.tally;
         self.lines = decoded.lines;
         self.consumed = decoded.consumed;
+        self.within = decoded.within;
         self.bytes = chunk.end - chunk.start;
     }
 

@@ -15,6 +15,7 @@ use crate::model::error::Error;
 use crate::model::event::{Event, in_level_order};
 use crate::model::identity::IdentityId;
 use crate::model::namespace::NamespaceId;
+use crate::model::source::Within;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::salvage::{LostEvents, Salvaged};
@@ -48,7 +49,7 @@ fn refill(engine: &mut Engine, old: &Store, found: &Salvaged) -> Result<Losses, 
         };
         // One that was retracted has no events; its place is kept.
         let name = name.map_or_else(|| Cow::from(format!("(retracted source {})", import.sources())), Cow::from);
-        import.source(SourceFact { name, position: None, pushed: None }).map_err(defect)?;
+        import.source(SourceFact { name, position: None, pushed: None, within: Within::Lines }).map_err(defect)?;
     }
     let named = |id: IdentityId| found.identities.get(id.index()).and_then(Option::as_ref);
     for unlink in &found.unlinks {

@@ -70,7 +70,8 @@ impl<W: Write> FactWriter<W> {
         }
         self.counts.sources += 1;
         let Source { name, position, pushed, retracted: _ } = source.clone();
-        self.write(&Fact::Source(SourceFact { name: name.into(), position, pushed }))
+        let within = position.as_ref().map(|position| position.within).unwrap_or_default();
+        self.write(&Fact::Source(SourceFact { name: name.into(), position, pushed, within }))
     }
 
     fn event(&mut self, view: &View, anchor: IdentityId, event: &Event<'_>, places: &[u32]) -> Result<(), Error> {

@@ -20,7 +20,7 @@ use crate::model::identity::{IdentityId, Value};
 use crate::model::limits::{MAX_FACT_BYTES, MAX_IDENTITIES_PER_EVENT, MAX_VALUE_BYTES};
 use crate::model::namespace::NamespaceId;
 use crate::model::settings::Settings;
-use crate::model::source::{Source, SourceId};
+use crate::model::source::{Position, Source, SourceId};
 use crate::model::time::Time;
 use crate::resolver::Resolver;
 
@@ -227,7 +227,8 @@ impl Import {
     pub fn source(&mut self, fact: SourceFact<'_>) -> Result<(), String> {
         source::check_name(&fact.name).map_err(|error| error.to_string())?;
         self.found.sources += 1;
-        let SourceFact { name, position, pushed } = fact;
+        let SourceFact { name, position, pushed, within } = fact;
+        let position = position.map(|position| Position { within, ..position });
         let id = match self.by_name.get(&*name) {
             Some(&(id, false)) => {
                 self.ids.push(id);

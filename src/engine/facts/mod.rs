@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::event::{Event, EventId};
 use crate::model::settings::Settings;
-use crate::model::source::Position;
+use crate::model::source::{Position, Within};
 
 /// The version of the lines. A file of a higher one is refused.
 const VERSION: u32 = 1;
@@ -52,6 +52,9 @@ pub(super) struct SourceFact<'a> {
     pub name: Cow<'a, str>,
     pub position: Option<Position>,
     pub pushed: Option<String>,
+    /// What the position stands in, where it is not between lines.
+    #[serde(default, skip_serializing_if = "Within::is_between_lines")]
+    pub within: Within,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -61,6 +61,7 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
     let decoding = Decoding::new(decoder, gathering.rejects.are_wanted(), &gathering.batch);
     let decode = |chunk: BufferedChunk, spare: Option<DecodedChunk>| decoding.chunk(chunk, spare);
     let sources = sources(inputs, readers, positions(resolver), again, replay.stop);
+    let sources = sources.map(|source| source.map(|source| source.by(&replay.fields)));
     pipeline::run(&pool, sources, replay.stop, decode, |steps| -> Result<(), Error> {
         // 1. Other threads read and decode, also while a batch is committed here.
         while let Some(step) = steps.take()? {
@@ -138,7 +139,7 @@ fn open<'s>(
     let Some(position) = positions.get(&name) else { return reader::open(input, stop).map_err(Skipped::Failed) };
     let bytes = || input.file_bytes().unwrap_or(0);
     match reader::resume(input, position, again, stop).map_err(Skipped::Failed)? {
-        Resumed::Reader(reader) => Ok(reader),
+        Resumed::Reader(reader) => Ok(*reader),
         Resumed::NothingNew => Err(Skipped::NothingNew(bytes())),
         Resumed::OtherFields => Err(Skipped::OtherFields(name, bytes())),
     }

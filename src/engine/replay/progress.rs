@@ -103,6 +103,7 @@ impl SourceProgress {
         if let Some(position) = &mut self.position {
             position.bytes = chunk.consumed;
             position.lines = self.lines;
+            position.within = chunk.within;
             position.events += chunk.rows.all.len() as u64;
         }
         self.note(batch);

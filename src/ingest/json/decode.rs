@@ -7,6 +7,7 @@ use crate::ingest::chunk::Chunk;
 use crate::ingest::fields::Fields;
 use crate::ingest::format::{Decoded, Line, Task};
 use crate::ingest::identities::{Spellings, gather, usable_id};
+use crate::ingest::json::frame::OPEN_ARRAY;
 use crate::ingest::json::marks::Marks;
 use crate::ingest::json::members::{self, Members};
 use crate::ingest::json::scan::{Fault, Scanner, Token};
@@ -15,6 +16,7 @@ use crate::ingest::moment;
 use crate::ingest::reject::{Quoted, Reason, Reject};
 use crate::model::event::{DecodedEvent, EventId};
 use crate::model::limits::{MAX_LINE_BYTES, MAX_REJECT_BYTES};
+use crate::model::source::Within;
 use crate::model::time::Time;
 
 /// Bytes whose UTF-8 is checked at once, just before they are scanned: they stay in the first caches, and a broken byte
@@ -27,8 +29,20 @@ const NOTED_REJECTS: usize = 64;
 /// What a time may be, for people.
 const EXPECTED_TIME: &str = "an RFC 3339 text such as 2026-11-01T10:00:00Z or a number counted from 1970";
 
-/// Decodes every line of a chunk.
+/// Decodes every value of a chunk.
 pub(super) fn chunk(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decoded {
+    let Some(cut) = &chunk.cut else { return lines(task, chunk, each) };
+    let mut decoded = lines(task, chunk, |line| {
+        // Each is a line of the chunk, and lies elsewhere in the source.
+        let place = cut.places[line.number as usize];
+        each(Line { number: place.line, at: (place.at - chunk.start) as usize, ..line });
+    });
+    decoded.tally.unfinished = u64::from(cut.unfinished);
+    Decoded { lines: cut.lines, consumed: cut.consumed, within: cut.within, tally: decoded.tally }
+}
+
+/// Decodes every line of a chunk.
+fn lines(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decoded {
     if let Some(length) = chunk.overlong {
         let mut tally = task.tally;
         tally.looks_like = LooksLike::of_start(&chunk.bytes).filter(|_| chunk.start == 0);
@@ -36,7 +50,7 @@ pub(super) fn chunk(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>
         each(Line { number: 0, at: 0, text: shortened(&chunk.bytes), outcome: Err(too_long(length)) });
         tally.unfinished += u64::from(chunk.unterminated);
         let consumed = if chunk.unterminated { chunk.start } else { chunk.end };
-        return Decoded { lines: u64::from(!chunk.unterminated), consumed, tally };
+        return Decoded { lines: u64::from(!chunk.unterminated), consumed, within: Within::Lines, tally };
     }
     let mut lines = Lines {
         members: task.fields.tree.as_deref().map_or_else(Members::new, Members::of),
@@ -47,6 +61,7 @@ pub(super) fn chunk(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>
         rejected_last: None,
         rejects: 0,
         start: (chunk.start == 0).then_some(&chunk.bytes),
+        cut: chunk.cut.is_some(),
     };
     let bytes = &chunk.bytes[..];
     let mut at = 0;
@@ -62,7 +77,8 @@ pub(super) fn chunk(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>
     let unfinished = lines.rejected_last.filter(|_| chunk.unterminated);
     lines.task.tally.unfinished += u64::from(unfinished.is_some());
     let consumed = unfinished.map_or(chunk.end, |start| chunk.start + start as u64);
-    Decoded { lines: lines.number - u64::from(chunk.unterminated), consumed, tally: lines.task.tally }
+    let number = lines.number - u64::from(chunk.unterminated);
+    Decoded { lines: number, consumed, within: Within::Lines, tally: lines.task.tally }
 }
 
 /// The end of the window that begins at `at`: after a line end, or the end of all.
@@ -79,6 +95,15 @@ fn window_end(bytes: &[u8], at: usize) -> usize {
 
 fn too_long(length: u64) -> Reject {
     Reject::new(Reason::TooLong, format_args!("the line has {length} bytes, at most {MAX_LINE_BYTES} are read"))
+}
+
+/// What is wrong with a value that was cut out.
+fn of_cut(fault: Fault, text: &[u8]) -> Fault {
+    match fault {
+        Fault::NoObject if text == OPEN_ARRAY => Fault::OpenArray,
+        Fault::NoObject => Fault::NoElement,
+        fault => fault,
+    }
 }
 
 fn shortened(line: &[u8]) -> &[u8] {
@@ -100,6 +125,8 @@ struct Lines<'c> {
     rejects: usize,
     /// The start of the source, where the chunk is its first.
     start: Option<&'c [u8]>,
+    /// Whether its lines are values that were cut out.
+    cut: bool,
 }
 
 impl Lines<'_> {
@@ -124,6 +151,11 @@ impl Lines<'_> {
             if read.is_ok() && scanner.white() != b'\n' {
                 read = Err(Fault::After);
             }
+            if read == Err(Fault::NoObject) && text.as_bytes().get(first) == Some(&b'[') && !self.cut {
+                let rejected = self.array(text, offset, start, &mut scanner, &mut members, each);
+                self.end_line(&mut scanner, rejected.then_some(offset + start));
+                continue;
+            }
             let fault = scanner.at;
             if read.is_err() {
                 let rest = &text.as_bytes()[fault..];
@@ -131,8 +163,9 @@ impl Lines<'_> {
             }
             let whole = &text.as_bytes()[start..scanner.at];
             let (line, outcome) = if whole.len() > MAX_LINE_BYTES {
-                (shortened(whole), Err(too_long(whole.len() as u64)))
+                (shortened(whole), Err(self.too_long(whole)))
             } else if let Err(fault_kind) = read {
+                let fault_kind = if self.cut { of_cut(fault_kind, whole) } else { fault_kind };
                 let place = fault - start + 1;
                 (
                     whole.trim_ascii(),
@@ -155,6 +188,97 @@ impl Lines<'_> {
         self.marks = marks;
     }
 
+    /// Decodes a line that is an array, at whose bracket the scanner stands, and leaves it at the line end; says whether the line, or
+    /// what was left of it, was rejected as malformed.
+    #[cold]
+    fn array(
+        &mut self,
+        text: &str,
+        offset: usize,
+        start: usize,
+        scanner: &mut Scanner<'_>,
+        members: &mut Members,
+        each: &mut impl FnMut(Line<'_>),
+    ) -> bool {
+        let bytes = text.as_bytes();
+        let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |end| start + end);
+        let mut from = scanner.at;
+        let fault = if end - start > MAX_LINE_BYTES {
+            None
+        } else {
+            self.values(text, offset, scanner, members, each, &mut from)
+        };
+        let (line, reject) = match fault {
+            _ if end - start > MAX_LINE_BYTES => (shortened(&bytes[start..end]), self.too_long(&bytes[start..end])),
+            None => return false,
+            Some(fault) => {
+                let detail = format_args!("{fault} (at byte {})", scanner.at - start + 1);
+                (bytes[from..end].trim_ascii(), Reject::new(Reason::Malformed, detail))
+            }
+        };
+        scanner.at = end;
+        self.note(line, &reject);
+        let malformed = reject.reason == Reason::Malformed;
+        each(Line { number: self.number, at: offset + from, text: line, outcome: Err(reject) });
+        malformed
+    }
+
+    /// Decodes the values of an array up to the line end; a fault comes with the start of the value that has it, `from`.
+    fn values(
+        &mut self,
+        text: &str,
+        offset: usize,
+        scanner: &mut Scanner<'_>,
+        members: &mut Members,
+        each: &mut impl FnMut(Line<'_>),
+        from: &mut usize,
+    ) -> Option<Fault> {
+        scanner.at += 1;
+        let mut more = scanner.white() != b']';
+        while more {
+            let object = scanner.white() == b'{';
+            *from = scanner.at;
+            let read = match (&self.task.fields.tree, object) {
+                (_, false) => scanner.skip(1),
+                (None, true) => members.read(text, scanner),
+                (Some(tree), true) => members.read_by(tree, text, scanner),
+            };
+            if let Err(fault) = read {
+                return Some(fault);
+            }
+            let value = &text[*from..scanner.at];
+            let outcome = match object {
+                true => self.activity(text, value, members),
+                false => Err(Reject::new(Reason::Malformed, Fault::NoElement)),
+            };
+            match &outcome {
+                Ok(event) => self.task.tally.at(event.time),
+                Err(reject) => self.note(value.as_bytes(), reject),
+            }
+            each(Line { number: self.number, at: offset + *from, text: value.as_bytes(), outcome });
+            more = match scanner.white() {
+                b',' => true,
+                b']' => false,
+                _ => {
+                    *from = scanner.at;
+                    return Some(Fault::NotInList);
+                }
+            };
+            scanner.at += usize::from(more);
+        }
+        scanner.at += 1;
+        *from = scanner.at;
+        (scanner.white() != b'\n').then_some(Fault::After)
+    }
+
+    fn too_long(&self, text: &[u8]) -> Reject {
+        if !self.cut {
+            return too_long(text.len() as u64);
+        }
+        let detail = format_args!("the value has more than {MAX_LINE_BYTES} bytes, and so many are read at most");
+        Reject::new(Reason::TooLong, detail)
+    }
+
     /// Steps over the line end.
     #[inline(always)]
     fn end_line(&mut self, scanner: &mut Scanner<'_>, rejected: Option<usize>) {
@@ -174,7 +298,7 @@ impl Lines<'_> {
                 Ok(text) => self.text(text, offset + start, each),
                 Err(error) => {
                     let (text, reject) = if line.trim_ascii_end().len() > MAX_LINE_BYTES {
-                        (shortened(line), too_long(line.len() as u64))
+                        (shortened(line), self.too_long(line))
                     } else {
                         let place = error.valid_up_to() + 1;
                         let detail = format_args!("the line is not UTF-8 (at byte {place})");
@@ -201,8 +325,15 @@ impl Lines<'_> {
             self.task.tally.looks_like = by_start.or_else(by_line);
             self.task.tally.first_reject = Some(reject.clone());
         }
-        if matches!(reason, Reason::NoTimestamp | Reason::NoIdentity) && self.rejects <= NOTED_REJECTS {
-            members::keys(line, |key| self.task.tally.key(key));
+        let keys = matches!(reason, Reason::NoTimestamp | Reason::NoIdentity);
+        if (keys || reason == Reason::TooLong) && self.rejects <= NOTED_REJECTS {
+            let tally = &mut self.task.tally;
+            members::keys(line, |key, objects| {
+                if objects {
+                    tally.wraps(key);
+                }
+                !keys || tally.key(key)
+            });
         }
     }
 

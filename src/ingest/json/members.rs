@@ -308,17 +308,21 @@ fn is(text: &str, scanner: &Scanner<'_>, key: Span, name: &[u8]) -> bool {
     unescape(&text[key.start..key.end], &mut plain).is_ok() && plain.as_bytes() == name
 }
 
-/// The keys of the object that `line` is, as long as `each` says true.
-pub(super) fn keys(line: &[u8], mut each: impl FnMut(&str) -> bool) {
-    let Ok(text) = std::str::from_utf8(line) else { return };
+/// The keys of the object that `line` is, or begins with, each with whether its value is a list that begins with an object, as long as
+/// `each` says true.
+pub(super) fn keys(line: &[u8], mut each: impl FnMut(&str, bool) -> bool) {
+    // A line that was too long is cut, perhaps within a sign.
+    let whole = line.utf8_chunks().next().map_or("", |chunk| chunk.valid());
     let mut marks = Marks::default();
-    marks.make(line);
+    marks.make(whole.as_bytes());
     let mut plain = String::new();
     // What is no object was rejected for that.
-    let _ = Scanner::new(text, &marks).object(|scanner, key| {
+    let _ = Scanner::new(whole, &marks).object(|scanner, key| {
         plain.clear();
-        let known = unescape(&text[key.start..key.end], &mut plain);
-        if known.is_ok() && !each(&plain) {
+        let known = unescape(&whole[key.start..key.end], &mut plain);
+        let list = scanner.white() == b'[';
+        let objects = list && whole[scanner.at + 1..].trim_start().starts_with('{');
+        if known.is_ok() && !each(&plain, objects) {
             return Err(Fault::After);
         }
         scanner.skip(1)

@@ -1,15 +1,19 @@
-//! JSON: one object a line.
+//! JSON: objects, one a line or in arrays, on one line or over several.
 //!
 //! Decoding reads only what identity needs and has its own scanner ([`scan`]), because that is where a replay spends its time:
 //! `benches/decode.rs` holds it against `serde_json` with a visitor that ignores all else.
 
 mod decode;
+pub(super) mod frame;
 mod marks;
 mod members;
+mod nest;
 mod scan;
 
 #[cfg(test)]
 mod fields_tests;
+#[cfg(test)]
+mod frame_tests;
 #[cfg(test)]
 mod moments_tests;
 #[cfg(test)]

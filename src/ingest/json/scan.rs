@@ -17,6 +17,8 @@ pub(super) const MAX_DEPTH: u32 = 127;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     NoObject,
+    NoElement,
+    OpenArray,
     NoKey,
     NoColon,
     NoValue,
@@ -35,6 +37,8 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoObject => "a line must be a JSON object",
+            Self::NoElement => "what stands in an array must be a JSON object",
+            Self::OpenArray => "an array has no closing bracket",
             Self::NoKey => "a key in quotes is missing",
             Self::NoColon => "a colon is missing after a key",
             Self::NoValue => "a value is missing or misspelled",

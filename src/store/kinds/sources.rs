@@ -1,6 +1,6 @@
 //! Sources and how far each was read, by id.
 
-use crate::model::source::{Source, SourceId};
+use crate::model::source::{Source, SourceId, Within};
 use crate::store::block::{BlockKind, Loss};
 use crate::store::codec;
 use crate::store::column::{self, ColumnReader};
@@ -25,7 +25,11 @@ impl TableRow for (SourceId, Source) {
         column::put_step(out, self.0.0, before.map(|row| row.0.0));
         let mut bytes = Vec::new();
         // Names and numbers always encode; were it otherwise, the empty row would be found when it is read.
-        let _ = codec::encode(&self.1, &mut bytes);
+        let within = self.1.position.as_ref().map_or(Within::Lines, |position| position.within);
+        let _ = match within {
+            Within::Lines => codec::encode(&self.1, &mut bytes),
+            Within::Values | Within::Array | Within::Wrapper => codec::encode(&(&self.1, within), &mut bytes),
+        };
         column::put(out, bytes.len() as u64);
         out.extend_from_slice(&bytes);
     }
@@ -33,6 +37,16 @@ impl TableRow for (SourceId, Source) {
     fn read(before: Option<&Self>, from: &mut ColumnReader<'_>) -> Option<Self> {
         let id = from.step(before.map(|row| row.0.0))?;
         let length = from.u32()? as usize;
-        Some((SourceId(id), codec::decode(from.take(length)?).ok()?))
+        Some((SourceId(id), source(from.take(length)?)?))
     }
+}
+
+/// The record of a source, and what its position stands in where that follows.
+fn source(bytes: &[u8]) -> Option<Source> {
+    if let Ok(source) = codec::decode(bytes) {
+        return Some(source);
+    }
+    let (mut source, within): (Source, Within) = codec::decode(bytes).ok()?;
+    source.position.as_mut()?.within = within;
+    Some(source)
 }

@@ -19,6 +19,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::ops::RangeInclusive;
 
+use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
 pub use belief::{Answer, Belief, KINDS, Link, Policy, Reading, SessionRow};
@@ -229,6 +230,13 @@ pub fn judge<S: AsRef<str>>(rules: &Rules, sources: &[(String, Vec<S>)]) -> Verd
 
 fn judge_line(rules: &Rules, line: &str, events: &mut BTreeSet<Event>, counts: &mut Counts) -> Outcome {
     let line = line.trim_matches([' ', '\t', '\r', '\n']);
+    // An array on a line is what is in it; `layouts` has longer ones.
+    let members = serde_json::from_str::<Vec<&RawValue>>(line);
+    let line = match members.as_deref() {
+        Ok([]) => "",
+        Ok([one]) => one.get(),
+        Ok(_) | Err(_) => line,
+    };
     if line.is_empty() {
         return Outcome::Blank;
     }
