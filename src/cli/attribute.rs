@@ -1,7 +1,7 @@
 //! `attribute`: a log with its people written in.
 
-use backstitch::Attribute;
 use backstitch::rows::Exported;
+use backstitch::{Attribute, Time};
 
 use crate::cli::Ended;
 use crate::cli::args::{AttributeArgs, Common};
@@ -45,6 +45,9 @@ pub fn run(common: &Common, attribute: &AttributeArgs) -> Result<Ended, Failure>
     if !common.quiet && !exported.rejected.is_empty() && !exported.all_rejected() {
         tell(&left_out(&exported));
     }
+    if let Some(until) = attribute.read.as_of.filter(|_| !common.quiet && exported.later > 0) {
+        tell(&later(&exported, until));
+    }
     if let Some(note) = broken_links(&exported.tally.broken_links).filter(|_| !common.quiet) {
         tell(&note);
     }
@@ -56,6 +59,16 @@ pub fn run(common: &Common, attribute: &AttributeArgs) -> Result<Ended, Failure>
         tell(&note);
     }
     Ok(Ended::Unwell)
+}
+
+fn later(exported: &Exported, until: Time) -> String {
+    let (number, it) = (exported.later, if exported.later == 1 { "it is" } else { "they are" });
+    let lie = if number == 1 { "lies" } else { "lie" };
+    format!(
+        "{} of {} {lie} after {until}: {it} written too, by what is known from the events up to then",
+        thousands(number),
+        count(exported.events, "event")
+    )
 }
 
 fn left_out(exported: &Exported) -> String {

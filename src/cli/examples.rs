@@ -85,7 +85,8 @@ Examples:
 pub const ATTRIBUTE: &str = "\
 Writes the line of every event, in the log's order, with \"person\" and
 \"attribution\" (direct, retroactive, carried or anonymous) added. Replay the log
-first: the people come from the store.
+first: the people come from the store. With --as-of, events after that moment are
+written too, by what is known from the events up to it.
 
 Examples:
   backstitch attribute events.ndjson > people.ndjson

@@ -86,6 +86,8 @@ pub struct Attribute<'a> {
 pub struct Exported {
     /// Events, repeats included.
     pub events: u64,
+    /// Those among them that lie after the moment as of which the view is; 0 where it is of all events.
+    pub later: u64,
     /// Lines that are no events and were left out.
     pub rejected: BTreeMap<&'static str, u64>,
     /// What else was noted of the log.
@@ -126,7 +128,8 @@ impl<'a> Attribute<'a> {
     }
 
     /// Writes every event of the logs, repeats included and rejects left out, in their order. `view` says whom the events belong
-    /// to, under its reading; `settings` are those of its store.
+    /// to, under its reading; `settings` are those of its store. As of a moment, events after it are written too
+    /// ([`later`](Exported::later)): by what the events up to the moment tell of their session.
     ///
     /// As NDJSON it is the line of the event with `person` and `attribution` added at its end; as CSV a row of
     /// `time`, `session`, `id`, `person`, `attribution`. Chunks are worked on by all cores; memory is bounded by those under way, and
@@ -199,6 +202,7 @@ impl Exported {
 
     fn absorb(&mut self, chunk: &AttributedChunk) {
         self.events += chunk.events;
+        self.later += chunk.later;
         self.tally.merge(&chunk.tally);
         for (reason, count) in &chunk.rejected {
             *self.rejected.entry(reason).or_default() += count;
@@ -218,6 +222,7 @@ struct Work {
 struct AttributedChunk {
     bytes: Vec<u8>,
     events: u64,
+    later: u64,
     rejected: BTreeMap<&'static str, u64>,
     tally: Tally,
 }
@@ -239,7 +244,8 @@ impl Work {
     /// Writes the rows whose namespaces are `named` (by the same ids as in `namespaces`).
     fn rows(&self, chunk: &Chunk, named: &Namespaces, namespaces: &mut Namespaces, room: Vec<u8>) -> AttributedChunk {
         let mut rows = Rows::new(self.format, room);
-        let mut events = 0;
+        let until = self.attributor.view().reading().until();
+        let (mut events, mut later) = (0, 0);
         let mut rejected = BTreeMap::new();
         let decoded = self.decoder.chunk(chunk, namespaces, &mut JunkCounts::new(), |line| match line.outcome {
             Ok(event) if event.identities.iter().all(|(namespace, _)| usize::from(namespace.0) < named.len()) => {
@@ -250,11 +256,12 @@ impl Work {
                     Rows::Csv(csv, cells) => cells.push_attributed(csv, &event, &person, kind),
                 }
                 events += 1;
+                later += u64::from(event.time > until);
             }
             Ok(_) => {}
             Err(reject) => *rejected.entry(reject.reason.word()).or_default() += 1,
         });
-        AttributedChunk { bytes: rows.into_bytes(), events, rejected, tally: decoded.tally }
+        AttributedChunk { bytes: rows.into_bytes(), events, later, rejected, tally: decoded.tally }
     }
 }
 

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use backstitch::Time;
 use serde_json::Value;
 
 use crate::harness::line_of_the_feed;
@@ -360,6 +361,49 @@ fn a_commit_without_a_change_is_told_from_the_one_before() {
     assert_eq!(cells[0], ["commit", "at", "changes", "last", "change"]);
     assert_eq!(cells[1..], [["2", &at(&rows[0]), "1", "1"], ["3", &at(&rows[1]), "0", "1"]]);
     assert!(table.lines().all(|line| line.len() == table.find('\n').expect("a line")), "{table}");
+}
+
+/// Later lines are written by what was known at the moment, and counted.
+#[test]
+fn a_log_as_of_a_moment_is_written_to_its_end() {
+    let folder = workplace();
+    let folder = folder.path();
+    ok(folder, "replay one.ndjson two.ndjson --quiet");
+    let attribute = |more: &[&str]| {
+        let output = run(folder, &[&["attribute", "one.ndjson", "two.ndjson"], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let rows: Vec<Value> = attribute(&[]).0.lines().map(object).collect();
+    let moment = |row: &Value| Time::from_micros((row["timestamp"].as_f64().expect("seconds") * 1e6) as i64);
+    let mut moments: Vec<Time> = rows.iter().map(moment).collect();
+    moments.sort();
+    assert_eq!(moments.len(), 13);
+    for (until, said) in [
+        (moments[6], Some("6 of 13 events lie after 1970-01-01T00:00:05.000Z: they are written too")),
+        (moments[11], Some("1 of 13 events lies after 1970-01-01T00:00:09.000Z: it is written too")),
+        (moments[12], None),
+    ] {
+        let as_of = ["--as-of", &until.to_string()];
+        let (then, notes) = attribute(&as_of);
+        assert_eq!(then.lines().count(), rows.len(), "every line is there");
+        assert!(said.map_or(!notes.contains("written too"), |said| notes.contains(said)), "{notes}");
+        for row in then.lines().map(object).filter(|row| moment(row) > until) {
+            assert_ne!(row["attribution"], "retroactive", "nothing is known of what comes: {row}");
+            let customer = &row["user"]["identities"]["ecommerceId"];
+            assert_eq!(row["attribution"] == "direct", !customer.is_null(), "{row}");
+        }
+        assert_eq!(attribute(&[&as_of[..], &["--quiet"]].concat()), (then, String::new()));
+    }
+    // The tablet is anonymous up to the login of 6.5.
+    let last_of_the_tablet = |until: &str| {
+        let (then, _) = attribute(&["--as-of", until]);
+        let row = then.lines().map(object).find(|row| row["timestamp"] == 7.5).expect("it is there");
+        [row["person"].to_string(), row["attribution"].to_string()]
+    };
+    let told = |person: &str, kind: &str| [format!("{person:?}"), format!("{kind:?}")];
+    assert_eq!(last_of_the_tablet("1970-01-01T00:00:06.4Z"), told("sessionId:tablet", "anonymous"));
+    assert_eq!(last_of_the_tablet("1970-01-01T00:00:06.5Z"), told("ecommerceId:clara", "carried"));
 }
 
 #[test]
