@@ -10,6 +10,7 @@ mod cli_history; // a table kept by the change feed, what is taken back, what is
 mod config; // logs of another shape and stores of other levels, by configuration
 mod crash; // processes that are killed or interrupted, and run again
 mod damage; // stores whose blocks went bad
+mod dependencies; // where dependencies come from, and the advisories that are let pass
 mod docs; // what the README and the pages say, held against the program
 mod docs_format; // a store, read by docs/format.md alone
 mod explain; // why two are one person or not, worked out by hand
