@@ -1,7 +1,7 @@
 //! Files of a store that rot: bits flip, pages are zeroed, ends are cut or grow, files change places. The answer is right, or there is a
 //! clear error; it is never that of another state, a panic, or silence. What a repair keeps is completed by the logs.
 //!
-//! `BACKSTITCH_CASES` stores are changed, or a few.
+//! `BACKSTITCH_CASES` stores are changed, or a few; `BACKSTITCH_SEED` repeats what a failure names.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -179,8 +179,10 @@ fn assert_clear(told: &Told, what: &str) {
 
 #[test]
 fn a_store_that_rots_answers_right_or_not_at_all() {
-    let cases = std::env::var("BACKSTITCH_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48);
-    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64);
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let cases = number("BACKSTITCH_CASES").unwrap_or(48);
+    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64);
+    let seed = number("BACKSTITCH_SEED").unwrap_or_else(now);
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     logs(folder);
@@ -206,7 +208,8 @@ fn a_store_that_rots_answers_right_or_not_at_all() {
             assert_eq!(again.code, Some(0), "{what}: {}", again.reason);
             let whole = told(folder, &["stats", "--json", "--store", "store"]);
             assert_eq!(digest(&whole), stores[0].1, "{what}: {}", whole.reason);
-            assert_eq!(told(folder, &["verify", "--store", "store"]).code, Some(0), "{what}");
+            let verified = told(folder, &["verify", "--store", "store"]);
+            assert_eq!(verified.code, Some(0), "{what}: {}{}", verified.out, verified.reason);
         } else {
             assert!(repaired.reason.contains("replay the logs into a new store"), "{what}: {}", repaired.reason);
         }
