@@ -24,6 +24,7 @@ mod harness; // the one place that knows how the engine is called
 mod history; // random logs in which everything collides
 mod idle; // runs that wait for something to read, and are stopped
 mod journeys; // journeys as people make them, worked out by hand
+mod kills; // processes that are killed in whatever they do
 mod laws; // any order, files, batches, threads, repeats, restarts: one result, the oracle's
 mod laws_history; // the change feed, what is undone, what was known once
 mod laws_readings; // every policy, lookback and moment: the oracle's, and that of the log cut short
