@@ -181,7 +181,7 @@ pub(crate) fn unseal(key: BlockKey, block: &[u8]) -> Result<(u64, &[u8]), Unseal
     Ok((number(8..CHECKSUM_AT), body))
 }
 
-fn checksum(key: BlockKey, header: &[u8], body: &[u8]) -> u64 {
+pub(crate) fn checksum(key: BlockKey, header: &[u8], body: &[u8]) -> u64 {
     let mut seed = key.bytes();
     seed.extend_from_slice(header);
     xxh3_64_with_seed(body, xxh3_64(&seed))

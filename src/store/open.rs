@@ -81,6 +81,15 @@ impl Store {
     }
 
     pub(super) fn open_as(path: &Path, settings: Option<&Settings>, mode: Mode) -> Result<Self, StoreError> {
+        Self::open_known(path, settings, mode).map_err(|error| match (error, SledBackend::writer(path)) {
+            (StoreError::Version { store, what }, Some(writer)) => {
+                StoreError::Version { store, what: format!("{} (written by {writer})", what.trim_end_matches(',')) }
+            }
+            (error, _) => error,
+        })
+    }
+
+    fn open_known(path: &Path, settings: Option<&Settings>, mode: Mode) -> Result<Self, StoreError> {
         if let Some(settings) = settings {
             // Before a folder is made for it.
             settings.levels.check()?;

@@ -193,6 +193,11 @@ impl SledBackend {
         Ok(found)
     }
 
+    /// The program that wrote the last commit of the store at `path`, as it says itself.
+    pub(crate) fn writer(path: &Path) -> Option<String> {
+        SlotFile::at(path.join(LAST_COMMIT_FILE)).writer()
+    }
+
     /// Opens the database at `path` although its own files may be damaged: what it can do without is deleted.
     ///
     /// # Errors

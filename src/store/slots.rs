@@ -10,8 +10,15 @@ const SLOT_BYTES: usize = 4096;
 /// Bytes before the value: its length, little endian.
 const LENGTH_BYTES: usize = 4;
 
+/// Where in a slot the program says its version: behind every value, in plain text, so that each program can read it whatever the
+/// format of the value is.
+const WRITER_AT: usize = 3_072;
+
 /// How many slots there are.
 const SLOTS: u8 = 2;
+
+/// What it says.
+const WRITER: &str = concat!("written by backstitch ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// The file; it need not be there.
 #[derive(Debug)]
@@ -46,12 +53,25 @@ impl SlotFile {
         })
     }
 
+    /// The program that wrote one of the slots, as it says itself; `None` where that cannot be read.
+    pub(crate) fn writer(&self) -> Option<String> {
+        let bytes = std::fs::read(&self.path).ok()?;
+        let said = |slot: usize| {
+            let page = bytes.get(slot * SLOT_BYTES..)?;
+            let line = page.get(WRITER_AT..)?.split(|byte| *byte == b'\n').next()?;
+            let version = std::str::from_utf8(line).ok()?.strip_prefix("written by ")?;
+            version.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ').then(|| version.to_owned())
+        };
+        (0..usize::from(SLOTS)).find_map(said)
+    }
+
     /// Puts a value into the slot of `key`. A longer one than fits is an error.
     pub(crate) fn put(&self, key: &[u8], value: &[u8]) -> io::Result<()> {
         let mut page = [0; SLOT_BYTES];
-        let place = page[LENGTH_BYTES..].get_mut(..value.len()).ok_or(ErrorKind::InvalidInput)?;
+        let place = page[LENGTH_BYTES..WRITER_AT].get_mut(..value.len()).ok_or(ErrorKind::InvalidInput)?;
         place.copy_from_slice(value);
         page[..LENGTH_BYTES].copy_from_slice(&(value.len() as u32).to_le_bytes());
+        page[WRITER_AT..WRITER_AT + WRITER.len()].copy_from_slice(WRITER.as_bytes());
         let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&self.path)?;
         file.seek(SeekFrom::Start(Self::slot(key) * SLOT_BYTES as u64))?;
         file.write_all(&page)
@@ -78,8 +98,9 @@ mod tests {
         file.put(&[1], b"1").unwrap();
         file.sync().unwrap();
         assert_eq!((file.get(&[0]).unwrap(), file.get(&[1]).unwrap()), (Some(b"zero".to_vec()), Some(b"1".to_vec())));
-        assert!(file.put(&[0], &[7; SLOT_BYTES - LENGTH_BYTES + 1]).is_err());
+        assert!(file.put(&[0], &[7; WRITER_AT - LENGTH_BYTES + 1]).is_err());
         assert_eq!(file.get(&[0]).unwrap(), Some(b"zero".to_vec()), "it is as it was");
+        assert_eq!(file.writer(), Some(format!("backstitch {}", env!("CARGO_PKG_VERSION"))));
     }
 
     #[test]

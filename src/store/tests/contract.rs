@@ -12,10 +12,12 @@ use crate::model::link::Link;
 use crate::model::namespace::Levels;
 use crate::model::settings::{Junk, Settings};
 use crate::store::backend::{Backend, MemoryBackend};
+use crate::store::block::{self, BlockKey};
 use crate::store::codec;
 use crate::store::error::StoreError;
 use crate::store::fault::FaultyBackend;
 use crate::store::kinds;
+use crate::store::last_commit::LAST_COMMIT;
 use crate::store::retract::{Fate, Retraction};
 use crate::store::{Commit, Store};
 
@@ -316,6 +318,28 @@ fn a_database_cut_to_pieces_never_passes_for_the_store() {
     }
     assert!(accepted > 1, "{accepted}");
     assert_eq!(Model::of(&Store::open(&path, None).unwrap()).unwrap(), states[4]);
+}
+
+#[test]
+fn a_store_of_another_format_says_what_wrote_it() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(Store::open(directory.path(), Some(&Settings::default())).unwrap());
+    let path = directory.path().join("last-commit");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let text = b"written by backstitch 7.8.9\n";
+    for slot in [0, 4_096] {
+        bytes[slot + 3_072..][..text.len()].copy_from_slice(text);
+        // A whole block, of a later format.
+        let key = BlockKey { kind: LAST_COMMIT, run: 0, index: u32::from(slot > 0) };
+        let length = bytes[slot] as usize;
+        let block = &mut bytes[slot + 4..][..length];
+        block[4] += 1;
+        let sum = block::checksum(key, &block[..16], &block[24..]);
+        block[16..24].copy_from_slice(&sum.to_le_bytes());
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let told = Store::open(directory.path(), None).unwrap_err().to_string();
+    assert!(told.contains("format 5 (written by backstitch 7.8.9) is unknown to this version"), "{told}");
 }
 
 #[test]
