@@ -49,12 +49,25 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
                 copy(&entry.path(), &to.join(entry.file_name()))
             })
         }),
-        false => fs::copy(from, to).map(drop),
+        // The database writes to its files, and no one else is to read them.
+        false => fs::copy(from, to).and_then(|_| make_own(to)),
     };
     match copied {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         copied => copied,
     }
+}
+
+#[cfg(unix)]
+fn make_own(file: &Path) -> io::Result<()> {
+    fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+fn make_own(file: &Path) -> io::Result<()> {
+    let mut permissions = fs::metadata(file)?.permissions();
+    permissions.set_readonly(false);
+    fs::set_permissions(file, permissions)
 }
 
 impl Backend for CopiedBackend {

@@ -43,6 +43,7 @@ mod readings; // the same facts under every policy, lookback and moment
 mod real; // where the real log lies
 mod real_data; // the real log through the engine
 mod rot; // files of a store that rot, and what is said and kept of it
+mod shortage; // too little room, files, rights
 mod side_by_side; // a store and the oracle's account of it, through the same acts
 mod sizes; // devices of a whole town, customers with a thousand devices, sessions cut at ties
 mod sources; // sources as they come, grow, change and break
