@@ -1,5 +1,6 @@
 //! A replay in memory: decode, intern, settle, link, count. Beside it the least that any such job must do: a hash-map
 //! insert for each event's session.
+#![expect(clippy::expect_used, reason = "a bench that cannot go on has nothing to measure")]
 
 use std::collections::HashMap;
 use std::hint::black_box;

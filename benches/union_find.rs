@@ -1,6 +1,7 @@
 //! How fast is the identity graph? Beside each figure stands the speed of light: a walk over a plain array of as many elements.
 //!
 //! Sizes and seed are the constants below. `cargo bench --bench union_find`.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a bench that cannot go on has nothing to measure")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

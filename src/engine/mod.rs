@@ -76,6 +76,7 @@ impl Engine {
     }
 
     /// A store in memory with the default settings, gone with the engine.
+    #[expect(clippy::expect_used, reason = "the backend in memory has no error, and the default settings are tested")]
     pub fn in_memory() -> Self {
         Options::default().in_memory().expect("memory does not fail, and the default settings are sound")
     }

@@ -78,9 +78,10 @@ fn line(namespaces: &Namespaces, time: Time, identities: &[(NamespaceId, Value<'
         identities: BTreeMap<&'a str, String>,
     }
     let names = namespaces.names();
-    let identities =
-        identities.iter().map(|(namespace, value)| (&*names[usize::from(namespace.0)], value.to_string())).collect();
-    let line = CanonicalLine { timestamp: time.to_string(), user: CanonicalUser { identities } };
+    let identities = identities
+        .iter()
+        .filter_map(|(namespace, value)| Some((&**names.get(usize::from(namespace.0))?, value.to_string())));
+    let line = CanonicalLine { timestamp: time.to_string(), user: CanonicalUser { identities: identities.collect() } };
     // Texts always serialise.
     serde_json::to_string(&line).unwrap_or_default()
 }

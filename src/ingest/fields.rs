@@ -277,7 +277,7 @@ impl FieldsBuilder {
             if let Some(fault) = name_fault(namespace) {
                 return refuse(format!("{fault}: name another namespace"));
             }
-            if self.namespaces[..place].iter().any(|(other, _)| other.eq_ignore_ascii_case(namespace)) {
+            if self.namespaces.iter().take(place).any(|(other, _)| other.eq_ignore_ascii_case(namespace)) {
                 return refuse("this namespace is named twice (case does not count): leave one out".to_owned());
             }
             tree.names.push(namespace.clone());
@@ -349,12 +349,12 @@ impl Tree {
     /// What `key` of a node leads to.
     #[inline]
     pub fn target(&self, node: usize, key: &[u8]) -> Option<Target> {
-        self.nodes[node].iter().find(|branch| branch.key.as_bytes() == key).map(|branch| branch.target)
+        self.nodes.get(node)?.iter().find(|branch| branch.key.as_bytes() == key).map(|branch| branch.target)
     }
 
     /// What the keys of a node lead to.
     pub fn targets(&self, node: usize) -> impl Iterator<Item = Target> {
-        self.nodes[node].iter().map(|branch| branch.target)
+        self.nodes.get(node).into_iter().flatten().map(|branch| branch.target)
     }
 
     fn plant(&mut self, field: &Field, path: &str, target: Target) -> Result<(), FieldsError> {
@@ -366,8 +366,10 @@ impl Tree {
         let mut node = 0;
         for (place, key) in names.iter().enumerate() {
             let last = place + 1 == names.len();
-            let known = self.nodes[node].iter().find(|branch| branch.key == *key);
-            match known {
+            let next = self.nodes.len();
+            // Each was made before it was gone to.
+            let Some(branches) = self.nodes.get_mut(node) else { break };
+            match branches.iter().find(|branch| branch.key == *key) {
                 Some(Branch { target: Target::Inside(next), .. }) if !last => node = *next,
                 Some(branch) => {
                     return refuse(format!(
@@ -377,9 +379,8 @@ impl Tree {
                     ));
                 }
                 None => {
-                    let next = self.nodes.len();
                     let target = if last { target } else { Target::Inside(next) };
-                    self.nodes[node].push(Branch { key: key.clone(), target, field: field.clone() });
+                    branches.push(Branch { key: key.clone(), target, field: field.clone() });
                     if !last {
                         self.nodes.push(Vec::new());
                         node = next;

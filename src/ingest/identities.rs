@@ -124,8 +124,9 @@ fn settle_spellings<'a>(
             continue;
         }
         let Some(namespace) = spellings.namespace(task, spelling) else { continue };
-        let Some(place) = kept.iter().position(|(known, _)| *known == namespace) else { continue };
-        let (said, first, value) = (&mut said[place], kept[place].1, Value::new(value));
+        let mut settled = said.iter_mut().zip(&*kept);
+        let Some((said, &(_, first))) = settled.find(|(_, (known, _))| *known == namespace) else { continue };
+        let value = Value::new(value);
         if first != value && task.namespaces.is_unique(namespace) {
             return Err(conflict(task, namespace, first, value));
         }

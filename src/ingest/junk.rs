@@ -73,16 +73,15 @@ impl JunkList {
             values,
         };
         for value in &this.values {
-            this.lengths[value.len().min(LENGTHS - 1)] = true;
-            if let Some(&first) = value.as_bytes().first() {
-                this.firsts[usize::from(first)] = true;
-            }
+            let first = value.as_bytes().first().and_then(|&first| this.firsts.get_mut(usize::from(first)));
+            [first, this.lengths.get_mut(value.len().min(LENGTHS - 1))].into_iter().flatten().for_each(|is| *is = true);
         }
         this
     }
 
     /// Counts `value` (trimmed) where it is junk, and tells whether it is.
     #[inline]
+    #[expect(clippy::indexing_slicing, reason = "there is a place for each byte, and none behind the last length")]
     pub fn catches(&self, value: &str, counts: &mut JunkCounts) -> bool {
         let first = value.as_bytes().first().copied().unwrap_or(b' ');
         let listed = self.firsts[usize::from(first.to_ascii_lowercase())] && self.lengths[value.len().min(LENGTHS - 1)];

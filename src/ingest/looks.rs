@@ -46,10 +46,10 @@ impl LooksLike {
     /// Told by a line that is no JSON value.
     pub(super) fn of_line(line: &[u8]) -> Option<Self> {
         let line = std::str::from_utf8(line).ok()?.trim_start();
-        if line.is_empty() || line.chars().any(|sign| sign.is_control() && !matches!(sign, '\t' | '\n' | '\r')) {
+        if line.chars().any(|sign| sign.is_control() && !matches!(sign, '\t' | '\n' | '\r')) {
             return None;
         }
-        match line.as_bytes()[0] {
+        match *line.as_bytes().first()? {
             b'{' | b'[' => None,
             b'<' => Some(Self::Xml),
             _ if line.contains('\t') => Some(Self::Tsv),

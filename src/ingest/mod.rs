@@ -5,6 +5,10 @@
 //! [`decode`] turns the lines of a chunk into activities and rejects, and [`pipeline`] lets many threads do so with
 //! the chunks of a log, and gives what they made in its order. What a program has decoded itself comes in by `activities`. How a format is read and
 //! written is in one place for each ([`format`](mod@format)): JSON in `json/`.
+//!
+//! What is read here comes from outside: nothing is indexed by it, which a lint holds.
+#![deny(clippy::indexing_slicing)]
+#![cfg_attr(not(test), deny(clippy::string_slice))]
 
 mod activities;
 mod bounds;
@@ -29,5 +33,6 @@ pub mod tally;
 
 #[cfg(test)]
 mod pipeline_tests;
-#[cfg(all(test, feature = "gzip", feature = "zstd"))]
+#[cfg(all(feature = "gzip", feature = "zstd"))]
+#[cfg(test)]
 mod reader_tests;

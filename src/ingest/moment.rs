@@ -55,16 +55,16 @@ struct Decimal {
 impl Decimal {
     fn parse(text: &[u8]) -> Option<Self> {
         let (negative, text) = text.strip_prefix(b"-").map_or((false, text), |rest| (true, rest));
-        let (text, exponent) = match text.iter().position(|byte| matches!(byte, b'e' | b'E')) {
-            Some(at) => (&text[..at], exponent(&text[at + 1..])?),
+        let (text, exponent) = match cut(text, |byte| matches!(byte, b'e' | b'E')) {
+            Some((before, after)) => (before, exponent(after)?),
             None => (text, 0),
         };
-        let (whole, fraction) = match text.iter().position(|&byte| byte == b'.') {
-            Some(at) if at + 1 < text.len() => (&text[..at], &text[at + 1..]),
-            Some(_) => return None,
+        let (whole, fraction) = match cut(text, |byte| byte == b'.') {
+            Some((_, [])) => return None,
+            Some(parts) => parts,
             None => (text, &[][..]),
         };
-        if whole.is_empty() || whole.len() > 1 && whole[0] == b'0' {
+        if matches!(whole, [] | [b'0', _, ..]) {
             return None;
         }
         let mut this = Self { negative, digits: 0, count: 0, exponent, more: false };
@@ -118,6 +118,12 @@ impl Decimal {
     }
 }
 
+/// What lies before the first byte that `is` knows, and what lies behind it.
+fn cut(text: &[u8], is: impl Fn(u8) -> bool) -> Option<(&[u8], &[u8])> {
+    let (before, after) = text.split_at_checked(text.iter().position(|&byte| is(byte))?)?;
+    Some((before, after.get(1..)?))
+}
+
 /// The exponent that follows an `e`. One that fits no time is as good as another.
 fn exponent(text: &[u8]) -> Option<i64> {
     const ENOUGH: i64 = 1 << 40;
@@ -136,24 +142,30 @@ fn exponent(text: &[u8]) -> Option<i64> {
 /// All else is left to the general parser.
 fn common(text: &[u8]) -> Option<Time> {
     let text: &[u8; 24] = text.try_into().ok()?;
-    let [_, _, _, _, b'-', _, _, b'-', _, _, b'T', _, _, b':', _, _, b':', _, _, b'.', _, _, _, b'Z'] = text else {
+    let &[y, y2, y3, y4, b'-', m, m2, b'-', d, d2, b'T', h, h2, b':', n, n2, b':', s, s2, b'.', u, v, w, b'Z'] = text
+    else {
         return None;
     };
     let mut wrong = 0u8;
-    let mut digits = |range: std::ops::Range<usize>| {
-        text[range].iter().fold(0i64, |all, &byte| {
-            let digit = byte.wrapping_sub(b'0');
-            wrong |= u8::from(digit > 9);
-            all * 10 + i64::from(digit)
-        })
-    };
-    let (year, month, day) = (digits(0..4), digits(5..7), digits(8..10));
-    let (hour, minute, second, milli) = (digits(11..13), digits(14..16), digits(17..19), digits(20..23));
+    let (year, month, day) =
+        (number_of([y, y2, y3, y4], &mut wrong), number_of([m, m2], &mut wrong), number_of([d, d2], &mut wrong));
+    let (hour, minute) = (number_of([h, h2], &mut wrong), number_of([n, n2], &mut wrong));
+    let (second, milli) = (number_of([s, s2], &mut wrong), number_of([u, v, w], &mut wrong));
     if wrong != 0 || !every_year_has(month, day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
     Some(Time::from_micros((seconds * 1_000 + milli) * 1_000))
+}
+
+/// The number of so many digits; `wrong` where one of them is none.
+#[inline(always)]
+fn number_of<const N: usize>(digits: [u8; N], wrong: &mut u8) -> i64 {
+    digits.into_iter().fold(0, |all, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        *wrong |= u8::from(digit > 9);
+        all * 10 + i64::from(digit)
+    })
 }
 
 /// Whether every year has this day.

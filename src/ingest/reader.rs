@@ -358,7 +358,7 @@ impl<'r> SourceReader<'r> {
         let more = buffer.len() >= CHUNK_BYTES - BYTE_ORDER_MARK.len() && self.failure.is_none();
         match memchr::memrchr(b'\n', buffer) {
             Some(last) if more || self.failure.is_some() => {
-                self.carry.extend_from_slice(&buffer[last + 1..]);
+                self.carry.extend_from_slice(buffer.get(last + 1..).unwrap_or_default());
                 buffer.truncate(last + 1);
                 Ok(Some(self.chunk(buffer, false)))
             }
@@ -389,7 +389,7 @@ impl<'r> SourceReader<'r> {
                     break;
                 }
             }
-            self.taken += framer.feed(&self.input[self.taken..], buffer);
+            self.taken += framer.feed(self.input.get(self.taken..).unwrap_or_default(), buffer);
         }
         let chunk = if framer.is_full(buffer) {
             Ok(Some(self.values(buffer, framer.cut(), None)))
@@ -453,7 +453,7 @@ impl<'r> SourceReader<'r> {
             let end = memchr::memchr(b'\n', &block);
             length += end.unwrap_or(block.len()) as u64;
             if let Some(end) = end {
-                self.carry.extend_from_slice(&block[end + 1..]);
+                self.carry.extend_from_slice(block.get(end + 1..).unwrap_or_default());
                 unterminated = false;
             }
         }

@@ -68,7 +68,7 @@ pub(super) struct Quoted<'a>(pub &'a str);
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.char_indices().nth(MAX_QUOTED) {
-            Some((end, _)) => write!(f, "{:?}…", &self.0[..end]),
+            Some((end, _)) => write!(f, "{:?}…", self.0.get(..end).unwrap_or_default()),
             None => write!(f, "{:?}", self.0),
         }
     }

@@ -1,4 +1,5 @@
 //! A copy of a store, as of its last commit.
+#![deny(clippy::indexing_slicing)]
 
 use std::path::Path;
 

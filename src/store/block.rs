@@ -5,6 +5,7 @@
 //! checksum (8, little endian): XXH3-64 of the body, seeded with XXH3-64 of the block's key and of the
 //! header before the checksum. So a block that lies under another block's key, or is left from another
 //! generation, is found out as a flipped bit is.
+#![deny(clippy::indexing_slicing)]
 
 use std::fmt;
 
@@ -150,35 +151,32 @@ pub(crate) fn blank() -> Vec<u8> {
 
 /// Writes the header of a block that began as [`blank`].
 pub(crate) fn seal(key: BlockKey, generation: u64, block: &mut [u8]) {
-    block[..4].copy_from_slice(&MAGIC);
-    block[4..8].copy_from_slice(&[FORMAT, key.kind.number, 0, 0]);
-    block[8..CHECKSUM_AT].copy_from_slice(&generation.to_le_bytes());
-    let sum = checksum(key, &block[..CHECKSUM_AT], &block[HEADER_BYTES..]);
-    block[CHECKSUM_AT..HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());
+    let Some((header, body)) = block.split_first_chunk_mut::<HEADER_BYTES>() else { return };
+    let (start, sum) = header.split_at_mut(CHECKSUM_AT);
+    start.copy_from_slice(&[&MAGIC[..], &[FORMAT, key.kind.number, 0, 0], &generation.to_le_bytes()].concat());
+    sum.copy_from_slice(&checksum(key, start, body).to_le_bytes());
 }
 
 /// The generation and the body of a stored block.
 pub(crate) fn unseal(key: BlockKey, block: &[u8]) -> Result<(u64, &[u8]), Unsealed> {
     let damaged = |what: &str| Unsealed::Damaged(what.into());
-    let (header, body) = block.split_at_checked(HEADER_BYTES).ok_or_else(|| damaged("it is cut short"))?;
-    if header[..4] != MAGIC {
+    let (header, body) = block.split_first_chunk::<HEADER_BYTES>().ok_or_else(|| damaged("it is cut short"))?;
+    let &[a, b, c, d, format, kind, zero, another, ref numbers @ ..] = header;
+    if [a, b, c, d] != MAGIC {
         return Err(damaged("it does not begin as a block does"));
     }
-    let number = |range: std::ops::Range<usize>| {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&header[range]);
-        u64::from_le_bytes(bytes)
-    };
-    if number(CHECKSUM_AT..HEADER_BYTES) != checksum(key, &header[..CHECKSUM_AT], body) {
+    let number = |bytes: Option<&[u8; 8]>| bytes.copied().map_or(0, u64::from_le_bytes);
+    let [generation, sum] = [numbers.first_chunk(), numbers.last_chunk()].map(number);
+    if sum != checksum(key, header.split_at(CHECKSUM_AT).0, body) {
         return Err(damaged("its checksum is wrong"));
     }
-    if header[4] != FORMAT {
-        return Err(Unsealed::Version(header[4]));
+    if format != FORMAT {
+        return Err(Unsealed::Version(format));
     }
-    if header[4..8] != [FORMAT, key.kind.number, 0, 0] {
+    if [kind, zero, another] != [key.kind.number, 0, 0] {
         return Err(damaged("its header is wrong"));
     }
-    Ok((number(8..CHECKSUM_AT), body))
+    Ok((generation, body))
 }
 
 pub(crate) fn checksum(key: BlockKey, header: &[u8], body: &[u8]) -> u64 {

@@ -2,6 +2,7 @@
 //!
 //! bincode's varint takes three bytes from 251 on and five from 65,536 on; LEB128 takes two and three.
 //! Most numbers of a block are deltas in between.
+#![deny(clippy::indexing_slicing)]
 
 use crate::model::identity::IdentityId;
 use crate::model::time::Time;
@@ -91,7 +92,7 @@ impl<'a> ColumnReader<'a> {
         for (at, &byte) in self.rest.iter().enumerate().take(10) {
             value |= u64::from(byte & 0x7f) << (7 * at);
             if byte < 0x80 {
-                self.rest = &self.rest[at + 1..];
+                self.rest = self.rest.get(at + 1..)?;
                 return Some(value);
             }
         }

@@ -1,4 +1,5 @@
 //! Directories: which anchors each block of a run of events holds. Twelve bytes a block in memory, about six stored.
+#![deny(clippy::indexing_slicing)]
 
 use crate::model::event::Event;
 use crate::model::identity::IdentityId;
@@ -38,7 +39,7 @@ pub(crate) fn read(backend: &dyn Backend, entry: RunEntry) -> Result<Run, StoreE
         slots.extend(run::read(backend, key, entry.generation, |body| unpack(body, read_slot))?);
     }
     let rows: u64 = slots.iter().map(|slot| u64::from(slot.events)).sum();
-    let ascends = slots.windows(2).all(|pair| pair[0].last <= pair[1].first);
+    let ascends = slots.is_sorted_by(|one, next| one.last <= next.first);
     if slots.len() != entry.blocks as usize || rows != entry.rows || !ascends {
         return Err(run::damaged(backend, key, "it does not fit the manifest"));
     }

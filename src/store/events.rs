@@ -3,6 +3,7 @@
 //! Within a session the set of identities and the source hardly change, so both are a table of sets and, run by
 //! run, a place in it. Times are differences (within a group they ascend), in milliseconds where the whole block
 //! is. What remains is the id: 16 bytes that nothing makes smaller.
+#![deny(clippy::indexing_slicing)]
 
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
@@ -304,10 +305,11 @@ impl EventWriter {
         let time = event.time.as_micros();
         self.micros |= time % MILLI != 0;
         let before = match (self.count, self.starts.as_slice()) {
-            (0, [.., start, _]) => self.times[*start as usize],
-            (0, _) => 0,
-            _ => self.times[self.times.len() - 1],
+            (0, [.., start, _]) => self.times.get(*start as usize),
+            (0, _) => None,
+            _ => self.times.last(),
         };
+        let before = before.copied().unwrap_or(0);
         // Twice: a zigzag may be what is written.
         let step = time.wrapping_sub(before);
         self.times_bytes.0 += column::width(column::zigzag(step / MILLI));
@@ -358,7 +360,7 @@ impl EventWriter {
         for (group, &start) in self.starts.iter().enumerate() {
             let end = self.starts.get(group + 1).map_or(self.times.len(), |&end| end as usize);
             let mut before = None;
-            for &time in &self.times[start as usize..end] {
+            for &time in self.times.get(start as usize..end).unwrap_or_default() {
                 let time = if unit == 1 { time } else { time / unit };
                 match before {
                     Some(before) => column::put(&mut self.scratch, time.wrapping_sub(before) as u64),

@@ -1,4 +1,5 @@
 //! Opening a store, and making one.
+#![deny(clippy::indexing_slicing)]
 
 use std::path::Path;
 use std::sync::Arc;

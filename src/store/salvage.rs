@@ -1,4 +1,5 @@
 //! What can still be read of a store that a repair does not mend: its facts, as far as they are whole.
+#![deny(clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

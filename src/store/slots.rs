@@ -1,4 +1,5 @@
 //! A file of two slots, each written in one piece: what lies beside the database and must not go back with it.
+#![deny(clippy::indexing_slicing)]
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -49,7 +50,7 @@ impl SlotFile {
         let Some((length, rest)) = page.split_first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
         Ok(match u32::from_le_bytes(*length) as usize {
             0 if rest.iter().all(|byte| *byte == 0) => None,
-            length => Some(rest[..length.min(rest.len())].to_vec()),
+            length => Some(rest.get(..length).unwrap_or(rest).to_vec()),
         })
     }
 
@@ -71,7 +72,7 @@ impl SlotFile {
         let place = page[LENGTH_BYTES..WRITER_AT].get_mut(..value.len()).ok_or(ErrorKind::InvalidInput)?;
         place.copy_from_slice(value);
         page[..LENGTH_BYTES].copy_from_slice(&(value.len() as u32).to_le_bytes());
-        page[WRITER_AT..WRITER_AT + WRITER.len()].copy_from_slice(WRITER.as_bytes());
+        page[WRITER_AT..].iter_mut().zip(WRITER.bytes()).for_each(|(place, byte)| *place = byte);
         let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&self.path)?;
         file.seek(SeekFrom::Start(Self::slot(key) * SLOT_BYTES as u64))?;
         file.write_all(&page)

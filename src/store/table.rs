@@ -2,6 +2,7 @@
 //!
 //! A row is written as its difference from the row before it in the block. A row's [`TableRow`]
 //! declares everything about its kind of block, and [`kinds`](crate::store::kinds) lists the kinds.
+#![deny(clippy::indexing_slicing)]
 
 use std::iter::Peekable;
 use std::vec;
@@ -149,7 +150,7 @@ pub(crate) fn read_block<R: TableRow>(
     let key = BlockKey { kind: R::KIND, run: entry.number, index };
     run::read(backend, key, entry.generation, |body| {
         let rows = unpack(body, R::read)?;
-        if rows.windows(2).all(|pair| pair[0].key() < pair[1].key()) {
+        if rows.is_sorted_by(|one, next| one.key() < next.key()) {
             Ok(rows)
         } else {
             Err("its rows are out of order".into())
@@ -204,7 +205,7 @@ impl<'a, R: TableRow> Table<'a, R> {
 pub(crate) fn sorted<R: TableRow>(rows: &[R]) -> Result<Vec<R>, StoreError> {
     let mut rows = rows.to_vec();
     rows.sort_by_key(TableRow::key);
-    if rows.windows(2).any(|pair| pair[0].key() == pair[1].key()) {
+    if !rows.is_sorted_by(|one, next| one.key() < next.key()) {
         return Err(StoreError::Invalid("a row occurs twice".into()));
     }
     Ok(rows)

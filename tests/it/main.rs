@@ -1,4 +1,5 @@
 //! All integration tests, in one binary.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
 
 mod acts; // what is done to a store over its life, at random
 mod asking; // what a service asks: many at once, one commit at a time, views of views

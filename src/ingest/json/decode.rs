@@ -34,7 +34,7 @@ pub(super) fn chunk(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>
     let Some(cut) = &chunk.cut else { return lines(task, chunk, each) };
     let mut decoded = lines(task, chunk, |line| {
         // Each is a line of the chunk, and lies elsewhere in the source.
-        let place = cut.places[line.number as usize];
+        let Some(place) = cut.places.get(line.number as usize) else { return };
         each(Line { number: place.line, at: (place.at - chunk.start) as usize, ..line });
     });
     decoded.tally.unfinished = u64::from(cut.unfinished);
@@ -67,7 +67,7 @@ fn lines(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decod
     let mut at = 0;
     while at < bytes.len() {
         let end = window_end(bytes, at);
-        let window = &bytes[at..end];
+        let Some(window) = bytes.get(at..end) else { break };
         match simdutf8::basic::from_utf8(window) {
             Ok(text) => lines.text(text, at, &mut each),
             Err(_) => lines.mixed(window, at, &mut each),
@@ -84,13 +84,11 @@ fn lines(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decod
 /// The end of the window that begins at `at`: after a line end, or the end of all.
 fn window_end(bytes: &[u8], at: usize) -> usize {
     let full = at + WINDOW_BYTES;
-    if full >= bytes.len() {
-        return bytes.len();
-    }
-    if let Some(last) = memchr::memrchr(b'\n', &bytes[at..full]) {
+    let (Some(window), Some(rest)) = (bytes.get(at..full), bytes.get(full..)) else { return bytes.len() };
+    if let Some(last) = memchr::memrchr(b'\n', window) {
         return at + last + 1;
     }
-    memchr::memchr(b'\n', &bytes[full..]).map_or(bytes.len(), |next| full + next + 1)
+    memchr::memchr(b'\n', rest).map_or(bytes.len(), |next| full + next + 1)
 }
 
 fn too_long(length: u64) -> Reject {
@@ -108,7 +106,7 @@ fn of_cut(fault: Fault, text: &[u8]) -> Fault {
 
 fn shortened(line: &[u8]) -> &[u8] {
     let line = line.trim_ascii();
-    &line[..line.len().min(MAX_REJECT_BYTES)]
+    line.get(..MAX_REJECT_BYTES).unwrap_or(line)
 }
 
 /// What is kept from line to line within a chunk.
@@ -158,10 +156,10 @@ impl Lines<'_> {
             }
             let fault = scanner.at;
             if read.is_err() {
-                let rest = &text.as_bytes()[fault..];
+                let rest = text.as_bytes().get(fault..).unwrap_or_default();
                 scanner.at = memchr::memchr(b'\n', rest).map_or(text.len(), |end| fault + end);
             }
-            let whole = &text.as_bytes()[start..scanner.at];
+            let whole = text.as_bytes().get(start..scanner.at).unwrap_or_default();
             let (line, outcome) = if whole.len() > MAX_LINE_BYTES {
                 (shortened(whole), Err(self.too_long(whole)))
             } else if let Err(fault_kind) = read {
@@ -172,7 +170,7 @@ impl Lines<'_> {
                     Err(Reject::new(Reason::Malformed, format_args!("{fault_kind} (at byte {place})"))),
                 )
             } else {
-                let line = &text[first..last];
+                let line = text.get(first..last).unwrap_or_default();
                 (line.as_bytes(), self.activity(text, line, &members))
             };
             // Only a line that is no JSON may be half of one; what else is wrong with it will not mend when the source grows.
@@ -201,19 +199,22 @@ impl Lines<'_> {
         each: &mut impl FnMut(Line<'_>),
     ) -> bool {
         let bytes = text.as_bytes();
-        let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |end| start + end);
+        let rest = bytes.get(start..).unwrap_or_default();
+        let whole = memchr::memchr(b'\n', rest).and_then(|end| rest.get(..end)).unwrap_or(rest);
+        let end = start + whole.len();
         let mut from = scanner.at;
-        let fault = if end - start > MAX_LINE_BYTES {
+        let fault = if whole.len() > MAX_LINE_BYTES {
             None
         } else {
             self.values(text, offset, scanner, members, each, &mut from)
         };
         let (line, reject) = match fault {
-            _ if end - start > MAX_LINE_BYTES => (shortened(&bytes[start..end]), self.too_long(&bytes[start..end])),
+            _ if whole.len() > MAX_LINE_BYTES => (shortened(whole), self.too_long(whole)),
             None => return false,
             Some(fault) => {
                 let detail = format_args!("{fault} (at byte {})", scanner.at - start + 1);
-                (bytes[from..end].trim_ascii(), Reject::new(Reason::Malformed, detail))
+                let value = bytes.get(from..end).unwrap_or_default();
+                (value.trim_ascii(), Reject::new(Reason::Malformed, detail))
             }
         };
         scanner.at = end;
@@ -246,7 +247,7 @@ impl Lines<'_> {
             if let Err(fault) = read {
                 return Some(fault);
             }
-            let value = &text[*from..scanner.at];
+            let value = text.get(*from..scanner.at).unwrap_or_default();
             let outcome = match object {
                 true => self.activity(text, value, members),
                 false => Err(Reject::new(Reason::Malformed, Fault::NoElement)),
@@ -291,9 +292,8 @@ impl Lines<'_> {
     #[inline(never)]
     fn mixed(&mut self, window: &[u8], offset: usize, each: &mut impl FnMut(Line<'_>)) {
         let mut start = 0;
-        while start < window.len() {
-            let end = memchr::memchr(b'\n', &window[start..]).map_or(window.len(), |end| start + end + 1);
-            let line = &window[start..end];
+        for line in window.split_inclusive(|&byte| byte == b'\n') {
+            let end = start + line.len();
             match simdutf8::compat::from_utf8(line) {
                 Ok(text) => self.text(text, offset + start, each),
                 Err(error) => {

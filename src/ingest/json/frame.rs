@@ -11,6 +11,7 @@
 //!   line that begins with a bracket, no deeper indented than the broken one; for one that began within a line, at the next `},{` as
 //!   well. One that is longer than any line that is read is given up likewise.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::ingest::chunk::{CHUNK_BYTES, Cut, CutPlace};
@@ -38,7 +39,7 @@ const OPEN_WRAPPER: &[u8] = b"{";
 /// not end on its line. Where that cannot be told yet, its lines are lines.
 pub(in crate::ingest) fn is_framed(start: &[u8]) -> bool {
     let rest = start.trim_ascii_start();
-    let line = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
+    let line = memchr::memchr(b'\n', rest).and_then(|end| rest.get(..end)).unwrap_or(rest);
     match rest {
         [b'[', inner @ ..] => {
             let objects = matches!(inner.trim_ascii_start().first(), None | Some(b'{' | b']'));
@@ -187,13 +188,15 @@ impl Framer {
     /// Takes bytes until the chunk is [full](Self::is_full), adds the values in them to `out`, each as a line, and says how many were taken.
     pub fn feed(&mut self, input: &[u8], out: &mut Vec<u8>) -> usize {
         let mut at = 0;
-        while at < input.len() && !self.is_full(out) {
+        while let Some(rest @ &[byte, ..]) = input.get(at..)
+            && !self.is_full(out)
+        {
             match self.state {
-                FrameState::Between => at += self.between(input[at], out),
-                FrameState::Value => at += self.value(&input[at..], out),
-                FrameState::Word => at += self.word(input[at], out),
-                FrameState::Tail => at += self.tail(input[at], out),
-                FrameState::Lost => at += self.lost(input[at]),
+                FrameState::Between => at += self.between(byte, out),
+                FrameState::Value => at += self.value(rest, out),
+                FrameState::Word => at += self.word(byte, out),
+                FrameState::Tail => at += self.tail(byte, out),
+                FrameState::Lost => at += self.lost(byte),
             }
         }
         at
@@ -287,18 +290,17 @@ impl Framer {
     /// Takes bytes of an object or a list up to its end; says how many were taken.
     fn value(&mut self, input: &[u8], out: &mut Vec<u8>) -> usize {
         let mut at = 0;
-        while at < input.len() {
+        while let Some(rest @ &[byte, ..]) = input.get(at..) {
             if self.value.nest.in_text() {
-                let run = plain(&input[at..]);
-                if run > 0 {
-                    self.value.keep(&input[at..at + run], out);
-                    self.value.follow_text(&input[at..at + run]);
-                    self.offset += run as u64;
-                    at += run;
+                let run = plain(rest);
+                if !run.is_empty() {
+                    self.value.keep(run, out);
+                    self.value.follow_text(run);
+                    self.offset += run.len() as u64;
+                    at += run.len();
                     continue;
                 }
             }
-            let byte = input[at];
             let step = self.value.nest.step(byte);
             if step == NestStep::Broken {
                 // Else nothing would say that it is too deep.
@@ -414,7 +416,7 @@ impl OpenValue {
     /// Keeps bytes, of one that is too long as many as say so.
     fn keep(&self, bytes: &[u8], out: &mut Vec<u8>) {
         let room = (self.start + MAX_LINE_BYTES + 1).saturating_sub(out.len());
-        out.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        out.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
     /// Keeps a byte, likewise.
@@ -443,7 +445,7 @@ impl OpenValue {
     fn follow_text(&mut self, text: &[u8]) {
         if let Some(path) = self.path.as_mut().filter(|path| path.reading_key) {
             let room = MAX_KEY_BYTES.saturating_sub(path.key.len());
-            path.key.extend_from_slice(&text[..text.len().min(room)]);
+            path.key.extend_from_slice(text.get(..room).unwrap_or(text));
         }
     }
 
@@ -454,7 +456,7 @@ impl OpenValue {
         if path.reading_key {
             if byte == b'"' && !self.nest.keeps_white() {
                 path.reading_key = false;
-                path.hit = is(&path.key, &names[path.names]);
+                path.hit = names.get(path.names).is_some_and(|name| is(&path.key, name));
             } else if path.key.len() < MAX_KEY_BYTES {
                 path.key.push(byte);
             }
@@ -485,18 +487,20 @@ fn is(key: &[u8], name: &str) -> bool {
             && std::str::from_utf8(key).is_ok_and(|key| unescape(key, &mut plain).is_ok() && plain == name)
 }
 
-/// How many bytes follow in a text before a quote, a backslash or a control character.
-fn plain(text: &[u8]) -> usize {
-    text.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < b' ').unwrap_or(text.len())
+/// What follows in a text before a quote, a backslash or a control character.
+fn plain(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < b' ');
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 /// Takes the white space between tokens out of what was kept from `start` on.
 fn compact(out: &mut Vec<u8>, start: usize) {
     let (mut text, mut escape, mut end) = (false, false, start);
-    for at in start..out.len() {
-        let byte = out[at];
+    let kept = Cell::from_mut(out.get_mut(start..).unwrap_or_default()).as_slice_of_cells();
+    let mut to = kept.iter();
+    for byte in kept.iter().map(Cell::get) {
         if text || !byte.is_ascii_whitespace() {
-            out[end] = byte;
+            to.next().into_iter().for_each(|to| to.set(byte));
             end += 1;
         }
         text ^= byte == b'"' && !escape;

@@ -25,7 +25,7 @@ impl Marks {
         let (blocks, rest) = text.as_chunks::<WORD>();
         self.words.extend(blocks.iter().map(mark));
         let mut last = [0; WORD]; // a control character follows on the text
-        last[..rest.len()].copy_from_slice(rest);
+        last.iter_mut().zip(rest).for_each(|(last, &byte)| *last = byte);
         self.words.push(mark(&last));
     }
 

@@ -120,7 +120,7 @@ impl Members {
         scanner.object(|scanner, key| {
             let target = if key.escaped {
                 let mut name = String::new();
-                let known = unescape(&text[key.start..key.end], &mut name);
+                let known = unescape(key.of(text), &mut name);
                 known.ok().and_then(|()| tree.target(node, name.as_bytes()))
             } else {
                 tree.target(node, scanner.raw(key))
@@ -130,7 +130,10 @@ impl Members {
                 Some(Target::Timestamp) => self.timestamp = self.token(scanner, depth)?,
                 Some(Target::Time) => self.time = self.token(scanner, depth)?,
                 Some(Target::Id) => self.id = self.token(scanner, depth)?,
-                Some(Target::Single(place)) => self.singles[place] = self.token(scanner, depth)?,
+                Some(Target::Single(place)) => {
+                    let token = self.token(scanner, depth)?;
+                    self.put(place, token);
+                }
                 Some(Target::Identities) => self.mapping(scanner, depth)?,
                 Some(Target::Inside(inner)) => {
                     // A repeated key counts where it stands last: what an earlier one held is gone.
@@ -153,17 +156,24 @@ impl Members {
                 Target::Timestamp => self.timestamp = Token::Absent,
                 Target::Time => self.time = Token::Absent,
                 Target::Id => self.id = Token::Absent,
-                Target::Single(place) => self.singles[place] = Token::Absent,
+                Target::Single(place) => self.put(place, Token::Absent),
                 Target::Identities => self.identities.clear(),
                 Target::Inside(inner) => self.forget(tree, inner),
             }
         }
     }
 
+    /// Lets a single field of the tree, which these were made for, hold `token`.
+    fn put(&mut self, place: usize, token: Token) {
+        if let Some(single) = self.singles.get_mut(place) {
+            *single = token;
+        }
+    }
+
     /// The text at `span` of `text`, its escapes resolved.
     #[inline(always)]
     pub fn text<'t>(&'t self, text: &'t str, span: Span) -> &'t str {
-        if span.escaped { &self.decoded[span.start..span.end] } else { &text[span.start..span.end] }
+        if span.escaped { span.of(&self.decoded) } else { span.of(text) }
     }
 
     /// The identities with their texts.
@@ -253,7 +263,7 @@ impl Members {
         let mut decode = |span: &mut Span| {
             if span.escaped {
                 let start = decoded.len();
-                unescape(&text[span.start..span.end], decoded).map_err(|place| span.start + place)?;
+                unescape(span.of(text), decoded).map_err(|place| span.start + place)?;
                 (span.start, span.end) = (start, decoded.len());
             }
             Ok::<(), usize>(())
@@ -293,7 +303,7 @@ fn key_of(name: &[u8]) -> Key {
 #[inline(never)]
 fn escaped_key(text: &str, key: Span) -> Key {
     let mut name = String::new();
-    match unescape(&text[key.start..key.end], &mut name) {
+    match unescape(key.of(text), &mut name) {
         Ok(()) => key_of(name.as_bytes()),
         Err(_) => Key::Other,
     }
@@ -305,7 +315,7 @@ fn is(text: &str, scanner: &Scanner<'_>, key: Span, name: &[u8]) -> bool {
         return scanner.raw(key) == name;
     }
     let mut plain = String::new();
-    unescape(&text[key.start..key.end], &mut plain).is_ok() && plain.as_bytes() == name
+    unescape(key.of(text), &mut plain).is_ok() && plain.as_bytes() == name
 }
 
 /// The keys of the object that `line` is, or begins with, each with whether its value is a list that begins with an object, as long as
@@ -319,9 +329,9 @@ pub(super) fn keys(line: &[u8], mut each: impl FnMut(&str, bool) -> bool) {
     // What is no object was rejected for that.
     let _ = Scanner::new(whole, &marks).object(|scanner, key| {
         plain.clear();
-        let known = unescape(&whole[key.start..key.end], &mut plain);
+        let known = unescape(key.of(whole), &mut plain);
         let list = scanner.white() == b'[';
-        let objects = list && whole[scanner.at + 1..].trim_start().starts_with('{');
+        let objects = list && whole.get(scanner.at + 1..).is_some_and(|rest| rest.trim_start().starts_with('{'));
         if known.is_ok() && !each(&plain, objects) {
             return Err(Fault::After);
         }

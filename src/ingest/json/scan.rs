@@ -64,6 +64,16 @@ pub(super) struct Span {
     pub escaped: bool,
 }
 
+impl Span {
+    /// What lies here in `text`, which the span was found in.
+    #[inline(always)]
+    pub fn of(self, text: &str) -> &str {
+        let found = text.get(self.start..self.end);
+        debug_assert!(found.is_some(), "{self:?} is of another text");
+        found.unwrap_or_default()
+    }
+}
+
 /// A value that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token {
@@ -93,7 +103,7 @@ impl<'a> Scanner<'a> {
     /// What lies at `span`, as it stands.
     #[inline(always)]
     pub fn raw(&self, span: Span) -> &'a [u8] {
-        &self.bytes[span.start..span.end]
+        self.bytes.get(span.start..span.end).unwrap_or_default()
     }
 
     /// Skips white space and tells the byte that follows: a line end also at the end of the text.
@@ -326,7 +336,7 @@ impl<'a> Scanner<'a> {
 
     #[inline(always)]
     fn literal(&mut self, word: &[u8]) -> Result<(), Fault> {
-        if !self.bytes[self.at..].starts_with(word) {
+        if !self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
             return Err(Fault::NoValue);
         }
         self.at += word.len();
@@ -341,7 +351,7 @@ impl<'a> Scanner<'a> {
 pub(super) fn unescape(raw: &str, out: &mut String) -> Result<(), usize> {
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
-        out.push_str(&rest[..at]);
+        out.push_str(rest.get(..at).unwrap_or_default());
         let bytes = rest.as_bytes();
         let mut used = at + 2;
         let plain = match bytes.get(at + 1) {
@@ -364,7 +374,7 @@ pub(super) fn unescape(raw: &str, out: &mut String) -> Result<(), usize> {
             None => break,
         };
         out.push(plain);
-        rest = &rest[used..];
+        rest = rest.get(used..).unwrap_or_default();
     }
     out.push_str(rest);
     Ok(())

@@ -1,5 +1,6 @@
 //! The kinds of blocks. What a kind is, is declared in one file: what a row is and its key, how two rows of one key merge, how a
 //! block is checked, what its loss means and what brings it back. To add one, add its file, and its line in [`KINDS`].
+#![deny(clippy::indexing_slicing)]
 
 mod changes;
 mod events;
@@ -39,6 +40,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
     KindSpec::table::<Unlink>(),
 ];
 
+#[expect(clippy::indexing_slicing, reason = "while compiling")]
 const _: () = {
     let mut at = 1;
     while at < KINDS.len() {
@@ -48,6 +50,7 @@ const _: () = {
 };
 
 /// The kind of that number; `None` where a later version made it up.
+#[expect(clippy::indexing_slicing, reason = "below the length of the list")]
 const fn numbered(number: u8) -> Option<&'static KindSpec> {
     let mut at = 0;
     while at < KINDS.len() {
