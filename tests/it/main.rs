@@ -3,6 +3,7 @@
 
 mod acts; // what is done to a store over its life, at random
 mod asking; // what a service asks: many at once, one commit at a time, views of views
+mod at_once; // eight threads ask while a store is written to: each answer was true between its call and its return
 mod busy; // many chunks behind a slow commit, and questions while commits go on
 mod circles; // no circle of imports inside a folder
 mod cli_follow; // the feed followed while others write, and a taking back that is killed
@@ -19,6 +20,7 @@ mod explain_laws; // every link that explain names is the oracle's, every chain 
 mod face; // the public face: its names, and that the command uses no other
 mod faults; // a disk that fails at every write of a replay in turn
 mod floors; // rules that prose cannot hold
+mod followers; // processes that follow the feed, killed at random: no gap, no repeat
 mod following; // the change feed, followed from another thread while commits go on
 mod formats; // what a log may look like, and what is said of one that is not read
 mod harness; // the one place that knows how the engine is called
