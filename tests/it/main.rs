@@ -20,7 +20,6 @@ mod explain_laws; // every link that explain names is the oracle's, every chain 
 mod face; // the public face: its names, and that the command uses no other
 mod faults; // a disk that fails at every write of a replay in turn
 mod floors; // rules that prose cannot hold
-mod followers; // processes that follow the feed, killed at random: no gap, no repeat
 mod following; // the change feed, followed from another thread while commits go on
 mod formats; // what a log may look like, and what is said of one that is not read
 mod harness; // the one place that knows how the engine is called
@@ -35,6 +34,7 @@ mod layouts; // arrays, objects over several lines, arrays in a wrapper: grown, 
 mod locate; // the line that an event is, found again in its log
 mod moments; // events outside of the bounds of time
 mod moving; // a store moves: copies, and facts out and in
+mod mutated; // mutated lines, read as by another parser
 mod nasty; // logs as nobody should write them
 mod oracle; // what is true, worked out naively from the design: the judge of all below
 mod oracle_checks; // the judge judged: true figures, worked examples, a second formulation

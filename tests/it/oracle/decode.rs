@@ -44,11 +44,13 @@ impl Members {
     }
 }
 
-/// A string's content, or a number as it is written.
+/// A string's content, or a number as it is written, also one that no machine holds.
 fn scalar(raw: &str) -> Option<String> {
+    if raw.starts_with(|sign: char| sign == '-' || sign.is_ascii_digit()) {
+        return Some(raw.to_owned());
+    }
     match serde_json::from_str::<serde_json::Value>(raw).ok()? {
         serde_json::Value::String(text) => Some(text),
-        serde_json::Value::Number(_) => Some(raw.to_owned()),
         _ => None,
     }
 }
@@ -126,7 +128,8 @@ pub fn decode(rules: &Rules, line: &str, counts: &mut Counts) -> Result<Event, &
     }
     ids.sort();
     counts.spellings += gave_way;
-    let tag = match activity.get("id").and_then(scalar) {
+    let id = activity.get("id").and_then(scalar).map(|id| id.trim().to_owned());
+    let tag = match id.filter(|id| (1..=1 << 10).contains(&id.len())) {
         Some(id) => Tag::Id(id),
         None => Tag::Line(xxh3_128(line.as_bytes())),
     };
@@ -170,7 +173,8 @@ fn number(raw: &str) -> Option<i64> {
     let (negative, raw) = raw.strip_prefix('-').map_or((false, raw), |rest| (true, rest));
     let (digits, exponent) = raw.split_once(['e', 'E']).unwrap_or((raw, "0"));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let exponent: i64 = exponent.parse().ok()?;
+    // One that fits nowhere is beyond all bounds in its direction.
+    let exponent: i64 = exponent.parse().unwrap_or(if exponent.starts_with('-') { -i64::MAX } else { i64::MAX });
     if exponent.abs() > 1_000 {
         let nothing = (whole.to_owned() + fraction).chars().all(|digit| digit == '0');
         return if nothing || exponent < 0 { Some(-i64::from(negative && !nothing)) } else { None };
