@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use backstitch::rows::TableUpdate;
 use backstitch::{Engine, FeedPosition, Sequence, SessionTable};
@@ -38,18 +38,17 @@ pub fn run(common: &Common, changes: &ChangesArgs) -> Result<Ended, Failure> {
     }
     let mut out = Output::stdout();
     let stop = interrupt::stop();
-    // What the files were like at the last look: a store that nobody touched is not opened.
+    // The last commit at the last look: a store without another is not opened.
     let mut seen = None;
     while !stop.load(Ordering::Relaxed) {
-        let now = touched(&common.store);
+        // Read before the opening: what is committed after that is seen at the next look.
+        let now = last_commit(&common.store);
         if seen.is_none() || now != seen {
             match opening::open_now(common) {
                 Ok(engine) => {
                     write(&engine, &mut since, &mut out)?;
                     out.flush()?;
-                    drop(engine);
-                    // An opening touches the files too.
-                    seen = touched(&common.store);
+                    seen = now;
                 }
                 // The process that has it open is writing what comes next.
                 Err(opening::Opening::InUse) => {}
@@ -111,8 +110,8 @@ fn write(engine: &Engine, since: &mut Option<FeedPosition>, out: &mut Output) ->
     Ok(())
 }
 
-/// When a file of the store was last written to.
-fn touched(store: &Path) -> Option<SystemTime> {
-    let files = std::fs::read_dir(store).ok()?;
-    files.filter_map(|file| file.ok()?.metadata().ok()?.modified().ok()).max()
+/// What the store records of its last commits. Times of files would not do: an opening changes them, so that followers would wake each
+/// other, and two commits within one tick of the clock would pass for one.
+fn last_commit(store: &Path) -> Option<Vec<u8>> {
+    std::fs::read(store.join("last-commit")).ok()
 }

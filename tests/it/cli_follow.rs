@@ -1,11 +1,12 @@
 //! The feed followed while others write, and a taking back that is killed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::cli_history::{Table, command, export, export_of, last, object, ok, ok_of, workplace};
 
@@ -91,6 +92,52 @@ fn a_follower_sees_each_record_once_and_blocks_no_one() {
         assert_eq!(ok(folder, &format!("changes --since {position}")), "");
     }
     ok(folder, "verify");
+}
+
+/// When each file of the store was written to.
+fn times(folder: &Path) -> BTreeMap<PathBuf, SystemTime> {
+    let files =
+        fs::read_dir(folder.join("backstitch.store")).expect("readable").map(|file| file.expect("readable").path());
+    let files = files.filter(|path| path.is_file());
+    files.map(|path| (path.clone(), fs::metadata(path).and_then(|file| file.modified()).expect("a time"))).collect()
+}
+
+/// Followers told a commit by the times of files: then one in the same tick of the clock as the opening of a follower was not seen, nor one
+/// that was made between the end of that opening and the look at the times, and two followers woke each other for ever.
+#[test]
+fn a_commit_that_the_times_of_files_do_not_tell_is_followed() {
+    let folder = workplace();
+    let folder = folder.path();
+    ok(folder, "replay one.ndjson --quiet");
+    let mut followers = [0, 0].map(|since| Follower::of(folder, since));
+    let feed = ok(folder, "changes");
+    for follower in &mut followers {
+        follower.reaches(&feed);
+    }
+    // Until nobody opens the store any more, for some looks of the followers: each other's would wake them for ever.
+    let mut before = times(folder);
+    let start = Instant::now();
+    loop {
+        assert!(start.elapsed() < LONG, "followers open a store in which nothing happens, again and again");
+        std::thread::sleep(Duration::from_millis(1_200));
+        let now = times(folder);
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    let latest = before.values().max().expect("some files");
+    ok(folder, "replay two.ndjson --quiet");
+    for path in times(folder).keys() {
+        let file = fs::File::options().write(true).open(path).expect("writable");
+        file.set_modified(*before.get(path).unwrap_or(latest)).expect("the time is set");
+    }
+    // An opening changes the times, so it is a copy that is asked for the feed.
+    let feed = ok(folder, "changes --read-only");
+    for mut follower in followers {
+        follower.reaches(&feed);
+        follower.interrupt();
+    }
 }
 
 #[test]
