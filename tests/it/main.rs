@@ -20,6 +20,7 @@ mod explain_laws; // every link that explain names is the oracle's, every chain 
 mod face; // the public face: its names, and that the command uses no other
 mod faults; // a disk that fails at every write of a replay in turn
 mod floors; // rules that prose cannot hold
+mod followers; // processes that follow the feed, killed at random: no gap, no repeat
 mod following; // the change feed, followed from another thread while commits go on
 mod formats; // what a log may look like, and what is said of one that is not read
 mod harness; // the one place that knows how the engine is called
