@@ -312,3 +312,29 @@ fn a_copy_is_read_beside_a_writer() {
         assert!(output.status.code() == Some(2) && reason.contains("this command writes to it"), "{writes}: {reason}");
     }
 }
+
+/// What a store of this format was once, every later program opens: a store that was written when the format was settled.
+#[test]
+fn a_store_that_an_earlier_program_wrote_is_opened() {
+    let packed = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/store-of-format-4.json.zst")).expect("there");
+    let files = zstd::decode_all(&packed[..]).expect("zstd");
+    let files: std::collections::BTreeMap<String, String> = serde_json::from_slice(&files).expect("an object");
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("store");
+    fs::create_dir(&store).expect("made");
+    for (name, digits) in files {
+        let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).expect("two digits");
+        fs::write(store.join(name), (0..digits.len()).step_by(2).map(byte).collect::<Vec<u8>>()).expect("written");
+    }
+    let mut engine = Engine::open(&store).expect("a store of this format");
+    assert_eq!(totals(&engine).1, "09c58944403d914b5acddcb225e4b0ad");
+    assert_eq!((engine.generation(), engine.feed().position().to_string()), (4, "ded556ae6b684708:15".to_owned()));
+    assert_eq!(records(&engine, 0).len(), 15);
+    let tablet = |known: &backstitch::KnownAt| known.resolve("sess-family-tablet").map(|found| found.person.value);
+    let [before, after] = [13, 14].map(|number| tablet(&engine.known_at(Sequence(number)).expect("kept")));
+    assert_eq!((before.as_deref(), after.as_deref()), (Some("clara"), Some("dan")));
+    assert_eq!(engine.resolver().view().unlinked().len(), 1);
+    assert!(engine.verify().expect("readable").is_sound());
+    engine.ingest("more", &fs::read(JOURNEYS).expect("there")[..]).expect("ingested");
+    assert_eq!(engine.generation(), 5, "life goes on");
+}
