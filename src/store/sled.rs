@@ -102,6 +102,8 @@ fn guarded<T>(path: &Path, what: &'static str, work: impl FnOnce() -> sled::Resu
             Err(BackendError::Locked(format!("store {} is in use by another process", path.display())))
         }
         Ok(Err(sled::Error::Io(error))) if error.kind() != ErrorKind::InvalidData => Err(failed(path, what, error)),
+        // Its own text tells of the inside of the database.
+        Ok(Err(sled::Error::Corruption { .. })) => Err(corrupt("a record in it is not as it was written")),
         Ok(Err(error)) => Err(corrupt(&error.to_string())),
         Err(()) => Err(corrupt("it stopped in the middle")),
     }
