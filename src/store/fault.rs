@@ -35,6 +35,8 @@ struct State {
     pending: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     writes: u64,
     fail_at: Option<u64>,
+    /// Whether a sync is only said to be done.
+    lies: bool,
 }
 
 impl State {
@@ -57,6 +59,11 @@ impl FaultyBackend {
     pub fn fail_after(&self, writes: u64) {
         let mut state = self.state.lock();
         state.fail_at = Some(state.writes + writes);
+    }
+
+    /// Says from now on that it has synced, and has not.
+    pub fn lie(&self) {
+        self.state.lock().lies = true;
     }
 
     /// How many writes have succeeded.
@@ -144,8 +151,10 @@ impl Backend for FaultyBackend {
     fn sync(&self) -> Result<(), BackendError> {
         let mut state = self.state.lock();
         state.write()?;
-        state.synced = state.current.clone();
-        state.pending.clear();
+        if !state.lies {
+            state.synced = state.current.clone();
+            state.pending.clear();
+        }
         Ok(())
     }
 

@@ -60,3 +60,23 @@ fn a_crash_at_any_write_leaves_one_commit_or_the_next() {
         }
     }
 }
+
+/// What the other tests rely on: on a disk that does not sync, what was acknowledged is seen to be lost.
+#[test]
+fn without_syncs_commits_are_lost() {
+    let (mut lost, mut refused, mut kept) = (0, 0, 0);
+    for seed in 0..60 {
+        let backend = Arc::new(FaultyBackend::default());
+        drop(Store::with_backend(backend.clone(), Some(&Settings::default())).unwrap());
+        backend.lie();
+        let (acknowledged, _) = run(&backend);
+        let last = &acknowledged[COMMITS as usize];
+        let image = Arc::new(backend.crash(Survivors::Random(seed)));
+        match Store::with_backend(image, None).and_then(|store| Model::of(&store)) {
+            Ok(found) if found == *last => kept += 1,
+            Ok(_) => lost += 1,
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(lost + refused > 50, "{lost} went back, {refused} do not open, {kept} are whole");
+}
