@@ -67,6 +67,7 @@ fn a_disk_that_fails_at_any_write_of_a_replay() {
     let writes = whole.writes() - before;
     assert_eq!(&totals(&engine), states.last().expect("some"));
     assert!(writes > 100, "{writes}");
+    println!("a replay: {writes} writes, each of which fails");
 
     let mut failed = 0;
     for at in 0..writes {
@@ -161,6 +162,7 @@ fn a_disk_that_fails_at_any_write_of_a_repair() {
             assert!(engine.verify().expect("readable").is_sound(), "write {at}, {way:?}");
         }
         if whole && at >= backend.writes() {
+            println!("a repair: {at} writes, each of which fails");
             break;
         }
         at += 1;

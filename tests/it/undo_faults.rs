@@ -132,6 +132,7 @@ fn a_disk_that_fails_at_any_write_of_a_taking_back() {
         let (after, writes) = (state(&engine), whole.writes() - written);
         assert_ne!(before, after, "{act:?}");
         assert!(writes > 3, "{act:?}: {writes}");
+        println!("{act:?}: {writes} writes, each of which fails");
         drop(engine);
         for (at, is_read) in (0..writes).flat_map(|at| [(at, false), (at, true)]) {
             let backend = Arc::new(FaultyBackend::holding(entries.clone()));

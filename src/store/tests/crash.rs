@@ -49,6 +49,7 @@ fn a_crash_at_any_write_leaves_one_commit_or_the_next() {
     run(&whole);
     let writes = whole.writes();
     assert!(writes > 150, "{writes}");
+    println!("{writes} writes, ten ways to lose power at each");
     for at in 0..writes {
         let backend = Arc::new(FaultyBackend::default());
         backend.fail_after(at);
