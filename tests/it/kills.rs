@@ -164,10 +164,13 @@ fn whatever_is_killed_the_same_command_goes_on() {
         victim.wait().expect("a child");
         let what = format!("{} killed at {part} thousandths of {span:?}", act.name);
 
+        let mut is_done = false;
         if act.is_sound && folder.join("store/backstitch").exists() {
             ok(folder, "verify --store store --quiet");
             let left = digest("store");
             assert!(act.has_parts || left == before || left == after, "{what}: half of it is there");
+            // What is taken back already cannot be taken back again.
+            is_done = act.name == "retract" && left == after;
             if act.base != "none" && act.name != "trim" {
                 assert_fed(folder, act.base, &what);
             }
@@ -178,7 +181,9 @@ fn whatever_is_killed_the_same_command_goes_on() {
             assert_eq!(copied.status.success(), folder.join("store.copy/backstitch").exists(), "{what}");
             let _ = fs::remove_dir_all(folder.join("store.copy"));
         }
-        ok(folder, &arguments);
+        if !is_done {
+            ok(folder, &arguments);
+        }
         assert_eq!(digest("store"), after, "{what}, and done again");
         ok(folder, "verify --store store --quiet");
         if act.base != "none" && act.is_sound && act.name != "trim" {
