@@ -3,13 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use backstitch::store::backend::Backend;
-use backstitch::store::block_kinds;
-use backstitch::store::sled::SledBackend;
 use backstitch::{Engine, ErrorKind, Sequence, When};
 use serde_json::Value;
 
-use crate::harness::{Manner, copy_folder, replay, text, totals};
+use crate::harness::{Manner, copy_folder, damage_block, replay, text, totals};
 
 /// Logs of which every second one comes back to the sessions of the one before: links, times and events in many runs.
 fn logs(folder: &Path) -> Vec<PathBuf> {
@@ -29,17 +26,6 @@ fn logs(folder: &Path) -> Vec<PathBuf> {
             path
         })
         .collect()
-}
-
-/// Flips a bit in the last block of a kind.
-fn damage(store: &Path, word: &str) {
-    let kind = block_kinds().find(|kind| kind.word() == word).expect("a kind").number();
-    let backend = SledBackend::open(store).expect("a database");
-    let key = backend.keys(&[kind], &[kind + 1]).expect("readable").pop().expect("a block");
-    let mut block = backend.get(&key).expect("readable").expect("it is there");
-    *block.last_mut().expect("a body") ^= 1;
-    backend.put(vec![(key, block)]).expect("writable");
-    backend.sync().expect("writable");
 }
 
 fn command(store: &Path, arguments: &[&str]) -> Output {
@@ -65,7 +51,7 @@ fn damage_is_told_and_repaired_and_the_logs_bring_back_what_was_lost() {
             "a sound store keeps its feed"
         );
         drop(engine);
-        damage(&store, kind);
+        damage_block(&store, kind);
 
         let found = command(&store, &["verify"]);
         let (out, reason) = (String::from_utf8_lossy(&found.stdout), String::from_utf8_lossy(&found.stderr));
@@ -110,7 +96,7 @@ fn what_cannot_be_mended_in_its_place_is_put_into_a_new_database() {
         engine.unlink("s7", "c7").expect("unlinked");
         let position = engine.feed().position();
         drop(engine);
-        damage(&store, kind);
+        damage_block(&store, kind);
         for arguments in [&["verify"][..], &["stats"]] {
             let told = command(&store, arguments);
             let reason = String::from_utf8_lossy(&told.stderr).into_owned();

@@ -6,6 +6,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use backstitch::model::policy::{self};
+use backstitch::store::backend::Backend;
+use backstitch::store::block_kinds;
+use backstitch::store::sled::SledBackend;
 use backstitch::{
     Attribute, ECOMMERCE, Engine, ErrorKind, Fields, Lookback, Options, Replay, Retract, Sequence, Settings, Summary,
     Time, View, When,
@@ -462,4 +465,15 @@ pub fn copy_folder(from: &Path, to: &Path) {
             false => assert!(std::fs::copy(&path, to).is_ok(), "{}", path.display()),
         }
     }
+}
+
+/// Flips a bit in the last block of a kind.
+pub fn damage_block(store: &Path, word: &str) {
+    let kind = block_kinds().find(|kind| kind.word() == word).expect("a kind").number();
+    let backend = SledBackend::open(store).expect("a database");
+    let key = backend.keys(&[kind], &[kind + 1]).expect("readable").pop().expect("a block");
+    let mut block = backend.get(&key).expect("readable").expect("it is there");
+    *block.last_mut().expect("a body") ^= 1;
+    backend.put(vec![(key, block)]).expect("writable");
+    backend.sync().expect("writable");
 }

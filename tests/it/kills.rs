@@ -10,12 +10,9 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use backstitch::store::backend::Backend;
-use backstitch::store::block_kinds;
-use backstitch::store::sled::SledBackend;
 use serde_json::Value;
 
-use crate::harness::copy_folder;
+use crate::harness::{copy_folder, damage_block};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
 
@@ -37,17 +34,6 @@ fn ok(folder: &Path, arguments: &str) -> String {
 
 fn stats(folder: &Path, store: &str) -> Value {
     serde_json::from_str(&ok(folder, &format!("stats --json --store {store}"))).expect("JSON")
-}
-
-/// Flips a bit in the last block of a kind.
-fn damage(store: &Path, word: &str) {
-    let kind = block_kinds().find(|kind| kind.word() == word).expect("a kind").number();
-    let backend = SledBackend::open(store).expect("a database");
-    let key = backend.keys(&[kind], &[kind + 1]).expect("readable").pop().expect("a block");
-    let mut block = backend.get(&key).expect("readable").expect("it is there");
-    *block.last_mut().expect("a body") ^= 1;
-    backend.put(vec![(key, block)]).expect("writable");
-    backend.sync().expect("writable");
 }
 
 /// Something that a process does to a store.
@@ -104,7 +90,7 @@ fn prepare(folder: &Path) {
     ok(folder, "export-facts --store all --quiet --output facts");
     for kind in ["events", "links", "identities"] {
         copy_folder(&folder.join("all"), &folder.join(kind));
-        damage(&folder.join(kind), kind);
+        damage_block(&folder.join(kind), kind);
     }
     for store in ["one", "all"] {
         ok(folder, &format!("changes --apply {store}.table --store {store} --quiet"));

@@ -316,7 +316,7 @@ fn a_copy_is_read_beside_a_writer() {
 /// What a store of this format was once, every later program opens: a store that was written when the format was settled.
 #[test]
 fn a_store_that_an_earlier_program_wrote_is_opened() {
-    let packed = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/store-of-format-4.json.zst")).expect("there");
+    let packed = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/store-of-format-4.packed")).expect("there");
     let files = zstd::decode_all(&packed[..]).expect("zstd");
     let files: std::collections::BTreeMap<String, String> = serde_json::from_slice(&files).expect("an object");
     let folder = tempfile::tempdir().expect("a folder");
