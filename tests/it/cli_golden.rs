@@ -280,17 +280,19 @@ const SCENARIOS: &[(&str, &[&str])] = &[
     ("odd_files", &["replay empty.ndjson", "replay garbage.bin", "replay cut.gz", "stats --json"]),
 ];
 
-/// A folder with the fixtures and some files that no text editor would keep.
+/// A folder with the logs among the fixtures.
 fn workplace() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")).expect("fixtures") {
         let path = entry.expect("readable").path();
-        fs::copy(&path, folder.path().join(path.file_name().expect("a file"))).expect("copied");
+        if path.extension().is_some_and(|extension| extension == "ndjson") {
+            fs::copy(&path, folder.path().join(path.file_name().expect("a file"))).expect("copied");
+        }
     }
     folder
 }
 
-/// Besides the fixtures: an empty file, bytes that are no text, a gzip file whose end is missing.
+/// Besides the logs: an empty file, bytes that are no text, a gzip file whose end is missing.
 fn oddities(folder: &Path) {
     fs::write(folder.join("empty.ndjson"), "").expect("written");
     let garbage: Vec<u8> =
