@@ -8,6 +8,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::time::SystemTime;
 
 use tempfile::TempDir;
 
@@ -38,6 +39,12 @@ impl CopiedBackend {
         }
         let copy = SledBackend::open(folder.path()).map_err(|error| error.of(&name))?;
         Ok(Self { name, copy, _folder: folder })
+    }
+
+    /// When the files of the store at `path` were last written to.
+    pub(crate) fn last_written(path: &Path) -> Option<SystemTime> {
+        let time = |file: &str| fs::metadata(path.join(file)).and_then(|file| file.modified()).ok();
+        SledBackend::FILES_TO_COPY.into_iter().filter_map(time).max()
     }
 }
 

@@ -122,7 +122,7 @@ impl Store {
     /// Costs a copy of its files into the folder for temporary files, and a read of every block.
     ///
     /// # Errors
-    /// As [`open`](Self::open), but that the store may be in use.
+    /// As [`open`](Self::open), but that the store may be in use; where it is written to so often that every copy is torn, it is in use.
     pub fn open_copy(path: &Path) -> Result<Self, StoreError> {
         let name = path.display().to_string();
         match SledBackend::look(path)? {
@@ -142,20 +142,30 @@ impl Store {
                 None => Ok(store),
             }
         };
-        for _ in 1..COPIES {
-            match opened() {
-                Err(
-                    StoreError::Damaged(_)
+        let is_torn = |error: &StoreError| {
+            matches!(
+                error,
+                StoreError::Damaged(_)
                     | StoreError::Backend(BackendError::Corrupt { .. })
                     | StoreError::Older(_)
-                    | StoreError::NoManifest(_),
-                ) => {
-                    thread::sleep(BETWEEN_COPIES);
-                }
+                    | StoreError::NoManifest(_)
+            )
+        };
+        let written = CopiedBackend::last_written(path);
+        for _ in 1..COPIES {
+            match opened() {
+                Err(error) if is_torn(&error) => thread::sleep(BETWEEN_COPIES),
                 opened => return opened,
             }
         }
-        opened()
+        match opened() {
+            // Others have written to it all the while: nothing says that it is damaged.
+            Err(error) if is_torn(&error) && CopiedBackend::last_written(path) != written => {
+                Err(BackendError::Locked(format!("store {name} is in use by another process, which writes to it"))
+                    .into())
+            }
+            opened => opened,
+        }
     }
 
     /// Opens the store that `backend` holds, or makes it there with `settings`.

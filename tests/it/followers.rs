@@ -14,6 +14,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use backstitch::{Engine, ErrorKind};
+
 use crate::cli_history::{command, object, ok, text};
 use crate::rot::Chance;
 
@@ -213,4 +215,34 @@ fn followers_that_are_killed_have_the_feed_without_gap_or_repeat() {
     let told =
         format!("followed: {} records of {commits} commits; killed {kills:?} followers, {applied} tables", feed.len());
     writeln!(std::io::stderr(), "{told}").expect("a standard error");
+}
+
+/// Copies to be read were torn by others that wrote all the while, and a sound store was called damaged beyond repair.
+#[test]
+fn a_copy_torn_by_others_that_write_is_of_a_store_in_use() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    fs::write(folder.join("log.ndjson"), "{\"timestamp\":1,\"user\":{\"identities\":{\"sessionId\":\"first\"}}}\n")
+        .expect("written");
+    ok(folder, "replay log.ndjson --quiet");
+    let store = folder.join("backstitch.store");
+    // No copy of this one is whole.
+    let database = fs::File::options().write(true).open(store.join("db")).expect("a database");
+    database.set_len(64).expect("writable");
+    let refused = || Engine::options().existing_only().read_only().open(&store).err().map(|error| error.kind());
+    let alone = refused().expect("it is damaged");
+    assert_ne!(alone, ErrorKind::InUse);
+    let writing = AtomicBool::new(true);
+    let beside = thread::scope(|threads| {
+        threads.spawn(|| {
+            while writing.load(Ordering::Acquire) {
+                database.set_modified(SystemTime::now()).expect("the time is set");
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let beside = refused();
+        writing.store(false, Ordering::Release);
+        beside
+    });
+    assert_eq!(beside, Some(ErrorKind::InUse));
 }
