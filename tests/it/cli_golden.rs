@@ -283,11 +283,10 @@ const SCENARIOS: &[(&str, &[&str])] = &[
 /// A folder with the logs among the fixtures.
 fn workplace() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")).expect("fixtures") {
-        let path = entry.expect("readable").path();
-        if path.extension().is_some_and(|extension| extension == "ndjson") {
-            fs::copy(&path, folder.path().join(path.file_name().expect("a file"))).expect("copied");
-        }
+    let fixtures = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")).expect("fixtures");
+    let paths = fixtures.map(|entry| entry.expect("readable").path());
+    for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == "ndjson")) {
+        fs::copy(&path, folder.path().join(path.file_name().expect("a file"))).expect("copied");
     }
     folder
 }
