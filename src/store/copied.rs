@@ -34,8 +34,8 @@ impl CopiedBackend {
         let name = path.display().to_string();
         let failed = |error| BackendError::Io { store: name.clone(), what: "cannot be copied to be read", error };
         let folder = TempDir::with_prefix("backstitch-").map_err(failed)?;
-        for file in SledBackend::FILES_TO_COPY {
-            copy(&path.join(file), &folder.path().join(file)).map_err(failed)?;
+        for file in SledBackend::files_to_copy(path).map_err(failed)? {
+            copy(&path.join(&file), &folder.path().join(&file)).map_err(failed)?;
         }
         let copy = SledBackend::open(folder.path()).map_err(|error| error.of(&name))?;
         Ok(Self { name, copy, _folder: folder })
@@ -43,8 +43,8 @@ impl CopiedBackend {
 
     /// When the files of the store at `path` were last written to.
     pub(crate) fn last_written(path: &Path) -> Option<SystemTime> {
-        let time = |file: &str| fs::metadata(path.join(file)).and_then(|file| file.modified()).ok();
-        SledBackend::FILES_TO_COPY.into_iter().filter_map(time).max()
+        let time = |file: String| fs::metadata(path.join(file)).and_then(|file| file.modified()).ok();
+        SledBackend::files_to_copy(path).ok()?.into_iter().filter_map(time).max()
     }
 }
 

@@ -164,9 +164,20 @@ fn remove_files(path: &Path, is_one: impl Fn(&str) -> bool) -> Result<bool, Back
 }
 
 impl SledBackend {
-    /// What a copy is made of that is to be opened, in this order: the record of the last commit first, so that the database is not
-    /// older. Snapshots are not among them: they need not fit a log that has gone on.
-    pub(crate) const FILES_TO_COPY: [&str; 4] = [LAST_COMMIT_FILE, DATABASE_SETTINGS, DATABASE, BLOBS];
+    /// What a copy of the store at `path` is made of that is to be opened, in this order: the record of the last commit first, so that the
+    /// database is not older; then the snapshot, without which what the log holds behind a record that a kill left torn never was.
+    /// The log is newer than it then, as after a kill.
+    pub(crate) fn files_to_copy(path: &Path) -> io::Result<Vec<String>> {
+        let mut snapshots = Vec::new();
+        for entry in fs::read_dir(path)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if name.starts_with(SNAPSHOT) && !name.ends_with(HALF_WRITTEN) {
+                snapshots.push(name);
+            }
+        }
+        let [first, rest @ ..] = [LAST_COMMIT_FILE, DATABASE_SETTINGS, DATABASE, BLOBS].map(str::to_owned);
+        Ok([first].into_iter().chain(snapshots).chain(rest).collect())
+    }
 
     /// What lies at `path`.
     pub(crate) fn look(path: &Path) -> Result<Folder, StoreError> {

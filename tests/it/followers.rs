@@ -180,7 +180,7 @@ fn followers_that_are_killed_have_the_feed_without_gap_or_repeat() {
     let writing = AtomicBool::new(true);
     let feed = OnceLock::new();
     let (consumers, applied) = thread::scope(|threads| {
-        let consumers = ["changes --follow --quiet", "changes --follow"].map(|manner| {
+        let consumers = ["changes --follow --quiet", "changes --follow --quiet --read-only"].map(|manner| {
             let (chance, writing, feed) = (Chance(chance.next()), &writing, &feed);
             threads.spawn(move || {
                 let mut own = Consumer { folder, manner, kept: Vec::new(), position: "0".to_owned(), kills: 0 };

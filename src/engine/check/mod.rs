@@ -20,11 +20,19 @@ pub(crate) fn repair_at(path: &Path, accept: bool) -> Result<(Store, Repaired), 
         false => Store::open_damaged(path).map(|store| (store, Missing::default())),
     };
     let missing = opened.as_ref().map_or(Missing::default(), |opened| opened.1);
-    match opened.map_err(Error::from).and_then(|(store, missing)| repair::run(store, missing)) {
-        Err(error) if matches!(error.kind(), ErrorKind::Damaged) => {
-            let (store, repaired) = salvage::run(path, accept)?;
-            Ok((store, Repaired { rewritten: true, ..repaired }.without(missing)))
+    let is_hopeless = |error: &Error| matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Older);
+    let repaired = match opened.map_err(Error::from).and_then(|(store, missing)| repair::run(store, missing)) {
+        Err(error) if error.kind() == ErrorKind::Damaged => None,
+        done => Some(done?.1),
+    };
+    // What the database wrote behind damage of its log is gone when it is opened again.
+    match (repaired, Store::open(path, None).map_err(Error::from)) {
+        (Some(repaired), Ok(store)) => Ok((store, repaired)),
+        (Some(_), Err(error)) if !is_hopeless(&error) => Err(error),
+        (None, Err(error)) if error.kind() == ErrorKind::Older && !accept => Err(error),
+        (repaired, _) => {
+            let (store, found) = salvage::run(path, accept || repaired.is_some())?;
+            Ok((store, Repaired { rewritten: true, ..found }.without(missing)))
         }
-        done => done,
     }
 }
