@@ -200,7 +200,7 @@ impl Store {
         match records.vouch(|| backend.name(), &manifest) {
             Ok(Vouched::Last) => {}
             Err(StoreError::Older(_)) if mode.accepts() || mode == Mode::Copy && records.precede(&manifest) => {}
-            Ok(Vouched::CutShort) if mode == Mode::Copy => {}
+            Ok(Vouched::CutShort) if matches!(mode, Mode::Copy | Mode::Salvage { .. }) => {}
             Ok(Vouched::CutShort) => {
                 // A kill may have left its manifest in the cache of the operating system.
                 backend.sync()?;

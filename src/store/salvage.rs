@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::model::event::Event;
 use crate::model::identity::{IdentityId, Value};
@@ -10,9 +11,10 @@ use crate::model::link::{Seen, Unlink};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
 use crate::model::time::Time;
+use crate::store::copied::CopiedBackend;
 use crate::store::decoded::DecodedEvents;
 use crate::store::directory;
-use crate::store::error::StoreError;
+use crate::store::error::{BackendError, StoreError};
 use crate::store::events::EVENTS;
 use crate::store::kinds::identities;
 use crate::store::last_commit;
@@ -92,7 +94,14 @@ impl Store {
     /// # Errors
     /// When nothing of it can be read: no database, no manifest or no settings.
     pub fn open_broken(path: &Path, accept: bool) -> Result<Self, StoreError> {
-        Self::open_as(path, None, Mode::Salvage { accept })
+        let mode = Mode::Salvage { accept };
+        match Self::open_as(path, None, mode) {
+            // By this process, which has opened it before: a panic of the database may have left it open.
+            Err(StoreError::Backend(BackendError::Locked(_))) => {
+                Self::start(Arc::new(CopiedBackend::of(path)?), None, mode)
+            }
+            opened => opened,
+        }
     }
 
     /// Reads what can be read of all but the events.

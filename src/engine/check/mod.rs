@@ -20,7 +20,8 @@ pub(crate) fn repair_at(path: &Path, accept: bool) -> Result<(Store, Repaired), 
         false => Store::open_damaged(path).map(|store| (store, Missing::default())),
     };
     let missing = opened.as_ref().map_or(Missing::default(), |opened| opened.1);
-    let is_hopeless = |error: &Error| matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Older);
+    // One that is in use now is so by this process: a panic of the database may have left it open.
+    let is_hopeless = |error: &Error| matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Older | ErrorKind::InUse);
     let repaired = match opened.map_err(Error::from).and_then(|(store, missing)| repair::run(store, missing)) {
         Err(error) if error.kind() == ErrorKind::Damaged => None,
         done => Some(done?.1),
