@@ -7,17 +7,8 @@ use std::sync::Arc;
 use crate::store::backend::Backend;
 use crate::store::error::StoreError;
 use crate::store::feed;
-use crate::store::last_commit::{self, CommitRecord};
+use crate::store::last_commit::{self, Missing};
 use crate::store::open::{Mode, Store};
-
-/// What a store is without that was [accepted](Store::accept) as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Missing {
-    /// How many commits, as far as is known.
-    pub commits: u64,
-    /// How many records of the change feed, as far as is known.
-    pub changes: u64,
-}
 
 impl Store {
     /// Opens a store as [`open_damaged`](Self::open_damaged) does that may be older than its last commit, and takes it as it is,
@@ -44,14 +35,7 @@ impl Store {
     fn begin_epoch(&mut self) -> Result<Missing, StoreError> {
         let records = last_commit::read(self.backend())?;
         let held = self.ledger.manifest();
-        let lost = |told: fn(&CommitRecord) -> u64, holds: u64| {
-            let own = records.told.iter().filter(|record| record.epoch == held.epoch);
-            own.map(told).max().map_or(0, |last| last.saturating_sub(holds))
-        };
-        let missing = Missing {
-            commits: lost(|record| record.generation, held.generation),
-            changes: lost(|record| record.sequence, held.totals.sequence),
-        };
+        let missing = records.missing(held);
         self.ledger.accept(records.beyond(held), feed::begin_again)?;
         Ok(missing)
     }

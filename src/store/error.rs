@@ -277,9 +277,7 @@ impl StoreError {
     pub(crate) fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged(_) | Self::Backend(BackendError::Corrupt { .. }))
     }
-}
 
-impl StoreError {
     /// The same of a store of which not even a repair can read anything.
     pub(crate) fn beyond_repair(self) -> Self {
         match self {

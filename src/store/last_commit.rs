@@ -98,6 +98,15 @@ fn parse(key: BlockKey, stored: &[u8]) -> Result<CommitRecord, Unsealed> {
     Ok(record)
 }
 
+/// What a store lacks that is older than its last commit, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Missing {
+    /// How many commits.
+    pub commits: u64,
+    /// How many records of the change feed.
+    pub changes: u64,
+}
+
 /// What a record says of the manifest that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Vouched {
@@ -131,6 +140,14 @@ impl Records {
     pub(crate) fn precede(&self, manifest: &Manifest) -> bool {
         let own = self.told.iter().filter(|record| record.epoch == manifest.epoch);
         own.map(|record| record.generation).max().is_some_and(|last| last <= manifest.generation)
+    }
+
+    /// What a store lacks whose manifest is `held`.
+    pub(crate) fn missing(&self, held: &Manifest) -> Missing {
+        let own = || self.told.iter().filter(|record| record.epoch == held.epoch);
+        let last = own().map(|record| record.generation).max().unwrap_or(0);
+        let changes = own().map(|record| record.sequence).max().unwrap_or(0);
+        Missing { commits: last.saturating_sub(held.generation), changes: changes.saturating_sub(held.totals.sequence) }
     }
 
     /// A commit and a record of the feed that were never given, nor any after them, by all that is known; given what the store

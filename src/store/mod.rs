@@ -63,8 +63,8 @@ mod transaction;
 #[cfg(test)]
 mod tests;
 
-pub use accept::Missing;
 pub use commit::Commit;
+pub use last_commit::Missing;
 pub use open::Store;
 
 /// Every kind of block, by number.

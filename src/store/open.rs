@@ -142,14 +142,9 @@ impl Store {
                 None => Ok(store),
             }
         };
-        let is_torn = |error: &StoreError| {
-            matches!(
-                error,
-                StoreError::Damaged(_)
-                    | StoreError::Backend(BackendError::Corrupt { .. })
-                    | StoreError::Older(_)
-                    | StoreError::NoManifest(_)
-            )
+        let is_torn = |error: &StoreError| match error {
+            StoreError::Older(_) | StoreError::NoManifest(_) => true,
+            other => other.is_damage(),
         };
         let written = CopiedBackend::last_written(path);
         for _ in 1..COPIES {

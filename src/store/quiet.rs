@@ -7,11 +7,20 @@
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{process, thread};
 
 thread_local! {
     /// Whether this thread is in the database.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the database has panicked in this process.
+static PANICKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the database has panicked in this process: it may hold its files open, and locked, until the process ends.
+pub(crate) fn has_panicked() -> bool {
+    PANICKED.load(Ordering::Relaxed)
 }
 
 /// Runs `work` of the database; `Err` where it panicked.
@@ -22,7 +31,10 @@ pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, ()> {
         panic::set_hook(Box::new(move |info| {
             if !is_of_database(info) {
                 told(info);
-            } else if info.payload_as_str().is_some_and(|text| text.contains("failed to allocate")) {
+                return;
+            }
+            PANICKED.store(true, Ordering::Relaxed);
+            if info.payload_as_str().is_some_and(|text| text.contains("failed to allocate")) {
                 told(info);
                 process::abort();
             }

@@ -17,8 +17,9 @@ use crate::store::directory;
 use crate::store::error::{BackendError, StoreError};
 use crate::store::events::EVENTS;
 use crate::store::kinds::identities;
-use crate::store::last_commit;
+use crate::store::last_commit::{self, Missing};
 use crate::store::open::{Mode, Store};
+use crate::store::quiet;
 use crate::store::run::Run;
 use crate::store::sled::SledBackend;
 use crate::store::swap;
@@ -39,6 +40,8 @@ pub struct Salvaged {
     pub unlinks: Vec<Unlink>,
     /// Blocks of these that are lost.
     pub lost_blocks: u64,
+    /// What it lacks, as far as that is known.
+    pub missing: Missing,
     /// A commit and a change of the feed that were never given, nor any after them.
     pub beyond: (u64, u64),
 }
@@ -61,22 +64,43 @@ impl Salvaged {
     }
 }
 
-impl Store {
-    /// Where the next store of the one at `path` is made: a folder that is not there yet.
+/// The store that is to take the place of another.
+#[derive(Debug)]
+pub struct Successor {
+    path: PathBuf,
+    /// What the file of the last commits held when it was begun.
+    made_of: Option<Vec<u8>>,
+}
+
+impl Successor {
+    /// That of the store at `path`, which the caller has open.
     ///
     /// # Errors
-    /// When what was left there cannot be deleted.
-    pub fn clear_next(path: &Path) -> Result<PathBuf, StoreError> {
+    /// When what an earlier repair left cannot be deleted.
+    pub fn begin(path: &Path) -> Result<Self, StoreError> {
         SledBackend::clear_next(path)?;
-        Ok(swap::next(path))
+        Ok(Self { path: path.to_owned(), made_of: SledBackend::last_commits(path) })
     }
 
-    /// Lets it take the place of the one at `path`. Nobody has either open.
+    /// Where it is made: a folder that is not there yet.
+    pub fn folder(&self) -> PathBuf {
+        swap::next(&self.path)
+    }
+
+    /// Lets it take the place of the store that it was made of. This process has neither open any more.
     ///
     /// # Errors
-    /// When files cannot be moved. The next opening takes it to its end, once it has begun.
-    pub fn put_next_in_place(path: &Path) -> Result<(), StoreError> {
-        Ok(SledBackend::swap(path)?)
+    /// When another process has opened that store since, or has written to it, or files cannot be moved. Once it has begun, the next
+    /// opening takes it to its end.
+    pub fn put_in_place(self) -> Result<(), StoreError> {
+        Ok(SledBackend::swap(&self.path, self.made_of.as_deref())?)
+    }
+}
+
+impl Store {
+    /// Whether a panic of the database may have left its files open, and locked, in this process.
+    pub fn is_held_by_a_panic() -> bool {
+        quiet::has_panicked()
     }
 
     /// Reads every page of the database, whatever lies there.
@@ -97,7 +121,7 @@ impl Store {
         let mode = Mode::Salvage { accept };
         match Self::open_as(path, None, mode) {
             // By this process, which has opened it before: a panic of the database may have left it open.
-            Err(StoreError::Backend(BackendError::Locked(_))) => {
+            Err(StoreError::Backend(BackendError::Locked(_))) if quiet::has_panicked() => {
                 Self::start(Arc::new(CopiedBackend::of(path)?), None, mode)
             }
             opened => opened,
@@ -126,7 +150,8 @@ impl Store {
         found.unlinks = unlinks.into_iter().filter(|unlink| unlink.stands).collect();
         // What follows from events is no loss.
         found.seen = self.salvage_table::<(IdentityId, Seen)>(&mut 0)?.into_iter().collect();
-        found.beyond = last_commit::read(self.backend())?.beyond(held);
+        let records = last_commit::read(self.backend())?;
+        (found.missing, found.beyond) = (records.missing(held), records.beyond(held));
         Ok(found)
     }
 

@@ -217,7 +217,8 @@ impl SledBackend {
     /// As [`open`](Self::open).
     pub(crate) fn open_broken(path: &Path) -> Result<Self, BackendError> {
         let mut opened = Self::open(path);
-        // Settings are always the same, and a snapshot is a shortcut through the log.
+        // Settings are always the same. Without a snapshot the log is read from its start up to the first record that is torn: where
+        // that gives an older state, the record of the last commit tells.
         for is_spare in [|name: &str| name == DATABASE_SETTINGS, |name: &str| name.starts_with(SNAPSHOT)] {
             if let Err(BackendError::Corrupt { .. }) = opened {
                 remove_files(path, is_spare)?;
@@ -232,9 +233,34 @@ impl SledBackend {
         swap::clear(path).map_err(|error| failed(path, "cannot be cleared of an earlier repair", error))
     }
 
-    /// Lets the whole store in the folder for [the next](swap::next) take the place of the one at `path`, which nobody has open.
-    pub(crate) fn swap(path: &Path) -> Result<(), BackendError> {
-        swap::begin(path, OWN).map_err(|error| failed(path, "cannot be swapped for its repaired copy", error))
+    /// What the file of the last commits holds.
+    pub(crate) fn last_commits(path: &Path) -> Option<Vec<u8>> {
+        fs::read(path.join(LAST_COMMIT_FILE)).ok()
+    }
+
+    /// Lets the whole store in the folder for [the next](swap::next) take the place of the one at `path`, whose file of the last commits
+    /// held `made_of` when the next one was made of it.
+    ///
+    /// # Errors
+    /// When another process has opened the store since, or has written to it: what it was told is durable must not go.
+    pub(crate) fn swap(path: &Path, made_of: Option<&[u8]>) -> Result<(), BackendError> {
+        let not_swapped = |error| failed(path, "cannot be swapped for its repaired copy", error);
+        let database = File::open(path.join(DATABASE)).map_err(not_swapped)?;
+        // The lock that the database takes. Nobody else has it where this process could not let go of it.
+        if !quiet::has_panicked() {
+            let in_use = || BackendError::Locked(format!("store {} is in use by another process", path.display()));
+            let start = Instant::now();
+            while database.try_lock().is_err() {
+                if start.elapsed() > LOCK_PATIENCE {
+                    return Err(in_use());
+                }
+                thread::sleep(LOCK_PATIENCE / 20);
+            }
+            if Self::last_commits(path).as_deref() != made_of {
+                return Err(in_use());
+            }
+        }
+        swap::begin(path, OWN).map_err(not_swapped)
     }
 
     /// Opens the database at `path`, making it where there is none.

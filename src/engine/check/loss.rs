@@ -32,7 +32,8 @@ pub struct Repaired {
 impl Repaired {
     /// The same of a store that lacked its last commits.
     pub(crate) fn without(self, missing: Missing) -> Self {
-        Self { missing_commits: missing.commits, missing_changes: missing.changes, ..self }
+        let missing_commits = self.missing_commits.max(missing.commits);
+        Self { missing_commits, missing_changes: self.missing_changes.max(missing.changes), ..self }
     }
 }
 

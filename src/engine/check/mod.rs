@@ -20,20 +20,25 @@ pub(crate) fn repair_at(path: &Path, accept: bool) -> Result<(Store, Repaired), 
         false => Store::open_damaged(path).map(|store| (store, Missing::default())),
     };
     let missing = opened.as_ref().map_or(Missing::default(), |opened| opened.1);
-    // One that is in use now is so by this process: a panic of the database may have left it open.
-    let is_hopeless = |error: &Error| matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Older | ErrorKind::InUse);
     let repaired = match opened.map_err(Error::from).and_then(|(store, missing)| repair::run(store, missing)) {
         Err(error) if error.kind() == ErrorKind::Damaged => None,
         done => Some(done?.1),
     };
-    // What the database wrote behind damage of its log is gone when it is opened again.
-    match (repaired, Store::open(path, None).map_err(Error::from)) {
+    // What the database wrote behind damage of its log is gone when it is opened again, so a repair counts once that has been done.
+    let again = Store::open(path, None).map_err(Error::from);
+    let went_back = |error: &Error| match error.kind() {
+        ErrorKind::Damaged | ErrorKind::Older => true,
+        ErrorKind::InUse => Store::is_held_by_a_panic(),
+        _ => false,
+    };
+    match (repaired, again) {
         (Some(repaired), Ok(store)) => Ok((store, repaired)),
-        (Some(_), Err(error)) if !is_hopeless(&error) => Err(error),
+        (Some(_), Err(error)) if !went_back(&error) => Err(error),
         (None, Err(error)) if error.kind() == ErrorKind::Older && !accept => Err(error),
-        (repaired, _) => {
+        (repaired, again) => {
+            drop(again);
             let (store, found) = salvage::run(path, accept || repaired.is_some())?;
-            Ok((store, Repaired { rewritten: true, ..found }.without(missing)))
+            Ok((store, found.without(missing)))
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::model::namespace::NamespaceId;
 use crate::model::source::Within;
 use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::store::salvage::{LostEvents, Salvaged};
+use crate::store::salvage::{LostEvents, Salvaged, Successor};
 
 /// The name of a source whose own is lost.
 const LOST_SOURCE: &str = "(a source whose name was lost)";
@@ -27,14 +27,15 @@ const LOST_SOURCE: &str = "(a source whose name was lost)";
 pub(crate) fn run(path: &Path, accept: bool) -> Result<(Store, Repaired), Error> {
     let old = Store::open_broken(path, accept).map_err(StoreError::beyond_repair)?;
     let found = old.salvage()?;
-    let mut engine = Options::from(old.settings().clone()).open(Store::clear_next(path)?)?;
+    let successor = Successor::begin(path)?;
+    let mut engine = Options::from(old.settings().clone()).open(successor.folder())?;
     let lost = refill(&mut engine, &old, &found)?;
     engine.store.continue_beyond(found.beyond)?;
     let lost_identities = found.identities.iter().filter(|identity| identity.is_none()).count() as u64;
-    let repaired = Repaired { lost_identities, ..lost.told(&found) };
+    let repaired = Repaired { lost_identities, rewritten: true, ..lost.told(&found) }.without(found.missing);
     // Both are let go of before the one takes the place of the other.
     drop((engine, old));
-    Store::put_next_in_place(path)?;
+    successor.put_in_place()?;
     Ok((Store::open(path, None)?, repaired))
 }
 

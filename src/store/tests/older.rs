@@ -7,10 +7,11 @@ use super::{Model, step};
 use crate::model::settings::Settings;
 use crate::store::Store;
 use crate::store::backend::MemoryBackend;
-use crate::store::error::StoreError;
+use crate::store::error::{BackendError, StoreError};
 use crate::store::fault::{FaultyBackend, Survivors};
 use crate::store::last_commit::{self, LAST_COMMIT, Vouched};
 use crate::store::manifest;
+use crate::store::salvage::Successor;
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -146,4 +147,33 @@ fn numbers_that_may_have_been_given_are_passed_over() {
         Store::accept_backend(Arc::new(MemoryBackend::holding(with_records(database, &images[5].0)))).unwrap();
     assert_eq!((missing.commits, missing.changes), (3, 33));
     assert!(store.sequence().0 > 55 && store.sequence().0 < 60 && store.generation() < 10);
+}
+
+/// What another process was told is durable does not go with the store that is replaced.
+#[test]
+fn a_store_that_was_written_to_meanwhile_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let mut store = Store::open(&path, Some(&Settings::default())).unwrap();
+    let successor = Successor::begin(&path).unwrap();
+    drop(Store::open(&successor.folder(), Some(&Settings::default())).unwrap());
+    let refused = |successor: Successor| match successor.put_in_place() {
+        Err(StoreError::Backend(BackendError::Locked(_))) => {}
+        other => panic!("{other:?}"),
+    };
+    refused(successor);
+    let successor = Successor::begin(&path).unwrap();
+    drop(Store::open(&successor.folder(), Some(&Settings::default())).unwrap());
+    let step = step(&Model::default(), 1);
+    step.commit(&mut store, &Model::default()).unwrap();
+    drop(store);
+    refused(successor);
+    let store = Store::open(&path, None).unwrap();
+    assert_eq!(Model::of(&store).unwrap(), Model::default().with(&step));
+    // And one that nobody touched is.
+    let successor = Successor::begin(&path).unwrap();
+    drop(Store::open(&successor.folder(), Some(&Settings::default())).unwrap());
+    drop(store);
+    successor.put_in_place().unwrap();
+    assert_eq!(Model::of(&Store::open(&path, None).unwrap()).unwrap(), Model::default());
 }
