@@ -17,9 +17,8 @@ use std::time::{Duration, Instant, SystemTime};
 use backstitch::{Engine, Resolution, Resolver};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::harness::{self, Manner, options, text};
+use crate::harness::{self, Chance, Manner, asked, options, text};
 use crate::oracle::{Answer, Event, Id, Life, Reading, Rules};
-use crate::rot::Chance;
 use crate::side_by_side::events_of;
 
 const THREADS: u64 = 8;
@@ -307,13 +306,12 @@ fn round(written: &mut Written, chance: &mut Chance, clock: Instant) -> (Vec<Sta
 }
 
 fn asked_at_once(of: &str, engine: Engine) {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64);
-    let seed = number("BACKSTITCH_SEED").unwrap_or_else(now);
+    let seed = asked("BACKSTITCH_SEED").unwrap_or_else(now);
     let mut chance = Chance(seed);
     let mut written = Written::new(engine, &mut chance);
     let clock = Instant::now();
-    let span = Duration::from_secs(number("BACKSTITCH_SECONDS").unwrap_or(1));
+    let span = Duration::from_secs(asked("BACKSTITCH_SECONDS").unwrap_or(1));
     let (mut answers, mut commits, mut rounds) = (0, 0, 0);
     while rounds == 0 || clock.elapsed() < span {
         let (states, mut reads) = round(&mut written, &mut chance, clock);

@@ -9,6 +9,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::cli_history::{Table, command, export, export_of, last, object, ok, ok_of, workplace};
+use crate::harness::copy_folder;
 
 /// Longer than anything here takes on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -154,18 +155,6 @@ fn a_follower_whose_reader_left_ends_quietly() {
     assert_eq!(ended(&mut child), (Some(0), String::new()));
 }
 
-fn copied(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for entry in fs::read_dir(from).expect("readable") {
-        let path = entry.expect("readable").path();
-        let to = to.join(path.file_name().expect("a name"));
-        match path.is_dir() {
-            true => copied(&path, &to),
-            false => drop(fs::copy(&path, &to).expect("copied")),
-        }
-    }
-}
-
 /// Moments of an act at which it is killed.
 const KILLS: u32 = 6;
 
@@ -183,7 +172,7 @@ fn killed_while_it_takes_back() {
     for act in [&["retract", "--source", "2.ndjson"][..], &["unlink", session, customer]] {
         let on_copy = |name: &'static str| {
             let _ = fs::remove_dir_all(folder.join(name));
-            copied(&folder.join("backstitch.store"), &folder.join(name));
+            copy_folder(&folder.join("backstitch.store"), &folder.join(name));
             [act, &["--store", name]].concat()
         };
         let whole = on_copy("whole");

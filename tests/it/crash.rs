@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use backstitch::{Engine, Source};
 
-use crate::harness::{Manner, Packing, append, in_memory, replay, replayed, text, totals};
+use crate::harness::{Manner, Packing, append, asked, in_memory, replay, replayed, text, totals};
 use crate::oracle::{Rules, judge};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
@@ -103,7 +103,7 @@ fn assert_whole(store: &Path, files: &BTreeMap<String, Vec<String>>) -> BTreeMap
 
 #[test]
 fn killed_again_and_again() {
-    let kills: u32 = std::env::var("BACKSTITCH_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(5);
+    let kills = asked("BACKSTITCH_KILLS").map_or(5, |kills| kills as u32);
     let folder = tempfile::tempdir().expect("a folder");
     let (log, store) = (folder.path().join("logs"), folder.path().join("store"));
     let whole = generated(folder.path(), SESSIONS);

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 use backstitch::{Engine, ErrorKind};
 
 use crate::cli_history::{command, object, ok, text};
-use crate::rot::Chance;
+use crate::harness::{Chance, asked};
 
 /// Longer than anything here takes on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -167,10 +167,9 @@ fn write(folder: &Path, commits: u64, chance: &mut Chance) {
 
 #[test]
 fn followers_that_are_killed_have_the_feed_without_gap_or_repeat() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64);
-    let seed = number("BACKSTITCH_SEED").unwrap_or_else(now);
-    let commits = number("BACKSTITCH_COMMITS").unwrap_or(20);
+    let seed = asked("BACKSTITCH_SEED").unwrap_or_else(now);
+    let commits = asked("BACKSTITCH_COMMITS").unwrap_or(20);
     let mut chance = Chance(seed);
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

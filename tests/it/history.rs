@@ -7,6 +7,7 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use crate::harness::asked;
 use crate::oracle::Rules;
 
 /// A store's settings and the lines it is to read.
@@ -18,7 +19,7 @@ pub struct History {
 
 /// How many cases a property is tried on.
 pub fn cases(few: u32) -> ProptestConfig {
-    let cases = std::env::var("BACKSTITCH_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few);
+    let cases = asked("BACKSTITCH_CASES").map_or(few, |cases| cases as u32);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
-use crate::harness::{copy_folder, damage_block};
+use crate::harness::{Chance, asked, copy_folder, damage_block};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
 
@@ -119,11 +119,10 @@ fn begin(folder: &Path, act: &Act) -> String {
 
 #[test]
 fn whatever_is_killed_the_same_command_goes_on() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let kills = number("BACKSTITCH_KILLS").unwrap_or(33);
+    let kills = asked("BACKSTITCH_KILLS").unwrap_or(33);
     let now =
         || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| u64::from(now.subsec_nanos()));
-    let mut chance = number("BACKSTITCH_SEED").unwrap_or_else(now) | 1;
+    let mut chance = Chance(asked("BACKSTITCH_SEED").unwrap_or_else(now));
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     prepare(folder);
@@ -142,8 +141,7 @@ fn whatever_is_killed_the_same_command_goes_on() {
         let arguments = begin(folder, act);
         let mut victim =
             command(folder, &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs");
-        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let part = (chance >> 33) as u32 % 1_000;
+        let part = chance.below(1_000) as u32;
         thread::sleep(Duration::from_micros(10) + span * part / 1_000);
         let ended = victim.try_wait().expect("a child").is_some();
         victim.kill().expect("a child");

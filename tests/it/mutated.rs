@@ -13,9 +13,8 @@ use backstitch::ingest::decode::Decoder;
 use backstitch::model::event::EventId;
 use backstitch::{Junk, Levels, Namespaces};
 
-use crate::harness::of_all_times;
+use crate::harness::{Chance, asked, of_all_times};
 use crate::oracle::{Outcome, Rules, Tag, judge};
-use crate::rot::Chance;
 
 /// Lines that are decoded together.
 const TOGETHER: u64 = 32;
@@ -308,10 +307,9 @@ fn depth(line: &[u8]) -> usize {
 
 #[test]
 fn mutated_lines_are_read_as_by_another_parser() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64);
-    let seed = number("BACKSTITCH_SEED").unwrap_or_else(now);
-    let count = number("BACKSTITCH_LINES").unwrap_or(20_000);
+    let seed = asked("BACKSTITCH_SEED").unwrap_or_else(now);
+    let count = asked("BACKSTITCH_LINES").unwrap_or(20_000);
     let mut outcomes = BTreeMap::<&str, u64>::new();
     let mut tried = 0;
     while tried < count {

@@ -12,27 +12,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
-use crate::harness::copy_folder;
+use crate::harness::{Chance, asked, copy_folder};
 
 /// How long a command may take: hundreds of times what it takes.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A splitmix64 sequence: chance that can be repeated.
-pub struct Chance(pub u64);
-
-impl Chance {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
-    }
-}
 
 /// What a command said.
 struct Told {
@@ -179,10 +162,9 @@ fn assert_clear(told: &Told, what: &str) {
 
 #[test]
 fn a_store_that_rots_answers_right_or_not_at_all() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let cases = number("BACKSTITCH_CASES").unwrap_or(48);
+    let cases = asked("BACKSTITCH_CASES").unwrap_or(48);
     let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64);
-    let seed = number("BACKSTITCH_SEED").unwrap_or_else(now);
+    let seed = asked("BACKSTITCH_SEED").unwrap_or_else(now);
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     logs(folder);

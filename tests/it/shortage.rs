@@ -11,6 +11,8 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
+use crate::harness::asked;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
 
 /// A shell runs `script` in `folder`; `$0` is the binary.
@@ -26,7 +28,7 @@ fn stats(folder: &Path, store: &str) -> Option<Value> {
 }
 
 fn cases() -> u64 {
-    std::env::var("BACKSTITCH_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(8)
+    asked("BACKSTITCH_CASES").unwrap_or(8)
 }
 
 /// A number below `end`, by chance.
