@@ -156,8 +156,8 @@ Examples:
   backstitch verify --repair                   rebuild from what is sound";
 
 pub const BACKUP: &str = "\
-The copy is a store in an epoch of its own: a consumer of the change feed of the one
-exports anew from the other.
+The copy is a store in an epoch of its own: a consumer of the change feed of one
+needs a new export to follow the other.
 
 Examples:
   backstitch backup backups/2026-11-02.store
@@ -165,7 +165,7 @@ Examples:
 
 pub const EXPORT_FACTS: &str = "\
 Events, sources with their positions, and unlinked pairs. A store that is made from them
-has the same digest. The change feed and what was known earlier are no facts.
+has the same digest. The change feed and what was known earlier are not exported.
 
 Examples:
   backstitch export-facts --output people.facts.ndjson

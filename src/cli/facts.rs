@@ -91,5 +91,5 @@ fn imported_in_words(imported: &Imported, digest: &str) -> String {
         known => format!(" ({} known before)", thousands(known)),
     };
     let (accepted, sources) = (count(accepted, "event"), count(sources, "source"));
-    format!("Took in {accepted}{known}, {sources} and {}\n  digest {digest}\n", count(unlinked, "unlinked pair"))
+    format!("Imported {accepted}{known}, {sources} and {}\n  digest {digest}\n", count(unlinked, "unlinked pair"))
 }

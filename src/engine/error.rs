@@ -14,11 +14,11 @@ pub(crate) enum EngineError {
     TooManyIdentities { limit: usize },
     #[error("no namespace of this store is unique, so it knows no customers, and every link joins")]
     NoUnique,
-    #[error("that can be no {namespace}: it is blank, or longer than {MAX_VALUE_BYTES} bytes")]
+    #[error("that cannot be a {namespace}: it is blank, or longer than {MAX_VALUE_BYTES} bytes")]
     Value { namespace: String },
     #[error("{name} is no source of this store, {}", if .known.is_empty() { "which has none".to_owned() } else { format!("whose sources are: {known}") })]
     UnknownSource { name: String, known: String },
-    #[error("that can be no name of a source: it is blank, or longer than {MAX_SOURCE_NAME_BYTES} bytes")]
+    #[error("that cannot be the name of a source: it is blank, or longer than {MAX_SOURCE_NAME_BYTES} bytes")]
     SourceName,
     #[error("the source {name} is named twice: give each stream a name of its own")]
     SourceTwice { name: String },

@@ -76,7 +76,7 @@ impl Engine {
     }
 
     /// A store in memory with the default settings, gone with the engine.
-    #[expect(clippy::expect_used, reason = "the backend in memory has no error, and the default settings are tested")]
+    #[expect(clippy::expect_used, reason = "the backend in memory cannot fail, and the default settings are tested")]
     pub fn in_memory() -> Self {
         Options::default().in_memory().expect("memory does not fail, and the default settings are sound")
     }
@@ -191,7 +191,7 @@ impl Engine {
     /// Durable when it returns. Costs what the two groups of the link cost to be built anew.
     ///
     /// # Errors
-    /// When no namespace is unique, a value can be no identity, or the store cannot be written.
+    /// When no namespace is unique, a value cannot be an identity, or the store cannot be written.
     pub fn unlink(&mut self, session: &str, customer: &str) -> Result<Undone> {
         self.committer().unlink(session, customer, true)
     }
@@ -227,7 +227,7 @@ impl Engine {
     }
 
     /// Writes all facts of the last commit as lines of JSON, from which [`import_facts`](Self::import_facts) makes a store of the same
-    /// digest: of another version, on another machine. The change feed and what was known earlier are no facts, and stay here.
+    /// digest: of another version, on another machine. The change feed and what was known earlier are not exported.
     ///
     /// Costs a read of all events, twice.
     ///

@@ -29,7 +29,7 @@ pub enum LocateError {
     #[error(transparent)]
     Ingest(#[from] IngestError),
     /// What came from it came once.
-    #[error("{name} is no file, so what came from it cannot be read a second time")]
+    #[error("{name} is not a file, so what came from it cannot be read a second time")]
     Stream {
         /// The source.
         name: String,
@@ -273,7 +273,7 @@ fn file_of(source: &Source) -> Result<Input, LocateError> {
         None if source.pushed.is_some() => Err(LocateError::Pushed { name: name() }),
         None if source.name == STDIN => Err(LocateError::Stream { name: "standard input".to_owned() }),
         Some(position) if position.file.is_some() => match fs::metadata(&path) {
-            // What is no file any more may wait for ever.
+            // Opening what is not a file any more may wait forever.
             Ok(kind) if !kind.is_file() => Err(LocateError::Stream { name: name() }),
             Ok(_) => Ok(Input::File(path)),
             Err(error) => Err(IngestError::io(name(), error).into()),

@@ -249,7 +249,7 @@ impl FieldsBuilder {
     /// The fields.
     ///
     /// # Errors
-    /// When a path is blank, misspelled or too deep, a name can be no namespace, a namespace is named twice, two fields
+    /// When a path is blank, misspelled or too deep, a name cannot be a namespace, a namespace is named twice, two fields
     /// lie in one place or one inside the other, or there are more than [`MAX_NAMESPACES`] namespaces.
     pub fn build(mut self) -> Result<Fields, FieldsError> {
         let wrapper = self.wrapper.take().map(|path| match names(&path) {

@@ -127,10 +127,10 @@ impl FromStr for FeedPosition {
     }
 }
 
-/// A text that is no position of the feed.
+/// A text that is not a position of the feed.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0:?} is no position of the change feed: expected a number, or an epoch and a number as in 00c0ffee00c0ffee:4625"
+    "{0:?} is not a position of the change feed: expected a number, or an epoch and a number as in 00c0ffee00c0ffee:4625"
 )]
 pub struct PositionError(String);
 

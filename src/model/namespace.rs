@@ -51,7 +51,7 @@ impl PartialEq for Levels {
     }
 }
 
-/// Why a name can be no namespace.
+/// Why a name cannot be a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameFault {
     /// It is blank.
@@ -72,7 +72,7 @@ impl fmt::Display for NameFault {
     }
 }
 
-/// Why `name` can be no namespace, if it cannot.
+/// Why `name` cannot be a namespace, if it cannot.
 pub fn name_fault(name: &str) -> Option<NameFault> {
     if name.trim().is_empty() {
         return Some(NameFault::Blank);
@@ -110,7 +110,7 @@ impl Levels {
         for (setting, name) in all {
             let refuse = |why: String| Err(LevelsError { setting, why });
             if let Some(fault) = name_fault(name) {
-                return refuse(format!("{name:?} can be no namespace: {fault}"));
+                return refuse(format!("{name:?} cannot be a namespace: {fault}"));
             }
             if name.eq_ignore_ascii_case(SESSION) {
                 return refuse(format!("{name:?} is the lowest level of every store: name another namespace"));
@@ -217,7 +217,7 @@ impl Namespaces {
         Some(NamespaceId(at as u16))
     }
 
-    /// The id of `name`, in any case, made when new and then spelled like this; `None` when it can be no namespace
+    /// The id of `name`, in any case, made when new and then spelled like this; `None` when it cannot be a namespace
     /// (blank, with a colon, too long), or there is no room for it, as there is for [`MAX_NAMESPACES`]
     /// that logs alone name, and as many again that [`Levels::between`] does.
     pub fn intern(&mut self, name: &str) -> Option<NamespaceId> {

@@ -223,10 +223,10 @@ fn what_is_wrong_leaves_no_store_behind() {
         ("uniqe = 'x'", "wrong.toml:1: unknown field `uniqe`"),
         ("\nunique = 7", "wrong.toml:2: invalid type"),
         ("\n\nunique = 'sessionid'", "wrong.toml:3: unique: \"sessionid\" is the lowest level"),
-        ("unique = ''", "wrong.toml:1: unique: \"\" can be no namespace"),
-        ("unique = 'a:b'", "wrong.toml:1: unique: \"a:b\" can be no namespace"),
+        ("unique = ''", "wrong.toml:1: unique: \"\" cannot be a namespace"),
+        ("unique = 'a:b'", "wrong.toml:1: unique: \"a:b\" cannot be a namespace"),
         ("between = ['x']\nunique = 'X'", "wrong.toml:2: unique: \"X\" is among the levels below it"),
-        ("between = ['']", "wrong.toml:1: between: \"\" can be no namespace"),
+        ("between = ['']", "wrong.toml:1: between: \"\" cannot be a namespace"),
         ("[fields]\n\nid = ''", "wrong.toml:3: fields.id: the path is blank"),
         ("[fields]\nid = 'a.b'\nidentities = 'a'", "wrong.toml:3: fields.identities: \"a\" clashes with id"),
     ] {

@@ -104,7 +104,7 @@ fn what_gives_no_line_says_why_and_what_helps() {
     assert!(reason.contains("name the log that holds the line now"), "{reason}");
     let (code, out, _) = show("show e-2", "");
     assert!(code == Some(0) && out.contains("/other:1\n"), "another source has it: {out}");
-    for (event, gone) in [("e-3", "standard input is no file"), ("e-4", "shop is no file")] {
+    for (event, gone) in [("e-3", "standard input is not a file"), ("e-4", "shop is not a file")] {
         let (code, out, reason) = show(&format!("show {event}"), "");
         assert!(code == Some(1) && out.is_empty() && reason.contains(gone), "{reason}");
         assert!(reason.contains("`-` for standard input"), "{reason}");

@@ -130,12 +130,12 @@ fn facts_that_are_cut_short_or_changed_are_refused_with_their_line() {
     let first = lines[event];
     let no_source = format!("{}\"sources\":[99]}}}}", &first[..first.find("\"sources\"").expect("there")]);
     for (at, line, why) in [
-        (0, "{\"facts\":{}}", "line 1 of the facts: no fact: missing field `version`"),
-        (1, "nonsense", "line 2 of the facts: no fact: expected value"),
+        (0, "{\"facts\":{}}", "line 1 of the facts: not a fact: missing field `version`"),
+        (1, "nonsense", "line 2 of the facts: not a fact: expected value"),
         (0, lines[1], "line 1 of the facts: the first line of facts is the head"),
         (2, lines[0], "line 3 of the facts: a second head"),
         (event, &*first.replace("\"time\":\"2", "\"time\":\"x2"), "is not a valid RFC 3339 time"),
-        (event, &*first.replace("\"identities\":{\"", "\"identities\":{\"a:"), "can be no namespace"),
+        (event, &*first.replace("\"identities\":{\"", "\"identities\":{\"a:"), "cannot be a namespace"),
         (event, &*first.replace("\"event\"", "\"happening\""), "unknown variant"),
         (event, &*no_source, "there is no source 99 above"),
         (
@@ -226,7 +226,7 @@ fn facts_move_from_command_to_command() {
     assert_eq!(ok(folder, "export-facts --store store --output facts"), "");
     assert_eq!(fs::read_to_string(folder.join("facts")).expect("there"), facts);
     let told = ok(folder, "import-facts facts --store made");
-    assert!(told.starts_with("Took in 45 events, 4 sources and 2 unlinked pairs\n  digest "), "{told}");
+    assert!(told.starts_with("Imported 45 events, 4 sources and 2 unlinked pairs\n  digest "), "{told}");
     let told = value(&ok(folder, "import-facts facts --store made --json"));
     assert_eq!((&told["accepted"], &told["duplicate"], &told["digest"]), (&0.into(), &45.into(), &digest));
     fs::write(folder.join("half"), &facts[..facts.len() / 2]).expect("written");

@@ -90,7 +90,7 @@ impl<R: Read> FactReader<R> {
             return Err(self.fault(format!("it has more than {MAX_FACT_BYTES} bytes")).into());
         }
         let number = self.number;
-        let fault = |error: serde_json::Error| FactsError::Line { line: number, why: format!("no fact: {error}") };
+        let fault = |error: serde_json::Error| FactsError::Line { line: number, why: format!("not a fact: {error}") };
         Ok(Some(serde_json::from_slice(&self.line).map_err(fault)?))
     }
 
@@ -260,7 +260,7 @@ impl Import {
         let id = match (&fact.id, &fact.line) {
             (Some(id), None) => usable_id(id).filter(|_| id.trim() == &**id).ok_or("the id cannot be kept")?,
             (None, Some(hash)) if hash.len() == 32 => {
-                EventId::Line(u128::from_str_radix(hash, 16).map_err(|_| "the line is no hash")?)
+                EventId::Line(u128::from_str_radix(hash, 16).map_err(|_| "the line is not a hash of 32 hex digits")?)
             }
             _ => return Err("an event has either an id or the hash of a line, in 32 hex digits".to_owned()),
         };
@@ -288,10 +288,13 @@ impl Import {
         let mut identities = Vec::with_capacity(pairs.len());
         for (name, value) in pairs {
             if value.is_empty() || value.len() > MAX_VALUE_BYTES || value.trim() != &**value {
-                return Err(format!("{value:?} can be no {name}"));
+                return Err(format!("{value:?} cannot be a value of {name}"));
             }
-            let namespace =
-                self.batch.namespaces.intern_configured(name).ok_or_else(|| format!("{name:?} can be no namespace"))?;
+            let namespace = self
+                .batch
+                .namespaces
+                .intern_configured(name)
+                .ok_or_else(|| format!("{name:?} cannot be a namespace"))?;
             let id = self.batch.intern(graph, namespace, Value::new(value)).map_err(|error| error.to_string())?;
             identities.push((namespace, id));
         }

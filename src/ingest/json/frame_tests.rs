@@ -263,7 +263,7 @@ fn a_broken_value_costs_itself_alone() {
         assert_eq!(found, lines, "{source}: {rejects:?}");
         assert!(rejects.len() == 1 && rejects[0].starts_with(why), "{source}: {rejects:?}");
     }
-    // Laid out by lines: what is no deeper indented begins the next.
+    // Laid out by lines: what is not indented further begins the next.
     let pretty: Vec<String> = [&a, &b, &c].iter().map(|event| pretty(event).replace('\n', "\n  ")).collect();
     let broken = pretty[1].replacen("\"timestamp\"", "timestamp", 1);
     let (found, rejects) = told(&format!("[\n  {},\n  {broken},\n  {}\n]", pretty[0], pretty[2]));

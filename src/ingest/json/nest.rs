@@ -12,7 +12,7 @@ pub(super) enum NestStep {
     Inside,
     /// It closed the value.
     Closed,
-    /// It can be no part of it.
+    /// It cannot be part of it.
     Broken,
 }
 
