@@ -1,5 +1,4 @@
 //! Taking a store as it is that may be older than its last commit: only when told to.
-#![deny(clippy::indexing_slicing)]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,4 @@
 //! A copy of a store, as of its last commit.
-#![deny(clippy::indexing_slicing)]
 
 use std::path::Path;
 

@@ -5,7 +5,6 @@
 //! checksum (8, little endian): XXH3-64 of the body, seeded with XXH3-64 of the block's key and of the
 //! header before the checksum. So a block that lies under another block's key, or is left from another
 //! generation, is found out as a flipped bit is.
-#![deny(clippy::indexing_slicing)]
 
 use std::fmt;
 

@@ -1,5 +1,4 @@
 //! bincode, with its options in one place: varints, little endian, nothing after the end.
-#![deny(clippy::indexing_slicing)]
 
 use bincode::Options;
 use serde::de::Deserializer;

@@ -2,7 +2,6 @@
 //!
 //! bincode's varint takes three bytes from 251 on and five from 65,536 on; LEB128 takes two and three.
 //! Most numbers of a block are deltas in between.
-#![deny(clippy::indexing_slicing)]
 
 use crate::model::identity::IdentityId;
 use crate::model::time::Time;

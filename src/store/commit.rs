@@ -67,7 +67,7 @@ impl Commit<'_> {
         if new.enumerate().any(|(at, id)| id != known + at as u64) {
             return invalid("the ids of new sources leave a gap");
         }
-        if self.events.windows(2).any(|pair| pair[0].last > pair[1].first) {
+        if !self.events.is_sorted_by(|block, next| block.last <= next.first) {
             return invalid("the blocks of events are out of order");
         }
         if !self.namespaces.is_empty() && !self.namespaces.starts_with(&totals.namespaces) {

@@ -23,7 +23,7 @@ pub(crate) fn compact(transaction: &mut Transaction) -> Result<(), StoreError> {
         let runs: Vec<Run> = transaction.next().of(spec.kind).cloned().collect();
         let due = due(&runs, (merging.live)(&transaction.next().totals, &runs));
         if due > 0 {
-            let old = &runs[runs.len() - due..];
+            let (_, old) = runs.split_at(runs.len() - due);
             let into = transaction.new_run();
             let merged = (merging.merge)(transaction.backend(), old, into)?;
             transaction.replace(old, merged);

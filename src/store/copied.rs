@@ -3,7 +3,6 @@
 //!
 //! The database locks its files, and writes when it is opened; there is no other way to read it beside a writer. A copy that was
 //! made while something was written may be torn: checksums, generations and the record of the last commit tell, and it is made again.
-#![deny(clippy::indexing_slicing)]
 
 use std::fs;
 use std::io::{self, ErrorKind};

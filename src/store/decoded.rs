@@ -1,4 +1,7 @@
 //! Events, decoded: what a block becomes when it is read, and what a merged group is gathered in.
+//!
+//! Whether places lie within their columns is checked once, while a block is read. A place that does not lie within them later
+//! holds nothing.
 
 use std::ops::Range;
 
@@ -12,7 +15,7 @@ use crate::store::codec;
 use crate::store::column::{self, ColumnReader, MILLI};
 use crate::store::error::StoreError;
 use crate::store::events::{EncodedSets, EventBody, LINE, SetMember, TEXT, UUID};
-use crate::store::run::{self, RunEntry};
+use crate::store::run::{self, DirectorySlot, RunEntry};
 
 /// A column of sets: the sets one after the other, and which of them each event has.
 #[derive(Debug)]
@@ -30,14 +33,19 @@ impl<T> Default for SetColumn<T> {
 }
 
 impl<T: SetMember> SetColumn<T> {
-    fn set(&self, place: u32) -> &[T] {
+    #[inline]
+    fn set(&self, place: u32) -> Option<&[T]> {
         let place = place as usize;
-        let start = if place == 0 { 0 } else { self.ends[place - 1] };
-        &self.members[start as usize..self.ends[place] as usize]
+        let start = match place.checked_sub(1) {
+            Some(before) => *self.ends.get(before)?,
+            None => 0,
+        };
+        self.members.get(start as usize..*self.ends.get(place)? as usize)
     }
 
-    fn get(&self, event: usize) -> &[T] {
-        self.set(self.of[event])
+    #[inline]
+    fn get(&self, event: usize) -> Option<&[T]> {
+        self.set(*self.of.get(event)?)
     }
 
     fn clear(&mut self) {
@@ -54,10 +62,10 @@ impl<T: SetMember> SetColumn<T> {
 
     fn append(&mut self, other: &Self, range: Range<usize>) {
         let mut last = None;
-        for &place in &other.of[range] {
+        for &place in other.of.get(range).unwrap_or_default() {
             let own = match last {
                 Some((known, own)) if known == place => own,
-                _ => self.add(other.set(place).iter().copied()),
+                _ => self.add(other.set(place).unwrap_or_default().iter().copied()),
             };
             last = Some((place, own));
             self.of.push(own);
@@ -90,6 +98,14 @@ struct Slot {
     start: u32,
     length: u16,
     sort: u8,
+}
+
+impl Slot {
+    #[inline]
+    fn place(self) -> Range<usize> {
+        let start = self.start as usize;
+        start..start + usize::from(self.length)
+    }
 }
 
 /// Decoded events, in columns that are reused from block to block.
@@ -127,8 +143,27 @@ impl DecodedEvents {
     }
 
     /// The anchor of a group.
-    pub(crate) fn anchor(&self, group: usize) -> u32 {
-        self.groups[group].0
+    #[inline]
+    pub(crate) fn anchor(&self, group: usize) -> Option<u32> {
+        self.groups.get(group).map(|group| group.0)
+    }
+
+    /// What a directory says of the block.
+    pub(crate) fn slot(&self) -> DirectorySlot {
+        let anchor = |group: Option<&(u32, u32)>| group.map_or(0, |group| group.0);
+        DirectorySlot {
+            first: anchor(self.groups.first()),
+            last: anchor(self.groups.last()),
+            events: self.len() as u32,
+        }
+    }
+
+    /// Every event, with its anchor.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (IdentityId, Event<'_>)> {
+        let groups = self.groups.iter().enumerate();
+        groups.flat_map(move |(group, &(anchor, _))| {
+            self.range(group).filter_map(move |at| Some((IdentityId(anchor), self.event(at)?)))
+        })
     }
 
     /// The first group whose anchor is not below `anchor`.
@@ -137,53 +172,60 @@ impl DecodedEvents {
     }
 
     /// The events of a group.
+    #[inline]
     pub(crate) fn range(&self, group: usize) -> Range<usize> {
-        let end = self.groups.get(group + 1).map_or(self.times.len(), |next| next.1 as usize);
-        self.groups[group].1 as usize..end
+        let range = self.range_of(group, self.times.len() as u32);
+        range.start as usize..range.end as usize
+    }
+
+    fn range_of(&self, group: usize, events: u32) -> Range<u32> {
+        let begin = |group: usize| self.groups.get(group).map_or(events, |group| group.1);
+        begin(group)..begin(group + 1)
     }
 
     /// When an event happened.
     #[inline]
-    pub(crate) fn time(&self, at: usize) -> Time {
-        Time::from_micros(self.times[at])
+    pub(crate) fn time(&self, at: usize) -> Option<Time> {
+        self.times.get(at).copied().map(Time::from_micros)
     }
 
     /// An event.
     #[inline]
-    pub(crate) fn event(&self, at: usize) -> Event<'_> {
-        Event {
-            time: self.time(at),
-            id: self.id(at),
-            companions: self.companions.get(at),
-            sources: self.sources.get(at),
-        }
+    pub(crate) fn event(&self, at: usize) -> Option<Event<'_>> {
+        Some(Event {
+            time: self.time(at)?,
+            id: self.id(at)?,
+            companions: self.companions.get(at)?,
+            sources: self.sources.get(at)?,
+        })
     }
 
     #[inline]
-    fn id(&self, at: usize) -> EventId<'_> {
-        let slot = self.ids[at];
-        let start = slot.start as usize;
+    fn id(&self, at: usize) -> Option<EventId<'_>> {
+        let slot = self.ids.get(at)?;
         if u64::from(slot.sort) == TEXT {
-            return EventId::Text(&self.texts[start..start + usize::from(slot.length)]);
+            return self.texts.get(slot.place()).map(EventId::Text);
         }
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&self.fixed[start..start + 16]);
-        if u64::from(slot.sort) == LINE { EventId::Line(u128::from_le_bytes(bytes)) } else { EventId::Uuid(bytes) }
+        let bytes: [u8; 16] = self.fixed.get(slot.place())?.try_into().ok()?;
+        Some(if u64::from(slot.sort) == LINE {
+            EventId::Line(u128::from_le_bytes(bytes))
+        } else {
+            EventId::Uuid(bytes)
+        })
     }
 
     /// Adds events of another; their groups are the caller's matter.
     pub(crate) fn append(&mut self, other: &Self, range: Range<usize>) {
-        self.times.extend_from_slice(&other.times[range.clone()]);
-        for slot in &other.ids[range.clone()] {
-            let (start, length) = (slot.start as usize, usize::from(slot.length));
-            let own = if u64::from(slot.sort) == TEXT {
-                self.texts.push_str(&other.texts[start..start + length]);
-                self.texts.len() - length
+        self.times.extend_from_slice(other.times.get(range.clone()).unwrap_or_default());
+        for slot in other.ids.get(range.clone()).unwrap_or_default() {
+            let start = if u64::from(slot.sort) == TEXT {
+                self.texts.push_str(other.texts.get(slot.place()).unwrap_or_default());
+                self.texts.len() - usize::from(slot.length)
             } else {
-                self.fixed.extend_from_slice(&other.fixed[start..start + 16]);
-                self.fixed.len() - 16
+                self.fixed.extend_from_slice(other.fixed.get(slot.place()).unwrap_or_default());
+                self.fixed.len() - usize::from(slot.length)
             };
-            self.ids.push(Slot { start: own as u32, ..*slot });
+            self.ids.push(Slot { start: start as u32, ..*slot });
         }
         self.companions.append(&other.companions, range.clone());
         self.sources.append(&other.sources, range);
@@ -191,14 +233,17 @@ impl DecodedEvents {
 
     /// Gives event `into` the sources of event `from` too.
     pub(crate) fn unite_sources(&mut self, into: usize, from: usize) {
-        let (own, other) = (self.sources.get(into), self.sources.get(from));
+        let (Some(own), Some(other)) = (self.sources.get(into), self.sources.get(from)) else { return };
         if own == other {
             return;
         }
         let mut all = [own, other].concat();
         all.sort_unstable();
         all.dedup();
-        self.sources.of[into] = self.sources.add(all);
+        let united = self.sources.add(all);
+        if let Some(place) = self.sources.of.get_mut(into) {
+            *place = united;
+        }
     }
 
     /// Reads a block of events, whatever the directory says of it.
@@ -258,11 +303,6 @@ impl DecodedEvents {
             }
         }
         times.is_done().then_some(())
-    }
-
-    fn range_of(&self, group: usize, events: u32) -> Range<u32> {
-        let end = self.groups.get(group + 1).map_or(events, |next| next.1);
-        self.groups[group].1..end
     }
 
     fn parse_ids(&mut self, body: &EventBody<'_>) -> Option<()> {

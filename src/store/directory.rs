@@ -1,5 +1,4 @@
 //! Directories: which anchors each block of a run of events holds. Twelve bytes a block in memory, about six stored.
-#![deny(clippy::indexing_slicing)]
 
 use crate::model::event::Event;
 use crate::model::identity::IdentityId;
@@ -53,7 +52,7 @@ pub(crate) fn recover(backend: &dyn Backend, entry: RunEntry) -> Result<Run, Sto
     let mut events = DecodedEvents::default();
     for key in entry.keys_of(EVENTS) {
         slots.push(match events.read(backend, &entry, key) {
-            Ok(()) => slot_of(&events),
+            Ok(()) => events.slot(),
             Err(error) if error.is_damage() => {
                 let anchor = slots.last().map_or(0, |before| before.last);
                 DirectorySlot { first: anchor, last: anchor, events: 0 }
@@ -97,11 +96,6 @@ impl EventRunWriter {
         let directory = self.directory;
         Ok(self.run.finish()?.map(|entry| Run::with_directory(entry, directory)))
     }
-}
-
-/// What a decoded block holds.
-pub(crate) fn slot_of(rows: &DecodedEvents) -> DirectorySlot {
-    DirectorySlot { first: rows.anchor(0), last: rows.anchor(rows.groups() - 1), events: rows.len() as u32 }
 }
 
 /// Writes groups, ascending, into a run, holding no more than a few blocks.

@@ -3,7 +3,6 @@
 //! Within a session the set of identities and the source hardly change, so both are a table of sets and, run by
 //! run, a place in it. Times are differences (within a group they ascend), in milliseconds where the whole block
 //! is. What remains is the id: 16 bytes that nothing makes smaller.
-#![deny(clippy::indexing_slicing)]
 
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};

@@ -89,12 +89,9 @@ impl FaultyBackend {
             };
             match value {
                 _ if !kept => {}
-                Some(value) if torn => {
-                    let cut = (chance >> 32) as usize % (value.len() + 1);
-                    left.insert(key.clone(), value[..cut].to_vec());
-                }
                 Some(value) => {
-                    left.insert(key.clone(), value.clone());
+                    let cut = if torn { (chance >> 32) as usize % (value.len() + 1) } else { value.len() };
+                    left.insert(key.clone(), value.iter().copied().take(cut).collect());
                 }
                 None => {
                     left.remove(key);

@@ -54,21 +54,19 @@ fn find_in_run(
         return Ok(());
     }
     let (mut block, mut next) = (blocks.start, 0);
-    while next < wanted.len() && block < blocks.end {
-        block = first_reaching(run, anchor, block, blocks.end, &wanted[next])?;
+    while let Some(event) = wanted.get(next) {
+        block = first_reaching(run, anchor, block, blocks.end, event)?;
         if block == blocks.end {
             break;
         }
         let rows = run.read(block)?;
         let held = held(rows, anchor);
         let mut at = held.start;
-        while next < wanted.len() {
-            at = leap(at, held.end, |place| compare(rows, place, &wanted[next]).is_lt());
-            if at == held.end {
-                break;
-            }
-            if compare(rows, at, &wanted[next]).is_eq() {
-                found(next, rows.event(at));
+        while let Some(event) = wanted.get(next) {
+            at = leap(at, held.end, |place| compare(rows, place, event) == Some(Ordering::Less));
+            let Some(stored) = rows.event(at).filter(|_| at < held.end) else { break };
+            if stored.key() == event.key() {
+                found(next, stored);
             }
             next += 1;
         }
@@ -98,13 +96,13 @@ fn first_reaching(
 
 /// Whether all events of `anchor` in a block come before another.
 fn ends_before(rows: &DecodedEvents, anchor: u32, event: &Event<'_>) -> bool {
-    held(rows, anchor).last().is_none_or(|last| compare(rows, last, event).is_lt())
+    held(rows, anchor).last().is_none_or(|last| compare(rows, last, event) == Some(Ordering::Less))
 }
 
 /// The events of `anchor` in a block, if it has any.
 fn held(rows: &DecodedEvents, anchor: u32) -> Range<usize> {
     let group = rows.find(anchor);
-    if group < rows.groups() && rows.anchor(group) == anchor { rows.range(group) } else { 0..0 }
+    if rows.anchor(group) == Some(anchor) { rows.range(group) } else { 0..0 }
 }
 
 /// The first place from `start` on that is not `before`, which those that are come first; `end` where all are. Costs the logarithm of how
@@ -133,8 +131,11 @@ fn leap(start: usize, end: usize, mut before: impl FnMut(usize) -> bool) -> usiz
 
 /// How the event at a place comes to stand to another. Nearly always the time tells.
 #[inline]
-fn compare(rows: &DecodedEvents, at: usize, event: &Event<'_>) -> Ordering {
-    rows.time(at).cmp(&event.time).then_with(|| rows.event(at).key().cmp(&event.key()))
+fn compare(rows: &DecodedEvents, at: usize, event: &Event<'_>) -> Option<Ordering> {
+    match rows.time(at)?.cmp(&event.time) {
+        Ordering::Equal => Some(rows.event(at)?.key().cmp(&event.key())),
+        decided => Some(decided),
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 //! is not vouched for.
 //!
 //! The record names the store's *epoch*, as the manifest does, so that the files of two stores do not pass for one.
-#![deny(clippy::indexing_slicing)]
 
 use serde::{Deserialize, Serialize};
 

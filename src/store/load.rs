@@ -1,5 +1,4 @@
 //! Reading back what a store holds beside its events.
-#![deny(clippy::indexing_slicing)]
 
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen, Unlink};

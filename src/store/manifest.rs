@@ -3,7 +3,6 @@
 //! It is written last, by one small write, into one of two slots in turn (generation modulo two), so the one of
 //! the commit before stays whole until this one is durable. Its size is bounded: runs are merged as they come to
 //! be many, and what grows (sources, directories) lies in runs of its own.
-#![deny(clippy::indexing_slicing)]
 
 use serde::{Deserialize, Serialize};
 

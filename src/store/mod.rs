@@ -23,6 +23,9 @@
 //! sweeping go by that list.
 //!
 //! **Memory**: twelve bytes a block of events, and what a load hands out. Everything else is read block by block.
+//!
+//! What is read here may be damaged: nothing is indexed by it, which a lint holds.
+#![deny(clippy::indexing_slicing)]
 
 mod accept;
 pub mod backend;

@@ -1,5 +1,4 @@
 //! Opening a store, and making one.
-#![deny(clippy::indexing_slicing)]
 
 use std::path::Path;
 use std::sync::Arc;

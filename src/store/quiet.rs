@@ -2,7 +2,6 @@
 //!
 //! One over memory that ran out ends the process, as it ends wherever else that runs out: the database has sealed the buffer that it could
 //! not replace, and every other thread would wait for the new one for good.
-#![deny(clippy::indexing_slicing)]
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};

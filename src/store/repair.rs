@@ -118,7 +118,7 @@ fn keep_readable(transaction: &mut Transaction, run: &Run, lost: &mut Lost) -> R
         match events.read(&**backend, run, key) {
             Ok(()) => {
                 let stored = backend.get(&key.bytes())?.unwrap_or_else(block::blank);
-                writer.push_raw(directory::slot_of(&events), stored)?;
+                writer.push_raw(events.slot(), stored)?;
             }
             Err(error) if error.is_damage() => lost.blocks += 1,
             Err(error) => return Err(error),

@@ -1,5 +1,4 @@
 //! Runs: how a sequence of blocks is written and read.
-#![deny(clippy::indexing_slicing)]
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -1,5 +1,4 @@
 //! What can still be read of a store that a repair does not mend: its facts, as far as they are whole.
-#![deny(clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -225,9 +224,8 @@ impl Store {
                 match events.read(self.backend(), run, key) {
                     Ok(()) => {
                         read += events.len() as u64;
-                        for group in 0..events.groups() {
-                            let anchor = IdentityId(events.anchor(group));
-                            events.range(group).try_for_each(|at| each(anchor, &events.event(at)))?;
+                        for (anchor, event) in events.each() {
+                            each(anchor, &event)?;
                         }
                     }
                     Err(error) if error.is_damage() => {

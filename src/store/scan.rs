@@ -1,6 +1,5 @@
 //! Reading events: every run merged into one ascending sequence of groups.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
 use std::slice;
@@ -152,7 +151,7 @@ impl<'a> Iterator for GroupEvents<'a> {
             OrderIter::Range(range) => range.next()?,
             OrderIter::Picked(places) => *places.next()? as usize,
         };
-        Some(self.rows.event(at))
+        self.rows.event(at)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -265,15 +264,15 @@ impl RunCursor {
 
     /// The anchor of the group at hand.
     fn peek(&mut self) -> Result<Option<u32>, StoreError> {
-        if self.group < self.rows.groups() {
-            return Ok(Some(self.rows.anchor(self.group)));
+        if let Some(anchor) = self.rows.anchor(self.group) {
+            return Ok(Some(anchor));
         }
         let next = self.next_block();
         if next >= self.run.slots().len() {
             return Ok(None);
         }
         self.load(next)?;
-        Ok(Some(self.rows.anchor(0)))
+        Ok(self.rows.anchor(0))
     }
 
     /// Goes to the first group whose anchor is not below `anchor`.
@@ -292,10 +291,17 @@ impl RunCursor {
         Ok(())
     }
 
+    /// The events of the group at hand; the next one is at hand then.
+    fn take(&mut self) -> Range<usize> {
+        let range = self.rows.range(self.group);
+        self.group += 1;
+        range
+    }
+
     /// Whether the group at hand goes on in the next block.
     fn goes_on(&self) -> bool {
         self.group + 1 == self.rows.groups()
-            && self.run.slots().get(self.next_block()).is_some_and(|next| next.first == self.rows.anchor(self.group))
+            && self.run.slots().get(self.next_block()).map(|next| next.first) == self.rows.anchor(self.group)
     }
 }
 
@@ -306,12 +312,10 @@ pub(crate) fn read_block(
     block: usize,
     rows: &mut DecodedEvents,
 ) -> Result<(), StoreError> {
-    let slot = run.slots()[block];
     let key = BlockKey { kind: EVENTS, run: run.number, index: block as u32 };
     run::read(backend, key, run.generation, |body| {
         rows.parse(body)?;
-        let found = (rows.anchor(0), rows.anchor(rows.groups() - 1), rows.len());
-        if found == (slot.first, slot.last, slot.events as usize) {
+        if run.slots().get(block) == Some(&rows.slot()) {
             Ok(())
         } else {
             Err("it is not what the directory says".into())
@@ -361,57 +365,48 @@ impl Merge {
                 (holders, only) = (holders + 1, at);
             }
         }
-        if holders == 1 && !self.runs[only].goes_on() {
-            let run = &mut self.runs[only];
-            let range = run.rows.range(run.group);
-            run.group += 1;
-            return Ok(Group {
-                anchor: IdentityId(anchor),
-                rows: &run.rows,
-                order: Order::Range(range.start, range.end),
-            });
+        let lone = self.runs.get_mut(only).filter(|run| holders == 1 && !run.goes_on()).map(RunCursor::take);
+        if lone.is_none() {
+            self.gather(anchor)?;
         }
-        self.gather(anchor)?;
-        let order = if holders > 1 {
-            self.unite();
-            Order::Picked(&self.order)
-        } else {
-            Order::Range(0, self.rows.len())
+        let (rows, order) = match (lone, self.runs.get(only)) {
+            (Some(range), Some(run)) => (&run.rows, Order::Range(range.start, range.end)),
+            _ if holders > 1 => {
+                unite(&mut self.rows, &mut self.order);
+                (&self.rows, Order::Picked(&self.order[..]))
+            }
+            _ => (&self.rows, Order::Range(0, self.rows.len())),
         };
-        Ok(Group { anchor: IdentityId(anchor), rows: &self.rows, order })
+        Ok(Group { anchor: IdentityId(anchor), rows, order })
     }
 
     fn gather(&mut self, anchor: u32) -> Result<(), StoreError> {
         self.rows.clear();
         for run in &mut self.runs {
             while run.peek()? == Some(anchor) {
-                self.rows.append(&run.rows, run.rows.range(run.group));
-                run.group += 1;
+                let range = run.take();
+                self.rows.append(&run.rows, range);
             }
         }
         Ok(())
     }
+}
 
-    /// Orders what was gathered and makes equal events one.
-    fn unite(&mut self) {
-        let Self { rows, order, .. } = self;
-        order.clear();
-        order.extend(0..rows.len() as u32);
-        let compare = |rows: &DecodedEvents, a: u32, b: u32| -> Ordering {
-            rows.event(a as usize).key().cmp(&rows.event(b as usize).key())
-        };
-        // Each run's share ascends, which a stable sort makes use of.
-        order.sort_by(|&a, &b| compare(rows, a, b));
-        let mut kept = 0;
-        for at in 0..order.len() {
-            let place = order[at];
-            if kept > 0 && compare(rows, order[kept - 1], place) == Ordering::Equal {
-                rows.unite_sources(order[kept - 1] as usize, place as usize);
-            } else {
-                order[kept] = place;
-                kept += 1;
-            }
+/// Orders what was gathered and makes equal events one.
+fn unite(rows: &mut DecodedEvents, order: &mut Vec<u32>) {
+    let compare = |rows: &DecodedEvents, one: u32, other: u32| {
+        let event = |at: u32| rows.event(at as usize);
+        event(one).map(|event| event.key()).cmp(&event(other).map(|event| event.key()))
+    };
+    order.clear();
+    order.extend(0..rows.len() as u32);
+    // Each run's share ascends, which a stable sort makes use of.
+    order.sort_by(|&one, &other| compare(rows, one, other));
+    order.dedup_by(|place, kept| {
+        let is_same = compare(rows, *place, *kept).is_eq();
+        if is_same {
+            rows.unite_sources(*kept as usize, *place as usize);
         }
-        order.truncate(kept);
-    }
+        is_same
+    });
 }

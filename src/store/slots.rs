@@ -1,5 +1,4 @@
 //! A file of two slots, each written in one piece: what lies beside the database and must not go back with it.
-#![deny(clippy::indexing_slicing)]
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};

@@ -3,7 +3,6 @@
 //!
 //! The new store is made in a folder inside of the old one. A file then says that it is whole; from there on every opening takes the
 //! swap to its end first. The file changes when the old database is gone, so that nothing of the new one is taken for old.
-#![deny(clippy::indexing_slicing)]
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};

@@ -2,7 +2,6 @@
 //!
 //! A row is written as its difference from the row before it in the block. A row's [`TableRow`]
 //! declares everything about its kind of block, and [`kinds`](crate::store::kinds) lists the kinds.
-#![deny(clippy::indexing_slicing)]
 
 use std::iter::Peekable;
 use std::vec;

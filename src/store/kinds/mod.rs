@@ -1,6 +1,5 @@
 //! The kinds of blocks. What a kind is, is declared in one file: what a row is and its key, how two rows of one key merge, how a
 //! block is checked, what its loss means and what brings it back. To add one, add its file, and its line in [`KINDS`].
-#![deny(clippy::indexing_slicing)]
 
 mod changes;
 mod events;
