@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 use crate::model::limits::{MAX_JUNK_COUNTED, MAX_VALUE_BYTES};
 use crate::model::settings::Junk;
 
-/// What broken trackers write where an identity belongs, in lower case. Zeros and dashes (the nil UUID, `0`) are known by their look.
-const BUILTIN: [&str; 14] = [
+/// What broken trackers write where an identity belongs, in lower case: no value at all, or the name of the variable that was to give it. Zeros and dashes (the nil UUID, `0`) are known by their look.
+const BUILTIN: [&str; 19] = [
     "null",
     "undefined",
     "anonymous",
@@ -24,6 +24,11 @@ const BUILTIN: [&str; 14] = [
     "unknown",
     "invalid",
     "{}",
+    "distinctid",
+    "distinct_id",
+    "id",
+    "not_authenticated",
+    "email",
 ];
 
 /// The count of blank values.

@@ -214,7 +214,7 @@ fn level(rules: &Rules, namespace: &str) -> Option<(u8, usize)> {
 
 /// The junk that a trimmed value is, in lower case and without quotes.
 fn junk_word(rules: &Rules, value: &str) -> Option<String> {
-    const WORDS: [&str; 15] = [
+    const WORDS: [&str; 20] = [
         "null",
         "undefined",
         "anonymous",
@@ -230,6 +230,11 @@ fn junk_word(rules: &Rules, value: &str) -> Option<String> {
         "unknown",
         "invalid",
         "{}",
+        "distinctid",
+        "distinct_id",
+        "id",
+        "not_authenticated",
+        "email",
     ];
     let bare = ['"', '\''].iter().find_map(|&quote| value.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(value);
     let word = bare.trim().to_lowercase();
