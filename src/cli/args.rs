@@ -95,7 +95,7 @@ pub enum Command {
     /// List the commits of the store, for `resolve --known-at`
     #[command(after_help = examples::COMMITS)]
     Commits,
-    /// Let a session and a customer count as never seen together
+    /// Let a session and a customer, or any two identities, count as never seen together
     #[command(after_help = examples::UNLINK)]
     Unlink(UnlinkArgs),
     /// Take a source or an event back, as if it had never been replayed
@@ -394,15 +394,18 @@ fn csv_format(exact: bool, safe: bool) -> Option<RowFormat> {
 
 #[derive(Debug, Args)]
 pub struct UnlinkArgs {
-    /// The session
-    #[arg(value_name = "SESSION")]
-    pub session: String,
-    /// The customer
-    #[arg(value_name = "CUSTOMER")]
-    pub customer: String,
+    /// A session ID, or `namespace:value` for another identity
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// A customer, or `namespace:value` for another identity
+    #[arg(value_name = "ID2")]
+    pub other: String,
     /// Take an earlier unlink back
     #[arg(long)]
     pub revert: bool,
+    /// Decide it also where no event links the two yet
+    #[arg(long, conflicts_with = "revert")]
+    pub anyway: bool,
 }
 
 #[derive(Debug, Args)]

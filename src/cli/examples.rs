@@ -130,6 +130,7 @@ stay with their customer. Nothing is lost: --revert brings everything back.
 
 Examples:
   backstitch unlink f49c75a2-6994-41e2-875d-97ec4d19254b 18278
+  backstitch unlink email:info@shop.example 18278      a bad address
   backstitch unlink f49c75a2-6994-41e2-875d-97ec4d19254b 18278 --revert";
 
 pub const RETRACT: &str = "\

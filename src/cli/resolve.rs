@@ -85,11 +85,11 @@ impl Answerer {
         }
     }
 
-    /// Whether it is a session that met more than one customer, which a policy may therefore leave anonymous.
+    /// Whether it met more than one customer, so that a policy may leave it anonymous.
     fn is_shared(&self, identity: &Identity) -> bool {
         match self {
-            Self::Now(view) => identity.namespace == SESSION && view.is_shared(&identity.value),
-            // Its policy is the default one, which leaves no such session anonymous.
+            Self::Now(view) => view.is_shared_in(&identity.namespace, &identity.value),
+            // Its policy is the default one, which leaves no such identity anonymous.
             Self::Then(_) => false,
         }
     }
@@ -122,7 +122,7 @@ fn answer_in_json(facts: &Answerer, identity: Identity, out: &mut Output) -> Res
     }
 }
 
-/// The answer for people; `shared` tells of a session that it met more than one customer.
+/// The answer for people; `shared` tells that the identity met more than one customer.
 fn in_words(names: &Namespaces, found: &Resolution, shared: bool) -> String {
     let kind = match found.kind {
         PersonKind::Customer => "customer",

@@ -2,40 +2,40 @@
 
 use std::fs;
 
-use backstitch::{Engine, Identity, Retract, SESSION, Undone, View};
+use backstitch::{Engine, Identity, Namespaces, Retract, SESSION, Undone, View};
 
 use crate::cli::Ended;
 use crate::cli::args::{self, Common, UnlinkArgs};
 use crate::cli::failure::{self, Failure};
-use crate::cli::identity::{meant, shown, unique_name, unknown};
+use crate::cli::identity::{meant, shown, unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::text::{count, visible};
 
-/// Takes the link of a session and a customer back, or gives it back.
+/// Takes the link of two identities back, or gives it back.
 pub fn unlink(common: &Common, unlink: &UnlinkArgs) -> Result<Ended, Failure> {
     let mut engine = opening::open(common)?;
-    let (session, customer, met) = {
+    let (pair, met) = {
         let resolver = engine.resolver();
         let view = resolver.view();
-        let namespaces = view.namespaces();
-        let unique = unique_name(namespaces);
-        let session = meant(namespaces, &unlink.session, None, SESSION);
-        let customer = meant(namespaces, &unlink.customer, None, unique);
-        for (what, identity, namespace) in [("session", &session, SESSION), ("customer", &customer, unique)] {
-            is_of(what, identity, namespace)?;
-        }
+        let pair = pair_meant(view.namespaces(), unlink)?;
         if !common.quiet {
-            for identity in [&session, &customer] {
-                note_unknown(&view, identity);
-            }
+            pair.iter().for_each(|identity| note_unknown(&view, identity));
         }
-        let met = view.have_met(&session.value, &customer.value);
-        (session, customer, met)
+        let met = view.have_met(&pair[0], &pair[1]);
+        (pair, met)
     };
+    let [a, b] = &pair;
+    if !met && !unlink.revert && !unlink.anyway {
+        let refused = format!(
+            "no event links {a} and {b}: none carries both, the higher of them as its highest identity; add --anyway to decide it \
+             for events to come"
+        );
+        return Err(Failure::Failed(visible(&refused).into_owned()));
+    }
     let undone = match unlink.revert {
-        true => engine.relink(&session.value, &customer.value)?,
-        false => engine.unlink(&session.value, &customer.value)?,
+        true => engine.relink_pair(a, b)?,
+        false => engine.unlink_pair(a, b)?,
     };
     let done = match (unlink.revert, undone.changed) {
         (false, true) if met => "no longer count as seen together",
@@ -44,7 +44,7 @@ pub fn unlink(common: &Common, unlink: &UnlinkArgs) -> Result<Ended, Failure> {
         (true, true) => "count as seen together where they are",
         (true, false) => "were not unlinked",
     };
-    tell(common, &undone, &format!("{session} and {customer} {done}"))
+    tell(common, &undone, &format!("{a} and {b} {done}"))
 }
 
 /// Takes events back.
@@ -82,11 +82,16 @@ fn note_unknown(view: &View, identity: &Identity) {
     failure::tell(&format!("{} is {}", shown(names, identity), unknown(names, &alike)));
 }
 
-fn is_of(what: &str, identity: &Identity, namespace: &str) -> Result<(), Failure> {
-    if identity.namespace.eq_ignore_ascii_case(namespace) {
-        return Ok(());
+/// The two identities that are meant: of plain values the first is a session and the second a customer.
+fn pair_meant(namespaces: &Namespaces, unlink: &UnlinkArgs) -> Result<[Identity; 2], Failure> {
+    let unique = namespaces.unique().map(|unique| namespaces.display(unique));
+    let first = meant(namespaces, &unlink.id, None, SESSION);
+    let other = meant(namespaces, &unlink.other, None, unique.unwrap_or_default());
+    if other.namespace.is_empty() {
+        let why = "no namespace of this store is unique, so it knows no customers: name the second identity as namespace:value";
+        return Err(Failure::Failed(why.to_owned()));
     }
-    Err(Failure::Usage(format!("{identity} is no {what}: name one of {namespace}")))
+    Ok([first, other])
 }
 
 /// The name under which the store knows a file: as it was typed, or its full path.

@@ -16,6 +16,12 @@ pub(crate) enum EngineError {
     NoUnique,
     #[error("that cannot be a {namespace}: it is blank, or longer than {MAX_VALUE_BYTES} bytes")]
     Value { namespace: String },
+    #[error(
+        "{name:?} cannot be a namespace: it is blank, too long or has a colon in it, or the store has no room for it"
+    )]
+    Namespace { name: String },
+    #[error("both are of the namespace {name}, and no event links two of one namespace: name two of different ones")]
+    SameNamespace { name: String },
     #[error("{name} is no source of this store, {}", if .known.is_empty() { "which has none".to_owned() } else { format!("whose sources are: {known}") })]
     UnknownSource { name: String, known: String },
     #[error("that cannot be the name of a source: it is blank, or longer than {MAX_SOURCE_NAME_BYTES} bytes")]
@@ -37,6 +43,8 @@ impl From<EngineError> for Error {
             EngineError::TooManyIdentities { .. } => ErrorKind::Limit,
             EngineError::NoUnique
             | EngineError::Value { .. }
+            | EngineError::Namespace { .. }
+            | EngineError::SameNamespace { .. }
             | EngineError::SourceName
             | EngineError::SourceTwice { .. }
             | EngineError::Position { .. } => ErrorKind::Argument,

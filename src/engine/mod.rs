@@ -20,10 +20,13 @@ use std::sync::Arc;
 
 use crate::engine::commit::Committer;
 use crate::engine::commit::draft::Drafts;
+use crate::engine::error::EngineError;
 use crate::engine::facts::import::FactReader;
 use crate::ingest::inputs::is_store;
 use crate::model::activity::Activity;
 use crate::model::history::Sequence;
+use crate::model::identity::Identity;
+use crate::model::namespace::SESSION;
 use crate::model::settings::Settings;
 use crate::model::source::Source;
 use crate::resolver::feed::handle::LastFeed;
@@ -185,15 +188,13 @@ impl Engine {
         self.resolver.view().source(name).cloned()
     }
 
-    /// Lets the link of a session and a customer count as never seen, also where events to come carry both; those events
-    /// themselves stay with their customer. Neither need be known yet. It may be [taken back](Self::relink).
-    ///
-    /// Durable when it returns. Costs what the two groups of the link cost to be built anew.
+    /// Lets the link of a session and a customer count as never seen: [`unlink_pair`](Self::unlink_pair) of the two.
     ///
     /// # Errors
-    /// When no namespace is unique, a value cannot be an identity, or the store cannot be written.
+    /// As [`unlink_pair`](Self::unlink_pair), or when no namespace is unique.
     pub fn unlink(&mut self, session: &str, customer: &str) -> Result<Undone> {
-        self.committer().unlink(session, customer, true)
+        let pair = self.login(session, customer)?;
+        self.committer().unlink(&pair, true)
     }
 
     /// Takes an [`unlink`](Self::unlink) back: everything is as if it had never been.
@@ -201,7 +202,45 @@ impl Engine {
     /// # Errors
     /// As [`unlink`](Self::unlink).
     pub fn relink(&mut self, session: &str, customer: &str) -> Result<Undone> {
-        self.committer().unlink(session, customer, false)
+        let pair = self.login(session, customer)?;
+        self.committer().unlink(&pair, false)
+    }
+
+    /// Lets the link of two identities count as never seen, also where events to come carry both; those events themselves stay
+    /// with the customer that they carry. Neither need be known yet, nor have they to have
+    /// [met](crate::resolver::View::have_met). It may be [taken back](Self::relink_pair).
+    ///
+    /// ```
+    /// # fn main() -> backstitch::Result<()> {
+    /// # use backstitch::{Engine, Identity};
+    /// # let mut engine = Engine::in_memory();
+    /// let identity = |namespace: &str, value: &str| Identity { namespace: namespace.into(), value: value.into() };
+    /// engine.unlink_pair(&identity("email", "info@shop.example"), &identity("ecommerceId", "18278"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Durable when it returns. Costs what the two groups of the link cost to be built anew.
+    ///
+    /// # Errors
+    /// When both are of one namespace, a namespace or a value cannot be one, or the store cannot be written.
+    pub fn unlink_pair(&mut self, a: &Identity, b: &Identity) -> Result<Undone> {
+        self.committer().unlink(&[a, b].map(Clone::clone), true)
+    }
+
+    /// Takes an [`unlink_pair`](Self::unlink_pair) back: everything is as if it had never been.
+    ///
+    /// # Errors
+    /// As [`unlink_pair`](Self::unlink_pair).
+    pub fn relink_pair(&mut self, a: &Identity, b: &Identity) -> Result<Undone> {
+        self.committer().unlink(&[a, b].map(Clone::clone), false)
+    }
+
+    /// A session and a customer by their values.
+    fn login(&self, session: &str, customer: &str) -> Result<[Identity; 2]> {
+        let unique = self.settings().levels.unique.clone().ok_or(EngineError::NoUnique)?;
+        let identity = |namespace: String, value: &str| Identity { namespace, value: value.to_owned() };
+        Ok([identity(SESSION.to_owned(), session), identity(unique, customer)])
     }
 
     /// Takes events back: the store then answers as one that never saw them. Nothing keeps them from being replayed again.

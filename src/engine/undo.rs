@@ -1,5 +1,6 @@
 //! Taking back: a link, the events of a source, an event. Afterwards the store answers as one that never saw it.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use serde::Serialize;
@@ -14,7 +15,7 @@ use crate::graph::{Delta, Graph};
 use crate::model::error::Error;
 use crate::model::event::Event;
 use crate::model::history::Sequence;
-use crate::model::identity::{IdentityId, Value};
+use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::limits::MAX_VALUE_BYTES;
 use crate::model::link::{Seen, Unlink};
 use crate::model::namespace::NamespaceId;
@@ -49,51 +50,43 @@ pub struct Undone {
 }
 
 impl Committer<'_> {
-    /// Lets the link of a session and a customer count as never seen, or count again.
-    pub fn unlink(&mut self, session: &str, customer: &str, stands: bool) -> Result<Undone, Error> {
-        let mut delta = {
-            let graph = self.resolver.read();
-            let graph = graph.graph();
-            let unique = graph.namespaces().unique().ok_or(EngineError::NoUnique)?;
-            let mut delta = Delta::new(graph.namespaces().clone());
-            let lower = named(graph, &mut delta, NamespaceId::SESSION, session)?;
-            let higher = named(graph, &mut delta, unique, customer)?;
-            if graph.unlinked_pairs().any(|pair| pair == (lower, higher)) == stands {
-                return Ok(Undone { sequence: self.store.sequence(), ..Undone::default() });
-            }
-            delta.unlinks.push(Unlink { lower, higher, stands });
-            delta
-        };
-        delta.seen.sort_unstable_by_key(|row| row.0);
-        let changes = self.add(delta, Addition::default())?;
-        Ok(Undone { events: 0, changes, sequence: self.store.sequence(), changed: true })
+    /// Lets the link of two identities count as never seen, or count again.
+    pub fn unlink(&mut self, pair: &[Identity; 2], stands: bool) -> Result<Undone, Error> {
+        let changes = self.decide(std::slice::from_ref(pair), stands)?;
+        let changed = changes.is_some();
+        Ok(Undone { events: 0, changes: changes.unwrap_or(0), sequence: self.store.sequence(), changed })
     }
 
-    /// Lets the links of these sessions and customers count as never seen, in one commit, and says how many counted before.
-    pub fn unlink_all(&mut self, pairs: &[(String, String)]) -> Result<u64, Error> {
+    /// Lets the links of these pairs count as never seen, in one commit, and says how many counted before.
+    pub fn unlink_all(&mut self, pairs: &[[Identity; 2]]) -> Result<u64, Error> {
+        let before = self.resolver.read().graph().unlinked_pairs().count();
+        self.decide(pairs, true)?;
+        Ok((self.resolver.read().graph().unlinked_pairs().count() - before) as u64)
+    }
+
+    /// Commits the decisions about pairs of which another one stands, and says how many changes that added to the feed; `None` where
+    /// there is none.
+    fn decide(&mut self, pairs: &[[Identity; 2]], stands: bool) -> Result<Option<u64>, Error> {
         let mut delta = {
             let view = self.resolver.read();
             let graph = view.graph();
             let mut delta = Delta::new(graph.namespaces().clone());
             let known: HashSet<(IdentityId, IdentityId)> = graph.unlinked_pairs().collect();
-            let unique = graph.namespaces().unique().filter(|_| !pairs.is_empty());
-            let mut new = HashSet::new();
-            for (session, customer) in pairs {
-                let lower = named(graph, &mut delta, NamespaceId::SESSION, session)?;
-                let higher = named(graph, &mut delta, unique.ok_or(EngineError::NoUnique)?, customer)?;
-                if !known.contains(&(lower, higher)) && new.insert((lower, higher)) {
-                    delta.unlinks.push(Unlink { lower, higher, stands: true });
+            let mut decided = HashSet::new();
+            for pair in pairs {
+                let (lower, higher) = ends(graph, &mut delta, pair)?;
+                if known.contains(&(lower, higher)) != stands && decided.insert((lower, higher)) {
+                    delta.unlinks.push(Unlink { lower, higher, stands });
                 }
             }
             delta
         };
-        let unlinked = delta.unlinks.len() as u64;
-        if unlinked > 0 {
-            delta.seen.sort_unstable_by_key(|row| row.0);
-            delta.seen.dedup_by_key(|row| row.0);
-            self.add(delta, Addition::default())?;
+        if delta.unlinks.is_empty() {
+            return Ok(None);
         }
-        Ok(unlinked)
+        delta.seen.sort_unstable_by_key(|row| row.0);
+        delta.seen.dedup_by_key(|row| row.0);
+        self.add(delta, Addition::default()).map(Some)
     }
 
     /// Takes events back.
@@ -188,19 +181,33 @@ fn total(graph: &Graph) -> u64 {
     graph.identities().ids().map(|id| graph.seen(id).events).sum()
 }
 
-/// The id of an identity that may be new: no event need carry it.
-fn named(graph: &Graph, delta: &mut Delta, namespace: NamespaceId, value: &str) -> Result<IdentityId, Error> {
-    let value = value.trim();
+/// The ends of the link that two identities have, or would have.
+fn ends(graph: &Graph, delta: &mut Delta, pair: &[Identity; 2]) -> Result<(IdentityId, IdentityId), Error> {
+    let [a, b] = [named(graph, delta, &pair[0])?, named(graph, delta, &pair[1])?];
+    match delta.namespaces.cmp(a.0, b.0) {
+        Ordering::Less => Ok((a.1, b.1)),
+        Ordering::Greater => Ok((b.1, a.1)),
+        Ordering::Equal => Err(EngineError::SameNamespace { name: delta.namespaces.display(a.0).to_owned() }.into()),
+    }
+}
+
+/// An identity that may be new: no event need carry it.
+fn named(graph: &Graph, delta: &mut Delta, identity: &Identity) -> Result<(NamespaceId, IdentityId), Error> {
+    let name = identity.namespace.trim();
+    let namespace = delta.namespaces.intern_configured(name);
+    let namespace = namespace.ok_or_else(|| EngineError::Namespace { name: name.to_owned() })?;
+    let value = identity.value.trim();
     if value.is_empty() || value.len() > MAX_VALUE_BYTES {
-        return Err(EngineError::Value { namespace: graph.namespaces().display(namespace).to_owned() }.into());
+        return Err(EngineError::Value { namespace: delta.namespaces.display(namespace).to_owned() }.into());
     }
     let value = Value::new(value);
-    Ok(graph.identities().get(namespace, value).unwrap_or_else(|| {
+    let id = graph.identities().get(namespace, value).unwrap_or_else(|| {
         let new = delta.identities.intern(namespace, value);
         let id = IdentityId(graph.identities().len() as u32 + new.0);
         delta.seen.push((id, Seen::NEVER));
         id
-    }))
+    });
+    Ok((namespace, id))
 }
 
 fn source_named(sources: &[Source], name: &str) -> Result<SourceId, Error> {

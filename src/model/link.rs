@@ -49,9 +49,9 @@ impl Link {
 /// A decision about a pair of identities, made by a person and not by an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unlink {
-    /// The end of the lower level: a session.
+    /// The end of the lower level.
     pub lower: IdentityId,
-    /// The end of the higher level: a customer.
+    /// The end of the higher level.
     pub higher: IdentityId,
     /// Whether their link, seen or to come, counts as never seen; taken back where false.
     pub stands: bool,

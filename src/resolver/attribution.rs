@@ -12,8 +12,9 @@ use crate::model::event::Event;
 use crate::model::identity::IdentityId;
 use crate::model::link::Link;
 use crate::model::person::{AttributionKind, Person, Standing};
-use crate::model::policy::{Lookback, Policy, Reading};
+use crate::model::policy::{Lookback, Policy};
 use crate::model::time::Time;
+use crate::resolver::view::View;
 use crate::store::scan::Group;
 
 /// Whom an event belongs to, and how.
@@ -50,17 +51,19 @@ enum Course {
 
 impl Course {
     /// Looks at no more than two logins, but under `last-login`, where it is all of them.
-    fn new(graph: &Graph, reading: &Reading, anchor: IdentityId) -> Self {
-        if !reading.policy.may_leave_group() || !graph.is_session(anchor) {
+    fn new(view: &View, anchor: IdentityId) -> Self {
+        let (graph, reading) = (view.graph(), view.reading());
+        if reading.policy == Policy::Strict {
+            return if !graph.is_customer(anchor) && view.met(anchor).several() { Self::Apart } else { Self::Group };
+        }
+        if !reading.policy.follows_logins() || !graph.is_session(anchor) {
             return Self::Group;
         }
         let mut logins = graph.logins_of(anchor).map(|(_, link)| link);
         let Some(first) = logins.next() else { return Self::Group };
         let shared = logins.next().is_some();
         match reading.policy {
-            Policy::FirstLogin => Self::Group,
-            Policy::Strict if shared => Self::Apart,
-            Policy::Strict => Self::Group,
+            Policy::FirstLogin | Policy::Strict => Self::Group,
             Policy::DeviceSplit if shared => Self::EachLogin,
             // The last login of each customer is known of all events, not of those up to a moment.
             Policy::LastLogin if shared && reading.as_of.is_some() => Self::LastLogin,
@@ -80,24 +83,24 @@ fn latest(graph: &Graph, session: IdentityId) -> Option<&Link> {
     logins.max_by(|a, b| a.last.cmp(&b.last).then_with(|| graph.compare(a.higher, b.higher)))
 }
 
-/// Whether a session met more than one customer.
-pub fn is_shared(graph: &Graph, session: IdentityId) -> bool {
+/// Whether more than one customer logged in on a session.
+pub fn has_several_logins(graph: &Graph, session: IdentityId) -> bool {
     graph.logins_of(session).take(2).count() == 2
 }
 
 /// Whom a session or another identity belongs to. `logins` is asked only where links do not tell.
 pub fn standing<E>(
-    graph: &Graph,
-    reading: &Reading,
+    view: &View,
     id: IdentityId,
     logins: impl FnOnce() -> Result<Vec<Moment>, E>,
 ) -> Result<Standing, E> {
-    Ok(match Course::new(graph, reading, id) {
+    let graph = view.graph();
+    Ok(match Course::new(view, id) {
         Course::Group => graph.standing(id),
         Course::Customer((since, customer)) => Standing { person: Person::Customer(customer), since: Some(since) },
         Course::Apart => Standing { person: Person::Anonymous(id), since: None },
         Course::EachLogin | Course::LastLogin => {
-            let customer = match reading.as_of {
+            let customer = match view.reading().as_of {
                 None => latest(graph, id).map(|login| login.higher),
                 Some(_) => logins()?.last().map(|&(_, customer)| customer),
             };
@@ -138,12 +141,11 @@ pub struct AnchorRule<'g> {
 impl<'g> AnchorRule<'g> {
     /// The rule for the events of `anchor`. `logins` (as [`logins`] gives them) is asked only where links do not tell.
     pub fn new<E>(
-        graph: &'g Graph,
-        reading: &Reading,
+        view: &'g View,
         anchor: IdentityId,
         logins: impl FnOnce() -> Result<Vec<Moment>, E>,
     ) -> Result<Self, E> {
-        let lookback = reading.lookback;
+        let (graph, lookback) = (view.graph(), view.reading().lookback);
         let rule = |standing, only| Self { graph, anchor, standing, only, many: Cow::Borrowed(&[]), lookback };
         let by_group = || {
             let standing = graph.standing(anchor);
@@ -155,7 +157,7 @@ impl<'g> AnchorRule<'g> {
             };
             rule(standing, only)
         };
-        Ok(match Course::new(graph, reading, anchor) {
+        Ok(match Course::new(view, anchor) {
             Course::Group => by_group(),
             Course::Customer((since, customer)) => {
                 rule(Standing { person: Person::Customer(customer), since: Some(since) }, Some((since, customer)))
@@ -179,16 +181,16 @@ impl<'g> AnchorRule<'g> {
     }
 
     /// The rule for the events of a group at hand.
-    pub fn of_group(graph: &'g Graph, reading: &Reading, group: &Group<'_>) -> Self {
-        let Ok(rule) =
-            Self::new::<Infallible>(graph, reading, group.anchor(), || Ok(logins(graph, reading.until(), group)));
+    pub fn of_group(view: &'g View, group: &Group<'_>) -> Self {
+        let logins = || Ok(logins(view.graph(), view.reading().until(), group));
+        let Ok(rule) = Self::new::<Infallible>(view, group.anchor(), logins);
         rule
     }
 
     /// The rule for the events of a shared session whose moments are known.
-    pub fn of_moments(graph: &'g Graph, reading: &Reading, session: IdentityId, moments: &'g [Moment]) -> Self {
+    pub fn of_moments(view: &'g View, session: IdentityId, moments: &'g [Moment]) -> Self {
         let standing = Standing { person: Person::Anonymous(session), since: None };
-        let lookback = reading.lookback;
+        let (graph, lookback) = (view.graph(), view.reading().lookback);
         Self { graph, anchor: session, standing, only: None, many: Cow::Borrowed(moments), lookback }
     }
 

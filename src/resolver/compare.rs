@@ -7,11 +7,12 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::graph::Graph;
+use crate::graph::met::Met;
 use crate::model::error::Result;
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::person::Person;
 use crate::model::policy::{Policy, Reading};
-use crate::resolver::attribution::{AnchorRule, carried_customer, is_shared};
+use crate::resolver::attribution::{AnchorRule, carried_customer};
 use crate::resolver::view::View;
 use crate::store::scan::Group;
 
@@ -39,7 +40,8 @@ pub struct DiffRow {
 pub struct SharedRow {
     /// The session ID.
     pub session: String,
-    /// The customers it met, in identity order.
+    /// The customers it met, in identity order: all who logged in on it and, of those that it met by way of an e-mail address or a
+    /// device, the first.
     pub customers: Vec<Logins>,
     /// How many events carry the session.
     pub events: u64,
@@ -49,14 +51,14 @@ pub struct SharedRow {
     pub shares: Vec<PolicyShares>,
 }
 
-/// A customer who logged in on a session.
+/// A customer whom a session met.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Logins {
     /// The customer.
     #[serde(serialize_with = "crate::model::writing::text")]
     pub customer: Identity,
-    /// Events that carry both.
+    /// Events that carry both; none where an e-mail address or a device stands between the two.
     pub logins: u64,
 }
 
@@ -99,14 +101,14 @@ fn each_session<T: Send>(view: &View, row: impl Fn(IdentityId, &Group<'_>) -> Op
 
 /// Every session that two readings tell differently, sorted by session.
 pub fn diff(view: &View, a: Reading, b: Reading) -> Result<Vec<DiffRow>> {
-    let (a, b) = (view.under(a), view.under(b));
+    let (a, b) = (view.under(a).for_many(), view.under(b).for_many());
     let mut rows = each_session(view, |session, group| diff_row(&a, &b, session, group))?;
     rows.par_sort_unstable_by(|a, b| a.session.cmp(&b.session));
     Ok(rows)
 }
 
 fn diff_row(a: &View, b: &View, session: IdentityId, group: &Group<'_>) -> Option<DiffRow> {
-    let rules = [a, b].map(|view| AnchorRule::of_group(view.graph(), view.reading(), group));
+    let rules = [a, b].map(|view| AnchorRule::of_group(view, group));
     let [until_a, until_b] = [a, b].map(|view| view.reading().until());
     let (mut events, mut moved) = (0, 0);
     for event in group.events().take_while(|event| event.time <= until_a.max(until_b)) {
@@ -129,27 +131,31 @@ fn diff_row(a: &View, b: &View, session: IdentityId, group: &Group<'_>) -> Optio
 
 /// Every session that met more than one customer, sorted by session.
 pub fn shared(view: &View) -> Result<Vec<SharedRow>> {
-    let row = |session, group: &Group<'_>| is_shared(view.graph(), session).then(|| shared_row(view, session, group));
+    let view = &view.knowing_met();
+    let views = Policy::ALL.map(|policy| view.policy(policy));
+    let row = |session, group: &Group<'_>| {
+        let met = view.met(session);
+        met.several().then(|| shared_row(&views, session, met, group))
+    };
     let mut rows = each_session(view, row)?;
     rows.par_sort_unstable_by(|a, b| a.session.cmp(&b.session));
     Ok(rows)
 }
 
-fn shared_row(view: &View, session: IdentityId, group: &Group<'_>) -> SharedRow {
-    let (graph, until) = (view.graph(), view.reading().until());
+fn shared_row(views: &[View; Policy::ALL.len()], session: IdentityId, met: Met, group: &Group<'_>) -> SharedRow {
+    let (graph, until) = (views[0].graph(), views[0].reading().until());
     let events = || group.events().take_while(|event| event.time <= until);
     let carried = |companions: &[IdentityId]| carried_customer(graph, session, companions);
-    let logins = counted(
-        events()
-            .filter_map(|event| carried(event.companions))
-            .filter(|&customer| graph.login(session, customer).is_some()),
-        graph,
-    );
-    let shares = Policy::ALL.map(|policy| {
-        let rule = AnchorRule::of_group(graph, &Reading { policy, ..*view.reading() }, group);
-        let people = counted(events().map(|event| rule.attribute(&event).person.identity()), graph);
+    let logins = events()
+        .filter_map(|event| carried(event.companions))
+        .filter(|&customer| graph.login(session, customer).is_some())
+        .map(|customer| (customer, 1));
+    let logins = counted(logins.chain(met.first().map(|customer| (customer, 0))), graph);
+    let shares = views.each_ref().map(|view| {
+        let rule = AnchorRule::of_group(view, group);
+        let people = counted(events().map(|event| (rule.attribute(&event).person.identity(), 1)), graph);
         let share = |(person, events)| PolicyShare { person: graph.identity(person), events };
-        PolicyShares { policy, people: people.into_iter().map(share).collect() }
+        PolicyShares { policy: view.reading().policy, people: people.into_iter().map(share).collect() }
     });
     let customer = |(customer, logins)| Logins { customer: graph.identity(customer), logins };
     SharedRow {
@@ -161,11 +167,11 @@ fn shared_row(view: &View, session: IdentityId, group: &Group<'_>) -> SharedRow 
     }
 }
 
-/// How often each identity comes, in identity order.
-fn counted(identities: impl Iterator<Item = IdentityId>, graph: &Graph) -> Vec<(IdentityId, u64)> {
+/// What the counts of each identity add up to, in identity order.
+fn counted(all: impl Iterator<Item = (IdentityId, u64)>, graph: &Graph) -> Vec<(IdentityId, u64)> {
     let mut counts: HashMap<IdentityId, u64> = HashMap::new();
-    for id in identities {
-        *counts.entry(id).or_default() += 1;
+    for (id, count) in all {
+        *counts.entry(id).or_default() += count;
     }
     let mut counts: Vec<(IdentityId, u64)> = counts.into_iter().collect();
     counts.sort_unstable_by(|a, b| graph.compare(a.0, b.0));

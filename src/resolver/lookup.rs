@@ -8,7 +8,7 @@ use crate::model::event::DecodedEvent;
 use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::person::{AttributionKind, Standing};
-use crate::resolver::attribution::{self, AnchorRule, Attributed, Moment, is_shared};
+use crate::resolver::attribution::{self, AnchorRule, Attributed, Moment, has_several_logins};
 use crate::resolver::view::View;
 use crate::store::scan::Cursor;
 
@@ -31,13 +31,13 @@ impl<'v> Lookup<'v> {
     /// Whom an identity belongs to.
     pub fn standing(&mut self, id: IdentityId) -> Result<Standing> {
         let view = self.view;
-        attribution::standing(view.graph(), view.reading(), id, || self.logins(id))
+        attribution::standing(view, id, || self.logins(id))
     }
 
     /// The rule for the events of an anchor.
     pub fn rule(&mut self, anchor: IdentityId) -> Result<AnchorRule<'v>> {
         let view = self.view;
-        AnchorRule::new(view.graph(), view.reading(), anchor, || self.logins(anchor))
+        AnchorRule::new(view, anchor, || self.logins(anchor))
     }
 
     fn logins(&mut self, session: IdentityId) -> Result<Vec<Moment>> {
@@ -58,8 +58,9 @@ pub struct Attributor {
 impl Attributor {
     /// Reads the logins of all shared sessions, where the reading of `view` follows them.
     pub(super) fn new(view: View) -> Result<Self> {
+        let view = view.for_many();
         let graph = view.graph();
-        let shared = |id: &IdentityId| graph.is_session(*id) && is_shared(graph, *id);
+        let shared = |id: &IdentityId| graph.is_session(*id) && has_several_logins(graph, *id);
         let sessions: Vec<IdentityId> = match view.reading().policy.follows_logins() {
             true => graph.identities().ids().filter(shared).collect(),
             false => Vec::new(),
@@ -81,13 +82,13 @@ impl Attributor {
 
     /// As [`View::attribute`]; memory only.
     pub fn attribute(&self, namespaces: &Namespaces, activity: &DecodedEvent<'_>) -> (Identity, AttributionKind) {
-        let (graph, reading) = (self.view.graph(), self.view.reading());
+        let view = &self.view;
         let rule = |anchor| match self.moments.get(&anchor) {
-            Some(moments) => Ok(AnchorRule::of_moments(graph, reading, anchor, moments)),
+            Some(moments) => Ok(AnchorRule::of_moments(view, anchor, moments)),
             // The logins of all sessions that need them are in the table.
-            None => AnchorRule::new::<std::convert::Infallible>(graph, reading, anchor, || Ok(Vec::new())),
+            None => AnchorRule::new::<std::convert::Infallible>(view, anchor, || Ok(Vec::new())),
         };
-        let Ok(attributed) = of_activity(&self.view, namespaces, activity, rule);
+        let Ok(attributed) = of_activity(view, namespaces, activity, rule);
         attributed
     }
 }

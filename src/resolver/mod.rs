@@ -11,6 +11,7 @@ pub(crate) mod feed;
 
 mod known_at;
 mod lookup;
+mod met;
 mod nearest;
 mod people;
 mod person_events;

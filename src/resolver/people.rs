@@ -51,6 +51,7 @@ impl Counts {
 
 /// A row a person, in identity order.
 pub(super) fn people(view: &View) -> Result<Vec<PersonRow>> {
+    let view = &view.for_many();
     let graph = view.graph();
     let [sessions, identities, events] = [(); 3].map(|()| Counts::new(graph.identities().len()));
     let ids: Vec<IdentityId> = graph.identities().ids().filter(|&id| graph.is_known(id)).collect();
@@ -86,7 +87,7 @@ fn count_events(view: &View, anchors: std::ops::Range<u32>, events: &Counts) -> 
     let until = view.reading().until();
     let mut scan = view.stored_events().scan(anchors);
     while let Some(group) = scan.next()? {
-        let rule = AnchorRule::of_group(view.graph(), view.reading(), &group);
+        let rule = AnchorRule::of_group(view, &group);
         for event in group.events().take_while(|event| event.time <= until) {
             events.add(rule.attribute(&event).person.identity());
         }

@@ -102,11 +102,11 @@ impl PersonEvents {
     }
 
     fn gather(&mut self, view: &View) -> Result<()> {
-        let (graph, until) = (view.graph(), view.reading().until());
+        let until = view.reading().until();
         let mut cursor = view.stored_events().cursor();
         for anchor in anchors_of(view, self.person) {
             let group = cursor.group(anchor)?;
-            let rule = AnchorRule::of_group(graph, view.reading(), &group);
+            let rule = AnchorRule::of_group(view, &group);
             for event in group.events().take_while(|event| event.time <= until) {
                 let Attributed { person, kind } = rule.attribute(&event);
                 if person == self.person {

@@ -106,6 +106,7 @@ pub fn sessions(view: &View) -> Result<Vec<SessionRow>> {
 
 /// The rows of known sessions, sorted by session.
 fn rows_of(view: &View, sessions: &[IdentityId]) -> Result<Vec<SessionRow>> {
+    let view = &view.for_many();
     let graph = view.graph();
     let rows = sessions.par_chunks(SESSIONS_A_TASK).map(|sessions| {
         let (mut lookup, mut counter) = (Lookup::new(view), Counter::new(view));

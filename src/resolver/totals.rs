@@ -8,7 +8,7 @@ use crate::model::error::Result;
 use crate::model::event::in_level_order;
 use crate::model::identity::IdentityId;
 use crate::model::person::{AttributionKind, Person};
-use crate::resolver::attribution::{AnchorRule, is_shared};
+use crate::resolver::attribution::AnchorRule;
 use crate::resolver::lookup::Lookup;
 use crate::resolver::view::View;
 
@@ -67,7 +67,7 @@ pub struct Totals {
     pub customers: u64,
     /// Sessions that belong to a customer.
     pub linked_sessions: u64,
-    /// Sessions that met more than one customer.
+    /// Sessions that met more than one customer, directly or by way of an e-mail address or a device.
     pub shared_sessions: u64,
     /// Set hash over every (identity, person) and (event, person, kind): equal facts, equal digest.
     #[serde(serialize_with = "crate::model::writing::text")]
@@ -106,6 +106,7 @@ type Hashes<'h> = &'h [IdentityHash];
 
 /// Counts everything, in parallel pieces that add up.
 pub fn tally(view: &View) -> Result<Totals> {
+    let view = &view.knowing_met();
     let graph = view.graph();
     let count = graph.identities().len() as u32;
     let hashes: Vec<IdentityHash> = (0..count).into_par_iter().map(|id| graph.hash(IdentityId(id))).collect();
@@ -134,19 +135,19 @@ fn tally_identities(view: &View, hashes: Hashes<'_>, from: usize) -> Result<Tota
         if graph.is_session(id) {
             totals.sessions += 1;
             totals.linked_sessions += u64::from(matches!(person, Person::Customer(_)));
-            totals.shared_sessions += u64::from(is_shared(graph, id));
+            totals.shared_sessions += u64::from(view.met(id).several());
         }
     }
     Ok(totals)
 }
 
 fn tally_events(view: &View, hashes: Hashes<'_>, anchors: std::ops::Range<u32>) -> Result<Totals> {
-    let (graph, reading, until) = (view.graph(), view.reading(), view.reading().until());
+    let (graph, until) = (view.graph(), view.reading().until());
     let mut totals = Totals::default();
     let mut scan = view.stored_events().scan(anchors);
     while let Some(group) = scan.next()? {
         let anchor = group.anchor();
-        let (rule, is_session) = (AnchorRule::of_group(graph, reading, &group), graph.is_session(anchor));
+        let (rule, is_session) = (AnchorRule::of_group(view, &group), graph.is_session(anchor));
         for event in group.events().take_while(|event| event.time <= until) {
             let attributed = rule.attribute(&event);
             totals.attribution.count(attributed.kind);

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::graph::Graph;
+use crate::graph::met::Met;
 use crate::model::history::Sequence;
 use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::namespace::{NamespaceId, Namespaces, SESSION};
@@ -11,7 +12,7 @@ use crate::model::policy::{Lookback, Policy, Reading};
 use crate::model::source::Source;
 use crate::model::time::Time;
 use crate::resolver::Published;
-use crate::resolver::attribution::is_shared;
+use crate::resolver::met::KnownMet;
 use crate::resolver::nearest;
 use crate::store::scan::Events;
 
@@ -29,6 +30,8 @@ pub struct View {
     graph: Arc<Graph>,
     /// The graph as of the moment of the reading, where it has one.
     past: Option<Arc<Graph>>,
+    /// Whom the identities of the one that is read met.
+    met: Arc<KnownMet>,
     events: Events,
     sources: Arc<Vec<Source>>,
     sequence: Sequence,
@@ -39,7 +42,7 @@ pub struct View {
 impl View {
     pub(super) fn new(Published { graph, events, sources, sequence }: Published) -> Self {
         let (graph, sources) = (Arc::new(graph), Arc::new(sources));
-        Self { graph, past: None, events, sources, sequence, reading: Reading::default() }
+        Self { graph, past: None, met: Arc::default(), events, sources, sequence, reading: Reading::default() }
     }
 
     /// The same facts, read by another policy. Costs nothing; nothing is stored for it.
@@ -64,11 +67,11 @@ impl View {
     /// The same facts under a reading as a whole: that of this view plays no part. Costs nothing, but for a moment that this
     /// view does not have: then as [`as_of`](Self::as_of).
     pub fn under(&self, reading: Reading) -> Self {
-        let past = match reading.as_of {
-            Some(_) if reading.as_of == self.reading.as_of => self.past.clone(),
-            until => until.map(|until| Arc::new(self.graph.as_of(until))),
-        };
-        Self { past, reading, ..self.clone() }
+        if reading.as_of == self.reading.as_of {
+            return Self { reading, ..self.clone() };
+        }
+        let past = reading.as_of.map(|until| Arc::new(self.graph.as_of(until)));
+        Self { past, met: Arc::default(), reading, ..self.clone() }
     }
 
     /// The same people over other events.
@@ -162,14 +165,15 @@ impl View {
         graph.identities().get(namespace, Value::new(value.trim())).filter(|&id| graph.is_known(id))
     }
 
-    /// Whether any event carries both the session and the customer, unlinked or not. Memory only: three hash look-ups.
-    pub fn have_met(&self, session: &str, customer: &str) -> bool {
-        let customer = self.namespaces().unique().and_then(|unique| self.known(unique, customer));
-        let ends = self.find(SESSION, session).zip(customer);
-        ends.is_some_and(|(session, customer)| self.graph().links().get(session, customer).is_some())
+    /// Whether two identities have a link, unlinked or not: any event carries both, one of them as its highest. Memory only: a few
+    /// hash look-ups.
+    pub fn have_met(&self, a: &Identity, b: &Identity) -> bool {
+        let find = |identity: &Identity| self.find(&identity.namespace, &identity.value);
+        let links = self.graph().links();
+        find(a).zip(find(b)).is_some_and(|(a, b)| links.get(a, b).or_else(|| links.get(b, a)).is_some())
     }
 
-    /// The pairs of a session and a customer whose link counts as never seen, sorted as they are written.
+    /// The pairs whose link counts as never seen, each its lower end first, sorted as they are written.
     pub fn unlinked(&self) -> Vec<[Identity; 2]> {
         let graph = self.graph();
         let mut pairs: Vec<[Identity; 2]> =
@@ -178,8 +182,29 @@ impl View {
         pairs
     }
 
-    /// Whether a session met more than one customer. Memory only: two of its links are looked at.
+    /// Whether a session met more than one customer, directly or by way of an e-mail address or a device. Memory only: the links
+    /// that lead upwards from it.
     pub fn is_shared(&self, session: &str) -> bool {
-        self.find(SESSION, session).is_some_and(|id| is_shared(self.graph(), id))
+        self.is_shared_in(SESSION, session)
+    }
+
+    /// The same of the identity `value` of `namespace`.
+    pub fn is_shared_in(&self, namespace: &str, value: &str) -> bool {
+        self.find(namespace, value).is_some_and(|id| self.met(id).several())
+    }
+
+    /// Whom an identity met.
+    pub(super) fn met(&self, id: IdentityId) -> Met {
+        self.met.of(self.graph(), id)
+    }
+
+    /// The same, where it is known whom all identities met: by one pass, which is cheapest where many are asked about.
+    pub(super) fn knowing_met(&self) -> Self {
+        Self { met: Arc::new(KnownMet::of_all(self.graph())), ..self.clone() }
+    }
+
+    /// The same, ready to be asked about all identities.
+    pub(super) fn for_many(&self) -> Self {
+        if self.reading.policy == Policy::Strict { self.knowing_met() } else { self.clone() }
     }
 }

@@ -94,7 +94,7 @@ pub fn events(view: &View, wanted: &WantedEvent<'_>) -> Result<(Vec<EventRow>, u
     let mut cursor = view.stored_events().cursor();
     for anchor in anchors {
         let group = cursor.group(anchor)?;
-        let rule = AnchorRule::of_group(graph, view.reading(), &group);
+        let rule = AnchorRule::of_group(view, &group);
         for event in group.events().filter(|event| wanted.is(graph, anchor, event)) {
             let row = rows::event(view, anchor, &event, rule.attribute(&event));
             made.insert(row.event, row);

@@ -9,7 +9,7 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{TestCaseError, TestError, TestRunner};
 
 use crate::history::{History, cases, history};
-use crate::oracle::{Event, Policy, Reading, Rules, judge};
+use crate::oracle::{Event, Id, Policy, Reading, Rules, judge};
 
 /// Tries a law on random cases, and says on how many it held: also of a test that passes, whose output is not shown.
 pub fn law<S: Strategy>(name: &str, few: u32, over: S, holds: impl Fn(S::Value)) {
@@ -50,10 +50,10 @@ pub fn as_of() -> impl Strategy<Value = i64> {
 pub enum Act {
     /// Some pieces are replayed together; those read before only by force.
     Replay { pieces: Vec<usize>, batch_events: usize, force: bool },
-    /// The link of a session and a customer counts as never seen; perhaps they never met.
-    Unlink(String, String),
+    /// The link of two identities, the lower first, counts as never seen; perhaps they never met.
+    Unlink(Id, Id),
     /// It counts again.
-    Relink(String, String),
+    Relink(Id, Id),
     /// A piece that was replayed is taken back.
     RetractSource(usize),
     /// The events of an id are taken back; perhaps there are none.
@@ -114,10 +114,11 @@ fn wish() -> impl Strategy<Value = Wish> {
 /// takes back what was replayed. A wish for which there is nothing comes to nothing.
 fn acts_of(history: &History, pieces: usize, wishes: &[Wish]) -> Vec<Act> {
     let judged = judge(&history.rules, &[(String::new(), history.lines.clone())]);
-    let logins = judged.links.iter().filter(|link| link.lower.is_session() && link.higher.is_customer());
-    let pair = |session: &str, customer: &str| (session.to_owned(), customer.to_owned());
-    let mut pairs: Vec<_> = logins.map(|link| pair(&link.lower.value, &link.higher.value)).collect();
-    pairs.extend([pair("sess-1", "cust-1"), pair("sess-1", "nobody"), pair("nowhere", "cust-1")]);
+    let mut pairs: Vec<_> = judged.links.iter().map(|link| (link.lower.clone(), link.higher.clone())).collect();
+    if history.rules.unique {
+        let pair = |session: &str, customer: &str| (Id::session(session), Id::customer(customer));
+        pairs.extend([pair("sess-1", "cust-1"), pair("sess-1", "nobody"), pair("nowhere", "cust-1")]);
+    }
     let mut ids: Vec<&str> = judged.events.keys().filter_map(Event::id).collect();
     ids.push("of no event");
     let mut unlinked = Vec::new();
@@ -133,17 +134,16 @@ fn acts_of(history: &History, pieces: usize, wishes: &[Wish]) -> Vec<Act> {
             replayed.extend(&together);
             Some(Act::Replay { pieces: together, batch_events: *batch_events, force: *force })
         }
-        // A store without a unique namespace has no customers to part from.
-        Wish::Unlink(_) | Wish::Relink(_) if !history.rules.unique => None,
+        Wish::Unlink(_) if pairs.is_empty() => None,
         Wish::Unlink(at) => {
-            let (session, customer) = at.get(&pairs).clone();
-            unlinked.push((session.clone(), customer.clone()));
-            Some(Act::Unlink(session, customer))
+            let (lower, higher) = at.get(&pairs).clone();
+            unlinked.push((lower.clone(), higher.clone()));
+            Some(Act::Unlink(lower, higher))
         }
         Wish::Relink(_) if unlinked.is_empty() => None,
         Wish::Relink(at) => {
-            let (session, customer) = unlinked.swap_remove(at.index(unlinked.len()));
-            Some(Act::Relink(session, customer))
+            let (lower, higher) = unlinked.swap_remove(at.index(unlinked.len()));
+            Some(Act::Relink(lower, higher))
         }
         Wish::RetractSource(_) if replayed.is_empty() => None,
         Wish::RetractSource(at) => {

@@ -220,7 +220,8 @@ impl Written {
     /// Does something; gives the life after each commit.
     fn act(&mut self, chance: &mut Chance) -> Vec<Life> {
         let mut life = self.life.clone();
-        let (session, customer) = (name(chance.below(SESSIONS)), format!("c{}", chance.below(CUSTOMERS)));
+        let session = Id::session(&name(chance.below(SESSIONS)));
+        let customer = Id::customer(&format!("c{}", chance.below(CUSTOMERS)));
         match chance.below(10) {
             0..=3 => return self.replay(chance),
             4 | 5 => {

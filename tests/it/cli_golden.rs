@@ -207,9 +207,9 @@ const SCENARIOS: &[(&str, &[&str])] = &[
             "replay journeys.ndjson --quiet",
             "unlink sess-famly-tabelt Clara",
             "unlink SESS-LIBRARY-PC ida --json",
-            "unlink sess-emma-ta emma",
-            "unlink no-such-session no-such-customer",
-            "unlink no-such-session no-such-customer --revert --quiet",
+            "unlink no-such-session no-such-customer --anyway",
+            "unlink email:emma@example.org sessionId:sess-emma-mail",
+            "unlink deviceid:device-emma ecommerceId:emma",
         ],
     ),
     (

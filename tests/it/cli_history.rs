@@ -160,7 +160,7 @@ fn a_nightly_job_keeps_a_table_by_the_feed() {
         ("replay two.ndjson --quiet --force", 0),
         ("unlink tablet clara", 1),
         ("unlink tablet clara", 0),
-        ("unlink tablet ecommerceId:nobody", 0),
+        ("unlink tablet ecommerceId:nobody --anyway", 0),
         ("unlink sessionId:tablet ecommerceId:clara --revert", 1),
         ("retract --source two.ndjson", 4),
         ("replay two.ndjson --quiet", 4),
@@ -226,7 +226,7 @@ fn an_unlink_holds_whenever_it_was_said() {
     let early = workplace();
     let early = early.path();
     ok(early, "replay none.ndjson --quiet");
-    let told = object(&ok(early, "unlink tablet clara --json"));
+    let told = object(&ok(early, "unlink tablet clara --json --anyway"));
     assert_eq!((&told["changed"], &told["changes"]), (&Value::from(true), &Value::from(0)), "{told}");
     assert_eq!(export(early), "", "who is only named is not known");
     ok(early, "replay two.ndjson --quiet");
@@ -465,7 +465,7 @@ fn what_an_undo_says() {
         ),
         ("unlink tablet ben --revert", format!("{pair} were not unlinked; {nothing}")),
         (
-            "unlink tablet bne",
+            "unlink tablet bne --anyway",
             format!(
                 "sessionId:tablet and ecommerceId:bne will not count as seen together, though no event carries both \
                  yet; {nothing}"
@@ -508,13 +508,16 @@ fn what_is_asked_wrongly() {
         (2, &["retract"], "--source"),
         (2, &["retract", "--source", "one.ndjson", "--event", "e2"], "cannot be used with"),
         (2, &["retract", "--event", " "], "--event"),
-        (2, &["unlink", "s1"], "CUSTOMER"),
-        (2, &["unlink", "s1", "sessionId:s2"], "sessionId:s2 is no customer: name one of ecommerceId"),
-        (2, &["unlink", "ecommerceId:anna", "anna"], "ecommerceId:anna is no session: name one of sessionId"),
-        (1, &["unlink", "", "anna"], "it is blank"),
-        (1, &["unlink", "s1", " \t"], "it is blank"),
-        (1, &["unlink", "sessionId:", "anna"], "it is blank"),
-        (1, &["unlink", &long, "anna"], "longer than"),
+        (2, &["unlink", "s1"], "ID2"),
+        (1, &["unlink", "tablet", "bne"], "no event links sessionId:tablet and ecommerceId:bne: none carries both"),
+        (1, &["unlink", "tablet", "bne"], "add --anyway"),
+        (1, &["unlink", "s1", "sessionId:s2", "--anyway"], "both are of the namespace sessionId"),
+        (1, &["unlink", "ecommerceId:anna", "anna", "--anyway"], "both are of the namespace ecommerceId"),
+        (2, &["unlink", "s1", "anna", "--anyway", "--revert"], "cannot be used with"),
+        (1, &["unlink", "", "anna", "--anyway"], "it is blank"),
+        (1, &["unlink", "s1", " \t", "--anyway"], "it is blank"),
+        (1, &["unlink", "sessionId:", "anna", "--anyway"], "it is blank"),
+        (1, &["unlink", &long, "anna", "--anyway"], "longer than"),
         (1, &["retract", "--source", "three.ndjson"], "three.ndjson is no source of this store"),
         (1, &["retract", "--source", "-"], "- is no source of this store"),
         (1, &["retract", "--source", ""], "is no source of this store"),

@@ -144,7 +144,7 @@ fn write(folder: &Path, commits: u64, chance: &mut Chance) {
     for at in 0..commits {
         let (session, customer) = (chance.below(9), chance.below(4));
         match chance.below(6) {
-            0 => commit(folder, &format!("unlink s{session} c{customer} --quiet")),
+            0 => commit(folder, &format!("unlink s{session} c{customer} --anyway --quiet")),
             1 => commit(folder, &format!("unlink s{session} c{customer} --revert --quiet")),
             2 if is_read => {
                 commit(folder, "retract --source log.ndjson --quiet");

@@ -10,8 +10,8 @@ use backstitch::store::backend::Backend;
 use backstitch::store::block_kinds;
 use backstitch::store::sled::SledBackend;
 use backstitch::{
-    Attribute, ECOMMERCE, Engine, ErrorKind, Fields, Lookback, Options, Replay, Retract, Sequence, Settings, Summary,
-    Time, View, When,
+    Attribute, ECOMMERCE, Engine, ErrorKind, Fields, Identity, Lookback, Options, Replay, Retract, Sequence, Settings,
+    Summary, Time, View, When,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -337,14 +337,18 @@ pub fn assert_view_agrees(view: &View, belief: &Belief) {
     assert_eq!(totals_in(view).1, belief.digest, "all the rest agrees: the digest's bytes");
 }
 
+fn identity(id: &Id) -> Identity {
+    Identity { namespace: id.namespace.clone(), value: id.value.clone() }
+}
+
 /// Unlinks a pair, whether or not they ever met.
-pub fn unlink(engine: &mut Engine, session: &str, customer: &str) {
-    engine.unlink(session, customer).expect("a store that can be written");
+pub fn unlink(engine: &mut Engine, lower: &Id, higher: &Id) {
+    engine.unlink_pair(&identity(lower), &identity(higher)).expect("a store that can be written");
 }
 
 /// Links it again.
-pub fn relink(engine: &mut Engine, session: &str, customer: &str) {
-    engine.relink(session, customer).expect("a store that can be written");
+pub fn relink(engine: &mut Engine, lower: &Id, higher: &Id) {
+    engine.relink_pair(&identity(lower), &identity(higher)).expect("a store that can be written");
 }
 
 /// Takes a file back.

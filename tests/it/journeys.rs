@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use backstitch::Engine;
+use backstitch::{Engine, Identity, Policy};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -250,7 +250,7 @@ fn the_day_with_the_address_below_the_device() {
 fn junk_is_nobody_and_what_looks_like_it_is_somebody() {
     let (engine, verdict) = told(&Rules::default(), JUNK);
     let lines = JUNK.lines().count() as u64;
-    assert_eq!(lines, 29);
+    assert_eq!(lines, 34);
     assert_eq!(totals(&engine).0, [0, 0, 0, lines, lines, 0, 0, 0]);
     assert_eq!(verdict.counts.junk.values().sum::<u64>(), lines - 1, "null is no value");
     assert_eq!((verdict.counts.junk["null"], verdict.counts.junk[""]), (2, 2));
@@ -258,6 +258,73 @@ fn junk_is_nobody_and_what_looks_like_it_is_somebody() {
     let (engine, _) = told(&Rules::default(), NOT_JUNK);
     let lines = NOT_JUNK.lines().count() as u64;
     assert_eq!(totals(&engine).0, [lines, 0, 0, 0, lines, lines, lines, 0]);
+}
+
+/// Two sessions, each with a login of its own, meet on one device.
+const MET_ON_A_DEVICE: &str = r#"{"timestamp":1000,"user":{"identities":{"sessionId":"s1","deviceId":"tv"}}}
+{"timestamp":2000,"user":{"identities":{"sessionId":"s2","deviceId":"tv"}}}
+{"timestamp":3000,"user":{"identities":{"sessionId":"s1","ecommerceId":"alice"}}}
+{"timestamp":4000,"user":{"identities":{"sessionId":"s2","ecommerceId":"bob"}}}
+{"timestamp":5000,"user":{"identities":{"sessionId":"s2"}}}
+{"timestamp":6000,"user":{"identities":{"deviceId":"tv"}}}
+"#;
+
+#[test]
+fn a_session_meets_customers_by_way_of_a_device() {
+    let (mut engine, _) = told(&Rules::default(), MET_ON_A_DEVICE);
+    // s2 is alice's by the device, and bob logged in on it: it met both. s1 and the device met alice alone.
+    assert_eq!(totals(&engine).0, [2, 2, 2, 0, 2, 2, 2, 1]);
+    let person = |engine: &Engine, policy, session: &str| {
+        let found = engine.resolver().view().policy(policy).resolve(session).expect("readable").expect("known");
+        found.person.to_string()
+    };
+    for (policy, whose) in [
+        (Policy::FirstLogin, "ecommerceId:alice"),
+        (Policy::Strict, "sessionId:s2"),
+        (Policy::LastLogin, "ecommerceId:bob"),
+    ] {
+        assert_eq!(person(&engine, policy, "s2"), whose, "{policy}");
+    }
+    assert_eq!(person(&engine, Policy::Strict, "s1"), "ecommerceId:alice");
+    let view = engine.resolver().view();
+    assert_eq!(["s1", "s2"].map(|session| view.is_shared(session)), [false, true]);
+    assert!(!view.is_shared_in("deviceid", "tv"));
+    let shared = serde_json::to_value(view.shared().expect("readable")).expect("JSON");
+    assert_eq!(
+        (&shared[0]["session"], &shared[0]["customers"]),
+        (
+            &json!("s2"),
+            &json!([{"customer": "ecommerceId:alice", "logins": 0}, {"customer": "ecommerceId:bob", "logins": 1}])
+        )
+    );
+    assert_eq!(shared.as_array().map(Vec::len), Some(1));
+    // Without the link of s2 and the device nobody met two.
+    let identity = |namespace: &str, value: &str| Identity { namespace: namespace.into(), value: value.into() };
+    let (tablet, session) = (identity("deviceId", "tv"), identity("sessionId", "s2"));
+    assert!(engine.unlink_pair(&tablet, &session).expect("written").changed, "in either order");
+    assert_eq!(totals(&engine).0[7], 0);
+    assert_eq!(person(&engine, Policy::FirstLogin, "s2"), "ecommerceId:bob");
+    assert!(engine.relink_pair(&session, &tablet).expect("written").changed);
+    assert_eq!(totals(&engine).0[7], 1);
+    let told = engine.unlink_pair(&session, &identity("SESSIONID", "s1")).expect_err("refused").to_string();
+    assert!(told.contains("no event links two of one namespace"), "{told}");
+}
+
+#[test]
+fn an_address_of_two_customers_belongs_to_neither_under_strict() {
+    let lines = r#"{"timestamp":1000,"user":{"identities":{"email":"info@shop.example","ecommerceId":"ann"}}}
+{"timestamp":2000,"user":{"identities":{"email":"info@shop.example","ecommerceId":"ben"}}}
+{"timestamp":3000,"user":{"identities":{"sessionId":"s","email":"info@shop.example"}}}
+{"timestamp":4000,"user":{"identities":{"email":"info@shop.example"}}}
+"#;
+    let (engine, verdict) = told(&Rules::default(), lines);
+    assert_eq!(totals(&engine).0, [2, 0, 2, 0, 1, 2, 1, 1]);
+    let view = engine.resolver().view().policy(Policy::Strict);
+    let totals = view.totals().expect("readable");
+    assert_eq!((totals.attribution.anonymous, totals.linked_sessions), (2, 0));
+    let found = view.resolve_in("email", "info@shop.example").expect("readable").expect("known");
+    assert_eq!(found.group, std::slice::from_ref(&found.person));
+    assert_eq!(verdict.met.values().filter(|met| met.len() > 1).count(), 2);
 }
 
 /// The line over the limit is made on the spot.

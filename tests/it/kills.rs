@@ -52,7 +52,7 @@ const ACTS: [Act; 11] = [
     act("replay", "one", "replay logs --batch-events 200 --quiet"),
     act("replay from nothing", "none", "replay logs --batch-events 200 --quiet"),
     act("retract", "all", "retract --source logs/1.ndjson --quiet"),
-    act("unlink", "all", "unlink s7 c3 --quiet"),
+    act("unlink", "all", "unlink s7 c3 --anyway --quiet"),
     act("trim", "all", "changes --trim 40"),
     act("open", "all", "resolve s7 --quiet"),
     act("copy", "all", "backup STORE.copy --quiet"),

@@ -85,15 +85,14 @@ fn what_is_undone_was_never_seen() {
 /// Everything is taken back, and then given again: the digest is that of a store that lived through nothing.
 fn take_all_back(pair: &mut Pair) {
     let seen = totals(&pair.engine);
-    let unlinked: Vec<(String, String)> =
-        pair.life.unlinked.iter().map(|(session, customer)| (session.value.clone(), customer.value.clone())).collect();
-    for (session, customer) in &unlinked {
-        pair.act(&Act::Relink(session.clone(), customer.clone()));
+    let unlinked = pair.life.unlinked.clone();
+    for (lower, higher) in &unlinked {
+        pair.act(&Act::Relink(lower.clone(), higher.clone()));
     }
     let mut never = Life { unlinked: BTreeSet::new(), ..pair.life.clone() };
     assert_eq!(totals(&pair.engine), expected_totals(&never.belief(Reading::default())), "as if never unlinked");
-    for (session, customer) in &unlinked {
-        pair.act(&Act::Unlink(session.clone(), customer.clone()));
+    for (lower, higher) in &unlinked {
+        pair.act(&Act::Unlink(lower.clone(), higher.clone()));
     }
     assert_eq!(totals(&pair.engine), seen, "as it was");
     for piece in pair.pieces_read() {

@@ -97,8 +97,8 @@ fn policies_agree_where_nobody_met_a_second_customer() {
         let all = judged(&history.rules, &history.lines);
         let engine = replayed(&history.rules, &text(&history.lines));
         let met_another = |member: &Value, own: &Value| {
-            let another = |id: &Id| id.is_customer() && *own != id.to_string();
-            all.links.iter().any(|link| *member == link.lower.to_string() && another(&link.higher))
+            let id = all.id(member.as_str().expect("a text")).expect("known");
+            all.met[id].iter().any(|customer| *own != customer.to_string())
         };
         for Id { namespace, value, .. } in all.identities.keys() {
             let first = resolve(&engine, namespace, value);

@@ -48,7 +48,7 @@ fn filled() -> (tempfile::TempDir, PathBuf, String) {
     fs::write(folder.path().join("b.ndjson"), text(&lines.map(str::to_owned))).expect("written");
     ok(folder.path(), "replay a.ndjson b.ndjson --store store -q");
     ok(folder.path(), "unlink sess-family-tablet clara --store store -q");
-    ok(folder.path(), "unlink never seen --store store -q");
+    ok(folder.path(), "unlink never seen --anyway --store store -q");
     let mut engine = Engine::open(&store).expect("a store");
     let again = backstitch::Activity::at(backstitch::Time::from_micros(1)).identity("sessionId", "s");
     engine.push("shop", [again], "offset 9").expect("pushed");

@@ -65,8 +65,8 @@ impl Pair {
     /// A store that never saw what was undone: it reads what is left, in one go, with the same pairs unlinked beforehand.
     pub fn never_saw(&self) -> Engine {
         let mut engine = harness::in_memory(&self.rules);
-        for (session, customer) in &self.life.unlinked {
-            harness::unlink(&mut engine, &session.value, &customer.value);
+        for (lower, higher) in &self.life.unlinked {
+            harness::unlink(&mut engine, lower, higher);
         }
         let left: Vec<&String> = self.pieces.iter().flatten().filter(|line| self.is_left(line)).collect();
         let file = self.folder.path().join("left");
@@ -96,13 +96,13 @@ impl Pair {
         let mut life = self.life.clone();
         match act {
             Act::Replay { pieces, batch_events, force } => return self.replay(pieces, *batch_events, *force),
-            Act::Unlink(session, customer) => {
-                harness::unlink(&mut self.engine, session, customer);
-                life.unlink(session, customer);
+            Act::Unlink(lower, higher) => {
+                harness::unlink(&mut self.engine, lower, higher);
+                life.unlink(lower, higher);
             }
-            Act::Relink(session, customer) => {
-                harness::relink(&mut self.engine, session, customer);
-                life.relink(session, customer);
+            Act::Relink(lower, higher) => {
+                harness::relink(&mut self.engine, lower, higher);
+                life.relink(lower, higher);
             }
             Act::RetractSource(piece) => {
                 harness::retract_source(&mut self.engine, &self.files[*piece]);

@@ -13,7 +13,7 @@ use crate::engine::facts::{EventFact, SourceFact};
 use crate::engine::options::Options;
 use crate::model::error::Error;
 use crate::model::event::{Event, in_level_order};
-use crate::model::identity::IdentityId;
+use crate::model::identity::{Identity, IdentityId};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::Within;
 use crate::store::Store;
@@ -54,8 +54,13 @@ fn refill(engine: &mut Engine, old: &Store, found: &Salvaged) -> Result<Losses, 
     }
     let named = |id: IdentityId| found.identities.get(id.index()).and_then(Option::as_ref);
     for unlink in &found.unlinks {
-        if let (Some(session), Some(customer)) = (named(unlink.lower), named(unlink.higher)) {
-            import.unlink_pair(&session.1, &customer.1);
+        let identity = |id| {
+            let (namespace, value) = named(id)?;
+            let namespace = found.namespaces.get(usize::from(namespace.0))?.clone();
+            Some(Identity { namespace, value: value.clone() })
+        };
+        if let (Some(lower), Some(higher)) = (identity(unlink.lower), identity(unlink.higher)) {
+            import.unlink_pair([lower, higher]);
         }
     }
     let mut losses = Losses::default();

@@ -32,9 +32,10 @@ pub fn run(view: &View, settings: &Settings, to: impl Write) -> Result<FactCount
         places.push(to.counts.sources as u32);
         to.source(source)?;
     }
-    for [session, customer] in view.unlinked() {
+    let unique = view.namespaces().unique().map(|unique| view.namespaces().display(unique));
+    for pair in view.unlinked() {
         to.counts.unlinks += 1;
-        to.write(&Fact::Unlink(UnlinkFact { session: session.value.into(), customer: customer.value.into() }))?;
+        to.write(&Fact::Unlink(UnlinkFact::new(pair, unique)))?;
     }
     let mut scan = view.stored_events().scan(0..u32::MAX);
     while let Some(group) = scan.next()? {

@@ -10,13 +10,13 @@ use smallvec::SmallVec;
 
 use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
-use crate::engine::facts::{EventFact, Fact, FactCounts, Head, SourceFact, VERSION};
+use crate::engine::facts::{EventFact, Fact, FactCounts, Head, SourceFact, UnlinkFact, VERSION};
 use crate::engine::source;
 use crate::graph::Graph;
 use crate::ingest::identities::usable_id;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::event::EventId;
-use crate::model::identity::{IdentityId, Value};
+use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::limits::{MAX_FACT_BYTES, MAX_IDENTITIES_PER_EVENT, MAX_VALUE_BYTES};
 use crate::model::namespace::NamespaceId;
 use crate::model::settings::Settings;
@@ -151,13 +151,15 @@ impl Committer<'_> {
 pub struct Import {
     batch: Batch,
     namespaces: Vec<String>,
+    /// The namespace of customers.
+    unique: Option<String>,
     /// The ids of the sources, by their places in the facts.
     ids: Vec<SourceId>,
     /// How many sources there are, new ones included.
     known: u32,
     /// How far the new sources were read.
     positions: Vec<(SourceId, Source)>,
-    unlinks: Vec<(String, String)>,
+    unlinks: Vec<[Identity; 2]>,
     found: FactCounts,
     imported: Imported,
     /// Sources of the store by name.
@@ -173,6 +175,7 @@ impl Import {
         let mut import = Self {
             batch: Batch::new(view.graph(), Room::new()),
             namespaces: namespaces.to_vec(),
+            unique: view.namespaces().levels().unique.clone(),
             ids: Vec::new(),
             known: view.sources().len() as u32,
             positions: Vec::new(),
@@ -202,7 +205,7 @@ impl Import {
                 None => return Err(FactsError::CutShort { line: line - 1 }.into()),
                 Some(Fact::Facts(_)) => return Err(told("a second head".into()).into()),
                 Some(Fact::Source(source)) => self.source(source).map_err(told)?,
-                Some(Fact::Unlink(unlink)) => self.unlink_pair(&unlink.session, &unlink.customer),
+                Some(Fact::Unlink(unlink)) => self.unlink(unlink).map_err(told)?,
                 Some(Fact::Event(event)) => self.event(view.graph(), &event).map_err(told)?,
                 Some(Fact::End(end)) if end == (FactCounts { digest: end.digest.clone(), ..self.found.clone() }) => {
                     return Ok(true);
@@ -247,10 +250,17 @@ impl Import {
         Ok(())
     }
 
-    /// Takes a session and a customer whose link counts as never seen.
-    pub fn unlink_pair(&mut self, session: &str, customer: &str) {
+    /// Takes a decision, or says what is wrong with it.
+    fn unlink(&mut self, fact: UnlinkFact<'_>) -> Result<(), String> {
+        let pair = fact.pair(self.unique.as_deref()).ok_or("two identities are unlinked, and of two namespaces")?;
+        self.unlink_pair(pair);
+        Ok(())
+    }
+
+    /// Takes two identities whose link counts as never seen.
+    pub fn unlink_pair(&mut self, pair: [Identity; 2]) {
         self.found.unlinks += 1;
-        self.unlinks.push((session.to_owned(), customer.to_owned()));
+        self.unlinks.push(pair);
     }
 
     /// Takes an event, or says what is wrong with it.

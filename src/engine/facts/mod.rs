@@ -12,6 +12,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::event::{Event, EventId};
+use crate::model::identity::Identity;
+use crate::model::namespace::SESSION;
 use crate::model::settings::Settings;
 use crate::model::source::{Position, Within};
 
@@ -27,7 +29,7 @@ enum Fact<'a> {
     Facts(Head<'a>),
     /// A source; events name it by its place among them, from 0.
     Source(SourceFact<'a>),
-    /// A session and a customer whose link counts as never seen.
+    /// Two identities whose link counts as never seen.
     Unlink(UnlinkFact<'a>),
     /// An event.
     Event(EventFact<'a>),
@@ -57,13 +59,43 @@ pub(super) struct SourceFact<'a> {
     pub within: Within,
 }
 
+/// A session and a customer by their values, as version 0.1 knew them alone; or any two identities.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UnlinkFact<'a> {
-    #[serde(borrow)]
-    session: Cow<'a, str>,
-    #[serde(borrow)]
-    customer: Cow<'a, str>,
+#[serde(untagged, deny_unknown_fields)]
+enum UnlinkFact<'a> {
+    Login {
+        #[serde(borrow)]
+        session: Cow<'a, str>,
+        #[serde(borrow)]
+        customer: Cow<'a, str>,
+    },
+    Pair {
+        #[serde(borrow)]
+        identities: Pairs<'a>,
+    },
+}
+
+impl<'a> UnlinkFact<'a> {
+    /// The fact that a pair is unlinked, lower end first; `unique` is the namespace of customers.
+    fn new([lower, higher]: [Identity; 2], unique: Option<&str>) -> Self {
+        if lower.namespace == SESSION && unique == Some(&*higher.namespace) {
+            return Self::Login { session: lower.value.into(), customer: higher.value.into() };
+        }
+        let pair = [lower, higher].map(|end| (Cow::from(end.namespace), Cow::from(end.value)));
+        Self::Pair { identities: Pairs(pair.into()) }
+    }
+
+    /// The pair; `None` where there are not two, or none that could have a link.
+    fn pair(self, unique: Option<&str>) -> Option<[Identity; 2]> {
+        let identity = |namespace: &str, value: &str| Identity { namespace: namespace.into(), value: value.into() };
+        match self {
+            Self::Login { session, customer } => Some([identity(SESSION, &session), identity(unique?, &customer)]),
+            Self::Pair { identities: Pairs(pairs) } => {
+                let [lower, higher] = &pairs[..] else { return None };
+                (lower.0 != higher.0).then(|| [lower, higher].map(|(namespace, value)| identity(namespace, value)))
+            }
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

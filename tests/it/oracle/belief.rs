@@ -92,6 +92,8 @@ pub struct Belief {
     /// Each event once, with its person and kind.
     pub events: BTreeMap<Event, (Id, &'static str)>,
     pub identities: BTreeMap<Id, Answer>,
+    /// The customers that each identity met.
+    pub met: BTreeMap<Id, BTreeSet<Id>>,
     /// In key order; those of unlinked pairs too.
     pub links: Vec<Link>,
     /// Refused links, in key order.
@@ -117,17 +119,18 @@ impl Belief {
             links.iter().filter(|link| !unlinked.contains(&(link.lower.clone(), link.higher.clone()))).collect();
         let (owners, refused) = owners(&events, &counted);
         let logins = logins(&events, unlinked);
+        let met = met(&events, unlinked, &owners);
         let on = |anchor: &Id| logins.get(anchor).map_or(&[][..], Vec::as_slice);
         let people = owners
             .iter()
-            .map(|(id, owner)| (id.clone(), person_of(id, owner, on(id), reading.policy)))
+            .map(|(id, owner)| (id.clone(), person_of(id, owner, on(id), met[id].len(), reading.policy)))
             .collect::<BTreeMap<_, _>>();
         let identities = with_groups(people);
         let attributed: BTreeMap<Event, (Id, &'static str)> = events
             .iter()
             .map(|event| {
                 let anchor = event.anchor();
-                ((*event).clone(), attribute(event, &owners[anchor], on(anchor), reading))
+                ((*event).clone(), attribute(event, &owners[anchor], on(anchor), met[anchor].len(), reading))
             })
             .collect();
         let mut on_session: HashMap<&Id, Vec<i64>> = HashMap::new();
@@ -152,13 +155,14 @@ impl Belief {
             sessions: sessions().count() as u64,
             customers: identities.keys().filter(|id| id.is_customer()).count() as u64,
             linked_sessions: sessions().filter(|(_, answer)| answer.person.is_customer()).count() as u64,
-            shared_sessions: logins.iter().filter(|(anchor, on)| anchor.is_session() && met(on) > 1).count() as u64,
+            shared_sessions: sessions().filter(|(id, _)| met[*id].len() > 1).count() as u64,
             digest: digest(&identities, &attributed),
             rows,
             refused,
             events: attributed,
             links,
             identities,
+            met,
         }
     }
 
@@ -213,9 +217,20 @@ fn logins(events: &BTreeSet<&Event>, unlinked: &Pairs) -> HashMap<Id, Vec<Login>
     logins
 }
 
-/// How many customers logged in.
-fn met(logins: &[Login]) -> usize {
-    logins.iter().map(|(_, customer)| customer).collect::<BTreeSet<_>>().len()
+/// Whom each identity met: a customer itself, any other its owner and whom the highest identities met that are on an event with it.
+fn met(events: &BTreeSet<&Event>, unlinked: &Pairs, owners: &BTreeMap<Id, Answer>) -> BTreeMap<Id, BTreeSet<Id>> {
+    let mut met: BTreeMap<Id, BTreeSet<Id>> = BTreeMap::new();
+    for (id, owner) in owners.iter().rev() {
+        let mut customers: BTreeSet<Id> = [&owner.person].into_iter().filter(|id| id.is_customer()).cloned().collect();
+        for event in events.iter().filter(|event| event.ids.contains(id)) {
+            let highest = event.highest();
+            if highest != id && !unlinked.contains(&(id.clone(), highest.clone())) {
+                customers.extend(met[highest].iter().cloned()); // in identity order the highest comes last
+            }
+        }
+        met.insert(id.clone(), customers);
+    }
+    met
 }
 
 /// The first login of a customer, of logins in order.
@@ -273,17 +288,17 @@ fn owners(events: &BTreeSet<&Event>, links: &[&Link]) -> (BTreeMap<Id, Answer>, 
     (answers.collect(), refused)
 }
 
-/// Whom an identity belongs to under a policy; `owner` is what the default says, `logins` are its own.
-fn person_of(id: &Id, owner: &Answer, logins: &[Login], policy: Policy) -> Answer {
+/// Whom an identity belongs to under a policy; `owner` is what the default says, `logins` are its own, `met` says how many customers
+/// it met.
+fn person_of(id: &Id, owner: &Answer, logins: &[Login], met: usize, policy: Policy) -> Answer {
     match (policy, logins.last()) {
-        (Policy::FirstLogin, _) | (_, None) => owner.clone(),
+        (Policy::Strict, _) if met > 1 => Answer { person: id.clone(), since: None, ..owner.clone() },
+        (Policy::FirstLogin | Policy::Strict, _) | (_, None) => owner.clone(),
         _ if !id.is_session() => owner.clone(),
         (Policy::DeviceSplit | Policy::LastLogin, Some((_, customer))) => {
             let (since, _) = first_of(logins, customer).expect("the last is one of them");
             Answer { person: customer.clone(), since: Some(*since), ..owner.clone() }
         }
-        (Policy::Strict, _) if met(logins) > 1 => Answer { person: id.clone(), since: None, ..owner.clone() },
-        (Policy::Strict, _) => owner.clone(),
     }
 }
 
@@ -300,17 +315,16 @@ fn with_groups(mut people: BTreeMap<Id, Answer>) -> BTreeMap<Id, Answer> {
 }
 
 /// Whose an event is, and how it came there.
-fn attribute(event: &Event, owner: &Answer, logins: &[Login], reading: Reading) -> (Id, &'static str) {
+fn attribute(event: &Event, owner: &Answer, logins: &[Login], met: usize, reading: Reading) -> (Id, &'static str) {
     if event.highest().is_customer() {
         return (event.highest().clone(), "direct");
     }
     let anchor = event.anchor();
     // The person, and the moment from which on it counts as carried.
     let found: Option<(&Id, Option<i64>)> = match reading.policy {
+        Policy::Strict if met > 1 => return (anchor.clone(), "anonymous"),
+        Policy::FirstLogin | Policy::Strict => None,
         _ if logins.is_empty() || !anchor.is_session() => None,
-        Policy::FirstLogin => None,
-        Policy::Strict if met(logins) > 1 => return (anchor.clone(), "anonymous"),
-        Policy::Strict => None,
         Policy::LastLogin => {
             let (_, last) = logins.last().expect("there are some");
             first_of(logins, last).map(|(first, who)| (who, Some(*first)))

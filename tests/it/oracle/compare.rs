@@ -41,8 +41,13 @@ pub fn shared(life: &Life, reading: Reading) -> Vec<Value> {
                 *logins.entry(event.highest()).or_default() += 1;
             }
         }
-        if logins.len() < 2 {
+        // Those whom it met by way of others follow, the first two of all that it met.
+        let met = &all.met[session];
+        if met.len() < 2 {
             continue;
+        }
+        for customer in met.iter().take(2) {
+            logins.entry(customer).or_default();
         }
         let shares = beliefs.iter().map(|(policy, belief)| {
             let mut people: BTreeMap<&Id, u64> = BTreeMap::new();

@@ -18,12 +18,12 @@ impl Life {
         }
     }
 
-    pub fn unlink(&mut self, session: &str, customer: &str) {
-        self.unlinked.insert((Id::session(session), Id::customer(customer)));
+    pub fn unlink(&mut self, lower: &Id, higher: &Id) {
+        self.unlinked.insert((lower.clone(), higher.clone()));
     }
 
-    pub fn relink(&mut self, session: &str, customer: &str) {
-        self.unlinked.remove(&(Id::session(session), Id::customer(customer)));
+    pub fn relink(&mut self, lower: &Id, higher: &Id) {
+        self.unlinked.remove(&(lower.clone(), higher.clone()));
     }
 
     /// As if the source had never been read: what another one delivered too stays.
