@@ -20,8 +20,8 @@
 //!
 //! # Where to look
 //! - [`Engine`] opens a store, [replays](Engine::replay) logs into it, [ingests](Engine::ingest) streams, takes events that are
-//!   [pushed](Engine::push), takes facts back ([`unlink`](Engine::unlink), [`retract`](Engine::retract)) and checks it
-//!   ([`verify`](Engine::verify), [`repair`](Engine::repair)).
+//!   [pushed](Engine::push), takes facts back ([`unlink`](Engine::unlink), [`retract`](Engine::retract)), leaves people out
+//!   ([`opt_out`](Engine::opt_out)) and checks it ([`verify`](Engine::verify), [`repair`](Engine::repair)).
 //! - [`Resolver`] answers who a session is, in any thread, while replays go on. A [`View`] is one commit, whole, read by a
 //!   [`Policy`], with a lookback, as of a moment: sessions, people, events, explanations, totals.
 //! - [`Feed`] lists what each commit [changed](Change), for a table that is kept elsewhere; [`Engine::known_at`] answers as
@@ -82,8 +82,8 @@ pub mod resolver;
 pub mod store;
 
 // The engine: opening a store, replaying logs into it, taking back, checking.
+pub use engine::{Consent, Pushed, Repaired, Retract, Undone, Verification};
 pub use engine::{Engine, Options, Replay, Summary};
-pub use engine::{Pushed, Repaired, Retract, Undone, Verification};
 pub use ingest::progress::Progress;
 pub use ingest::reject::{Reason, Reject};
 
@@ -102,6 +102,7 @@ pub use resolver::{Resolution, Totals};
 /// The rows that questions are answered with, and the parts of rows and summaries. A caller seldom needs their names.
 pub mod rows {
     pub use crate::engine::CommitRow;
+    pub use crate::engine::OptOutRow;
     pub use crate::engine::{EventCounts, FactCounts, Imported, RejectedActivity, SourceCounts};
     pub use crate::export::{Exported, TableUpdate};
     pub use crate::export::{Located, LocatedEvent, LogLine};
@@ -119,6 +120,7 @@ pub mod rows {
 
 // Words.
 pub use model::activity::Activity;
+pub use model::barred::BarHash;
 pub use model::digest::{Digest, EventHash};
 pub use model::identity::Identity;
 pub use model::namespace::{ECOMMERCE, Namespaces, SESSION};

@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use crate::cli::examples;
+use crate::cli::identity::Naming;
+use crate::cli::privacy_args::{OptInArgs, OptOutArgs};
 use crate::cli::reading::{Bounds, ReadAs, moment, policies};
 
 /// Links every session of an event log to its customer, and gives the events before the login to the same person.
@@ -101,6 +103,12 @@ pub enum Command {
     /// Take a source or an event back, as if it had never been replayed
     #[command(after_help = examples::RETRACT)]
     Retract(RetractArgs),
+    /// Take in no more events of a person, from now on
+    #[command(after_help = examples::OPT_OUT)]
+    OptOut(OptOutArgs),
+    /// Take in events of a person again
+    #[command(after_help = examples::OPT_IN)]
+    OptIn(OptInArgs),
     /// Show what the store holds
     #[command(after_help = examples::STATS)]
     Stats(StatsArgs),
@@ -198,14 +206,6 @@ pub struct ResolveArgs {
     /// or the last one up to this moment (2026-11-01T10:00:00Z)
     #[arg(long, value_name = "WHEN", value_parser = when, conflicts_with_all = ["policy", "lookback"])]
     pub known_at: Option<When>,
-}
-
-/// How an ID is read.
-#[derive(Debug, Args)]
-pub struct Naming {
-    /// The namespace of the ID, which is then taken as it stands, colons included
-    #[arg(long, value_name = "NAME")]
-    pub namespace: Option<String>,
 }
 
 #[derive(Debug, Args)]

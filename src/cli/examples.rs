@@ -141,6 +141,23 @@ Examples:
   backstitch retract --source logs/2026-11-02.ndjson.gz
   backstitch retract --event 00000000-0000-4000-8000-000000000001";
 
+pub const OPT_OUT: &str = "\
+From now on no event is taken in that carries the identity, or any that its person has
+at this moment; `replay` counts them as suppressed. What is stored stays: `retract` and
+`forget` take it away.
+
+Examples:
+  backstitch opt-out f49c75a2-6994-41e2-875d-97ec4d19254b
+  backstitch opt-out ecommerceId:18278
+  backstitch opt-out --list";
+
+pub const OPT_IN: &str = "\
+Every opt-out that the identity was part of is taken back, for all its identities. Events
+that were suppressed come back by `replay --force`.
+
+Examples:
+  backstitch opt-in ecommerceId:18278";
+
 pub const DIFF: &str = "\
 Examples:
   backstitch diff --policy first-login --policy device-split

@@ -44,9 +44,13 @@ pub fn export(common: &Common, output: Option<&Path>) -> Result<Ended, Failure> 
 }
 
 fn exported_in_words(exported: &FactCounts) -> String {
-    let FactCounts { events, sources, unlinks, digest, .. } = exported;
+    let FactCounts { events, sources, unlinks, barred, digest, .. } = exported;
     let (events, sources) = (count(*events, "event"), count(*sources, "source"));
-    format!("{events}, {sources} and {}; digest {digest}", count(*unlinks, "unlinked pair"))
+    let barred = match barred {
+        0 => String::new(),
+        barred => format!(", {}", count(*barred, "barred identity")),
+    };
+    format!("{events}, {sources}{barred} and {}; digest {digest}", count(*unlinks, "unlinked pair"))
 }
 
 #[derive(Serialize)]
@@ -85,11 +89,20 @@ pub fn import(common: &Common, from: &Path) -> Result<Ended, Failure> {
 }
 
 fn imported_in_words(imported: &Imported, digest: &str) -> String {
-    let Imported { accepted, duplicate, sources, unlinked, .. } = *imported;
+    let Imported { accepted, duplicate, sources, unlinked, erased, suppressed, barred, held, .. } = *imported;
     let known = match duplicate {
         0 => String::new(),
         known => format!(" ({} known before)", thousands(known)),
     };
     let (accepted, sources) = (count(accepted, "event"), count(sources, "source"));
-    format!("Imported {accepted}{known}, {sources} and {}\n  digest {digest}\n", count(unlinked, "unlinked pair"))
+    let mut text = format!("Imported {accepted}{known}, {sources} and {}\n", count(unlinked, "unlinked pair"));
+    let notes = [
+        (erased + suppressed, "event", "not taken in: an identity of theirs was erased, or opted out, here"),
+        (barred, "barred identity", "whose events are not taken in from now on"),
+        (held, "erased identity", "that this store holds: `backstitch forget` them here, too"),
+    ];
+    for (number, thing, what) in notes.into_iter().filter(|note| note.0 > 0) {
+        text.push_str(&format!("  {} {what}\n", count(number, thing)));
+    }
+    format!("{text}  digest {digest}\n")
 }

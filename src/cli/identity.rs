@@ -1,8 +1,18 @@
 //! Which identity is meant by what was typed.
 
-use backstitch::{ECOMMERCE, Identity, Namespaces};
+use backstitch::{ECOMMERCE, Identity, Namespaces, View};
+use clap::Args;
 
+use crate::cli::failure::tell;
 use crate::cli::text::visible;
+
+/// How an ID is read.
+#[derive(Debug, Args)]
+pub struct Naming {
+    /// The namespace of the ID, which is then taken as it stands, colons included
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+}
 
 /// What is said of an identity that the store does not know.
 const UNKNOWN: &str = "unknown: no event carries it";
@@ -45,6 +55,19 @@ pub fn alike(identity: &Identity, find: impl Fn(&str) -> Vec<Identity>) -> Vec<I
         Some((_, value)) if found.is_empty() => find(value.trim()),
         _ => found,
     }
+}
+
+/// Tells of an identity that no event carries, and of the one that may be meant: a slip of the hand, perhaps.
+pub fn note_unknown(view: &View, identity: &Identity) {
+    if view.find(&identity.namespace, &identity.value).is_some() {
+        return;
+    }
+    let names = view.namespaces();
+    let alike = match view.find_value(&identity.value) {
+        found if found.is_empty() => Vec::from_iter(view.nearest(&identity.namespace, &identity.value)),
+        found => found,
+    };
+    tell(&format!("{} is {}", shown(names, identity), unknown(names, &alike)));
 }
 
 /// An identity for people: its namespace as first spelled, its value fit for a terminal.

@@ -22,6 +22,8 @@ mod interrupt;
 mod logs;
 mod opening;
 mod output;
+mod privacy;
+mod privacy_args;
 mod reading;
 mod rejects;
 mod replay;
@@ -79,9 +81,14 @@ pub fn main() -> ExitCode {
 /// Whether a command is about nothing but writing to the store. Of the others the store tells where they come to that.
 fn must_write(command: &Command) -> bool {
     match command {
-        Command::Replay(_) | Command::ImportFacts { .. } | Command::Unlink(_) | Command::Retract(_) => true,
+        Command::Replay(_)
+        | Command::ImportFacts { .. }
+        | Command::Unlink(_)
+        | Command::Retract(_)
+        | Command::OptIn(_) => true,
         Command::Verify(verify) => verify.repair,
         Command::Changes(changes) => changes.trim.is_some(),
+        Command::OptOut(out) => !out.list,
         Command::Resolve(_)
         | Command::Explain(_)
         | Command::Events(_)
@@ -110,6 +117,8 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Commits => commits::run(common),
         Command::Unlink(unlink) => undo::unlink(common, unlink),
         Command::Retract(retract) => undo::retract(common, retract),
+        Command::OptOut(out) => privacy::opt_out(common, out),
+        Command::OptIn(opt_in) => privacy::opt_in(common, opt_in),
         Command::Explain(explain) => explain::run(common, explain),
         Command::Events(events) => events::run(common, events),
         Command::Show(show) => show::run(common, show),

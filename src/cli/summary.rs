@@ -35,15 +35,19 @@ fn this_run(summary: &Summary) -> String {
         thousands(rate(summary.events.read, summary.seconds)),
         bytes(rate(summary.bytes, summary.seconds)),
     );
-    let EventCounts { read: lines, accepted, duplicate, rejected } = summary.events;
+    let EventCounts { read: lines, accepted, duplicate, rejected, erased, suppressed } = summary.events;
     let row =
         |name: &str, number: u64, note: String| [name.to_owned(), thousands(number), percent(number, lines), note];
-    let rows = [
+    let mut rows = vec![
         ["read".to_owned(), thousands(lines), String::new(), String::new()],
         row("accepted", accepted, String::new()),
         row("duplicate", duplicate, String::new()),
         row("rejected", rejected, named_counts(summary.rejects.iter().map(|(reason, number)| (*reason, *number)))),
     ];
+    let refused =
+        [("erased", erased, "carry an erased identity"), ("suppressed", suppressed, "carry one that opted out")];
+    let refused = refused.into_iter().filter(|&(_, number, _)| number > 0);
+    rows.extend(refused.map(|(name, number, why)| row(name, number, why.to_owned())));
     let rows = table([Even::Left, Even::Right, Even::Right, Even::Left], &rows);
     let heading = format!("Replayed {}{skipped}: {speed}\n", count(read, "source"));
     let span = summary.tally.span.map_or_else(String::new, |(first, last)| format!("  from {first} to {last}\n"));
@@ -151,7 +155,8 @@ mod tests {
 
     fn summary() -> Summary {
         let mut summary = Summary::default();
-        summary.events = EventCounts { read: 18_037, accepted: 17_997, duplicate: 28, rejected: 12 };
+        summary.events =
+            EventCounts { read: 18_037, accepted: 17_997, duplicate: 28, rejected: 12, ..EventCounts::default() };
         summary.rejects = [("malformed", 10), ("no_timestamp", 2)].into();
         summary.sources = SourceCounts { read: 1, skipped: 2 };
         summary.tally.spellings = 3;

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use backstitch::{Engine, Identity, Namespaces, Retract, SESSION, Undone, View};
+use backstitch::{Engine, Identity, Namespaces, Retract, SESSION, Undone};
 
 use crate::cli::Ended;
 use crate::cli::args::{self, Common, UnlinkArgs};
-use crate::cli::failure::{self, Failure};
-use crate::cli::identity::{meant, shown, unknown};
+use crate::cli::failure::Failure;
+use crate::cli::identity::{meant, note_unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::text::{count, visible};
@@ -67,19 +67,6 @@ pub fn retract(common: &Common, retract: &args::RetractArgs) -> Result<Ended, Fa
         (true, _) => format!("took back {} {of}", count(undone.events, "event")),
     };
     tell(common, &undone, &done)
-}
-
-/// Tells of an identity that no event carries, and of the one that may be meant: a slip of the hand, perhaps.
-fn note_unknown(view: &View, identity: &Identity) {
-    if view.find(&identity.namespace, &identity.value).is_some() {
-        return;
-    }
-    let names = view.namespaces();
-    let alike = match view.find_value(&identity.value) {
-        found if found.is_empty() => Vec::from_iter(view.nearest(&identity.namespace, &identity.value)),
-        found => found,
-    };
-    failure::tell(&format!("{} is {}", shown(names, identity), unknown(names, &alike)));
 }
 
 /// The two identities that are meant: of plain values the first is a session and the second a customer.

@@ -70,6 +70,10 @@ fn lost_in_words(repaired: &Repaired) -> Vec<String> {
         let lost = count(repaired.lost_identities, "identity");
         told.push(format!("{lost} could not be read, nor events and decisions that name any: {BACK}"));
     }
+    if repaired.lost_bars > 0 {
+        let lost = count(repaired.lost_bars, "tombstone or opt-out");
+        told.push(format!("{lost} could not be read: erase again, and opt out again, before the logs are replayed"));
+    }
     told
 }
 

@@ -4,6 +4,7 @@ mod batch;
 mod changes;
 mod check;
 mod commit;
+mod consent;
 mod error;
 mod facts;
 mod history;
@@ -37,6 +38,7 @@ use crate::store::{Missing, Store};
 pub use crate::model::error::{Error, ErrorKind, Result};
 pub use check::loss::Repaired;
 pub use check::verify::Verification;
+pub use consent::{Consent, OptOutRow};
 pub use facts::FactCounts;
 pub use facts::import::Imported;
 pub use history::CommitRow;
@@ -254,6 +256,33 @@ impl Engine {
         self.committer().retract(what)
     }
 
+    /// Lets an identity, and every identity that its person has at this moment, opt out: from now on events that carry any of them are not
+    /// taken in, whatever their time is, and nothing of them is stored. What is stored stays. The identity need not be known yet.
+    ///
+    /// Durable when it returns. The store keeps keyed hashes of them.
+    ///
+    /// # Errors
+    /// When the namespace or the value cannot be that of an identity, or the store cannot be written.
+    pub fn opt_out(&mut self, namespace: &str, value: &str) -> Result<Consent> {
+        self.committer().opt_out(namespace, value)
+    }
+
+    /// Takes every [`opt_out`](Self::opt_out) back that the identity was part of, for all identities of each. Events that were not taken in
+    /// meanwhile do not come back by themselves: a replay under [`force`](Replay::force) brings them.
+    ///
+    /// # Errors
+    /// As [`opt_out`](Self::opt_out).
+    pub fn opt_in(&mut self, namespace: &str, value: &str) -> Result<Consent> {
+        self.committer().opt_in(namespace, value)
+    }
+
+    /// The identities that opted out, in the order of the moments.
+    ///
+    /// Costs a hash of every identity of the store.
+    pub fn opt_outs(&self) -> Vec<OptOutRow> {
+        consent::opt_outs(&self.store, &self.resolver.view())
+    }
+
     /// Copies the store to `path`, where there is nothing yet, as of the last commit: a store that opens as any other, in an epoch of
     /// its own. The change feed and what was known earlier are in it.
     ///
@@ -273,7 +302,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read, or `to` cannot be written.
     pub fn export_facts(&self, to: impl Write) -> Result<FactCounts> {
-        facts::export::run(&self.resolver.view(), self.settings(), to)
+        facts::export::run(&self.resolver.view(), self.settings(), self.store.barred(), to)
     }
 
     /// Takes facts that [`export_facts`](Self::export_facts) wrote into the store at `path`, which is made where it is missing,

@@ -12,9 +12,11 @@ use crate::ingest::fields::Fields;
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::reject::Reject;
 use crate::model::activity::Activity;
+use crate::model::barred::Refused;
 use crate::model::error::Error;
 use crate::model::limits::MAX_POSITION_BYTES;
 use crate::model::source::{Source, SourceId};
+use crate::model::writing::is_zero;
 
 /// What became of the activities of a [push](crate::engine::Engine::push).
 #[derive(Debug, Clone, Default, Serialize)]
@@ -24,6 +26,12 @@ pub struct Pushed {
     pub accepted: u64,
     /// Events delivered before.
     pub duplicate: u64,
+    /// Events that were not taken in because an identity that they carry was erased; left out as JSON where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub erased: u64,
+    /// Events that were not taken in because an identity that they carry opted out; left out as JSON where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub suppressed: u64,
     /// The activities that were rejected, in their order.
     pub rejected: Vec<RejectedActivity>,
     /// Identity values that were ignored.
@@ -75,13 +83,14 @@ impl Committer<'_> {
             None => (SourceId(last.sources().len() as u32), None),
         };
         let mut batch = Batch::new(last.graph(), Room::new());
-        batch.absorb(last.graph(), &chunk, id)?;
+        let Refused { erased, suppressed } = batch.absorb(last.graph(), &chunk, id, self.store.barred())?;
         let pushed = Some(position.to_owned());
         batch.read(id, Source { name: name.to_owned(), position: read, pushed, retracted: false });
         // Nobody may hold the graph that the commit is to change.
         drop(last);
         let Committed { accepted, duplicate, room: _ } = self.commit(batch, None)?;
         let rejected = rejected.into_iter().map(|(index, reject)| RejectedActivity { index, reject }).collect();
-        Ok(Pushed { accepted, duplicate, rejected, junk: chunk.junk, spellings: chunk.tally.spellings })
+        let (junk, spellings) = (chunk.junk, chunk.tally.spellings);
+        Ok(Pushed { accepted, duplicate, erased, suppressed, rejected, junk, spellings })
     }
 }

@@ -32,6 +32,10 @@ pub const MAX_FACT_BYTES: usize = 1 << 20;
 /// Identities of one store: ids are 32 bits wide, and the top bit is kept free to tag them.
 pub const MAX_IDENTITIES: usize = (1 << 31) - 1;
 
+/// Keys of the hashes of erased and opted-out identities in one store: its own, and those of stores whose facts it took in. Each costs a hash
+/// for every identity of a chunk.
+pub const MAX_BAR_KEYS: usize = 16;
+
 /// Bytes of a rejected line that are kept beside its reason. Enough to find the fault by eye.
 pub const MAX_REJECT_BYTES: usize = 64 << 10;
 

@@ -4,6 +4,7 @@
 //! depends.
 
 pub mod activity;
+pub mod barred;
 pub mod digest;
 pub mod error;
 pub mod event;

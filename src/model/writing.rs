@@ -12,6 +12,11 @@ pub fn text<T: Display, S: Serializer>(what: &T, to: S) -> Result<S::Ok, S::Erro
     to.collect_str(what)
 }
 
+/// Whether a count is left out of JSON.
+pub fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// What is serialised as text.
 pub struct Text<'a, T>(pub &'a T);
 

@@ -30,6 +30,8 @@
 mod accept;
 pub mod backend;
 mod backup;
+pub mod barred;
+mod barring;
 pub mod block;
 mod codec;
 mod column;

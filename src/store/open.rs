@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::model::settings::Settings;
 use crate::store::backend::Backend;
+use crate::store::barred::{BarRow, Barred};
 use crate::store::copied::CopiedBackend;
 use crate::store::directory;
 use crate::store::error::{BackendError, StoreError};
@@ -16,6 +17,7 @@ use crate::store::last_commit::{self, CommitRecord, Vouched};
 use crate::store::manifest::{self, Manifest};
 use crate::store::scan::Events;
 use crate::store::sled::{Folder, SledBackend};
+use crate::store::table::{Table, TableRow};
 use crate::store::transaction::Ledger;
 
 /// The run of the settings: the first of every store.
@@ -32,6 +34,7 @@ const BETWEEN_COPIES: Duration = Duration::from_millis(100);
 pub struct Store {
     settings: Settings,
     pub(super) ledger: Ledger,
+    pub(super) barred: Arc<Barred>,
 }
 
 /// How an open treats what it cannot read.
@@ -209,13 +212,16 @@ impl Store {
             return Err(StoreError::Settings { store: backend.name(), stored, asked });
         }
         if let Mode::Salvage { .. } = mode {
-            return Ok(Self { settings: stored, ledger: Ledger::unswept(backend, manifest) });
+            let (ledger, barred) = (Ledger::unswept(backend, manifest), Arc::default());
+            return Ok(Self { settings: stored, ledger, barred });
         }
         read_directories(&*backend, &mut manifest, mode)?;
-        if mode == Mode::Copy {
-            return Ok(Self { settings: stored, ledger: Ledger::unswept(backend, manifest) });
-        }
-        Ok(Self { settings: stored, ledger: Ledger::open(backend, manifest)? })
+        let barred = Arc::new(Barred::of(Table::<BarRow>::new(&*backend, manifest.of(BarRow::KIND)).collect()?));
+        let ledger = match mode {
+            Mode::Copy => Ledger::unswept(backend, manifest),
+            Mode::Strict | Mode::Repair | Mode::Accept | Mode::Salvage { .. } => Ledger::open(backend, manifest)?,
+        };
+        Ok(Self { settings: stored, ledger, barred })
     }
 
     fn create(backend: Arc<dyn Backend>, settings: Option<&Settings>) -> Result<Self, StoreError> {
@@ -239,7 +245,7 @@ impl Store {
             transaction.add(run);
             Ok(())
         })?;
-        Ok(Self { settings: settings.clone(), ledger })
+        Ok(Self { settings: settings.clone(), ledger, barred: Arc::default() })
     }
 
     /// What the store was made with.

@@ -10,6 +10,7 @@ use crate::model::link::{Seen, Unlink};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
 use crate::model::time::Time;
+use crate::store::barred::BarRow;
 use crate::store::copied::CopiedBackend;
 use crate::store::decoded::DecodedEvents;
 use crate::store::directory;
@@ -37,6 +38,10 @@ pub struct Salvaged {
     pub sources: Vec<Option<Source>>,
     /// Pairs whose link counts as never seen, as far as they can be read.
     pub unlinks: Vec<Unlink>,
+    /// Identities whose events are not taken in, as far as they can be read.
+    pub bars: Vec<BarRow>,
+    /// How many of these cannot.
+    pub lost_bars: u64,
     /// Blocks of these that are lost.
     pub lost_blocks: u64,
     /// What it lacks, as far as that is known.
@@ -147,6 +152,13 @@ impl Store {
         }
         let unlinks = self.salvage_table::<Unlink>(&mut found.lost_blocks)?;
         found.unlinks = unlinks.into_iter().filter(|unlink| unlink.stands).collect();
+        let mut lost = 0;
+        found.bars = self.salvage_table::<BarRow>(&mut lost)?;
+        if lost > 0 {
+            let written: u64 = held.of(BarRow::KIND).map(|run| run.rows).sum();
+            found.lost_bars = written.saturating_sub(found.bars.len() as u64);
+            found.lost_blocks += lost;
+        }
         // What follows from events is no loss.
         found.seen = self.salvage_table::<(IdentityId, Seen)>(&mut 0)?.into_iter().collect();
         let records = last_commit::read(self.backend())?;

@@ -58,6 +58,10 @@ pub enum Act {
     RetractSource(usize),
     /// The events of an id are taken back; perhaps there are none.
     RetractEvent(String),
+    /// An identity opts out with its person; perhaps no event carries it.
+    OptOut(Id),
+    /// It opts in again.
+    OptIn(Id),
     /// The process ends and another begins.
     Restart,
 }
@@ -94,19 +98,23 @@ enum Wish {
     Relink(Index),
     RetractSource(Index),
     RetractEvent(Index),
+    OptOut(Index),
+    OptIn(Index),
     Restart,
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
     let pieces = prop::collection::vec(any::<Index>(), 1..4);
     prop_oneof![
-        8 => (pieces, select(vec![1, 3, 1_000_000]), prop::bool::weighted(0.3))
+        16 => (pieces, select(vec![1, 3, 1_000_000]), prop::bool::weighted(0.3))
             .prop_map(|(pieces, batch_events, force)| Wish::Replay(pieces, batch_events, force)),
-        4 => any::<Index>().prop_map(Wish::Unlink),
-        3 => any::<Index>().prop_map(Wish::Relink),
-        2 => any::<Index>().prop_map(Wish::RetractSource),
-        1 => any::<Index>().prop_map(Wish::RetractEvent),
-        1 => Just(Wish::Restart),
+        8 => any::<Index>().prop_map(Wish::Unlink),
+        6 => any::<Index>().prop_map(Wish::Relink),
+        4 => any::<Index>().prop_map(Wish::RetractSource),
+        2 => any::<Index>().prop_map(Wish::RetractEvent),
+        1 => any::<Index>().prop_map(Wish::OptOut),
+        1 => any::<Index>().prop_map(Wish::OptIn),
+        2 => Just(Wish::Restart),
     ]
 }
 
@@ -121,6 +129,9 @@ fn acts_of(history: &History, pieces: usize, wishes: &[Wish]) -> Vec<Act> {
     }
     let mut ids: Vec<&str> = judged.events.keys().filter_map(Event::id).collect();
     ids.push("of no event");
+    let mut everybody: Vec<Id> = judged.identities.keys().cloned().collect();
+    everybody.push(Id::session("nowhere"));
+    let mut opted_out: Vec<Id> = Vec::new();
     let mut unlinked = Vec::new();
     let mut replayed = BTreeSet::new();
     let act = |wish: &Wish| match wish {
@@ -153,6 +164,12 @@ fn acts_of(history: &History, pieces: usize, wishes: &[Wish]) -> Vec<Act> {
             Some(Act::RetractSource(piece))
         }
         Wish::RetractEvent(at) => Some(Act::RetractEvent((*at.get(&ids)).to_owned())),
+        Wish::OptOut(at) => {
+            opted_out.push(at.get(&everybody).clone());
+            opted_out.last().cloned().map(Act::OptOut)
+        }
+        Wish::OptIn(_) if opted_out.is_empty() => None,
+        Wish::OptIn(at) => Some(Act::OptIn(opted_out.swap_remove(at.index(opted_out.len())))),
         Wish::Restart => Some(Act::Restart),
     };
     wishes.iter().filter_map(act).collect()

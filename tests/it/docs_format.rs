@@ -75,6 +75,7 @@ fn keys_and_headers_are_laid_out_as_in_the_format() {
     let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/journeys.ndjson");
     engine.replay([log]).expect("replayed");
     engine.unlink("sess-family-tablet", "clara").expect("unlinked");
+    engine.opt_out("sessionId", "sess-family-tablet").expect("opted out");
     let format = FORMAT.lines().find_map(|line| line.strip_prefix("| 4 | the format, ")?.strip_suffix(" |"));
     let format: u8 = format.expect("a format").parse().expect("a number");
     let mut found = BTreeSet::new();

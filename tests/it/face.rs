@@ -6,7 +6,7 @@ use crate::floors::{assert_none, code, files};
 
 /// Everything that a user of the library can name. A name more is a promise more: think twice.
 const FACE: &str = "
-    Activity Attribute AttributionKind Change Changes Digest ECOMMERCE Engine Error ErrorKind EventHash
+    Activity Attribute AttributionKind BarHash Change Changes Consent Digest ECOMMERCE Engine Error ErrorKind EventHash
     Feed FeedPosition Field Fields FieldsBuilder FieldsError Generator Identity Junk KnownAt Levels LevelsError
     Locate Lookback Namespaces NewFile Options PersonKind Picture Policy Position Progress Pushed Reading Reason Recipe
     Reject Repaired Replay Resolution Resolver Result Retract RowFormat SESSION Sequence SessionTable Settings
@@ -16,7 +16,7 @@ const FACE: &str = "
 /// The rows of answers, and the parts of rows and summaries: they stand in `backstitch::rows`, since a caller seldom needs their names.
 const ROWS: &str = "
     AttributionCounts BrokenLinks CommitRow DiffRow EventCounts EventRow Evidence Explanation Exported FactCounts Generated GraphCounts Imported JunkCounts
-    Located LocatedEvent LogLine Logins LooksLike Obstacle OwnerRow PairExplanation Party PersonRow PolicyShare PolicyShares RejectedActivity
+    Located LocatedEvent LogLine Logins LooksLike Obstacle OptOutRow OwnerRow PairExplanation Party PersonRow PolicyShare PolicyShares RejectedActivity
     SessionRow SharedRow SourceCounts TableUpdate Tally WitnessRow
 ";
 

@@ -361,6 +361,16 @@ pub fn retract_event(engine: &mut Engine, id: &str) {
     engine.retract(Retract::Event(id)).expect("a store that can be written");
 }
 
+/// Lets an identity opt out.
+pub fn opt_out(engine: &mut Engine, id: &Id) {
+    engine.opt_out(&id.namespace, &id.value).expect("a store that can be written");
+}
+
+/// Lets it opt in again.
+pub fn opt_in(engine: &mut Engine, id: &Id) {
+    engine.opt_in(&id.namespace, &id.value).expect("a store that can be written");
+}
+
 /// The lines of `changes --since`.
 pub fn records(engine: &Engine, since: u64) -> Vec<Value> {
     let feed = engine.feed();

@@ -147,9 +147,13 @@ fn one_by_one(act: &Act) -> Vec<Act> {
             };
             pieces.iter().map(alone).collect()
         }
-        Act::Unlink(..) | Act::Relink(..) | Act::RetractSource(_) | Act::RetractEvent(_) | Act::Restart => {
-            vec![act.clone()]
-        }
+        Act::Unlink(..)
+        | Act::Relink(..)
+        | Act::RetractSource(_)
+        | Act::RetractEvent(_)
+        | Act::OptOut(_)
+        | Act::OptIn(_)
+        | Act::Restart => vec![act.clone()],
     }
 }
 

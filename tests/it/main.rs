@@ -37,6 +37,7 @@ mod moments; // events outside of the bounds of time
 mod moving; // a store moves: copies, and facts out and in
 mod mutated; // mutated lines, read as by another parser
 mod nasty; // logs as nobody should write them
+mod opt_out; // whose events are not taken in, by whatever way they come
 mod oracle; // what is true, worked out naively from the design: the judge of all below
 mod oracle_checks; // the judge judged: true figures, worked examples, a second formulation
 mod oracle_history; // likewise of its policies, moments, undoing and changes

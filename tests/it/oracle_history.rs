@@ -432,14 +432,14 @@ fn courses_are_as_wild_as_they_should_be() {
     for _ in 0..600 {
         let (course, reading) = (course(60, 16), reading()).new_tree(&mut runner).expect("no filter").current();
         let Course { rules, pieces, acts } = course;
-        let mut life = Life::default();
+        let (mut life, mut suppressed) = (Life::default(), 0);
         let events: Vec<_> = pieces.iter().map(|piece| events_of(&rules, piece)).collect();
         for act in &acts {
             let before = (life.belief(Reading::default()), life.belief(reading));
             let what = match act {
                 Act::Replay { pieces, .. } => {
                     for at in pieces {
-                        life.deliver(&at.to_string(), events[*at].clone());
+                        suppressed += life.deliver(&at.to_string(), events[*at].clone());
                     }
                     "replay"
                 }
@@ -459,10 +459,19 @@ fn courses_are_as_wild_as_they_should_be() {
                     life.retract_id(id);
                     "retract an event"
                 }
+                Act::OptOut(id) => {
+                    life.opt_out(id);
+                    "nothing"
+                }
+                Act::OptIn(id) => {
+                    life.opt_in(id);
+                    "nothing"
+                }
                 Act::Restart => "nothing",
             };
             let after = (life.belief(Reading::default()), life.belief(reading));
             let mut meet = |what, times: usize| *met.entry(what).or_default() += times;
+            meet("suppressed", usize::from(std::mem::take(&mut suppressed) > 0));
             meet(what, usize::from(before.0.digest != after.0.digest));
             meet("reading", usize::from(after.0.digest != after.1.digest));
             for change in changes(&before.0, &after.0) {
@@ -485,6 +494,7 @@ fn courses_are_as_wild_as_they_should_be() {
         "relink",
         "retract a source",
         "retract an event",
+        "suppressed",
         "reading",
         "moved",
         "gone",

@@ -113,6 +113,14 @@ impl Pair {
                 harness::retract_event(&mut self.engine, id);
                 life.retract_id(id);
             }
+            Act::OptOut(id) => {
+                harness::opt_out(&mut self.engine, id);
+                life.opt_out(id);
+            }
+            Act::OptIn(id) => {
+                harness::opt_in(&mut self.engine, id);
+                life.opt_in(id);
+            }
             Act::Restart => self.engine = open(&self.backend, &self.rules),
         }
         vec![life]
@@ -121,18 +129,21 @@ impl Pair {
     /// A batch is full with the file that reaches its number of events, and is committed then.
     fn replay(&mut self, pieces: &[usize], batch_events: usize, force: bool) -> Vec<Life> {
         let files: Vec<PathBuf> = pieces.iter().map(|piece| self.files[*piece].clone()).collect();
-        harness::replay(&mut self.engine, &files, Manner { batch_events, force, ..Manner::default() });
-        let (mut life, mut lives, mut gathered) = (self.life.clone(), Vec::new(), 0);
+        let manner = Manner { batch_events, force, ..Manner::default() };
+        let summary = harness::replay(&mut self.engine, &files, manner);
+        let (mut life, mut lives, mut gathered, mut suppressed) = (self.life.clone(), Vec::new(), 0, 0);
         for &piece in pieces {
             if self.read.insert(piece) || force {
-                life.deliver(&piece.to_string(), self.events[piece].iter().cloned());
-                gathered += self.events[piece].len();
+                let refused = life.deliver(&piece.to_string(), self.events[piece].iter().cloned());
+                gathered += self.events[piece].len() - refused as usize;
+                suppressed += refused;
             }
             if gathered >= batch_events {
                 lives.push(life.clone());
                 gathered = 0;
             }
         }
+        assert_eq!(summary.events.suppressed, suppressed, "events that were not taken in");
         lives.push(life);
         lives
     }

@@ -1,22 +1,26 @@
 //! What happened between two commits? A batch: its events, over the identities of the store and the new ones.
 
 pub mod decoded;
+mod intake;
 pub mod rows;
 pub mod sets;
 
 use std::collections::BTreeMap;
 
 use crate::engine::batch::decoded::DecodedChunk;
+use crate::engine::batch::intake::Intake;
 use crate::engine::batch::rows::{BatchRow, BatchRows};
 use crate::engine::batch::sets::SetId;
 use crate::engine::error::EngineError;
 use crate::graph::Graph;
 use crate::graph::interner::Interner;
+use crate::model::barred::Refused;
 use crate::model::digest::IdentityHash;
 use crate::model::identity::{IdentityId, Value};
 use crate::model::limits::MAX_IDENTITIES;
 use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::source::{Source, SourceId};
+use crate::store::barred::Barred;
 use smallvec::SmallVec;
 
 /// The events between two commits.
@@ -34,6 +38,9 @@ pub struct Batch {
     /// How many identities the graph holds.
     base: usize,
 }
+
+/// In the place of an identity that no event carries which is taken in.
+const NOT_CARRIED: IdentityId = IdentityId(u32::MAX);
 
 /// The room of a batch, to be used by the next: fresh memory for each would cost as much as sorting it.
 pub struct Room {
@@ -63,24 +70,41 @@ impl Batch {
         }
     }
 
-    /// Takes over the events of a chunk. Costs a hash look-up for each identity of the chunk and a copy of its rows.
-    pub fn absorb(&mut self, graph: &Graph, chunk: &DecodedChunk, source: SourceId) -> Result<(), EngineError> {
+    /// Takes over the events of a chunk, but for those of `barred` identities, and says how many these are: nothing of them is kept. Costs a
+    /// hash look-up for each identity of the chunk and a copy of its rows.
+    pub fn absorb(
+        &mut self,
+        graph: &Graph,
+        chunk: &DecodedChunk,
+        source: SourceId,
+        barred: &Barred,
+    ) -> Result<Refused, EngineError> {
+        let intake = Intake::of(chunk, barred);
         let namespaces = self.namespaces.take_over(chunk.namespaces.spellings());
         let mut identities = Vec::with_capacity(chunk.identities.len());
         for id in chunk.identities.ids() {
+            if intake.as_ref().is_some_and(|intake| !intake.carries(id)) {
+                identities.push(NOT_CARRIED);
+                continue;
+            }
             let namespace = namespaces[usize::from(chunk.identities.namespace(id).0)];
             identities.push(self.intern(graph, namespace, chunk.identities.value(id))?);
         }
         let mut room = SmallVec::<[IdentityId; 8]>::new();
         let sets: Vec<SetId> = (0..chunk.rows.sets.len() as u32)
+            .map(SetId)
             .map(|set| {
+                if intake.as_ref().is_some_and(|intake| !intake.has(set)) {
+                    return SetId::EMPTY;
+                }
                 room.clear();
-                room.extend(chunk.rows.sets.get(SetId(set)).iter().map(|id| identities[id.index()]));
+                room.extend(chunk.rows.sets.get(set).iter().map(|id| identities[id.index()]));
                 self.rows.sets.intern(&room)
             })
             .collect();
-        self.rows.absorb(&chunk.rows, &identities, &sets, source);
-        Ok(())
+        let kept = |row: &BatchRow| intake.as_ref().is_none_or(|intake| intake.takes(row));
+        self.rows.absorb(&chunk.rows, &identities, &sets, source, kept);
+        Ok(intake.map_or_else(Refused::default, |intake| intake.refused))
     }
 
     /// Notes how far a source was read.

@@ -69,11 +69,18 @@ impl BatchRows {
         self.all.push(BatchRow { anchor, companions, time, source, sort, id });
     }
 
-    /// Takes over the rows of a decoded chunk, whose ids `identity` and sets `set` translate.
-    pub fn absorb(&mut self, chunk: &BatchRows, identity: &[IdentityId], set: &[SetId], source: SourceId) {
+    /// Takes over the rows of a decoded chunk that are `kept`, whose ids `identity` and sets `set` translate.
+    pub fn absorb(
+        &mut self,
+        chunk: &BatchRows,
+        identity: &[IdentityId],
+        set: &[SetId],
+        source: SourceId,
+        kept: impl Fn(&BatchRow) -> bool,
+    ) {
         let shift = self.texts.len() as u64;
         self.texts.push_str(&chunk.texts);
-        self.all.extend(chunk.all.iter().map(|row| BatchRow {
+        self.all.extend(chunk.all.iter().filter(|row| kept(row)).map(|row| BatchRow {
             anchor: identity[row.anchor.index()],
             companions: set[row.companions.0 as usize],
             id: if row.sort == Sort::Text { row.id.map(|at| at + shift) } else { row.id },

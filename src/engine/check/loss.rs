@@ -21,6 +21,8 @@ pub struct Repaired {
     pub lost_until: Option<Time>,
     /// Identities that could not be read any more. They come back with their events.
     pub lost_identities: u64,
+    /// Tombstones and opt-outs that could not be read any more, at most: events that they kept out come back with the logs.
+    pub lost_bars: u64,
     /// Whether the database was beyond repair, and what could be read of it was put into a new one.
     pub rewritten: bool,
     /// Commits that an older store lacks, as far as is known. Replaying the same logs brings back what they held.

@@ -17,6 +17,7 @@ use crate::model::identity::{Identity, IdentityId};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::Within;
 use crate::store::Store;
+use crate::store::barred::Barred;
 use crate::store::error::StoreError;
 use crate::store::salvage::{LostEvents, Salvaged, Successor};
 
@@ -30,9 +31,13 @@ pub(crate) fn run(path: &Path, accept: bool) -> Result<(Store, Repaired), Error>
     let successor = Successor::begin(path)?;
     let mut engine = Options::from(old.settings().clone()).open(successor.folder())?;
     let lost = refill(&mut engine, &old, &found)?;
+    if !found.bars.is_empty() {
+        engine.store.bar(|_| found.bars.clone())?;
+    }
     engine.store.continue_beyond(found.beyond)?;
     let lost_identities = found.identities.iter().filter(|identity| identity.is_none()).count() as u64;
-    let repaired = Repaired { lost_identities, rewritten: true, ..lost.told(&found) }.without(found.missing);
+    let repaired = Repaired { lost_identities, lost_bars: found.lost_bars, rewritten: true, ..lost.told(&found) }
+        .without(found.missing);
     // Both are let go of before the one takes the place of the other.
     drop((engine, old));
     successor.put_in_place()?;
@@ -71,7 +76,8 @@ fn refill(engine: &mut Engine, old: &Store, found: &Salvaged) -> Result<Losses, 
         }
         let fact = fact(anchor, event, named, &found.namespaces);
         match fact {
-            Some(fact) => import.event(engine.resolver.read().graph(), &fact).map_err(defect)?,
+            // What is stored was taken in.
+            Some(fact) => import.event(engine.resolver.read().graph(), &Barred::default(), &fact).map_err(defect)?,
             // Without an identity it is not that event any more.
             None => losses.nameless += 1,
         }

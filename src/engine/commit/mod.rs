@@ -198,6 +198,7 @@ mod tests {
     use crate::model::namespace::Namespaces;
     use crate::model::settings::Settings;
     use crate::store::backend::MemoryBackend;
+    use crate::store::barred::Barred;
 
     #[test]
     fn what_the_graph_cannot_take_is_not_made_durable() {
@@ -209,7 +210,7 @@ mod tests {
             let mut share = DecodedChunk::new(empty.namespaces().clone());
             share.decode(&Decoder::new(&settings.junk, &Fields::default()), &chunk, false);
             let mut batch = Batch::new(&empty, Room::new());
-            batch.absorb(&empty, &share, SourceId(0)).unwrap();
+            batch.absorb(&empty, &share, SourceId(0), &Barred::default()).unwrap();
             batch
         };
         // The graph knows the session that the store does not: what the store takes, the graph cannot.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use crate::engine::facts::barred::fact;
 use crate::engine::facts::{EventFact, Fact, FactCounts, Head, SourceFact, UnlinkFact, VERSION};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::event::{Event, in_level_order};
@@ -10,6 +11,7 @@ use crate::model::identity::IdentityId;
 use crate::model::settings::Settings;
 use crate::model::source::Source;
 use crate::resolver::View;
+use crate::store::barred::Barred;
 
 /// The facts could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +25,7 @@ impl From<FactsWriteError> for Error {
 }
 
 /// Writes the facts of one commit, a line each. Holds a group of events.
-pub fn run(view: &View, settings: &Settings, to: impl Write) -> Result<FactCounts, Error> {
+pub fn run(view: &View, settings: &Settings, barred: &Barred, to: impl Write) -> Result<FactCounts, Error> {
     let mut to = FactWriter { to, counts: FactCounts::default() };
     let names = view.namespaces().spellings().iter().map(|name| Cow::Borrowed(&**name)).collect();
     to.write(&Fact::Facts(Head { version: VERSION, settings: settings.clone(), namespaces: names }))?;
@@ -36,6 +38,11 @@ pub fn run(view: &View, settings: &Settings, to: impl Write) -> Result<FactCount
     for pair in view.unlinked() {
         to.counts.unlinks += 1;
         to.write(&Fact::Unlink(UnlinkFact::new(pair, unique)))?;
+    }
+    for row in barred.rows() {
+        let fact = fact(row);
+        to.counts.barred += u64::from(!matches!(fact, Fact::Key(_)));
+        to.write(&fact)?;
     }
     let mut scan = view.stored_events().scan(0..u32::MAX);
     while let Some(group) = scan.next()? {

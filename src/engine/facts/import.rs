@@ -3,17 +3,21 @@
 //! What is known already is not counted twice, so an import that was cut short is begun again. How far sources were read is told by the
 //! last commit alone: what an import that was cut short lacks is not taken for read.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read};
 
 use smallvec::SmallVec;
 
 use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
+use crate::engine::consent::in_hashes;
+use crate::engine::facts::barred::key;
 use crate::engine::facts::{EventFact, Fact, FactCounts, Head, SourceFact, UnlinkFact, VERSION};
 use crate::engine::source;
 use crate::graph::Graph;
 use crate::ingest::identities::usable_id;
+use crate::model::barred::{BarHash, IdentityBar, NotTaken, Refused};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::event::EventId;
 use crate::model::identity::{Identity, IdentityId, Value};
@@ -22,7 +26,9 @@ use crate::model::namespace::NamespaceId;
 use crate::model::settings::Settings;
 use crate::model::source::{Position, Source, SourceId};
 use crate::model::time::Time;
+use crate::model::writing::is_zero;
 use crate::resolver::Resolver;
+use crate::store::barred::{BarRow, Barred};
 
 /// Events a commit, at most: as many as a replay's.
 const BATCH_EVENTS: usize = 1_000_000;
@@ -36,6 +42,8 @@ enum FactsError {
     Line { line: u64, why: String },
     #[error("the facts end after line {line} without an end: the file was cut short, export it again")]
     CutShort { line: u64 },
+    #[error("{why}: export facts from fewer stores into it")]
+    Barred { why: String },
     #[error("the facts are of version {found}, and this program reads version {VERSION}: use a later one")]
     Version { found: u32 },
     #[error("the facts have {found} events, {sources} sources and {unlinks} unlinked pairs, and their end tells of others: export them again", found = .found.events, sources = .found.sources, unlinks = .found.unlinks)]
@@ -48,6 +56,7 @@ impl From<FactsError> for Error {
             FactsError::Read(error) => ErrorKind::of_io(error, ErrorKind::Input),
             FactsError::Version { .. } => ErrorKind::Version,
             FactsError::Line { .. } | FactsError::CutShort { .. } | FactsError::Counts { .. } => ErrorKind::Facts,
+            FactsError::Barred { .. } => ErrorKind::Limit,
         };
         Self::new(kind, error)
     }
@@ -111,6 +120,19 @@ pub struct Imported {
     pub sources: u64,
     /// Pairs whose link counts as never seen now, and counted before.
     pub unlinked: u64,
+    /// Events that were not taken in because an identity that they carry was erased here; left out as JSON where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub erased: u64,
+    /// Events that were not taken in because an identity that they carry opted out here; left out as JSON where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub suppressed: u64,
+    /// Tombstones and opt-outs that it did not know; left out as JSON where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub barred: u64,
+    /// Identities that were erased where the facts come from, and that this store holds: they stay, and no tombstone is taken over, until they
+    /// are erased here too. Left out as JSON where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub held: u64,
 }
 
 impl Committer<'_> {
@@ -118,7 +140,7 @@ impl Committer<'_> {
     pub fn import(&mut self, namespaces: &[String], facts: &mut FactReader<impl Read>) -> Result<Imported, Error> {
         let mut import = Import::new(self.resolver, namespaces);
         // Nobody may hold the graph that a commit is to change.
-        while !import.gather(self.resolver, facts)? {
+        while !import.gather(self.resolver, self.store.barred(), facts)? {
             self.commit_part(&mut import)?;
         }
         self.complete(import)
@@ -135,16 +157,50 @@ impl Committer<'_> {
         Ok(())
     }
 
-    /// The last commits: what is left of the events with the positions, then the decisions.
+    /// The last commits: what is left of the events with the positions, then the decisions, then whose events are not taken in.
     pub fn complete(&mut self, mut import: Import) -> Result<Imported, Error> {
         for (id, source) in std::mem::take(&mut import.positions) {
             import.batch.read(id, source);
         }
         self.commit_part(&mut import)?;
-        import.imported.duplicate = import.found.events - import.imported.accepted;
+        let Imported { accepted, erased, suppressed, .. } = import.imported;
+        import.imported.duplicate = import.found.events - accepted - erased - suppressed;
         import.imported.unlinked = self.unlink_all(&import.unlinks)?;
+        self.bar_all(&mut import)?;
         Ok(import.imported)
     }
+}
+
+impl Committer<'_> {
+    /// Takes tombstones and opt-outs over, but for tombstones of identities that the store holds: events of these were taken in.
+    fn bar_all(&mut self, import: &mut Import) -> Result<(), Error> {
+        let missing = self.store.barred().missing(&import.bars).map_err(|why| FactsError::Barred { why })?;
+        let both = Barred::of(self.store.barred().rows().chain(missing.iter().copied()));
+        let held = {
+            let view = self.resolver.read();
+            held(view.graph(), &both)
+        };
+        let is_held = |row: &BarRow| matches!(row, BarRow::Tombstone(hash, _) if held.contains(hash));
+        let (held, new): (Vec<BarRow>, Vec<BarRow>) = missing.into_iter().partition(is_held);
+        import.imported.held = held.len() as u64;
+        import.imported.barred = new.iter().filter(|row| !matches!(row, BarRow::Key(..))).count() as u64;
+        if !new.is_empty() {
+            self.store.bar(|_| new)?;
+        }
+        Ok(())
+    }
+}
+
+/// The hashes of the identities of events that would not be taken in because they were erased.
+fn held(graph: &Graph, barred: &Barred) -> HashSet<BarHash> {
+    let mut held = HashSet::new();
+    for id in graph.identities().ids().filter(|&id| graph.is_known(id) && !barred.is_empty()) {
+        let (name, value) = in_hashes(graph, id);
+        if barred.bar(name, value).erased_until.is_some_and(|until| graph.seen(id).first <= until) {
+            held.extend(barred.hashes(name, value));
+        }
+    }
+    held
 }
 
 /// Facts on their way.
@@ -160,6 +216,7 @@ pub struct Import {
     /// How far the new sources were read.
     positions: Vec<(SourceId, Source)>,
     unlinks: Vec<[Identity; 2]>,
+    bars: Vec<BarRow>,
     found: FactCounts,
     imported: Imported,
     /// Sources of the store by name.
@@ -180,6 +237,7 @@ impl Import {
             known: view.sources().len() as u32,
             positions: Vec::new(),
             unlinks: Vec::new(),
+            bars: Vec::new(),
             found: FactCounts::default(),
             imported: Imported::default(),
             by_name,
@@ -196,7 +254,12 @@ impl Import {
     }
 
     /// Takes facts until the batch is full, and says whether they are over.
-    fn gather(&mut self, resolver: &Resolver, facts: &mut FactReader<impl Read>) -> Result<bool, Error> {
+    fn gather(
+        &mut self,
+        resolver: &Resolver,
+        barred: &Barred,
+        facts: &mut FactReader<impl Read>,
+    ) -> Result<bool, Error> {
         let view = resolver.read();
         while !self.is_full() {
             let line = facts.number + 1;
@@ -206,7 +269,10 @@ impl Import {
                 Some(Fact::Facts(_)) => return Err(told("a second head".into()).into()),
                 Some(Fact::Source(source)) => self.source(source).map_err(told)?,
                 Some(Fact::Unlink(unlink)) => self.unlink(unlink).map_err(told)?,
-                Some(Fact::Event(event)) => self.event(view.graph(), &event).map_err(told)?,
+                Some(Fact::Key(hash)) => self.bars.push(key(hash)),
+                Some(Fact::Tombstone(tombstone)) => self.bar(tombstone.into()),
+                Some(Fact::OptOut(opt_out)) => self.bar(opt_out.into()),
+                Some(Fact::Event(event)) => self.event(view.graph(), barred, &event).map_err(told)?,
                 Some(Fact::End(end)) if end == (FactCounts { digest: end.digest.clone(), ..self.found.clone() }) => {
                     return Ok(true);
                 }
@@ -263,8 +329,13 @@ impl Import {
         self.unlinks.push(pair);
     }
 
-    /// Takes an event, or says what is wrong with it.
-    pub fn event(&mut self, graph: &Graph, fact: &EventFact<'_>) -> Result<(), String> {
+    fn bar(&mut self, row: BarRow) {
+        self.found.barred += 1;
+        self.bars.push(row);
+    }
+
+    /// Takes an event, unless one of its identities is barred; or says what is wrong with it.
+    pub fn event(&mut self, graph: &Graph, barred: &Barred, fact: &EventFact<'_>) -> Result<(), String> {
         self.found.events += 1;
         let time = Time::parse(&fact.time).ok_or_else(|| format!("{:?} is not a valid RFC 3339 time", fact.time))?;
         let id = match (&fact.id, &fact.line) {
@@ -274,6 +345,13 @@ impl Import {
             }
             _ => return Err("an event has either an id or the hash of a line, in 32 hex digits".to_owned()),
         };
+        if let Some(refusal) = refusal(barred, fact, time) {
+            let mut refused = Refused::default();
+            refused.count(refusal);
+            self.imported.erased += refused.erased;
+            self.imported.suppressed += refused.suppressed;
+            return Ok(());
+        }
         let mut identities = self.identities(graph, fact)?;
         let session = identities.first().is_some_and(|first| first.0 == NamespaceId::SESSION);
         let anchor = if session { identities.remove(0) } else { identities.pop().ok_or("an event has an identity")? }.1;
@@ -314,4 +392,13 @@ impl Import {
             None => Ok(identities),
         }
     }
+}
+
+/// Why an event is not taken in; `None` where it is. Costs a hash for each of its identities where any is barred.
+fn refusal(barred: &Barred, fact: &EventFact<'_>, time: Time) -> Option<NotTaken> {
+    if barred.is_empty() {
+        return None;
+    }
+    let bar = |(name, value): &(Cow<'_, str>, Cow<'_, str>)| barred.bar(&name.to_ascii_lowercase(), Value::new(value));
+    fact.identities.0.iter().map(bar).fold(IdentityBar::default(), IdentityBar::and).refusal(time)
 }

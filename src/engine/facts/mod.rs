@@ -2,6 +2,7 @@
 //!
 //! The first line is the head, then come sources, decisions and events, and last the end, without which the file was cut short.
 
+mod barred;
 pub mod export;
 pub mod import;
 
@@ -11,11 +12,14 @@ use std::fmt;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::engine::facts::barred::{OptOutFact, TombstoneFact};
+use crate::model::barred::BarHash;
 use crate::model::event::{Event, EventId};
 use crate::model::identity::Identity;
 use crate::model::namespace::SESSION;
 use crate::model::settings::Settings;
 use crate::model::source::{Position, Within};
+use crate::model::writing::is_zero;
 
 /// The version of the lines. A file of a higher one is refused.
 const VERSION: u32 = 1;
@@ -31,6 +35,12 @@ enum Fact<'a> {
     Source(SourceFact<'a>),
     /// Two identities whose link counts as never seen.
     Unlink(UnlinkFact<'a>),
+    /// A key of the hashes below: 64 hex digits.
+    Key(BarHash),
+    /// An identity that was erased.
+    Tombstone(TombstoneFact),
+    /// An identity that opted out.
+    OptOut(OptOutFact),
     /// An event.
     Event(EventFact<'a>),
     /// That nothing is missing.
@@ -147,6 +157,9 @@ pub struct FactCounts {
     pub sources: u64,
     /// Pairs whose link counts as never seen.
     pub unlinks: u64,
+    /// Tombstones and opt-outs.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub barred: u64,
     /// The digest of the store that they came from.
     pub digest: String,
 }

@@ -12,6 +12,7 @@ pub mod summary;
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::engine::batch::decoded::DecodedChunk;
@@ -33,6 +34,7 @@ use crate::ingest::reader::{self, Again, Resumed, SourceReader};
 use crate::model::error::Error;
 use crate::model::source::{FieldsHash, Position};
 use crate::resolver::Resolver;
+use crate::store::barred::Barred;
 
 /// Why a source is not read.
 enum Skipped {
@@ -56,7 +58,7 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
     let pool = pipeline::pool(replay.threads)?;
     let resolver = committer.resolver;
     let again = Again { fields: replay.fields.hash(), force: replay.force };
-    let mut gathering = Gathering::new(resolver, replay.rejects.take(), again.fields);
+    let mut gathering = Gathering::new(&committer, replay.rejects.take(), again.fields);
     let decoder = Decoder::new(&committer.store.settings().junk, &replay.fields);
     let decoding = Decoding::new(decoder, gathering.rejects.are_wanted(), &gathering.batch);
     let decode = |chunk: BufferedChunk, spare: Option<DecodedChunk>| decoding.chunk(chunk, spare);
@@ -148,6 +150,7 @@ fn open<'s>(
 /// What is being gathered for the next commit, and told at the end.
 struct Gathering<'e, 'r> {
     resolver: &'e Resolver,
+    barred: Arc<Barred>,
     rejects: Rejects<'r>,
     batch: Batch,
     sources: Sources,
@@ -157,10 +160,12 @@ struct Gathering<'e, 'r> {
 }
 
 impl<'e, 'r> Gathering<'e, 'r> {
-    fn new(resolver: &'e Resolver, rejects: Option<&'r mut (dyn Write + Send)>, fields: FieldsHash) -> Self {
+    fn new(committer: &Committer<'e>, rejects: Option<&'r mut (dyn Write + Send)>, fields: FieldsHash) -> Self {
+        let resolver = committer.resolver;
         let last = resolver.read();
         Self {
             resolver,
+            barred: Arc::clone(committer.store.barred()),
             rejects: Rejects::new(rejects),
             batch: Batch::new(last.graph(), Room::new()),
             sources: Sources::new(last.sources(), fields),
@@ -202,10 +207,10 @@ impl<'e, 'r> Gathering<'e, 'r> {
     fn absorb(&mut self, chunk: &DecodedChunk) -> Result<(), Error> {
         // A chunk comes after the start of its source.
         let Some(source) = self.sources.current() else { return Ok(()) };
-        self.batch.absorb(self.resolver.read().graph(), chunk, source.id)?;
+        let refused = self.batch.absorb(self.resolver.read().graph(), chunk, source.id, &self.barred)?;
         self.rejects.write(source.name(), source.lines, &chunk.rejects)?;
         source.absorbed(chunk, &mut self.batch);
-        self.summary.absorb(chunk);
+        self.summary.absorb(chunk, refused);
         Ok(())
     }
 

@@ -7,7 +7,9 @@ use serde::Serialize;
 use crate::engine::batch::decoded::DecodedChunk;
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::tally::Tally;
+use crate::model::barred::Refused;
 use crate::model::error::Error;
+use crate::model::writing::is_zero;
 use crate::resolver::Totals;
 
 /// Lines of a replay. `read` is the sum of the others.
@@ -21,6 +23,12 @@ pub struct EventCounts {
     pub duplicate: u64,
     /// Lines that are no events.
     pub rejected: u64,
+    /// Events that were not taken in because an identity that they carry was erased; left out as JSON where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub erased: u64,
+    /// Events that were not taken in because an identity that they carry opted out; left out as JSON where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub suppressed: u64,
 }
 
 /// Sources of a replay.
@@ -76,7 +84,9 @@ impl Summary {
     }
 
     /// Adds the lines of a chunk. Which of its events are new is known only when its batch is settled.
-    pub(crate) fn absorb(&mut self, chunk: &DecodedChunk) {
+    pub(crate) fn absorb(&mut self, chunk: &DecodedChunk, refused: Refused) {
+        self.events.erased += refused.erased;
+        self.events.suppressed += refused.suppressed;
         let rejected: u64 = chunk.rejected.values().sum();
         self.events.read += chunk.rows.all.len() as u64 + rejected;
         self.events.rejected += rejected;

@@ -1,6 +1,7 @@
 //! The kinds of blocks. What a kind is, is declared in one file: what a row is and its key, how two rows of one key merge, how a
 //! block is checked, what its loss means and what brings it back. To add one, add its file, and its line in [`KINDS`].
 
+pub(crate) mod barred;
 mod changes;
 mod events;
 pub(crate) mod history;
@@ -37,6 +38,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
     KindSpec::table::<Numbered>(),
     KindSpec::table::<history::Past>(),
     KindSpec::table::<Unlink>(),
+    KindSpec::table::<barred::BarRow>(),
 ];
 
 #[expect(clippy::indexing_slicing, reason = "while compiling")]

@@ -1,4 +1,4 @@
-//! A store as facts alone: which source delivered which event, and which pairs are unlinked.
+//! A store as facts alone: which source delivered which event, which pairs are unlinked, and whose events are not taken in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +9,36 @@ pub struct Life {
     /// Every stored event, with the sources that delivered it.
     pub delivered: BTreeMap<Event, BTreeSet<String>>,
     pub unlinked: Pairs,
+    /// The acts of opting out that stand: whom each was for.
+    pub opted_out: Vec<BTreeSet<Id>>,
 }
 
 impl Life {
-    pub fn deliver(&mut self, source: &str, events: impl IntoIterator<Item = Event>) {
+    /// Takes events in, but for those that carry an identity that opted out; says how many these are.
+    pub fn deliver(&mut self, source: &str, events: impl IntoIterator<Item = Event>) -> u64 {
+        let mut suppressed = 0;
         for event in events {
-            self.delivered.entry(event).or_default().insert(source.to_owned());
+            match self.opted_out.iter().flatten().any(|id| event.ids.contains(id)) {
+                true => suppressed += 1,
+                false => drop(self.delivered.entry(event).or_default().insert(source.to_owned())),
+            }
         }
+        suppressed
+    }
+
+    /// An identity opts out, and all that its person has now.
+    pub fn opt_out(&mut self, id: &Id) {
+        let belief = self.belief(Reading::default());
+        let group = belief.identities.get(id).map(|answer| answer.group.iter().cloned().collect());
+        let group = group.unwrap_or_else(|| BTreeSet::from([id.clone()]));
+        if !self.opted_out.iter().any(|act| group.is_subset(act)) {
+            self.opted_out.push(group);
+        }
+    }
+
+    /// Every act that an identity was part of is taken back.
+    pub fn opt_in(&mut self, id: &Id) {
+        self.opted_out.retain(|act| !act.contains(id));
     }
 
     pub fn unlink(&mut self, lower: &Id, higher: &Id) {
