@@ -157,6 +157,29 @@ that were suppressed come back by `replay --force`.
 
 Examples:
   backstitch opt-in ecommerceId:18278";
+pub const RENAME: &str = "\
+For a customer that the shop created again, or merged. The store then answers as one
+whose logs have the other value. What was written stays, so --revert brings it back.
+
+Examples:
+  backstitch rename 18278 20551
+  backstitch rename 18278 20551 --dry-run      how many events and sessions it is about
+  backstitch rename --file merged.csv          OLD,NEW a line
+  backstitch rename --revert 18278
+  backstitch rename --list";
+
+pub const QUARANTINE: &str = "\
+For a value such as guest-checkout that ties thousands together. The store then answers
+as one whose logs do not have it. What was written stays: release brings it back.
+
+Examples:
+  backstitch quarantine ecommerceId:guest-checkout
+  backstitch quarantine email:info@shop.example deviceId:kiosk-3
+  backstitch quarantine --list";
+
+pub const RELEASE: &str = "\
+Examples:
+  backstitch release ecommerceId:guest-checkout";
 
 pub const DIFF: &str = "\
 Examples:

@@ -10,6 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::identity::{alike, meant, shown, unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
+use crate::cli::recount;
 use crate::cli::text::{count, thousands, visible};
 
 /// Explains one identity, or two.
@@ -18,6 +19,9 @@ pub fn run(common: &Common, explain: &ExplainArgs) -> Result<Ended, Failure> {
     let view = engine.resolver().view();
     let meant = |id: &str| meant(view.namespaces(), id, explain.naming.namespace.as_deref(), SESSION);
     let asked: Vec<Identity> = std::iter::once(&explain.id).chain(&explain.other).map(|id| meant(id)).collect();
+    if !common.quiet {
+        asked.iter().for_each(|identity| recount::note(&view, identity));
+    }
     let answer = match &asked[..] {
         [a, b] => Answer::Pair(view.explain_pair(a, b)?),
         _ => Answer::One(view.explain(&asked[0].namespace, &asked[0].value)?),

@@ -25,6 +25,7 @@ mod output;
 mod privacy;
 mod privacy_args;
 mod reading;
+mod recount;
 mod rejects;
 mod replay;
 mod resolve;
@@ -89,6 +90,9 @@ fn must_write(command: &Command) -> bool {
         Command::Verify(verify) => verify.repair,
         Command::Changes(changes) => changes.trim.is_some(),
         Command::OptOut(out) => !out.list,
+        Command::Rename(rename) => !rename.list && !rename.dry_run,
+        Command::Quarantine(quarantine) => !quarantine.list,
+        Command::Release(_) => true,
         Command::Resolve(_)
         | Command::Explain(_)
         | Command::Events(_)
@@ -119,6 +123,9 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Retract(retract) => undo::retract(common, retract),
         Command::OptOut(out) => privacy::opt_out(common, out),
         Command::OptIn(opt_in) => privacy::opt_in(common, opt_in),
+        Command::Rename(rename) => recount::rename(common, rename),
+        Command::Quarantine(quarantine) => recount::quarantine(common, quarantine),
+        Command::Release(release) => recount::release(common, release),
         Command::Explain(explain) => explain::run(common, explain),
         Command::Events(events) => events::run(common, events),
         Command::Show(show) => show::run(common, show),

@@ -37,6 +37,10 @@ struct Stats {
     position: FeedPosition,
     /// Pairs whose link counts as never seen.
     unlinked: Vec<[String; 2]>,
+    /// Identities that count as others.
+    renamed: Vec<[String; 2]>,
+    /// Identities that count as nothing.
+    set_aside: Vec<String>,
     /// Namespaces from the lowest level to the highest.
     levels: Vec<String>,
     settings: Settings,
@@ -78,6 +82,8 @@ pub fn run(common: &Common, stats: &args::StatsArgs) -> Result<Ended, Failure> {
         trimmed: engine.feed().trimmed(),
         position: engine.feed().position(),
         unlinked: view.unlinked().iter().map(|pair| pair.each_ref().map(ToString::to_string)).collect(),
+        renamed: view.renamed().iter().map(|pair| pair.each_ref().map(ToString::to_string)).collect(),
+        set_aside: view.set_aside().iter().map(ToString::to_string).collect(),
         levels: namespaces.by_level().into_iter().map(|id| namespaces.display(id).to_owned()).collect(),
         settings: engine.settings().clone(),
         sources: view.sources().iter().filter(|source| !source.retracted).map(SourceStats::of).collect(),
@@ -174,7 +180,10 @@ fn in_words(stats: &Stats, levels: &[&str]) -> String {
         ("levels", format!("{}{unique}", visible(&levels.join(" < ")))),
         ("junk", visible(&junk.join(", ")).into_owned()),
     ];
-    let rows = rows.map(|(name, text)| [name.to_owned(), text]);
+    let decided = [("renamed", stats.renamed.len()), ("set aside", stats.set_aside.len())];
+    let decided = decided.into_iter().filter(|&(_, number)| number > 0);
+    let decided = decided.map(|(name, number)| (name, count(number as u64, "identity") + ": --json lists them"));
+    let rows: Vec<[String; 2]> = rows.into_iter().chain(decided).map(|(name, text)| [name.to_owned(), text]).collect();
     let listed: Vec<[String; 4]> = stats.sources.iter().take(SOURCES_SHOWN).map(SourceStats::columns).collect();
     let mut sources = table([Even::Left, Even::Right, Even::Right, Even::Left], &listed);
     if stats.sources.len() > SOURCES_SHOWN {

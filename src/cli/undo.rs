@@ -100,18 +100,18 @@ fn tell(common: &Common, undone: &Undone, done: &str) -> Result<Ended, Failure> 
     if common.json {
         out.json(undone)?;
     } else if !common.quiet {
-        let rows = match undone.changes {
-            0 => "no session changed".to_owned(),
-            1 => format!("1 session changed: `backstitch changes --since {}`", undone.sequence.0 - 1),
-            many => {
-                format!(
-                    "{}: `backstitch changes --since {}`",
-                    count(many, "session") + " changed",
-                    undone.sequence.0 - many
-                )
-            }
-        };
-        out.text(&format!("{}; {rows}\n", visible(done)))?;
+        out.text(&format!("{}; {}\n", visible(done), rows_changed(undone)))?;
     }
     out.finish()
+}
+
+/// How many rows changed, and how to list them.
+pub fn rows_changed(undone: &Undone) -> String {
+    match undone.changes {
+        0 => "no session changed".to_owned(),
+        many => {
+            let since = undone.sequence.0.saturating_sub(many);
+            format!("{} changed: `backstitch changes --since {since}`", count(many, "session"))
+        }
+    }
 }

@@ -42,11 +42,12 @@ pub fn candidates(graph: &Graph, applied: &Applied, seen: &[(IdentityId, Seen)])
     sessions.into_iter().map(|session| Candidate { session, before: before(session) }).collect()
 }
 
-/// The sessions of a graph that is to be replaced as a whole.
-pub fn all_sessions(graph: &Graph) -> Vec<Candidate> {
-    let sessions = graph.identities().ids().filter(|&id| graph.is_session(id) && graph.is_known(id));
-    let before = |id| (graph.standing(id), graph.seen(id).events);
-    sessions.map(|session| Candidate { session, before: Some(before(session)) }).collect()
+/// The sessions of a graph in whose place another one over the same identities comes as a whole.
+pub fn all_sessions(graph: &Graph, after: &Graph) -> Vec<Candidate> {
+    let is_either = |id: &IdentityId| graph.is_session(*id) && (graph.is_known(*id) || after.is_known(*id));
+    let before = |id| graph.is_known(id).then(|| (graph.standing(id), graph.seen(id).events));
+    let sessions = graph.identities().ids().filter(is_either);
+    sessions.map(|session| Candidate { session, before: before(session) }).collect()
 }
 
 /// The changes of those among `candidates` whose row differs, in their order. `stored` are the events that were stored before and
@@ -131,6 +132,11 @@ pub fn difference(before: &Graph, after: &Graph) -> Overwritten {
         let now = after.links().get(link.lower, link.higher).map(|now| now.first);
         if now != Some(link.first) {
             all.links.push((link.lower, link.higher, Some(link.first)));
+        }
+    }
+    for link in after.links().as_slice() {
+        if before.links().get(link.lower, link.higher).is_none() {
+            all.links.push((link.lower, link.higher, None));
         }
     }
     all

@@ -50,7 +50,7 @@ impl Committer<'_> {
         let graph = view.graph();
         let (name, value) = named(graph.namespaces(), namespace, value)?;
         let known = graph.namespaces().get(&name).and_then(|namespace| graph.identities().get(namespace, value));
-        let mut members: Vec<IdentityId> = known.into_iter().flat_map(|id| graph.members(id)).collect();
+        let mut members: Vec<IdentityId> = known.map(|id| everything_of(graph, id)).unwrap_or_default();
         members.sort_by(|&a, &b| graph.compare(a, b));
         let mut identities: Vec<(&str, Value<'_>)> = members.into_iter().map(|id| in_hashes(graph, id)).collect();
         if identities.is_empty() {
@@ -81,6 +81,16 @@ impl Committer<'_> {
         self.store.opt_in(&acts)?;
         Ok(Consent { identities: covered, changed: true })
     }
+}
+
+/// Every identity of the person of an identity, those that count as one of them included: events are not taken in as they are written.
+fn everything_of(graph: &Graph, id: IdentityId) -> Vec<IdentityId> {
+    let counting = graph.counting();
+    let mut all: HashSet<IdentityId> = graph.members(counting.of(id).unwrap_or(id)).collect();
+    let renamed = counting.all().filter(|recount| counting.of(recount.id).is_some_and(|end| all.contains(&end)));
+    let renamed: Vec<IdentityId> = renamed.map(|recount| recount.id).chain([id]).collect();
+    all.extend(renamed);
+    all.into_iter().collect()
 }
 
 /// The identities that opted out, by the moment and then as they are written; those that no stored event carries come last.

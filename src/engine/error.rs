@@ -22,6 +22,14 @@ pub(crate) enum EngineError {
     Namespace { name: String },
     #[error("both are of the namespace {name}, and no event links two of one namespace: name two of different ones")]
     SameNamespace { name: String },
+    #[error("{old} and {new} are of two namespaces: an identity counts as another of its own")]
+    TwoNamespaces { old: String, new: String },
+    #[error("that would be a circle: {chain}; take one of these renames back first")]
+    Circle { chain: String },
+    #[error("{identity} counts as another already: {how} first")]
+    IsRenamed { identity: String, how: &'static str },
+    #[error("{identity} is set aside: release it first")]
+    IsSetAside { identity: String },
     #[error("{name} is no source of this store, {}", if .known.is_empty() { "which has none".to_owned() } else { format!("whose sources are: {known}") })]
     UnknownSource { name: String, known: String },
     #[error("that cannot be the name of a source: it is blank, or longer than {MAX_SOURCE_NAME_BYTES} bytes")]
@@ -45,6 +53,10 @@ impl From<EngineError> for Error {
             | EngineError::Value { .. }
             | EngineError::Namespace { .. }
             | EngineError::SameNamespace { .. }
+            | EngineError::TwoNamespaces { .. }
+            | EngineError::Circle { .. }
+            | EngineError::IsRenamed { .. }
+            | EngineError::IsSetAside { .. }
             | EngineError::SourceName
             | EngineError::SourceTwice { .. }
             | EngineError::Position { .. } => ErrorKind::Argument,

@@ -5,12 +5,14 @@ mod changes;
 mod check;
 mod commit;
 mod consent;
+mod count;
 mod error;
 mod facts;
 mod history;
 mod options;
 mod people;
 mod push;
+mod recount;
 mod replay;
 mod source;
 mod undo;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 
 use crate::engine::commit::Committer;
 use crate::engine::commit::draft::Drafts;
+use crate::engine::count::Decision;
 use crate::engine::error::EngineError;
 use crate::engine::facts::import::FactReader;
 use crate::ingest::inputs::is_store;
@@ -236,6 +239,81 @@ impl Engine {
     /// As [`unlink_pair`](Self::unlink_pair).
     pub fn relink_pair(&mut self, a: &Identity, b: &Identity) -> Result<Undone> {
         self.committer().unlink(&[a, b].map(Clone::clone), false)
+    }
+
+    /// Lets identities count as others: of each pair the first as the second, in every event that carries it, from the past and to
+    /// come. All of them or, after an error, none. What was written stays as it is, so it may be [taken back](Self::rename_back).
+    ///
+    /// The store then answers as one whose logs have the other value in its place; two events that become one count once.
+    /// Chains are followed to their end.
+    ///
+    /// ```
+    /// # fn main() -> backstitch::Result<()> {
+    /// # use backstitch::{Engine, Identity};
+    /// let mut engine = Engine::in_memory();
+    /// engine.replay(["fixtures/journeys.ndjson"])?;
+    /// let customer = |value: &str| Identity { namespace: "ecommerceId".into(), value: value.into() };
+    /// engine.rename([(customer("clara"), customer("clara-2"))])?;
+    /// let people = engine.resolver();
+    /// assert_eq!(people.customer_of("sess-family-tablet").as_deref(), Some("clara-2"));
+    /// engine.rename_back([customer("clara")])?;
+    /// assert_eq!(people.customer_of("sess-family-tablet").as_deref(), Some("clara"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Durable when it returns. Costs a few reads of all events, a write of the runs that held such events and of all links, and
+    /// the memory of two more graphs.
+    ///
+    /// # Errors
+    /// When the two of a pair are of two namespaces, it would make a circle, an identity counts as another already or is set aside, a
+    /// value cannot be one, or the store cannot be read or written.
+    pub fn rename(&mut self, pairs: impl IntoIterator<Item = (Identity, Identity)>) -> Result<Undone> {
+        let pairs: Vec<(Identity, Identity)> = pairs.into_iter().collect();
+        self.recount(pairs.iter().map(|(old, new)| Decision::Rename(old, new)), false)
+    }
+
+    /// What [`rename`](Self::rename) would do: how many events would count otherwise, and the rows of how many sessions would change. Nothing
+    /// changes. Costs as the rename, but for the commit.
+    ///
+    /// # Errors
+    /// As [`rename`](Self::rename).
+    pub fn would_rename(&mut self, pairs: impl IntoIterator<Item = (Identity, Identity)>) -> Result<Undone> {
+        let pairs: Vec<(Identity, Identity)> = pairs.into_iter().collect();
+        self.recount(pairs.iter().map(|(old, new)| Decision::Rename(old, new)), true)
+    }
+
+    /// Takes the renames of these identities back: everything is as if they had never been.
+    ///
+    /// # Errors
+    /// As [`rename`](Self::rename).
+    pub fn rename_back(&mut self, old: impl IntoIterator<Item = Identity>) -> Result<Undone> {
+        let old: Vec<Identity> = old.into_iter().collect();
+        self.recount(old.iter().map(Decision::RenameBack), false)
+    }
+
+    /// Sets identities aside: each counts as nothing, as if its value stood in the list of junk, in every event that carries it, from
+    /// the past and to come. An event that carries nothing else does not count. Costs as [`rename`](Self::rename).
+    ///
+    /// # Errors
+    /// When an identity counts as another, a value cannot be one, or the store cannot be read or written.
+    pub fn set_aside(&mut self, identities: impl IntoIterator<Item = Identity>) -> Result<Undone> {
+        let aside: Vec<Identity> = identities.into_iter().collect();
+        self.recount(aside.iter().map(Decision::SetAside), false)
+    }
+
+    /// Lets identities count again that were set aside: everything is as if they had never been.
+    ///
+    /// # Errors
+    /// As [`set_aside`](Self::set_aside).
+    pub fn release(&mut self, identities: impl IntoIterator<Item = Identity>) -> Result<Undone> {
+        let aside: Vec<Identity> = identities.into_iter().collect();
+        self.recount(aside.iter().map(Decision::Release), false)
+    }
+
+    fn recount<'d>(&mut self, decisions: impl Iterator<Item = Decision<'d>>, dry: bool) -> Result<Undone> {
+        let decisions: Vec<Decision<'d>> = decisions.collect();
+        self.committer().recount(&decisions, dry)
     }
 
     /// A session and a customer by their values.

@@ -48,7 +48,14 @@ fn build(store: &Store, identities: Interner, loaded: &Loaded) -> Result<Graph, 
     let seen = identities.ids().zip(loaded.seen.iter().copied()).collect();
     let namespaces = namespaces(store, loaded);
     let mut graph = Graph::new(namespaces.clone());
-    graph.apply(Delta { namespaces, identities, seen, links, unlinks: loaded.unlinks.clone() })?;
+    graph.apply(Delta {
+        namespaces,
+        identities,
+        seen,
+        links,
+        unlinks: loaded.unlinks.clone(),
+        recounts: loaded.recounts.clone(),
+    })?;
     Ok(graph)
 }
 
@@ -60,7 +67,7 @@ pub fn facts(store: &Store) -> Result<(Graph, Loaded), Error> {
     })?;
     let namespaces = namespaces(store, &loaded);
     let mut graph = Graph::new(namespaces.clone());
-    graph.apply(Delta { identities, ..Delta::new(namespaces) })?;
+    graph.apply(Delta { identities, recounts: loaded.recounts.clone(), ..Delta::new(namespaces) })?;
     Ok((graph, loaded))
 }
 

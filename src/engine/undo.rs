@@ -9,9 +9,11 @@ use smallvec::SmallVec;
 use crate::engine::changes::{all_sessions, difference, stored_changes};
 use crate::engine::check::derive::{Derived, derive};
 use crate::engine::commit::{Addition, Committer};
+use crate::engine::count::counted;
 use crate::engine::error::EngineError;
 use crate::engine::source;
 use crate::graph::{Delta, Graph};
+use crate::model::counting::Recount;
 use crate::model::error::Error;
 use crate::model::event::Event;
 use crate::model::history::Sequence;
@@ -22,6 +24,7 @@ use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
 use crate::resolver::View;
 use crate::resolver::wanted::WantedEvent;
+use crate::store::recount::CountedEvent;
 use crate::store::retract::{Fate, Retraction, Rewritten};
 
 /// Sources that an error names at most.
@@ -39,7 +42,7 @@ pub enum Retract<'a> {
 /// What an undo did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Undone {
-    /// Events that went.
+    /// Events that went, or that count otherwise.
     pub events: u64,
     /// Changes that it added to the feed: sessions whose row changed.
     pub changes: u64,
@@ -92,18 +95,26 @@ impl Committer<'_> {
     /// Takes events back.
     pub fn retract(&mut self, what: Retract<'_>) -> Result<Undone, Error> {
         let view = self.resolver.view();
+        let count = |anchor, event: &Event<'_>| counted(view.graph(), view.graph().counting(), anchor, event);
         let (source, rewritten) = match what {
             Retract::Source(name) => {
                 let id = source_named(view.sources(), name)?;
-                (Some(id), self.store.rewrite(|_, event| without(event.sources, id))?)
+                (Some(id), self.store.rewrite(|_, event| without(event.sources, id), count, false)?)
             }
             Retract::Event(id) => {
                 let (wanted, graph) = (WantedEvent::new(id), view.graph());
-                let fate = |anchor, event: &Event<'_>| match wanted.is(graph, anchor, event) {
-                    true => Fate::Goes,
-                    false => Fate::Stays,
+                // It is named as it counts, or as it was written.
+                let is_wanted = |anchor, event: &Event<'_>| {
+                    wanted.is(graph, anchor, event)
+                        || match count(anchor, event) {
+                            CountedEvent::As(anchor, ids) => {
+                                wanted.is(graph, anchor, &Event { companions: &ids, ..*event })
+                            }
+                            CountedEvent::AsWritten | CountedEvent::Nothing => false,
+                        }
                 };
-                (None, self.store.rewrite(fate)?)
+                let fate = |anchor, event: &Event<'_>| if is_wanted(anchor, event) { Fate::Goes } else { Fate::Stays };
+                (None, self.store.rewrite(fate, count, false)?)
             }
         };
         let forgotten: Vec<(SourceId, Source)> = source
@@ -137,20 +148,23 @@ impl Committer<'_> {
         let derived = derive(&view.over(rewritten.after.clone()))?;
         let seen: Vec<(IdentityId, Seen)> = before.identities().ids().map(|id| (id, derived.seen(id))).collect();
         let events = total(before) - derived.events;
-        let graph = follows(before, &seen, derived)?;
-        let changes = stored_changes(&graph, &all_sessions(before), &rewritten.after)?;
+        let graph = follows(before, &seen, derived, &[])?;
+        let changes = stored_changes(&graph, &all_sessions(before, &graph), &rewritten.after)?;
         let mut sources = view.sources().to_vec();
         for (id, source) in &forgotten {
             sources[id.0 as usize] = source.clone();
         }
         self.store.commit_rewritten(
             rewritten,
-            &Retraction {
+            Retraction {
+                namespaces: graph.namespaces().spellings(),
+                identities: Vec::new(),
                 seen: &seen,
                 links: graph.links().as_slice(),
                 sources: &forgotten,
                 changes: &changes,
                 overwritten: difference(before, &graph),
+                recounts: &[],
             },
         )?;
         self.drafts.forget();
@@ -161,8 +175,13 @@ impl Committer<'_> {
     }
 }
 
-/// The graph over the same identities that follows from the events that are left.
-fn follows(before: &Graph, seen: &[(IdentityId, Seen)], derived: Derived) -> Result<Graph, Error> {
+/// The graph over the same identities that follows from other events, after more decisions about what these count as.
+pub(super) fn follows(
+    before: &Graph,
+    seen: &[(IdentityId, Seen)],
+    derived: Derived,
+    recounts: &[Recount],
+) -> Result<Graph, Error> {
     let unlinked = before.unlinked_pairs().map(|(lower, higher)| Unlink { lower, higher, stands: true });
     let namespaces = before.namespaces().clone();
     let mut graph = Graph::new(namespaces.clone());
@@ -172,6 +191,7 @@ fn follows(before: &Graph, seen: &[(IdentityId, Seen)], derived: Derived) -> Res
         seen: seen.to_vec(),
         links: derived.links,
         unlinks: unlinked.collect(),
+        recounts: before.counting().all().chain(recounts.iter().copied()).collect(),
     })?;
     Ok(graph)
 }
@@ -192,7 +212,7 @@ fn ends(graph: &Graph, delta: &mut Delta, pair: &[Identity; 2]) -> Result<(Ident
 }
 
 /// An identity that may be new: no event need carry it.
-fn named(graph: &Graph, delta: &mut Delta, identity: &Identity) -> Result<(NamespaceId, IdentityId), Error> {
+pub(super) fn named(graph: &Graph, delta: &mut Delta, identity: &Identity) -> Result<(NamespaceId, IdentityId), Error> {
     let name = identity.namespace.trim();
     let namespace = delta.namespaces.intern_configured(name);
     let namespace = namespace.ok_or_else(|| EngineError::Namespace { name: name.to_owned() })?;

@@ -200,6 +200,7 @@ impl<'a> Locate<'a> {
         // The store holds what was replayed by whatever bounds.
         let fields = self.fields.clone().not_before(Time::from_micros(i64::MIN)).not_after(Time::from_micros(i64::MAX));
         let mut search = Search {
+            view,
             named: view.namespaces().clone(),
             decoder: Decoder::new(&settings.junk, &fields),
             lines: events.iter().map(|_| None).collect(),
@@ -284,6 +285,7 @@ fn file_of(source: &Source) -> Result<Input, LocateError> {
 
 /// The events that are looked for, and the lines that were found.
 struct Search<'a> {
+    view: &'a View,
     decoder: Decoder,
     /// The namespaces of the store.
     named: Namespaces,
@@ -321,12 +323,15 @@ impl Search<'_> {
                 self.stopped |= source.stopped();
                 break;
             };
-            let Self { decoder, named, events, lines, .. } = self;
+            let Self { view, decoder, named, events, lines, .. } = self;
             let decoded = decoder.chunk(&chunk, &mut namespaces, &mut JunkCounts::new(), |line| {
                 let Ok(event) = &line.outcome else { return };
                 let is_it = |&&at: &&usize| events[at].time == event.time && lines[at].is_none();
-                let Some(&at) = wanted.iter().filter(is_it).find(|&&at| hash(named, event) == Some(events[at].event))
-                else {
+                let hash = || match view.as_counted(named, event) {
+                    Some(counted) => hash(named, &counted),
+                    None => hash(named, event),
+                };
+                let Some(&at) = wanted.iter().filter(is_it).find(|&&at| hash() == Some(events[at].event)) else {
                     return;
                 };
                 lines[at] = Some(LogLine {

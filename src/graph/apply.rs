@@ -14,6 +14,7 @@ use crate::graph::facts::{Due, Facts};
 use crate::graph::forest::Forest;
 use crate::graph::links::{LinkId, Links};
 use crate::graph::{Applied, Delta, Graph, GraphError};
+use crate::model::counting::CountsAs;
 use crate::model::identity::IdentityId;
 use crate::model::limits::MAX_IDENTITIES;
 use crate::model::link::{Seen, Unlink};
@@ -29,11 +30,12 @@ impl Graph {
     /// When the delta was made for another graph: see [`GraphError`].
     pub fn apply(&mut self, delta: Delta) -> Result<Applied, GraphError> {
         self.check(&delta)?;
-        let Delta { namespaces, identities, seen, links, unlinks } = delta;
+        let Delta { namespaces, identities, seen, links, unlinks, recounts } = delta;
         let before = self.facts.identities.len();
         let mut applied = Applied::over(before);
         self.facts.identities.append(identities).map_err(GraphError::Known)?;
         self.facts.namespaces = namespaces;
+        recounts.into_iter().for_each(|recount| self.facts.counting.decide(recount));
         self.take_in(&seen, links, &unlinks, &mut applied);
         Ok(applied)
     }
@@ -44,7 +46,7 @@ impl Graph {
     /// The last times and the counts of its links and identities are those of all events still: links alone cannot tell them
     /// apart. What is unlinked today is so in it too. Costs a copy of the identity table and a sort of the links up to then.
     pub fn as_of(&self, until: Time) -> Self {
-        let Facts { namespaces, identities, seen, links, .. } = &self.facts;
+        let Facts { namespaces, identities, seen, links, counting, .. } = &self.facts;
         let by_then = identities.ids().zip(seen).filter(|(_, seen)| seen.first <= until);
         let seen: Vec<(IdentityId, Seen)> = by_then.map(|(id, &seen)| (id, seen)).collect();
         let mut kept = Links::new();
@@ -54,6 +56,7 @@ impl Graph {
         let unlinks = self.unlinked_pairs().map(|(lower, higher)| Unlink { lower, higher, stands: true });
         let mut graph = Self::new(namespaces.clone());
         graph.facts.identities = identities.clone();
+        graph.facts.counting = counting.clone();
         graph.take_in(&seen, kept, &unlinks.collect::<Vec<_>>(), &mut Applied::over(0));
         graph
     }
@@ -112,7 +115,11 @@ impl Graph {
             return Err(GraphError::TooMany);
         }
         let unlinks = delta.unlinks.iter().flat_map(|unlink| [unlink.lower, unlink.higher]);
-        let seen = delta.seen.iter().map(|&(id, _)| id).chain(unlinks);
+        let recounts = delta.recounts.iter().flat_map(|recount| match recount.counts_as {
+            CountsAs::Other(other) => [recount.id, other],
+            CountsAs::Itself | CountsAs::Nothing => [recount.id; 2],
+        });
+        let seen = delta.seen.iter().map(|&(id, _)| id).chain(unlinks).chain(recounts);
         let ends = delta.links.as_slice().iter().flat_map(|link| [link.lower, link.higher, link.witness.anchor]);
         match seen.chain(ends).find(|id| id.index() >= len) {
             Some(id) => Err(GraphError::Unknown(id)),

@@ -7,6 +7,7 @@ use hashbrown::HashSet;
 use crate::graph::interner::Interner;
 use crate::graph::links::{LinkId, Links};
 use crate::graph::touching::Touching;
+use crate::model::counting::Counting;
 use crate::model::identity::IdentityId;
 use crate::model::link::Seen;
 use crate::model::namespace::Namespaces;
@@ -23,6 +24,8 @@ pub(super) struct Facts {
     pub(super) touching: Touching,
     /// Pairs (lower, higher) whose link counts as never seen.
     pub(super) unlinked: HashSet<(IdentityId, IdentityId)>,
+    /// What identities count as. Links and times are of events as they count, so this tells alone what was decided.
+    pub(super) counting: Counting,
 }
 
 /// A link with its first co-occurrence, which decides nearly every comparison without a look at the link.

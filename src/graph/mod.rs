@@ -37,6 +37,7 @@ use crate::graph::forest::Forest;
 use crate::graph::interner::Interner;
 use crate::graph::links::Links;
 use crate::graph::touching::Touching;
+use crate::model::counting::{Counting, Recount};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::identity::IdentityId;
 use crate::model::link::{Seen, Unlink};
@@ -69,12 +70,21 @@ pub struct Delta {
     pub links: Links,
     /// Pairs whose link no longer counts, or counts again, in the order in which that was decided.
     pub unlinks: Vec<Unlink>,
+    /// Decisions about what identities count as. Its own links and times follow them already.
+    pub recounts: Vec<Recount>,
 }
 
 impl Delta {
     /// Nothing new.
     pub fn new(namespaces: Namespaces) -> Self {
-        Self { namespaces, identities: Interner::new(), seen: Vec::new(), links: Links::new(), unlinks: Vec::new() }
+        Self {
+            namespaces,
+            identities: Interner::new(),
+            seen: Vec::new(),
+            links: Links::new(),
+            unlinks: Vec::new(),
+            recounts: Vec::new(),
+        }
     }
 }
 
@@ -115,6 +125,7 @@ impl Graph {
             links: Links::new(),
             touching: Touching::default(),
             unlinked: HashSet::new(),
+            counting: Counting::default(),
         };
         Self { facts, forest: Forest::default() }
     }
@@ -132,6 +143,11 @@ impl Graph {
     /// When an identity was first and last seen.
     pub fn seen(&self, id: IdentityId) -> Seen {
         self.facts.seen[id.index()]
+    }
+
+    /// What identities count as about which that was decided.
+    pub fn counting(&self) -> &Counting {
+        &self.facts.counting
     }
 
     /// All links, accepted or not.

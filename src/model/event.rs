@@ -61,6 +61,17 @@ impl<'a> Event<'a> {
     }
 }
 
+/// The anchor among the identities of an event, which are in level order, and the rest; `None` where there are none.
+pub fn anchored(
+    ids: &[IdentityId],
+    is_session: impl FnOnce(IdentityId) -> bool,
+) -> Option<(IdentityId, &[IdentityId])> {
+    match ids.split_first() {
+        Some((&first, rest)) if is_session(first) => Some((first, rest)),
+        _ => ids.split_last().map(|(&last, rest)| (last, rest)),
+    }
+}
+
 /// The identities of an event in level order: its anchor, where that is a session, is the lowest, and else the highest.
 pub fn in_level_order<'c>(
     anchor: IdentityId,

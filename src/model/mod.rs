@@ -5,6 +5,7 @@
 
 pub mod activity;
 pub mod barred;
+pub mod counting;
 pub mod digest;
 pub mod error;
 pub mod event;

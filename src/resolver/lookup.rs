@@ -2,6 +2,7 @@
 
 use hashbrown::HashMap;
 use rayon::prelude::*;
+use smallvec::SmallVec;
 
 use crate::model::error::Result;
 use crate::model::event::DecodedEvent;
@@ -93,8 +94,51 @@ impl Attributor {
     }
 }
 
+/// An activity as it counts, where that is otherwise than it was written; one that does not count stays as it is, since it belongs to
+/// itself alone.
+pub fn as_counted<'a, 'line: 'a>(
+    view: &'a View,
+    namespaces: &Namespaces,
+    activity: &DecodedEvent<'line>,
+) -> Option<DecodedEvent<'a>> {
+    let graph = view.graph();
+    if graph.counting().is_empty() {
+        return None;
+    }
+    let mut differs = false;
+    let mut identities = SmallVec::new();
+    for &(namespace, value) in &activity.identities {
+        // A line may name one that no stored event has.
+        let is_named = usize::from(namespace.0) < namespaces.len();
+        let own = is_named.then(|| namespaces.get_in(namespace, graph.namespaces())).flatten();
+        let id = own.and_then(|own| graph.identities().get(own, value));
+        match id.map(|id| (id, graph.counting().of(id))) {
+            Some((id, Some(other))) if id != other => {
+                differs = true;
+                identities.push((namespace, graph.identities().value(other)));
+            }
+            Some((_, None)) => differs = true,
+            Some((_, Some(_))) | None => identities.push((namespace, value)),
+        }
+    }
+    let DecodedEvent { time, id, .. } = *activity;
+    (differs && !identities.is_empty()).then_some(DecodedEvent { time, id, identities })
+}
+
 /// Whom an activity of a log belongs to, and how; `rule` gives the rule of a known anchor. `namespaces` are those it was decoded with.
 pub fn of_activity<'v, E>(
+    view: &'v View,
+    namespaces: &Namespaces,
+    activity: &DecodedEvent<'_>,
+    rule: impl FnOnce(IdentityId) -> Result<AnchorRule<'v>, E>,
+) -> Result<(Identity, AttributionKind), E> {
+    match as_counted(view, namespaces, activity) {
+        Some(counted) => as_it_counts(view, namespaces, &counted, rule),
+        None => as_it_counts(view, namespaces, activity, rule),
+    }
+}
+
+fn as_it_counts<'v, E>(
     view: &'v View,
     namespaces: &Namespaces,
     activity: &DecodedEvent<'_>,

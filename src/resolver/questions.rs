@@ -58,6 +58,15 @@ impl View {
         lookup::of_activity(self, namespaces, activity, |anchor| Lookup::new(self).rule(anchor))
     }
 
+    /// An activity as it counts, where that is otherwise than it was written; `namespaces` are those it was decoded with.
+    pub(crate) fn as_counted<'a, 'line: 'a>(
+        &'a self,
+        namespaces: &Namespaces,
+        activity: &DecodedEvent<'line>,
+    ) -> Option<DecodedEvent<'a>> {
+        lookup::as_counted(self, namespaces, activity)
+    }
+
     /// What attributes a whole log. Where the policy is `device-split` or `last-login` it costs a look at every session, and
     /// (but for `last-login` without a moment) a read of the events of those that met several customers, on all cores of the current rayon pool.
     ///

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::graph::Graph;
 use crate::graph::met::Met;
+use crate::model::counting::CountsAs;
 use crate::model::history::Sequence;
 use crate::model::identity::{Identity, IdentityId, Value};
 use crate::model::namespace::{NamespaceId, Namespaces, SESSION};
@@ -77,6 +78,11 @@ impl View {
     /// The same people over other events.
     pub(crate) fn over(&self, events: Events) -> Self {
         Self { events, ..self.clone() }
+    }
+
+    /// Other people over other events.
+    pub(crate) fn over_graph(&self, graph: Graph, events: Events) -> Self {
+        Self { graph: Arc::new(graph), past: None, met: Arc::default(), events, ..self.clone() }
     }
 
     /// How its facts are read.
@@ -162,7 +168,8 @@ impl View {
 
     fn known(&self, namespace: NamespaceId, value: &str) -> Option<IdentityId> {
         let graph = self.graph();
-        graph.identities().get(namespace, Value::new(value.trim())).filter(|&id| graph.is_known(id))
+        let written = graph.identities().get(namespace, Value::new(value.trim()))?;
+        graph.counting().of(written).filter(|&id| graph.is_known(id))
     }
 
     /// Whether two identities have a link, unlinked or not: any event carries both, one of them as its highest. Memory only: a few
@@ -180,6 +187,39 @@ impl View {
             graph.unlinked_pairs().map(|(lower, higher)| [lower, higher].map(|id| graph.identity(id))).collect();
         pairs.sort_by_cached_key(|pair| pair.each_ref().map(ToString::to_string));
         pairs
+    }
+
+    /// The identities that count as others, each with the one that it was renamed to, sorted as they are written. Chains are not
+    /// followed.
+    pub fn renamed(&self) -> Vec<[Identity; 2]> {
+        let graph = self.graph();
+        let renamed = graph.counting().all().filter_map(|recount| match recount.counts_as {
+            CountsAs::Other(other) => Some([recount.id, other].map(|id| graph.identity(id))),
+            CountsAs::Itself | CountsAs::Nothing => None,
+        });
+        let mut renamed: Vec<[Identity; 2]> = renamed.collect();
+        renamed.sort_by_cached_key(|pair| pair.each_ref().map(ToString::to_string));
+        renamed
+    }
+
+    /// The identities that are set aside, sorted as they are written.
+    pub fn set_aside(&self) -> Vec<Identity> {
+        let graph = self.graph();
+        let aside = graph.counting().all().filter(|recount| recount.counts_as == CountsAs::Nothing);
+        let mut aside: Vec<Identity> = aside.map(|recount| graph.identity(recount.id)).collect();
+        aside.sort_by_cached_key(ToString::to_string);
+        aside
+    }
+
+    /// What an identity counts as that was renamed, its chain followed to the end, or is set aside (`None`); itself where neither is so.
+    pub fn counts_as(&self, identity: &Identity) -> Option<Identity> {
+        let graph = self.graph();
+        let namespace = self.namespaces().get(identity.namespace.trim());
+        let id = namespace.and_then(|namespace| graph.identities().get(namespace, Value::new(identity.value.trim())));
+        match id {
+            Some(id) => graph.counting().of(id).map(|id| graph.identity(id)),
+            None => Some(identity.clone()),
+        }
     }
 
     /// Whether a session met more than one customer, directly or by way of an e-mail address or a device. Memory only: the links

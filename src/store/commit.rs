@@ -1,16 +1,19 @@
 //! What one commit adds, and the order in which it is written.
 
+use crate::model::counting::Recount;
 use crate::model::history::{Overwritten, StoredChange};
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
+use crate::store::block::BlockKind;
 use crate::store::compact::compact;
 use crate::store::directory::EventRunWriter;
 use crate::store::error::StoreError;
-use crate::store::events::EventBlock;
+use crate::store::events::{COUNTED, EVENTS, EventBlock, WRITTEN};
 use crate::store::feed;
 use crate::store::kinds::identities::IdentityWriter;
+use crate::store::kinds::recounts::StoredRecount;
 use crate::store::manifest::StoreTotals;
 use crate::store::open::Store;
 use crate::store::table::sorted;
@@ -29,24 +32,31 @@ pub struct Commit<'a> {
     pub links: &'a [Link],
     /// Events, encoded by an [`EventWriter`](crate::store::events::EventWriter), ascending by anchor.
     pub events: Vec<EventBlock>,
+    /// What events count as that do not count as they were written: likewise.
+    pub counted: Vec<EventBlock>,
+    /// These events as they were written: likewise.
+    pub written: Vec<EventBlock>,
     /// Sources that are new (ids follow on) or were read further.
     pub sources: &'a [(SourceId, Source)],
     /// Records of the change feed, in order.
     pub changes: &'a [StoredChange],
     /// What it overwrites, decisions included.
     pub overwritten: Overwritten,
+    /// Decisions about what identities count as. No stored event is touched by them.
+    pub recounts: &'a [Recount],
 }
 
 impl Commit<'_> {
     fn is_empty(&self, totals: &StoreTotals) -> bool {
-        let Self { namespaces, identities, seen, links, events, sources, changes: _, overwritten } = self;
+        let Self { namespaces, identities, seen, links, events, counted, written, sources, .. } = self;
         (namespaces.is_empty() || **namespaces == totals.namespaces)
             && identities.is_empty()
             && seen.is_empty()
             && links.is_empty()
-            && events.is_empty()
+            && [events, counted, written].iter().all(|blocks| blocks.is_empty())
             && sources.is_empty()
-            && overwritten.unlinks.is_empty()
+            && self.overwritten.unlinks.is_empty()
+            && self.recounts.is_empty()
     }
 
     /// Whether it fits what the store holds; `seen` and `sources` are its own in ascending order.
@@ -67,7 +77,8 @@ impl Commit<'_> {
         if new.enumerate().any(|(at, id)| id != known + at as u64) {
             return invalid("the ids of new sources leave a gap");
         }
-        if !self.events.is_sorted_by(|block, next| block.last <= next.first) {
+        let ascend = |blocks: &Vec<EventBlock>| blocks.is_sorted_by(|block, next| block.last <= next.first);
+        if ![&self.events, &self.counted, &self.written].into_iter().all(ascend) {
             return invalid("the blocks of events are out of order");
         }
         if !self.namespaces.is_empty() && !self.namespaces.starts_with(&totals.namespaces) {
@@ -101,7 +112,10 @@ impl Store {
             transaction.write_table(sources)?;
             feed::write(transaction, commit.changes, &commit.overwritten)?;
             transaction.write_table(unlinks)?;
-            write_events(transaction, commit.events)
+            write_recounts(transaction, commit.recounts)?;
+            write_events(transaction, EVENTS, commit.events)?;
+            write_events(transaction, COUNTED, commit.counted)?;
+            write_events(transaction, WRITTEN, commit.written)
         })?;
         Ok(self.generation())
     }
@@ -115,7 +129,7 @@ fn grow(totals: &mut StoreTotals, commit: &Commit<'_>, sources: &[(SourceId, Sou
     }
 }
 
-fn write_identities(
+pub(super) fn write_identities(
     transaction: &mut Transaction,
     identities: Vec<(NamespaceId, Value<'_>)>,
 ) -> Result<(), StoreError> {
@@ -126,8 +140,18 @@ fn write_identities(
     Ok(())
 }
 
-fn write_events(transaction: &mut Transaction, events: Vec<EventBlock>) -> Result<(), StoreError> {
-    let mut writer = EventRunWriter::new(transaction.new_run());
+/// Writes decisions about what identities count as.
+pub(super) fn write_recounts(transaction: &mut Transaction, recounts: &[Recount]) -> Result<(), StoreError> {
+    let generation = transaction.next().generation;
+    let rows: Vec<_> = recounts.iter().map(|&recount| StoredRecount { recount, generation }).collect();
+    transaction.write_table(sorted(&rows)?)
+}
+
+fn write_events(transaction: &mut Transaction, kind: BlockKind, events: Vec<EventBlock>) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mut writer = EventRunWriter::new(kind, transaction.new_run());
     events.into_iter().try_for_each(|block| writer.push(block))?;
     let run = writer.finish()?;
     transaction.add(run);

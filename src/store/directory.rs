@@ -7,7 +7,7 @@ use crate::store::block::{BlockKey, BlockKind, Loss};
 use crate::store::column::{self, ColumnReader};
 use crate::store::decoded::DecodedEvents;
 use crate::store::error::StoreError;
-use crate::store::events::{EVENTS, EventBlock, EventWriter};
+use crate::store::events::{EventBlock, EventWriter, kind_of};
 use crate::store::run::{self, DirectorySlot, NewRun, Run, RunEntry, RunWriter};
 use crate::store::table::{pack, unpack};
 
@@ -50,7 +50,7 @@ pub(crate) fn read(backend: &dyn Backend, entry: RunEntry) -> Result<Run, StoreE
 pub(crate) fn recover(backend: &dyn Backend, entry: RunEntry) -> Result<Run, StoreError> {
     let mut slots: Vec<DirectorySlot> = Vec::new();
     let mut events = DecodedEvents::default();
-    for key in entry.keys_of(EVENTS) {
+    for key in entry.keys_of(kind_of(&entry)) {
         slots.push(match events.read(backend, &entry, key) {
             Ok(()) => events.slot(),
             Err(error) if error.is_damage() => {
@@ -70,8 +70,9 @@ pub(crate) struct EventRunWriter {
 }
 
 impl EventRunWriter {
-    pub(crate) fn new(run: NewRun) -> Self {
-        Self { run: RunWriter::new(EVENTS, run), directory: Vec::new() }
+    /// Of one of the kinds that hold events.
+    pub(crate) fn new(kind: BlockKind, run: NewRun) -> Self {
+        Self { run: RunWriter::new(kind, run), directory: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, block: EventBlock) -> Result<(), StoreError> {
@@ -105,8 +106,9 @@ pub(crate) struct GroupWriter {
 }
 
 impl GroupWriter {
-    pub(crate) fn new(run: NewRun) -> Self {
-        Self { run: EventRunWriter::new(run), writer: EventWriter::new() }
+    /// Of one of the kinds that hold events.
+    pub(crate) fn new(kind: BlockKind, run: NewRun) -> Self {
+        Self { run: EventRunWriter::new(kind, run), writer: EventWriter::new() }
     }
 
     pub(crate) fn push<'e>(

@@ -14,9 +14,24 @@ use crate::store::block::{self, BLOCK_BYTES, BlockKind, HEADER_BYTES, Loss};
 use crate::store::codec::{self, Bytes};
 use crate::store::column::{self, MILLI};
 use crate::store::error::StoreError;
+use crate::store::run::RunEntry;
 
 /// The kind of the blocks of events.
 pub(crate) const EVENTS: BlockKind = BlockKind::new(7, "events", Loss::Replayed);
+
+/// The kind of the blocks of what events count as that carry an identity which does not count as itself.
+pub(crate) const COUNTED: BlockKind = BlockKind::new(13, "counted", Loss::Rebuilt);
+
+/// The kind of the blocks of these events as they were written.
+pub(crate) const WRITTEN: BlockKind = BlockKind::new(14, "written", Loss::Replayed);
+
+/// The kinds of blocks that hold events.
+pub(crate) const EVENT_KINDS: [BlockKind; 3] = [EVENTS, COUNTED, WRITTEN];
+
+/// The kind of a run of events.
+pub(crate) fn kind_of(run: &RunEntry) -> BlockKind {
+    EVENT_KINDS.into_iter().find(|kind| kind.number() == run.kind).unwrap_or(EVENTS)
+}
 
 /// Bytes of a block beside its columns: the header, three numbers and thirteen lengths.
 const OVERHEAD: usize = HEADER_BYTES + 48;

@@ -150,6 +150,7 @@ impl Store {
         loaded.unlinks.retain(|unlink| unlinks.get(&unlink.key()) != Some(&false));
         let stood = unlinks.into_iter().filter(|&(_, stands)| stands);
         loaded.unlinks.extend(stood.map(|((lower, higher), stands)| Unlink { lower, higher, stands }));
+        loaded.recounts = self.recounts_by(kept)?;
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Reading back what a store holds beside its events.
 
+use crate::model::counting::{CountsAs, Recount};
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen, Unlink};
 use crate::model::namespace::NamespaceId;
@@ -8,6 +9,7 @@ use crate::store::backend::Backend;
 use crate::store::block::BlockKey;
 use crate::store::error::StoreError;
 use crate::store::kinds::identities;
+use crate::store::kinds::recounts::StoredRecount;
 use crate::store::manifest::Manifest;
 use crate::store::open::Store;
 use crate::store::run;
@@ -26,6 +28,8 @@ pub struct Loaded {
     pub sources: Vec<Source>,
     /// Pairs whose link counts as never seen.
     pub unlinks: Vec<Unlink>,
+    /// What identities count as about which that was decided.
+    pub recounts: Vec<Recount>,
 }
 
 impl Store {
@@ -66,7 +70,28 @@ impl Store {
         let count = held.totals.sources;
         let sources = numbered::<(SourceId, Source), _>(backend, held, count, |row| (u64::from(row.0.0), row.1))?;
         let unlinks = table::<Unlink>(backend, held).collect()?.into_iter().filter(|unlink| unlink.stands).collect();
-        Ok(Loaded { namespaces: held.totals.namespaces.clone(), sources, unlinks, ..Loaded::default() })
+        let recounts = self.recounts_by(u64::MAX)?;
+        let namespaces = held.totals.namespaces.clone();
+        Ok(Loaded { namespaces, sources, unlinks, recounts, ..Loaded::default() })
+    }
+}
+
+impl Store {
+    /// The decisions about what identities count as that stood after a commit.
+    pub(super) fn recounts_by(&self, generation: u64) -> Result<Vec<Recount>, StoreError> {
+        let mut rows = table::<StoredRecount>(self.backend(), self.ledger.manifest());
+        let mut last: Vec<Recount> = Vec::new();
+        while let Some(row) = rows.next()? {
+            if row.generation > generation {
+                continue;
+            }
+            match last.last_mut().filter(|known| known.id == row.recount.id) {
+                Some(known) => *known = row.recount,
+                None => last.push(row.recount),
+            }
+        }
+        last.retain(|recount| recount.counts_as != CountsAs::Itself);
+        Ok(last)
     }
 }
 

@@ -54,6 +54,7 @@ pub mod load;
 mod manifest;
 mod open;
 mod quiet;
+pub mod recount;
 pub mod repair;
 pub mod retract;
 mod run;

@@ -11,10 +11,11 @@ use crate::store::barred::{BarRow, Barred};
 use crate::store::copied::CopiedBackend;
 use crate::store::directory;
 use crate::store::error::{BackendError, StoreError};
-use crate::store::events::EVENTS;
+use crate::store::events::{COUNTED, EVENT_KINDS, EVENTS, WRITTEN};
 use crate::store::kinds::{self, settings as stored_settings};
 use crate::store::last_commit::{self, CommitRecord, Vouched};
 use crate::store::manifest::{self, Manifest};
+use crate::store::run::Run;
 use crate::store::scan::Events;
 use crate::store::sled::{Folder, SledBackend};
 use crate::store::table::{Table, TableRow};
@@ -265,10 +266,14 @@ impl Store {
 
     /// The events as of the last commit.
     pub fn events(&self) -> Events {
-        Events {
-            backend: Arc::clone(self.ledger.backend()),
-            runs: self.ledger.manifest().of(EVENTS).cloned().collect(),
-        }
+        self.events_in(self.ledger.manifest())
+    }
+
+    /// The events as a manifest tells them.
+    pub(super) fn events_in(&self, held: &Manifest) -> Events {
+        let runs = |kind| held.of(kind).cloned().collect::<Vec<Run>>();
+        let counted = [runs(EVENTS), runs(COUNTED)].concat();
+        Events { written: runs(WRITTEN), ..Events::of(Arc::clone(self.ledger.backend()), counted) }
     }
 
     /// Takes no further commit until the store is opened again: what was told of the last one may be out of step with it.
@@ -279,7 +284,8 @@ impl Store {
 
 /// Puts the directories of the runs of events beside what the manifest says of them.
 fn read_directories(backend: &dyn Backend, manifest: &mut Manifest, mode: Mode) -> Result<(), StoreError> {
-    for run in manifest.runs.iter_mut().filter(|run| run.kind == EVENTS.number()) {
+    let has_one = |run: &Run| EVENT_KINDS.iter().any(|kind| kind.number() == run.kind);
+    for run in manifest.runs.iter_mut().filter(|run| has_one(run)) {
         *run = match (directory::read(backend, run.entry()), mode) {
             (Err(error), Mode::Repair | Mode::Accept) if error.is_damage() => directory::recover(backend, run.entry())?,
             (read, _) => read?,

@@ -8,7 +8,7 @@ use crate::store::block::{self, BlockKey, Loss};
 use crate::store::decoded::DecodedEvents;
 use crate::store::directory::{self, EventRunWriter};
 use crate::store::error::{BackendError, Damage, StoreError};
-use crate::store::events::EVENTS;
+use crate::store::events::{EVENTS, WRITTEN, kind_of};
 use crate::store::feed;
 use crate::store::kinds;
 use crate::store::load;
@@ -77,7 +77,9 @@ impl Store {
     pub fn drop_unreadable_events(&mut self) -> Result<Lost, StoreError> {
         self.ledger.transact(|transaction| {
             let mut lost = Lost::default();
-            for run in transaction.next().of(EVENTS).cloned().collect::<Vec<_>>() {
+            let next = transaction.next();
+            let runs: Vec<Run> = next.of(EVENTS).chain(next.of(WRITTEN)).cloned().collect();
+            for run in runs {
                 if !is_whole(&**transaction.backend(), &run)? {
                     let kept = keep_readable(transaction, &run, &mut lost)?;
                     transaction.replace(&[run], kept);
@@ -98,9 +100,9 @@ impl Store {
     /// As [`commit`](Self::commit).
     pub fn rewrite_derived(&mut self, seen: &[(IdentityId, Seen)], links: &[Link]) -> Result<u64, StoreError> {
         let (seen, links) = (sorted(seen)?, sorted(links)?);
-        self.check_all_seen(&seen)?;
+        check_all_seen(&seen, self.ledger.manifest().totals.identities)?;
         self.ledger.transact(|transaction| {
-            transaction.retire_all(Loss::Rebuilt);
+            retire_reduced(transaction);
             transaction.write_table(seen)?;
             transaction.write_table(links)?;
             feed::begin_again(transaction)
@@ -109,12 +111,25 @@ impl Store {
     }
 }
 
+/// Whether `seen` is that of every identity, of which there are so many, ascending.
+pub(super) fn check_all_seen(seen: &[(IdentityId, Seen)], identities: u64) -> Result<(), StoreError> {
+    match seen.iter().map(|row| u64::from(row.0.0)).eq(0..identities) {
+        true => Ok(()),
+        false => Err(StoreError::Invalid("not every identity was seen".into())),
+    }
+}
+
+/// Lets links and times count no more, which are reduced from the events that count.
+pub(super) fn retire_reduced(transaction: &mut Transaction) {
+    transaction.retire(|run| [Link::KIND, <(IdentityId, Seen)>::KIND].iter().any(|kind| kind.number() == run.kind));
+}
+
 /// Writes the blocks of a run of events that can be read, as they are.
 fn keep_readable(transaction: &mut Transaction, run: &Run, lost: &mut Lost) -> Result<Option<Run>, StoreError> {
-    let mut writer = EventRunWriter::new(transaction.new_run());
+    let mut writer = EventRunWriter::new(kind_of(run), transaction.new_run());
     let backend = transaction.backend();
     let mut events = DecodedEvents::default();
-    for key in run.keys_of(EVENTS) {
+    for key in run.keys_of(kind_of(run)) {
         match events.read(&**backend, run, key) {
             Ok(()) => {
                 let stored = backend.get(&key.bytes())?.unwrap_or_else(block::blank);
@@ -146,7 +161,7 @@ fn forget_positions(transaction: &mut Transaction) -> Result<(), StoreError> {
 fn is_whole(backend: &dyn Backend, run: &Run) -> Result<bool, StoreError> {
     let mut events = DecodedEvents::default();
     let read = directory::read(backend, run.entry())
-        .and_then(|run| run.keys_of(EVENTS).try_for_each(|key| events.read(backend, &run, key)));
+        .and_then(|run| run.keys_of(kind_of(&run)).try_for_each(|key| events.read(backend, &run, key)));
     match read {
         Ok(()) => Ok(true),
         Err(error) if error.is_damage() => Ok(false),

@@ -4,17 +4,21 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::model::counting::Recount;
 use crate::model::event::Event;
 use crate::model::history::{Overwritten, StoredChange};
-use crate::model::identity::IdentityId;
+use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
+use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
-use crate::store::block::Loss;
+use crate::store::commit::{write_identities, write_recounts};
 use crate::store::directory::GroupWriter;
 use crate::store::error::StoreError;
-use crate::store::events::EVENTS;
+use crate::store::events::{EVENTS, WRITTEN, kind_of};
 use crate::store::feed;
 use crate::store::open::Store;
+use crate::store::recount::{CountedEvent, count_again};
+use crate::store::repair::{check_all_seen, retire_reduced};
 use crate::store::run::Run;
 use crate::store::scan::Events;
 use crate::store::table::sorted;
@@ -40,8 +44,12 @@ pub struct Rewritten {
 }
 
 /// What follows from the events that are left.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Retraction<'a> {
+    /// Every namespace of the store, by id, in lower case; empty where nothing changed.
+    pub namespaces: &'a [String],
+    /// Identities that are new: no event carries them yet.
+    pub identities: Vec<(NamespaceId, Value<'a>)>,
     /// When each identity was seen, by id; all of them.
     pub seen: &'a [(IdentityId, Seen)],
     /// All links.
@@ -52,90 +60,116 @@ pub struct Retraction<'a> {
     pub changes: &'a [StoredChange],
     /// What is overwritten.
     pub overwritten: Overwritten,
+    /// Decisions about what identities count as.
+    pub recounts: &'a [Recount],
 }
 
 impl Store {
-    /// Writes the runs again whose events `fate` does not let stay, and makes nothing of it yet: see
-    /// [`commit_rewritten`](Self::commit_rewritten). An event lies in a run once for each commit that delivered it, with that
-    /// commit's sources; `fate` is asked for each, and more than once.
+    /// Writes the runs again whose events `fate` does not let stay, or which `count` says count otherwise than before, and makes
+    /// nothing of it yet: see [`commit_rewritten`](Self::commit_rewritten). An event lies in a run once for each commit that
+    /// delivered it, with that commit's sources; both are asked for each, as it was written, and more than once. `recounted` says
+    /// that `count` differs from what it was.
     ///
     /// Costs a read of all events, and a write of the runs that change. `None` where none does.
     ///
     /// # Errors
     /// When a block is damaged, cannot be read or cannot be written.
-    pub fn rewrite(&mut self, fate: impl Fn(IdentityId, &Event<'_>) -> Fate) -> Result<Option<Rewritten>, StoreError> {
+    pub fn rewrite(
+        &mut self,
+        fate: impl Fn(IdentityId, &Event<'_>) -> Fate,
+        count: impl Fn(IdentityId, &Event<'_>) -> CountedEvent,
+        recounted: bool,
+    ) -> Result<Option<Rewritten>, StoreError> {
         let mut transaction = self.ledger.begin()?;
-        let mut changed = false;
-        for run in self.ledger.manifest().of(EVENTS) {
-            let events = self.events_of(vec![run.clone()]);
-            if is_touched(&events, &fate)? {
-                let kept = rewrite_run(&mut transaction, &events, &fate)?;
-                transaction.replace(&events.runs, kept);
+        let (mut changed, mut has_written) = (false, false);
+        let held = self.ledger.manifest();
+        for run in held.of(EVENTS).chain(held.of(WRITTEN)) {
+            let events = Events::of(Arc::clone(self.ledger.backend()), vec![run.clone()]);
+            let is_plain = kind_of(run) == EVENTS;
+            has_written |= !is_plain;
+            let moves = |anchor, event: &Event<'_>| {
+                fate(anchor, event) != Fate::Stays || (count(anchor, event) == CountedEvent::AsWritten) != is_plain
+            };
+            if is_touched(&events, moves)? {
+                let [plain, written] = rewrite_run(&mut transaction, &events, &fate, &count)?;
+                transaction.replace(&events.runs, plain);
+                has_written |= written.is_some();
+                transaction.add(written);
                 changed = true;
             }
         }
-        let after = self.events_of(transaction.next().of(EVENTS).cloned().collect());
+        if has_written && (changed || recounted) {
+            count_again(&mut transaction, &count)?;
+            changed = true;
+        }
+        let after = self.events_in(transaction.next());
         Ok(changed.then_some(Rewritten { transaction, after }))
-    }
-
-    fn events_of(&self, runs: Vec<Run>) -> Events {
-        Events { backend: Arc::clone(self.ledger.backend()), runs }
     }
 
     /// Makes events that were written again what the store holds, durably, together with all that follows from them.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
-    pub fn commit_rewritten(&mut self, rewritten: Rewritten, retraction: &Retraction<'_>) -> Result<u64, StoreError> {
+    pub fn commit_rewritten(&mut self, rewritten: Rewritten, retraction: Retraction<'_>) -> Result<u64, StoreError> {
         let (seen, links) = (sorted(retraction.seen)?, sorted(retraction.links)?);
         let sources = sorted(retraction.sources)?;
-        self.check_all_seen(&seen)?;
+        let identities = self.ledger.manifest().totals.identities + retraction.identities.len() as u64;
+        check_all_seen(&seen, identities)?;
         let Rewritten { transaction, after } = rewritten;
         drop(after);
         self.ledger.complete(transaction, |transaction| {
-            transaction.retire_all(Loss::Rebuilt);
+            retire_reduced(transaction);
+            transaction.totals().identities = identities;
+            if !retraction.namespaces.is_empty() {
+                transaction.totals().namespaces = retraction.namespaces.to_vec();
+            }
+            write_identities(transaction, retraction.identities)?;
             transaction.write_table(seen)?;
             transaction.write_table(links)?;
             transaction.write_table(sources)?;
+            write_recounts(transaction, retraction.recounts)?;
             feed::write(transaction, retraction.changes, &retraction.overwritten)
         })?;
         Ok(self.generation())
     }
-
-    /// Whether `seen` is that of every identity, ascending.
-    pub(super) fn check_all_seen(&self, seen: &[(IdentityId, Seen)]) -> Result<(), StoreError> {
-        match seen.iter().map(|row| u64::from(row.0.0)).eq(0..self.ledger.manifest().totals.identities) {
-            true => Ok(()),
-            false => Err(StoreError::Invalid("not every identity was seen".into())),
-        }
-    }
 }
 
-/// Writes the events of a run that stay.
+/// Writes the events of a run that stay: those that count as they were written, and the others.
 fn rewrite_run(
     transaction: &mut Transaction,
     events: &Events,
     fate: &impl Fn(IdentityId, &Event<'_>) -> Fate,
-) -> Result<Option<Run>, StoreError> {
-    let mut writer = GroupWriter::new(transaction.new_run());
+    count: &impl Fn(IdentityId, &Event<'_>) -> CountedEvent,
+) -> Result<[Option<Run>; 2], StoreError> {
+    let mut writers = [EVENTS, WRITTEN].map(|kind| GroupWriter::new(kind, transaction.new_run()));
     let mut scan = events.scan(0..u32::MAX);
     while let Some(group) = scan.next()? {
-        let fates: Vec<Fate> = group.events().map(|event| fate(group.anchor(), &event)).collect();
-        let kept = group.events().zip(&fates).filter_map(|(event, fate)| match fate {
-            Fate::Stays => Some(event),
-            Fate::DeliveredBy(sources) => Some(Event { sources, ..event }),
-            Fate::Goes => None,
-        });
-        writer.push(group.anchor(), kept)?;
+        let anchor = group.anchor();
+        let decided = |event: Event<'_>| (fate(anchor, &event), count(anchor, &event) == CountedEvent::AsWritten);
+        let decided: Vec<(Fate, bool)> = group.events().map(decided).collect();
+        for (writer, is_plain) in writers.iter_mut().zip([true, false]) {
+            let of_this = group.events().zip(&decided).filter(|(_, (_, plain))| *plain == is_plain);
+            let kept: Vec<Event<'_>> = of_this
+                .filter_map(|(event, (fate, _))| match fate {
+                    Fate::Stays => Some(event),
+                    Fate::DeliveredBy(sources) => Some(Event { sources, ..event }),
+                    Fate::Goes => None,
+                })
+                .collect();
+            if !kept.is_empty() {
+                writer.push(anchor, kept)?;
+            }
+        }
     }
-    writer.finish()
+    let [plain, written] = writers.map(GroupWriter::finish);
+    Ok([plain?, written?])
 }
 
-/// Whether `fate` lets any event not stay.
-fn is_touched(events: &Events, fate: &impl Fn(IdentityId, &Event<'_>) -> Fate) -> Result<bool, StoreError> {
+/// Whether any event `moves`.
+fn is_touched(events: &Events, moves: impl Fn(IdentityId, &Event<'_>) -> bool) -> Result<bool, StoreError> {
     let mut scan = events.scan(0..u32::MAX);
     while let Some(group) = scan.next()? {
-        if group.events().any(|event| fate(group.anchor(), &event) != Fate::Stays) {
+        if group.events().any(|event| moves(group.anchor(), &event)) {
             return Ok(true);
         }
     }

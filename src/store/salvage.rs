@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::model::counting::Recount;
 use crate::model::event::Event;
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Seen, Unlink};
@@ -15,8 +16,9 @@ use crate::store::copied::CopiedBackend;
 use crate::store::decoded::DecodedEvents;
 use crate::store::directory;
 use crate::store::error::{BackendError, StoreError};
-use crate::store::events::EVENTS;
+use crate::store::events::{EVENTS, WRITTEN, kind_of};
 use crate::store::kinds::identities;
+use crate::store::kinds::recounts::StoredRecount;
 use crate::store::last_commit::{self, Missing};
 use crate::store::open::{Mode, Store};
 use crate::store::quiet;
@@ -42,6 +44,8 @@ pub struct Salvaged {
     pub bars: Vec<BarRow>,
     /// How many of these cannot.
     pub lost_bars: u64,
+    /// Decisions about what identities count as, as far as they can be read.
+    pub recounts: Vec<Recount>,
     /// Blocks of these that are lost.
     pub lost_blocks: u64,
     /// What it lacks, as far as that is known.
@@ -159,6 +163,11 @@ impl Store {
             found.lost_bars = written.saturating_sub(found.bars.len() as u64);
             found.lost_blocks += lost;
         }
+        let recounts = self.salvage_table::<StoredRecount>(&mut found.lost_blocks)?;
+        // Of each identity the last one stands.
+        let last: BTreeMap<IdentityId, Recount> =
+            recounts.into_iter().map(|stored| (stored.recount.id, stored.recount)).collect();
+        found.recounts = last.into_values().collect();
         // What follows from events is no loss.
         found.seen = self.salvage_table::<(IdentityId, Seen)>(&mut 0)?.into_iter().collect();
         let records = last_commit::read(self.backend())?;
@@ -218,7 +227,7 @@ impl Store {
         Ok(rows.into_values().collect())
     }
 
-    /// Hands on every event that can be read, with its anchor: once for each commit that delivered it, with that commit's sources.
+    /// Hands on every event that can be read, as it was written, with its anchor: once for each commit that delivered it, with that commit's sources.
     /// Says which cannot.
     ///
     /// # Errors
@@ -229,10 +238,11 @@ impl Store {
     ) -> Result<LostEvents, E> {
         let mut lost = LostEvents::default();
         let mut events = DecodedEvents::default();
-        for run in self.ledger.manifest().of(EVENTS) {
+        let held = self.ledger.manifest();
+        for run in held.of(EVENTS).chain(held.of(WRITTEN)) {
             let slots = directory::read(self.backend(), run.entry()).ok();
             let mut read = 0;
-            for key in run.keys_of(EVENTS) {
+            for key in run.keys_of(kind_of(run)) {
                 match events.read(self.backend(), run, key) {
                     Ok(()) => {
                         read += events.len() as u64;

@@ -11,14 +11,17 @@ use crate::store::backend::{Backend, MemoryBackend};
 use crate::store::block::BlockKey;
 use crate::store::decoded::DecodedEvents;
 use crate::store::error::StoreError;
-use crate::store::events::EVENTS;
+use crate::store::events::{COUNTED, EVENTS, kind_of};
 use crate::store::run::{self, Run};
 
-/// The events of one generation. Cheap to clone; stays readable while commits and merges go on.
+/// The events of one generation, as they count. Cheap to clone; stays readable while commits and merges go on.
 #[derive(Clone)]
 pub struct Events {
     pub(crate) backend: Arc<dyn Backend>,
+    /// Those that count as they were written, and what the others count as.
     pub(crate) runs: Vec<Run>,
+    /// Those that count otherwise, as they were written.
+    pub(crate) written: Vec<Run>,
 }
 
 impl fmt::Debug for Events {
@@ -30,7 +33,43 @@ impl fmt::Debug for Events {
 impl Events {
     /// None at all.
     pub fn none() -> Self {
-        Self { backend: Arc::new(MemoryBackend::default()), runs: Vec::new() }
+        Self::of(Arc::new(MemoryBackend::default()), Vec::new())
+    }
+
+    /// Those of some runs.
+    pub(crate) fn of(backend: Arc<dyn Backend>, runs: Vec<Run>) -> Self {
+        Self { backend, runs, written: Vec::new() }
+    }
+
+    fn of_kind(&self, is_counted: bool) -> Vec<Run> {
+        let wanted = if is_counted { COUNTED } else { EVENTS };
+        self.runs.iter().filter(|run| kind_of(run) == wanted).cloned().collect()
+    }
+
+    /// Those among them that count as they were written.
+    pub fn plain(&self) -> Self {
+        Self::of(Arc::clone(&self.backend), self.of_kind(false))
+    }
+
+    /// Those among them that others count as.
+    pub fn counted(&self) -> Self {
+        Self::of(Arc::clone(&self.backend), self.of_kind(true))
+    }
+
+    /// Those that count otherwise than they were written, as they were.
+    pub fn written_only(&self) -> Self {
+        Self::of(Arc::clone(&self.backend), self.written.clone())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// All events as they were written.
+    pub fn as_written(&self) -> Self {
+        let runs = self.of_kind(false).into_iter().chain(self.written.iter().cloned());
+        Self::of(Arc::clone(&self.backend), runs.collect())
     }
 
     /// What the store is called in messages: its directory.
@@ -312,7 +351,7 @@ pub(crate) fn read_block(
     block: usize,
     rows: &mut DecodedEvents,
 ) -> Result<(), StoreError> {
-    let key = BlockKey { kind: EVENTS, run: run.number, index: block as u32 };
+    let key = BlockKey { kind: kind_of(run), run: run.number, index: block as u32 };
     run::read(backend, key, run.generation, |body| {
         rows.parse(body)?;
         if run.slots().get(block) == Some(&rows.slot()) {

@@ -1,6 +1,6 @@
 //! What is done to a store over its life, and the ways to read it: drawn at random.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -54,6 +54,14 @@ pub enum Act {
     Unlink(Id, Id),
     /// It counts again.
     Relink(Id, Id),
+    /// An identity counts as another of its namespace; perhaps no event carries either.
+    Rename(Id, Id),
+    /// It counts as itself again.
+    RenameBack(Id),
+    /// An identity counts as nothing.
+    SetAside(Id),
+    /// It counts again.
+    Release(Id),
     /// A piece that was replayed is taken back.
     RetractSource(usize),
     /// The events of an id are taken back; perhaps there are none.
@@ -64,6 +72,13 @@ pub enum Act {
     OptIn(Id),
     /// The process ends and another begins.
     Restart,
+}
+
+impl Act {
+    /// Whether it changes what identities count as.
+    pub fn is_recount(&self) -> bool {
+        matches!(self, Self::Rename(..) | Self::RenameBack(_) | Self::SetAside(_) | Self::Release(_))
+    }
 }
 
 /// A log cut into pieces that overlap, each a source, and what is done with them.
@@ -96,6 +111,10 @@ enum Wish {
     Replay(Vec<Index>, usize, bool),
     Unlink(Index),
     Relink(Index),
+    Rename(Index, Index),
+    RenameBack(Index),
+    SetAside(Index),
+    Release(Index),
     RetractSource(Index),
     RetractEvent(Index),
     OptOut(Index),
@@ -115,6 +134,10 @@ fn wish() -> impl Strategy<Value = Wish> {
         1 => any::<Index>().prop_map(Wish::OptOut),
         1 => any::<Index>().prop_map(Wish::OptIn),
         2 => Just(Wish::Restart),
+        6 => (any::<Index>(), any::<Index>()).prop_map(|(old, new)| Wish::Rename(old, new)),
+        4 => any::<Index>().prop_map(Wish::RenameBack),
+        2 => any::<Index>().prop_map(Wish::SetAside),
+        2 => any::<Index>().prop_map(Wish::Release),
     ]
 }
 
@@ -132,6 +155,8 @@ fn acts_of(history: &History, pieces: usize, wishes: &[Wish]) -> Vec<Act> {
     let mut everybody: Vec<Id> = judged.identities.keys().cloned().collect();
     everybody.push(Id::session("nowhere"));
     let mut opted_out: Vec<Id> = Vec::new();
+    let mut renamed: BTreeMap<Id, Id> = BTreeMap::new();
+    let mut aside: Vec<Id> = Vec::new();
     let mut unlinked = Vec::new();
     let mut replayed = BTreeSet::new();
     let act = |wish: &Wish| match wish {
@@ -155,6 +180,37 @@ fn acts_of(history: &History, pieces: usize, wishes: &[Wish]) -> Vec<Act> {
         Wish::Relink(at) => {
             let (lower, higher) = unlinked.swap_remove(at.index(unlinked.len()));
             Some(Act::Relink(lower, higher))
+        }
+        Wish::Rename(old, new) => {
+            let old = old.get(&everybody).clone();
+            let same: Vec<&Id> = everybody.iter().filter(|id| id.namespace == old.namespace).collect();
+            let new = (*new.get(&same)).clone();
+            let mut end = &new;
+            while let Some(next) = renamed.get(end) {
+                end = next;
+            }
+            // What would be refused is no act.
+            (*end != old && !renamed.contains_key(&old) && !aside.contains(&old)).then(|| {
+                renamed.insert(old.clone(), new.clone());
+                Act::Rename(old, new)
+            })
+        }
+        Wish::RenameBack(at) => {
+            let olds: Vec<Id> = renamed.keys().cloned().collect();
+            let old = (!olds.is_empty()).then(|| at.get(&olds).clone())?;
+            renamed.remove(&old);
+            Some(Act::RenameBack(old))
+        }
+        Wish::SetAside(at) => {
+            let id = at.get(&everybody).clone();
+            (!renamed.contains_key(&id) && !aside.contains(&id)).then(|| {
+                aside.push(id.clone());
+                Act::SetAside(id)
+            })
+        }
+        Wish::Release(at) => {
+            let id = (!aside.is_empty()).then(|| at.index(aside.len()))?;
+            Some(Act::Release(aside.swap_remove(id)))
         }
         Wish::RetractSource(_) if replayed.is_empty() => None,
         Wish::RetractSource(at) => {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use backstitch::{Engine, ErrorKind, Sequence, When};
+use backstitch::{Engine, ErrorKind, Identity, Sequence, When};
 use serde_json::Value;
 
 use crate::harness::{Manner, copy_folder, damage_block, replay, text, totals};
@@ -80,6 +80,39 @@ fn damage_is_told_and_repaired_and_the_logs_bring_back_what_was_lost() {
         let summary = replay(&mut engine, &logs, Manner { batch_events: 1, ..Manner::default() });
         assert_eq!((summary.events.accepted, summary.sources.read), (lost, if lost > 0 { 6 } else { 0 }), "{kind}");
         assert_eq!(totals(&engine), undisturbed, "{kind}");
+        assert!(engine.verify().expect("readable").is_sound(), "{kind}");
+    }
+}
+
+/// What counts otherwise than it was written is rebuilt, or comes back with the logs; decisions that are lost are made again.
+#[test]
+fn renamed_events_are_mended_too() {
+    let customer = |value: &str| Identity { namespace: "ecommerceId".into(), value: value.into() };
+    for kind in ["counted", "written", "recounts"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, logs) = (folder.path().join("store"), logs(folder.path()));
+        let mut engine = Engine::open(&store).expect("a new store");
+        replay(&mut engine, &logs, Manner { batch_events: 1, ..Manner::default() });
+        let plain = totals(&engine);
+        engine.rename([(customer("c7"), customer("c8"))]).expect("renamed");
+        let renamed = totals(&engine);
+        assert_ne!(renamed, plain);
+        drop(engine);
+        damage_block(&store, kind);
+        let told = command(&store, &["verify"]);
+        let said = [&told.stdout[..], &told.stderr].concat();
+        assert!(String::from_utf8_lossy(&said).contains(&format!("{kind} block")), "{kind}: {told:?}");
+        let repaired = command(&store, &["verify", "--repair", "--quiet"]);
+        assert_eq!(repaired.status.code(), Some(0), "{kind}: {repaired:?}");
+        let mut engine = Engine::open(&store).expect("mended");
+        replay(&mut engine, &logs, Manner::default());
+        if kind == "recounts" {
+            assert_eq!(totals(&engine), plain, "the events count as they were written");
+            engine.rename([(customer("c7"), customer("c8"))]).expect("renamed");
+        }
+        assert_eq!(totals(&engine), renamed, "{kind}");
+        engine.rename_back([customer("c7")]).expect("renamed back");
+        assert_eq!(totals(&engine), plain, "{kind}");
         assert!(engine.verify().expect("readable").is_sound(), "{kind}");
     }
 }

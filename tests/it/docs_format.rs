@@ -10,7 +10,9 @@ use backstitch::model::event::EventId;
 use backstitch::model::identity::{IdentityId, Value};
 use backstitch::store::backend::{Backend, MemoryBackend};
 use backstitch::store::block_kinds;
-use backstitch::{AttributionKind, Digest, Engine, EventHash, Fields, Replay, Retract, Sequence, Time, TimeUnit};
+use backstitch::{
+    AttributionKind, Digest, Engine, EventHash, Fields, Identity, Replay, Retract, Sequence, Time, TimeUnit,
+};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 use crate::harness::records;
@@ -76,6 +78,8 @@ fn keys_and_headers_are_laid_out_as_in_the_format() {
     engine.replay([log]).expect("replayed");
     engine.unlink("sess-family-tablet", "clara").expect("unlinked");
     engine.opt_out("sessionId", "sess-family-tablet").expect("opted out");
+    let customer = |value: &str| Identity { namespace: "ecommerceId".into(), value: value.into() };
+    engine.rename([(customer("dan"), customer("daniel"))]).expect("renamed");
     let format = FORMAT.lines().find_map(|line| line.strip_prefix("| 4 | the format, ")?.strip_suffix(" |"));
     let format: u8 = format.expect("a format").parse().expect("a number");
     let mut found = BTreeSet::new();

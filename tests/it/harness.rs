@@ -351,6 +351,26 @@ pub fn relink(engine: &mut Engine, lower: &Id, higher: &Id) {
     engine.relink_pair(&identity(lower), &identity(higher)).expect("a store that can be written");
 }
 
+/// Lets an identity count as another.
+pub fn rename(engine: &mut Engine, old: &Id, new: &Id) {
+    engine.rename([(identity(old), identity(new))]).expect("a store that can be written");
+}
+
+/// Takes that back.
+pub fn rename_back(engine: &mut Engine, old: &Id) {
+    engine.rename_back([identity(old)]).expect("a store that can be written");
+}
+
+/// Lets an identity count as nothing.
+pub fn set_aside(engine: &mut Engine, id: &Id) {
+    engine.set_aside([identity(id)]).expect("a store that can be written");
+}
+
+/// Lets it count again.
+pub fn release(engine: &mut Engine, id: &Id) {
+    engine.release([identity(id)]).expect("a store that can be written");
+}
+
 /// Takes a file back.
 pub fn retract_source(engine: &mut Engine, file: &Path) {
     engine.retract(Retract::Source(file.to_str().expect("a path in UTF-8"))).expect("a file that was replayed");

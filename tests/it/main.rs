@@ -47,6 +47,7 @@ mod push; // events that a program pushes, with its own position: exactly once, 
 mod readings; // the same facts under every policy, lookback and moment
 mod real; // where the real log lies
 mod real_data; // the real log through the engine
+mod recounts; // identities that count as others, or as nothing: the store of the edited log
 mod rot; // files of a store that rot, and what is said and kept of it
 mod shortage; // too little room, files, rights
 mod side_by_side; // a store and the oracle's account of it, through the same acts

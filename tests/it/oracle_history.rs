@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::acts::{Act, Course, course, law, reading};
 use crate::history::history;
-use crate::oracle::{Belief, Cause, Event, Id, Life, Policy, Reading, Rules, changes, differences, shared};
+use crate::oracle::{Belief, Cause, Id, Life, Policy, Reading, Rules, changes, differences, shared};
 use crate::oracle_checks::lines;
 use crate::side_by_side::events_of;
 
@@ -229,7 +229,8 @@ fn an_id_takes_all_its_events_with_it() {
     life.deliver("a", events_of(&Rules::default(), &log));
     life.deliver("b", events_of(&Rules::default(), &log));
     life.retract_id("7");
-    assert_eq!(life.events().filter_map(Event::id).collect::<Vec<_>>(), ["07", "77"]);
+    let ids: Vec<String> = life.events().filter_map(|event| event.id().map(str::to_owned)).collect();
+    assert_eq!(ids, ["07", "77"]);
 }
 
 #[test]
@@ -451,6 +452,22 @@ fn courses_are_as_wild_as_they_should_be() {
                     life.relink(session, customer);
                     "relink"
                 }
+                Act::Rename(old, new) => {
+                    life.renamed.insert(old.clone(), new.clone());
+                    "rename"
+                }
+                Act::RenameBack(old) => {
+                    life.renamed.remove(old);
+                    "rename back"
+                }
+                Act::SetAside(id) => {
+                    life.aside.insert(id.clone());
+                    "set aside"
+                }
+                Act::Release(id) => {
+                    life.aside.remove(id);
+                    "release"
+                }
                 Act::RetractSource(piece) => {
                     life.retract_source(&piece.to_string());
                     "retract a source"
@@ -492,6 +509,9 @@ fn courses_are_as_wild_as_they_should_be() {
         "replay",
         "unlink",
         "relink",
+        "rename",
+        "rename back",
+        "set aside",
         "retract a source",
         "retract an event",
         "suppressed",

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::acts::{Act, Course};
 use crate::harness::{self, Manner, options, text};
-use crate::oracle::{Belief, Change, Event, Life, Outcome, Reading, Rules, changes, judge};
+use crate::oracle::{Belief, Change, Event, Life, Outcome, Reading, Rules, changes, changes_of_recount, judge};
 
 /// A store in its life. Its pieces lie in a folder, a file each.
 pub struct Pair {
@@ -62,12 +62,14 @@ impl Pair {
         self.read.iter().copied().collect()
     }
 
-    /// A store that never saw what was undone: it reads what is left, in one go, with the same pairs unlinked beforehand.
+    /// A store that never saw what was undone: it reads what is left, in one go, with the same decisions made beforehand.
     pub fn never_saw(&self) -> Engine {
         let mut engine = harness::in_memory(&self.rules);
         for (lower, higher) in &self.life.unlinked {
             harness::unlink(&mut engine, lower, higher);
         }
+        self.life.aside.iter().for_each(|id| harness::set_aside(&mut engine, id));
+        self.life.renamed.iter().for_each(|(old, new)| harness::rename(&mut engine, old, new));
         let left: Vec<&String> = self.pieces.iter().flatten().filter(|line| self.is_left(line)).collect();
         let file = self.folder.path().join("left");
         fs::write(&file, text(&left)).expect("written");
@@ -85,7 +87,8 @@ impl Pair {
         let mut commits = Vec::new();
         for life in self.act_on_both(act) {
             let after = life.belief(Reading::default());
-            commits.push(Commit { changes: changes(&belief, &after), life: life.clone(), belief: after.clone() });
+            let changes = if act.is_recount() { changes_of_recount } else { changes }(&belief, &after);
+            commits.push(Commit { changes, life: life.clone(), belief: after.clone() });
             (self.life, belief) = (life, after);
         }
         commits
@@ -103,6 +106,22 @@ impl Pair {
             Act::Relink(lower, higher) => {
                 harness::relink(&mut self.engine, lower, higher);
                 life.relink(lower, higher);
+            }
+            Act::Rename(old, new) => {
+                harness::rename(&mut self.engine, old, new);
+                life.renamed.insert(old.clone(), new.clone());
+            }
+            Act::RenameBack(old) => {
+                harness::rename_back(&mut self.engine, old);
+                life.renamed.remove(old);
+            }
+            Act::SetAside(id) => {
+                harness::set_aside(&mut self.engine, id);
+                life.aside.insert(id.clone());
+            }
+            Act::Release(id) => {
+                harness::release(&mut self.engine, id);
+                life.aside.remove(id);
             }
             Act::RetractSource(piece) => {
                 harness::retract_source(&mut self.engine, &self.files[*piece]);

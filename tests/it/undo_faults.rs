@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use backstitch::store::backend::{Backend, Entry, MemoryBackend};
 use backstitch::store::error::BackendError;
 use backstitch::store::fault::{FaultyBackend, Survivors};
-use backstitch::{Engine, Error, Retract, Sequence};
+use backstitch::{Engine, Error, Identity, Retract, Sequence};
 use serde_json::Value;
 
 use crate::busy::line;
@@ -38,6 +38,8 @@ enum Act<'a> {
     Replay(&'a Path),
     Unlink,
     Relink,
+    Rename,
+    RenameBack,
     Source(&'a Path),
     Event,
     Trim,
@@ -52,11 +54,17 @@ impl Act<'_> {
             }
             Self::Unlink => engine.unlink("s0", "c0").map(drop),
             Self::Relink => engine.relink("s0", "c0").map(drop),
+            Self::Rename => engine.rename([(customer("c0"), customer("c1"))]).map(drop),
+            Self::RenameBack => engine.rename_back([customer("c0")]).map(drop),
             Self::Source(log) => engine.retract(Retract::Source(log.to_str().expect("UTF-8"))).map(drop),
             Self::Event => engine.retract(Retract::Event("first of 0")).map(drop),
             Self::Trim => engine.trim(Sequence(4)),
         }
     }
+}
+
+fn customer(value: &str) -> Identity {
+    Identity { namespace: "ecommerceId".into(), value: value.into() }
 }
 
 fn feed(engine: &Engine, since: Sequence) -> Vec<Value> {
@@ -108,15 +116,18 @@ fn prepared(act: Act<'_>, logs: &[PathBuf]) -> BTreeMap<Vec<u8>, Vec<u8>> {
     for log in logs {
         Act::Replay(log).on(&mut engine).expect("a store in memory");
     }
-    if matches!(act, Act::Relink) {
-        Act::Unlink.on(&mut engine).expect("a store in memory");
+    match act {
+        Act::Relink => Act::Unlink.on(&mut engine).expect("a store in memory"),
+        Act::RenameBack => Act::Rename.on(&mut engine).expect("a store in memory"),
+        _ => {}
     }
     drop(engine);
     memory.entries()
 }
 
-fn acts(logs: &[PathBuf]) -> [Act<'_>; 5] {
-    [Act::Unlink, Act::Relink, Act::Source(&logs[1]), Act::Event, Act::Trim]
+fn acts(logs: &[PathBuf]) -> [Act<'_>; 7] {
+    let source = Act::Source(&logs[1]);
+    [Act::Unlink, Act::Relink, Act::Rename, Act::RenameBack, source, Act::Event, Act::Trim]
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::graph::Graph;
 use crate::graph::interner::Interner;
 use crate::model::barred::Refused;
 use crate::model::digest::IdentityHash;
+use crate::model::event::anchored;
 use crate::model::identity::{IdentityId, Value};
 use crate::model::limits::MAX_IDENTITIES;
 use crate::model::namespace::{NamespaceId, Namespaces};
@@ -105,6 +106,30 @@ impl Batch {
         let kept = |row: &BatchRow| intake.as_ref().is_none_or(|intake| intake.takes(row));
         self.rows.absorb(&chunk.rows, &identities, &sets, source, kept);
         Ok(intake.map_or_else(Refused::default, |intake| intake.refused))
+    }
+
+    /// Puts rows aside that count otherwise than they were written, and in their place what they count as. Costs nothing where nothing was
+    /// decided.
+    pub fn count(&mut self, graph: &Graph) {
+        let counting = graph.counting();
+        if counting.is_empty() {
+            return;
+        }
+        for row in std::mem::take(&mut self.rows.all) {
+            let companions = self.rows.sets.get(row.companions);
+            if !counting.touches(row.anchor, companions) {
+                self.rows.all.push(row);
+                continue;
+            }
+            let is_session = |id| self.namespace(graph, id) == NamespaceId::SESSION;
+            let ids = counting.counted(row.anchor, is_session(row.anchor), companions);
+            let counted = anchored(&ids, is_session);
+            self.rows.written.push(row.written(counted.is_some()));
+            if let Some((anchor, companions)) = counted {
+                let companions = self.rows.sets.intern(companions);
+                self.rows.all.push(row.counted(anchor, companions));
+            }
+        }
     }
 
     /// Notes how far a source was read.

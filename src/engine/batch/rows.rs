@@ -19,9 +19,23 @@ pub struct BatchRow {
     pub time: Time,
     /// Where it came from.
     pub source: SourceId,
+    /// Whether it is what another row, which was written so, counts as.
+    pub recounted: bool,
     sort: Sort,
     /// The 16 bytes of a hash or UUID in big-endian order, or start and end of a text.
     id: [u64; 2],
+}
+
+impl BatchRow {
+    /// The row as it was written, where it counts otherwise, or not at all.
+    pub fn written(self, counts: bool) -> Self {
+        Self { recounted: counts, ..self }
+    }
+
+    /// What it counts as.
+    pub fn counted(self, anchor: IdentityId, companions: SetId) -> Self {
+        Self { anchor, companions, recounted: true, ..self }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,8 +47,10 @@ enum Sort {
 
 /// BatchRows with what they refer to.
 pub struct BatchRows {
-    /// The rows.
+    /// The rows, as they count.
     pub all: Vec<BatchRow>,
+    /// Those that count otherwise than they were written, as they were; `recounted` where they count as anything.
+    pub written: Vec<BatchRow>,
     /// The sets of companions.
     pub sets: CompanionSets,
     /// The event ids that are texts, end to end.
@@ -44,12 +60,13 @@ pub struct BatchRows {
 impl BatchRows {
     /// No rows.
     pub fn new() -> Self {
-        Self { all: Vec::new(), sets: CompanionSets::new(), texts: String::new() }
+        Self { all: Vec::new(), written: Vec::new(), sets: CompanionSets::new(), texts: String::new() }
     }
 
     /// Forgets everything, and keeps the room.
     pub fn clear(&mut self) {
         self.all.clear();
+        self.written.clear();
         self.sets.clear();
         self.texts.clear();
     }
@@ -66,7 +83,7 @@ impl BatchRows {
                 (Sort::Text, [start, self.texts.len() as u64])
             }
         };
-        self.all.push(BatchRow { anchor, companions, time, source, sort, id });
+        self.all.push(BatchRow { anchor, companions, time, source, recounted: false, sort, id });
     }
 
     /// Takes over the rows of a decoded chunk that are `kept`, whose ids `identity` and sets `set` translate.
@@ -104,7 +121,7 @@ impl BatchRows {
         Event { time: row.time, id: self.id(row), companions: self.sets.get(row.companions), sources }
     }
 
-    /// The order in which rows are stored: by anchor, then as events are within one; the same event by source.
+    /// The order in which rows are stored: by anchor, then as events are within one; the same event as it was written first, then by source.
     pub fn compare(&self, a: &BatchRow, b: &BatchRow) -> Ordering {
         (a.anchor, a.time).cmp(&(b.anchor, b.time)).then_with(|| self.compare_ids(a, b)).then_with(|| {
             let sets = if a.companions == b.companions {
@@ -112,7 +129,7 @@ impl BatchRows {
             } else {
                 self.sets.get(a.companions).cmp(self.sets.get(b.companions))
             };
-            sets.then(a.source.cmp(&b.source))
+            sets.then(a.recounted.cmp(&b.recounted)).then(a.source.cmp(&b.source))
         })
     }
 

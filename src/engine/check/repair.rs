@@ -6,6 +6,7 @@
 
 use crate::engine::check::derive::{Derived, derive};
 use crate::engine::check::loss::{Repaired, told};
+use crate::engine::count::counted;
 use crate::engine::people;
 use crate::model::error::Error;
 use crate::model::identity::IdentityId;
@@ -22,6 +23,9 @@ pub(crate) fn run(mut store: Store, missing: Missing) -> Result<(Store, Repaired
     store.drop_unreadable_events()?;
     let (graph, loaded) = people::facts(&store)?;
     let identities = graph.identities().ids();
+    if damaged && !store.events().written_only().is_empty() {
+        store.count_again(|anchor, event| counted(&graph, graph.counting(), anchor, event))?;
+    }
     let (events, sequence) = (store.events(), store.sequence());
     let derived = derive(&Resolver::new(Published { graph, events, sources: loaded.sources, sequence }).view())?;
     // One that no readable event carries any more was seen at no time, until its events are replayed.

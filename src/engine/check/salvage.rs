@@ -11,6 +11,7 @@ use crate::engine::check::loss::{Repaired, told};
 use crate::engine::facts::import::Import;
 use crate::engine::facts::{EventFact, SourceFact};
 use crate::engine::options::Options;
+use crate::model::counting::CountsAs;
 use crate::model::error::Error;
 use crate::model::event::{Event, in_level_order};
 use crate::model::identity::{Identity, IdentityId};
@@ -58,12 +59,21 @@ fn refill(engine: &mut Engine, old: &Store, found: &Salvaged) -> Result<Losses, 
         import.source(SourceFact { name, position: None, pushed: None, within: Within::Lines }).map_err(defect)?;
     }
     let named = |id: IdentityId| found.identities.get(id.index()).and_then(Option::as_ref);
+    let identity = |id| {
+        let (namespace, value) = named(id)?;
+        let namespace = found.namespaces.get(usize::from(namespace.0))?.clone();
+        Some(Identity { namespace, value: value.clone() })
+    };
+    for recount in &found.recounts {
+        match (identity(recount.id), recount.counts_as) {
+            (Some(old), CountsAs::Other(new)) => {
+                identity(new).into_iter().for_each(|new| import.rename(old.clone(), new))
+            }
+            (Some(aside), CountsAs::Nothing) => import.set_aside(aside),
+            (None, _) | (_, CountsAs::Itself) => {}
+        }
+    }
     for unlink in &found.unlinks {
-        let identity = |id| {
-            let (namespace, value) = named(id)?;
-            let namespace = found.namespaces.get(usize::from(namespace.0))?.clone();
-            Some(Identity { namespace, value: value.clone() })
-        };
         if let (Some(lower), Some(higher)) = (identity(unlink.lower), identity(unlink.higher)) {
             import.unlink_pair([lower, higher]);
         }

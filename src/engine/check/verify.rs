@@ -1,8 +1,9 @@
 //! A second opinion on everything that is derived.
 //!
 //! 1. Every block of the store is read and its checksum compared.
-//! 2. Links and times are reduced anew from the stored events, and compared with the stored ones.
-//! 3. The people are worked out a second time from the stored links, by a way that shares no code with the graph: every customer
+//! 2. What events count as that carry a renamed identity, or one that is set aside, is worked out again and compared.
+//! 3. Links and times are reduced anew from the stored events, and compared with the stored ones.
+//! 4. The people are worked out a second time from the stored links, by a way that shares no code with the graph: every customer
 //!    is tied to a virtual root by an edge below all others, petgraph takes a minimum spanning forest of the whole, the
 //!    root is dropped, and what hangs together is a person. By the theory in `docs/architecture.md` that is the same.
 
@@ -13,13 +14,19 @@ use petgraph::visit::EdgeRef;
 use serde::Serialize;
 
 use crate::engine::check::derive::derive;
+use crate::engine::count::counted;
 use crate::graph::Graph;
+use crate::model::digest::EventHash;
 use crate::model::error::Error;
+use crate::model::event::Event;
 use crate::model::identity::IdentityId;
 use crate::model::link::Link;
 use crate::model::time::Time;
 use crate::resolver::View;
 use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::recount::CountedEvent;
+use crate::store::scan::Events;
 
 /// Differences that are told one by one; the rest are counted. A broken store has as many as it has identities.
 const DIFFERENCES_TOLD: usize = 20;
@@ -60,10 +67,51 @@ pub(crate) fn run(store: &Store, view: &View) -> Result<Verification, Error> {
     let mut found =
         Verification { damaged: store.check()?.iter().map(ToString::to_string).collect(), ..Verification::default() };
     if found.damaged.is_empty() {
+        compare_counted(view, &mut found)?;
         compare_facts(view, &mut found)?;
         compare_people(view.graph(), &mut found);
     }
     Ok(found)
+}
+
+/// What events count as that were written otherwise, worked out again. Sixteen bytes for each of them.
+fn compare_counted(view: &View, found: &mut Verification) -> Result<(), Error> {
+    let (graph, events) = (view.graph(), view.stored_events());
+    let mut misplaced = 0;
+    let hashes = |events: Events, hash: &mut dyn FnMut(IdentityId, &Event<'_>) -> Option<EventHash>| {
+        let mut hashes = Vec::new();
+        let mut scan = events.scan(0..u32::MAX);
+        while let Some(group) = scan.next()? {
+            hashes.extend(group.events().filter_map(|event| hash(group.anchor(), &event)));
+        }
+        hashes.sort_unstable();
+        hashes.dedup();
+        Ok::<_, StoreError>(hashes)
+    };
+    let expected =
+        hashes(events.written_only(), &mut |anchor, event| match counted(graph, graph.counting(), anchor, event) {
+            CountedEvent::As(anchor, ids) => Some(graph.event_hash(anchor, &Event { companions: &ids, ..*event })),
+            CountedEvent::Nothing => None,
+            CountedEvent::AsWritten => {
+                misplaced += 1;
+                None
+            }
+        })?;
+    let stored = hashes(events.counted(), &mut |anchor, event| Some(graph.event_hash(anchor, event)))?;
+    if stored != expected {
+        found
+            .differs(|| format!("{} events are stored as counted, the decisions say {}", stored.len(), expected.len()));
+    }
+    if !graph.counting().is_empty() {
+        hashes(events.plain(), &mut |anchor, event| {
+            misplaced += usize::from(graph.counting().touches(anchor, event.companions));
+            None
+        })?;
+    }
+    if misplaced > 0 {
+        found.differs(|| format!("{misplaced} events lie where those lie that are counted otherwise"));
+    }
+    Ok(())
 }
 
 /// Links and times, reduced anew from the stored events.

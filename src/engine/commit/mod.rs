@@ -12,6 +12,7 @@ use crate::engine::commit::settle::{Settled, settle};
 use crate::engine::error::EngineError;
 use crate::engine::people;
 use crate::graph::{Delta, Graph};
+use crate::model::counting::Recount;
 use crate::model::error::Error;
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
@@ -49,6 +50,12 @@ pub struct Committed {
 pub struct Addition {
     /// Events, encoded.
     pub events: Vec<EventBlock>,
+    /// What other events count as, encoded.
+    pub counted: Vec<EventBlock>,
+    /// These as they were written, encoded.
+    pub written: Vec<EventBlock>,
+    /// Decisions about what identities count as, as they stand in the delta.
+    pub recounts: Vec<Recount>,
     /// Sources that are new or were read further.
     pub read: Vec<(SourceId, Source)>,
 }
@@ -73,19 +80,20 @@ impl Committer<'_> {
     fn in_stages(&mut self, mut batch: Batch) -> Result<Committed, Error> {
         let (settled, moved) = {
             let view = self.resolver.read();
+            batch.count(view.graph());
             let settled = settle(&mut batch, view.graph(), view.stored_events())?;
             let positions_moved =
                 batch.sources.iter().any(|(id, source)| view.sources().get(id.0 as usize) != Some(source));
             // A rejected line leaves its names, too: whether one is beyond the limit follows from the lines before it alone.
             (settled, positions_moved || batch.namespaces.len() > view.graph().namespaces().len())
         };
-        let Settled { accepted, duplicate, blocks, links, mut seen } = settled;
-        if !blocks.is_empty() || moved {
+        let Settled { accepted, duplicate, blocks, counted, written, links, mut seen } = settled;
+        if ![&blocks, &counted, &written].iter().all(|blocks| blocks.is_empty()) || moved {
             merge_seen(&mut seen);
             let (namespaces, identities) = (batch.namespaces.clone(), std::mem::take(&mut batch.identities));
-            let delta = Delta { namespaces, identities, seen, links, unlinks: Vec::new() };
+            let delta = Delta { identities, seen, links, ..Delta::new(namespaces) };
             let read = batch.sources.iter().map(|(&id, source)| (id, source.clone())).collect();
-            self.add(delta, Addition { events: blocks, read })?;
+            self.add(delta, Addition { events: blocks, counted, written, read, ..Addition::default() })?;
         }
         Ok(Committed { accepted, duplicate, room: batch.into_room() })
     }
@@ -131,6 +139,9 @@ impl Committer<'_> {
             seen: &seen,
             links: &links,
             events: addition.events,
+            counted: addition.counted,
+            written: addition.written,
+            recounts: &addition.recounts,
             sources: &addition.read,
             changes: &changes,
             overwritten: overwritten(applied, unlinks),

@@ -43,6 +43,10 @@ pub struct Settled {
     pub duplicate: u64,
     /// The new events (and the known ones that came from a new source), encoded.
     pub blocks: Vec<EventBlock>,
+    /// The same of what events count as that do not count as they were written.
+    pub counted: Vec<EventBlock>,
+    /// The same of these events, as they were written.
+    pub written: Vec<EventBlock>,
     /// What the new events add to the links.
     pub links: Links,
     /// What the new events add to when identities were seen; an identity may stand here more than once.
@@ -60,12 +64,13 @@ pub fn settle(batch: &mut Batch, graph: &Graph, stored: &Events) -> Result<Settl
         .into_par_iter()
         .map(|piece| Piece::new(batch, graph, stored).settle(piece))
         .collect::<Result<_, _>>()?;
+    let mut all = settle_written(batch, &stored.written_only(), &mut grouped)?;
     batch.grouped = grouped;
-    let mut all = Settled::default();
     for piece in pieces {
         all.accepted += piece.accepted;
         all.duplicate += piece.duplicate;
         all.blocks.extend(piece.blocks);
+        all.counted.extend(piece.counted);
         all.links.merge(piece.links);
         all.seen.extend(piece.seen);
     }
@@ -120,8 +125,10 @@ fn cut(mut rows: &mut [BatchRow], count: usize) -> Vec<&mut [BatchRow]> {
 struct Piece<'a> {
     batch: &'a Batch,
     graph: &'a Graph,
-    stored: EventFinder,
-    writer: EventWriter,
+    /// Of the stored events those that count as they were written, and what the others count as.
+    stored: [EventFinder; 2],
+    /// Writers of the same two.
+    writers: [EventWriter; 2],
     settled: Settled,
     companions_seen: HashMap<IdentityId, Seen>,
 }
@@ -130,7 +137,17 @@ struct Piece<'a> {
 struct Kept<'r> {
     row: &'r BatchRow,
     sources: Range<usize>,
+    /// Whether it lies nowhere yet where it would be written.
+    is_missing: bool,
+    /// Whether no one delivered before what it counts as.
     new: bool,
+}
+
+impl Kept<'_> {
+    /// Whether it is written.
+    fn is_due(&self) -> bool {
+        self.is_missing || !self.sources.is_empty()
+    }
 }
 
 /// The new events of one anchor that carry the same companions.
@@ -178,8 +195,8 @@ impl<'a> Piece<'a> {
         Self {
             batch,
             graph,
-            stored: EventFinder::new(stored),
-            writer: EventWriter::new(),
+            stored: [stored.plain(), stored.counted()].map(|events| EventFinder::new(&events)),
+            writers: [EventWriter::new(), EventWriter::new()],
             settled: Settled::default(),
             companions_seen: HashMap::new(),
         }
@@ -197,42 +214,51 @@ impl<'a> Piece<'a> {
             }
             let anchor = group[0].anchor;
             let rows = &self.batch.rows;
-            let events = kept.iter().map(|kept| rows.event(kept.row, &sources[kept.sources.clone()]));
-            self.writer.push(anchor, events)?;
+            for (writer, recounted) in self.writers.iter_mut().zip([false, true]) {
+                let due = kept.iter().filter(|kept| kept.is_due() && kept.row.recounted == recounted);
+                let mut events = due.map(|kept| rows.event(kept.row, &sources[kept.sources.clone()])).peekable();
+                if events.peek().is_some() {
+                    writer.push(anchor, events)?;
+                }
+            }
             self.reduce(anchor, &kept);
         }
-        self.settled.blocks = self.writer.finish()?;
+        let [plain, counted] = self.writers;
+        (self.settled.blocks, self.settled.counted) = (plain.finish()?, counted.finish()?);
         self.settled.seen.extend(self.companions_seen);
         Ok(self.settled)
     }
 
-    /// The events of one anchor that are written: the new ones, and the stored ones that come from another source.
+    /// The events of one anchor: those that are new, or are written all the same, since they come from another source or lie only among
+    /// what others count as.
     fn keep<'r>(&mut self, group: &'r [BatchRow], sources: &mut Vec<SourceId>) -> Result<Vec<Kept<'r>>, StoreError> {
         let batch = self.batch;
         let anchor = group[0].anchor;
-        let mut kept = Vec::with_capacity(group.len());
+        let mut kept: Vec<Kept<'r>> = Vec::with_capacity(group.len());
         for same in group.chunk_by(|a, b| batch.rows.same(a, b)) {
-            let start = sources.len();
-            for row in same {
-                if sources[start..].last() != Some(&row.source) {
-                    sources.push(row.source);
-                }
+            for (at, part) in same.chunk_by(|a, b| a.recounted == b.recounted).enumerate() {
+                let start = sources.len();
+                add_sources(part, sources);
+                kept.push(Kept { row: &part[0], sources: start..sources.len(), is_missing: true, new: at == 0 });
             }
-            kept.push(Kept { row: &same[0], sources: start..sources.len(), new: true });
             self.settled.duplicate += same.len() as u64 - 1;
         }
         if self.reaches_back(anchor, group[0].time, group[group.len() - 1].time) {
             let wanted: Vec<Event<'_>> = kept.iter().map(|kept| batch.rows.event(kept.row, &[])).collect();
-            self.stored.find(anchor, &wanted, |at, old| {
-                let candidate = &mut kept[at];
-                candidate.new = false;
-                candidate.sources = add_missing(sources, candidate.sources.clone(), &old);
-            })?;
+            for (stored, recounted) in self.stored.iter_mut().zip([false, true]) {
+                stored.find(anchor, &wanted, |at, old| {
+                    let candidate = &mut kept[at];
+                    self.settled.duplicate += u64::from(candidate.new);
+                    candidate.new = false;
+                    if candidate.row.recounted == recounted {
+                        candidate.is_missing = false;
+                        candidate.sources = add_missing(sources, candidate.sources.clone(), &old);
+                    }
+                })?;
+            }
         }
-        let new = kept.iter().filter(|kept| kept.new).count() as u64;
-        self.settled.duplicate += kept.len() as u64 - new;
-        self.settled.accepted += new;
-        kept.retain(|kept| kept.new || !kept.sources.is_empty());
+        self.settled.accepted += kept.iter().filter(|kept| kept.new).count() as u64;
+        kept.retain(|kept| kept.new || kept.is_due());
         Ok(kept)
     }
 
@@ -309,6 +335,57 @@ impl<'a> Piece<'a> {
         let companions = self.batch.rows.sets.get(row.companions);
         let identities = in_level_order(row.anchor, self.is_session(row.anchor), companions);
         EventHash::new(row.time, self.batch.rows.id(row), identities.map(|id| self.batch.hash(self.graph, id)))
+    }
+}
+
+/// Settles the rows that count otherwise than they were written: those that the store lacks are encoded. What counts is settled apart,
+/// so that only those are counted here that do not count.
+fn settle_written(batch: &mut Batch, stored: &Events, grouped: &mut Vec<BatchRow>) -> Result<Settled, StoreError> {
+    let mut settled = Settled::default();
+    if batch.rows.written.is_empty() {
+        return Ok(settled);
+    }
+    group_by_anchor(&batch.rows.written, grouped);
+    let (mut finder, mut writer, mut sources) = (EventFinder::new(stored), EventWriter::new(), Vec::new());
+    let rows = &batch.rows;
+    for group in grouped.chunk_by_mut(|a, b| a.anchor == b.anchor) {
+        group.sort_unstable_by(|a, b| rows.compare(a, b));
+        sources.clear();
+        let mut kept: Vec<Kept<'_>> = Vec::with_capacity(group.len());
+        let mut repeated = 0;
+        for same in group.chunk_by(|a, b| rows.same(a, b)) {
+            let start = sources.len();
+            add_sources(same, &mut sources);
+            repeated += if same[0].recounted { 0 } else { same.len() as u64 - 1 };
+            kept.push(Kept { row: &same[0], sources: start..sources.len(), is_missing: true, new: !same[0].recounted });
+        }
+        let anchor = group[0].anchor;
+        let wanted: Vec<Event<'_>> = kept.iter().map(|kept| rows.event(kept.row, &[])).collect();
+        finder.find(anchor, &wanted, |at, old| {
+            let candidate = &mut kept[at];
+            repeated += u64::from(candidate.new);
+            (candidate.new, candidate.is_missing) = (false, false);
+            candidate.sources = add_missing(&mut sources, candidate.sources.clone(), &old);
+        })?;
+        settled.accepted += kept.iter().filter(|kept| kept.new).count() as u64;
+        settled.duplicate += repeated;
+        let due = kept.iter().filter(|kept| kept.is_due());
+        let mut events = due.map(|kept| rows.event(kept.row, &sources[kept.sources.clone()])).peekable();
+        if events.peek().is_some() {
+            writer.push(anchor, events)?;
+        }
+    }
+    settled.written = writer.finish()?;
+    Ok(settled)
+}
+
+/// Adds the sources of rows that are one event, in order, each once.
+fn add_sources(rows: &[BatchRow], sources: &mut Vec<SourceId>) {
+    let start = sources.len();
+    for row in rows {
+        if sources[start..].last() != Some(&row.source) {
+            sources.push(row.source);
+        }
     }
 }
 

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use crate::engine::facts::barred::fact;
-use crate::engine::facts::{EventFact, Fact, FactCounts, Head, SourceFact, UnlinkFact, VERSION};
+use crate::engine::facts::{
+    EventFact, Fact, FactCounts, Head, QuarantineFact, RenameFact, SourceFact, UnlinkFact, VERSION,
+};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::event::{Event, in_level_order};
-use crate::model::identity::IdentityId;
+use crate::model::identity::{Identity, IdentityId};
 use crate::model::settings::Settings;
 use crate::model::source::Source;
 use crate::resolver::View;
@@ -44,7 +46,16 @@ pub fn run(view: &View, settings: &Settings, barred: &Barred, to: impl Write) ->
         to.counts.barred += u64::from(!matches!(fact, Fact::Key(_)));
         to.write(&fact)?;
     }
-    let mut scan = view.stored_events().scan(0..u32::MAX);
+    for [old, new] in view.renamed() {
+        to.counts.recounts += 1;
+        let (namespace, old, new) = (old.namespace.into(), old.value.into(), new.value.into());
+        to.write(&Fact::Rename(RenameFact { namespace, old, new }))?;
+    }
+    for Identity { namespace, value } in view.set_aside() {
+        to.counts.recounts += 1;
+        to.write(&Fact::Quarantine(QuarantineFact { namespace: namespace.into(), value: value.into() }))?;
+    }
+    let mut scan = view.stored_events().as_written().scan(0..u32::MAX);
     while let Some(group) = scan.next()? {
         for event in group.events() {
             to.event(view, group.anchor(), &event, &places)?;

@@ -12,8 +12,11 @@ use smallvec::SmallVec;
 use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
 use crate::engine::consent::in_hashes;
+use crate::engine::count::Decision;
 use crate::engine::facts::barred::key;
-use crate::engine::facts::{EventFact, Fact, FactCounts, Head, SourceFact, UnlinkFact, VERSION};
+use crate::engine::facts::{
+    EventFact, Fact, FactCounts, Head, QuarantineFact, RenameFact, SourceFact, UnlinkFact, VERSION,
+};
 use crate::engine::source;
 use crate::graph::Graph;
 use crate::ingest::identities::usable_id;
@@ -167,6 +170,9 @@ impl Committer<'_> {
         import.imported.duplicate = import.found.events - accepted - erased - suppressed;
         import.imported.unlinked = self.unlink_all(&import.unlinks)?;
         self.bar_all(&mut import)?;
+        let renames = import.renames.iter().map(|[old, new]| Decision::Rename(old, new));
+        let decisions: Vec<Decision<'_>> = renames.chain(import.aside.iter().map(Decision::SetAside)).collect();
+        self.recount(&decisions, false)?;
         Ok(import.imported)
     }
 }
@@ -203,6 +209,10 @@ fn held(graph: &Graph, barred: &Barred) -> HashSet<BarHash> {
     held
 }
 
+fn identity(namespace: &str, value: &str) -> Identity {
+    Identity { namespace: namespace.to_owned(), value: value.to_owned() }
+}
+
 /// Facts on their way.
 pub struct Import {
     batch: Batch,
@@ -217,6 +227,8 @@ pub struct Import {
     positions: Vec<(SourceId, Source)>,
     unlinks: Vec<[Identity; 2]>,
     bars: Vec<BarRow>,
+    renames: Vec<[Identity; 2]>,
+    aside: Vec<Identity>,
     found: FactCounts,
     imported: Imported,
     /// Sources of the store by name.
@@ -238,6 +250,8 @@ impl Import {
             positions: Vec::new(),
             unlinks: Vec::new(),
             bars: Vec::new(),
+            renames: Vec::new(),
+            aside: Vec::new(),
             found: FactCounts::default(),
             imported: Imported::default(),
             by_name,
@@ -272,6 +286,13 @@ impl Import {
                 Some(Fact::Key(hash)) => self.bars.push(key(hash)),
                 Some(Fact::Tombstone(tombstone)) => self.bar(tombstone.into()),
                 Some(Fact::OptOut(opt_out)) => self.bar(opt_out.into()),
+                Some(Fact::Rename(RenameFact { namespace, old, new })) => {
+                    let [old, new] = [old, new].map(|value| identity(&namespace, &value));
+                    self.rename(old, new);
+                }
+                Some(Fact::Quarantine(QuarantineFact { namespace, value })) => {
+                    self.set_aside(identity(&namespace, &value));
+                }
                 Some(Fact::Event(event)) => self.event(view.graph(), barred, &event).map_err(told)?,
                 Some(Fact::End(end)) if end == (FactCounts { digest: end.digest.clone(), ..self.found.clone() }) => {
                     return Ok(true);
@@ -332,6 +353,18 @@ impl Import {
     fn bar(&mut self, row: BarRow) {
         self.found.barred += 1;
         self.bars.push(row);
+    }
+
+    /// Takes an identity that counts as another.
+    pub fn rename(&mut self, old: Identity, new: Identity) {
+        self.found.recounts += 1;
+        self.renames.push([old, new]);
+    }
+
+    /// Takes an identity that counts as nothing.
+    pub fn set_aside(&mut self, identity: Identity) {
+        self.found.recounts += 1;
+        self.aside.push(identity);
     }
 
     /// Takes an event, unless one of its identities is barred; or says what is wrong with it.

@@ -41,7 +41,11 @@ enum Fact<'a> {
     Tombstone(TombstoneFact),
     /// An identity that opted out.
     OptOut(OptOutFact),
-    /// An event.
+    /// An identity that counts as another of its namespace.
+    Rename(RenameFact<'a>),
+    /// An identity that is set aside.
+    Quarantine(QuarantineFact<'a>),
+    /// An event, as it was written.
     Event(EventFact<'a>),
     /// That nothing is missing.
     End(FactCounts),
@@ -146,12 +150,32 @@ impl<'a> EventFact<'a> {
     }
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RenameFact<'a> {
+    #[serde(borrow)]
+    namespace: Cow<'a, str>,
+    #[serde(borrow)]
+    old: Cow<'a, str>,
+    #[serde(borrow)]
+    new: Cow<'a, str>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QuarantineFact<'a> {
+    #[serde(borrow)]
+    namespace: Cow<'a, str>,
+    #[serde(borrow)]
+    value: Cow<'a, str>,
+}
+
 /// How many facts there are.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct FactCounts {
-    /// Events.
+    /// Events, as they were written.
     pub events: u64,
     /// Sources.
     pub sources: u64,
@@ -160,6 +184,9 @@ pub struct FactCounts {
     /// Tombstones and opt-outs.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub barred: u64,
+    /// Identities that count as another, or are set aside.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub recounts: u64,
     /// The digest of the store that they came from.
     pub digest: String,
 }

@@ -4,23 +4,28 @@
 use std::sync::Arc;
 
 use crate::store::backend::Backend;
-use crate::store::block::BlockKey;
+use crate::store::block::{BlockKey, BlockKind};
 use crate::store::decoded::DecodedEvents;
 use crate::store::directory::{self, DIRECTORY, GroupWriter};
 use crate::store::error::StoreError;
-use crate::store::events::EVENTS;
+use crate::store::events::{COUNTED, EVENTS, WRITTEN, kind_of};
 use crate::store::kind::{CheckedBlock, KindSpec, Merging};
 use crate::store::run::{NewRun, Run};
 use crate::store::scan::Events;
 use crate::store::table;
 
 /// The kind of block. Of an event that lies in several runs one is left, with the sources of all.
-pub(crate) const SPEC: KindSpec =
-    KindSpec { kind: EVENTS, check: check_run, merge: Some(Merging { live: table::all_rows, merge: unite }) };
+pub(crate) const SPEC: KindSpec = spec(EVENTS);
+pub(crate) const COUNTED_SPEC: KindSpec = spec(COUNTED);
+pub(crate) const WRITTEN_SPEC: KindSpec = spec(WRITTEN);
+
+const fn spec(kind: BlockKind) -> KindSpec {
+    KindSpec { kind, check: check_run, merge: Some(Merging { live: table::all_rows, merge: unite }) }
+}
 
 fn check_run(backend: &dyn Backend, run: &Run, found: CheckedBlock<'_>) -> Result<(), StoreError> {
     let mut events = DecodedEvents::default();
-    for key in run.keys_of(EVENTS) {
+    for key in run.keys_of(kind_of(run)) {
         found(key, events.read(backend, run, key))?;
     }
     let key = BlockKey { kind: DIRECTORY, run: run.number, index: 0 };
@@ -28,8 +33,9 @@ fn check_run(backend: &dyn Backend, run: &Run, found: CheckedBlock<'_>) -> Resul
 }
 
 fn unite(backend: &Arc<dyn Backend>, runs: &[Run], into: NewRun) -> Result<Option<Run>, StoreError> {
-    let events = Events { backend: Arc::clone(backend), runs: runs.to_vec() };
-    let mut writer = GroupWriter::new(into);
+    let Some(first) = runs.first() else { return Ok(None) };
+    let events = Events::of(Arc::clone(backend), runs.to_vec());
+    let mut writer = GroupWriter::new(kind_of(first), into);
     let mut scan = events.scan(0..u32::MAX);
     while let Some(group) = scan.next()? {
         writer.push(group.anchor(), group.events())?;

@@ -7,6 +7,7 @@ mod events;
 pub(crate) mod history;
 pub(crate) mod identities;
 mod links;
+pub(crate) mod recounts;
 mod seen;
 pub(crate) mod settings;
 mod sources;
@@ -38,7 +39,10 @@ pub(crate) const KINDS: &[KindSpec] = &[
     KindSpec::table::<Numbered>(),
     KindSpec::table::<history::Past>(),
     KindSpec::table::<Unlink>(),
+    events::COUNTED_SPEC,
+    events::WRITTEN_SPEC,
     KindSpec::table::<barred::BarRow>(),
+    KindSpec::table::<recounts::StoredRecount>(),
 ];
 
 #[expect(clippy::indexing_slicing, reason = "while compiling")]

@@ -18,6 +18,7 @@ use crate::store::error::StoreError;
 use crate::store::fault::FaultyBackend;
 use crate::store::kinds;
 use crate::store::last_commit::LAST_COMMIT;
+use crate::store::recount::CountedEvent;
 use crate::store::retract::{Fate, Retraction};
 use crate::store::{Commit, Store};
 
@@ -144,7 +145,9 @@ fn a_rewriting_that_is_given_up_leaves_nothing_behind() {
             step.commit(&mut store, &model).unwrap();
             model = model.with(&step);
         }
-        let gone = |store: &mut Store| store.rewrite(|_, event| fate(event)).unwrap().unwrap();
+        let gone = |store: &mut Store| {
+            store.rewrite(|_, event| fate(event), |_, _| CountedEvent::AsWritten, false).unwrap().unwrap()
+        };
         let rewritten = gone(&mut store);
         assert!(rewritten.after.rows() < store.events().rows());
         drop(rewritten);
@@ -155,15 +158,24 @@ fn a_rewriting_that_is_given_up_leaves_nothing_behind() {
         model = model.with(&step);
         let seen = super::seen_rows(&model.seen);
         let (links, overwritten) = (super::link_rows(&model.links), Default::default());
-        let retraction = Retraction { seen: &seen, links: &links, sources: &[], changes: &[], overwritten };
-        let refused = store.commit_rewritten(rewritten, &retraction);
+        let retraction = Retraction {
+            namespaces: &[],
+            identities: Vec::new(),
+            seen: &seen,
+            links: &links,
+            sources: &[],
+            changes: &[],
+            overwritten,
+            recounts: &[],
+        };
+        let refused = store.commit_rewritten(rewritten, retraction.clone());
         assert!(matches!(refused, Err(StoreError::Invalid(_))), "it does not know what came in between: {refused:?}");
         assert_eq!(Model::of(&store).unwrap(), model);
         assert!(store.events().rows() > 0);
         assert_nothing_is_left_behind(&store);
         let rewritten = gone(&mut store);
         let rows = rewritten.after.rows();
-        store.commit_rewritten(rewritten, &retraction).unwrap();
+        store.commit_rewritten(rewritten, retraction).unwrap();
         assert_eq!(store.events().rows(), rows);
         drop(store);
         let mut store = open(None).unwrap();

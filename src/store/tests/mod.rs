@@ -115,7 +115,17 @@ impl OwnedCommit {
         let (events, changes) = (self.encode()?, &self.changes);
         let overwritten = self.overwritten(before);
         let (seen, links, sources) = (&seen, &links, &sources);
-        store.commit(Commit { namespaces, identities, seen, links, events, sources, changes, overwritten })
+        store.commit(Commit {
+            namespaces,
+            identities,
+            seen,
+            links,
+            events,
+            sources,
+            changes,
+            overwritten,
+            ..Commit::default()
+        })
     }
 
     /// What the step overwrites of `before`.

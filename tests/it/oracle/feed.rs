@@ -30,6 +30,16 @@ pub enum Cause {
 
 /// The records of a commit between two beliefs, by session.
 pub fn changes(before: &Belief, after: &Belief) -> Vec<Change> {
+    changes_by(false, before, after)
+}
+
+/// The same of a decision about what an identity counts as. Its events are others afterwards, so those have moved that the
+/// session has then and that carry no customer.
+pub fn changes_of_recount(before: &Belief, after: &Belief) -> Vec<Change> {
+    changes_by(true, before, after)
+}
+
+fn changes_by(recounted: bool, before: &Belief, after: &Belief) -> Vec<Change> {
     let rows = |belief: &Belief| -> BTreeMap<Id, SessionRow> {
         belief.rows.iter().map(|row| (Id::session(&row.session), row.clone())).collect()
     };
@@ -38,17 +48,27 @@ pub fn changes(before: &Belief, after: &Belief) -> Vec<Change> {
     sessions.sort();
     sessions.dedup();
     let changed = sessions.into_iter().filter(|session| old.get(session) != new.get(session));
-    changed.map(|session| change(session, old.get(session), new.get(session), before, after)).collect()
+    changed.map(|session| change(session, [old.get(session), new.get(session)], recounted, before, after)).collect()
 }
 
-fn change(session: &Id, old: Option<&SessionRow>, new: Option<&SessionRow>, before: &Belief, after: &Belief) -> Change {
+fn change(
+    session: &Id,
+    [old, new]: [Option<&SessionRow>; 2],
+    recounted: bool,
+    before: &Belief,
+    after: &Belief,
+) -> Change {
     let from = old.map(|_| &before.identities[session].person);
     let to = new.map(|_| &after.identities[session].person);
     // The times of the events that went from the one to the other, one after another.
     let mut moved: Vec<i64> = Vec::new();
+    if recounted && from.is_some() && to.is_some() && from != to {
+        let here = after.events.keys().filter(|event| event.anchor() == session && !event.highest().is_customer());
+        moved.extend(here.map(|event| event.time));
+    }
     for (event, (was, _)) in before.events.iter().filter(|(event, _)| event.anchor() == session) {
         let Some((is, _)) = after.events.get(event) else { continue };
-        if was != is && Some(was) == from && Some(is) == to {
+        if !recounted && was != is && Some(was) == from && Some(is) == to {
             moved.push(event.time);
         }
     }

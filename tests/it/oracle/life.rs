@@ -1,4 +1,5 @@
-//! A store as facts alone: which source delivered which event, which pairs are unlinked, and whose events are not taken in.
+//! A store as facts alone: which source delivered which event, which pairs are unlinked, whose events are not taken in, and what
+//! identities count as.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,10 @@ pub struct Life {
     pub unlinked: Pairs,
     /// The acts of opting out that stand: whom each was for.
     pub opted_out: Vec<BTreeSet<Id>>,
+    /// Identities that count as others.
+    pub renamed: BTreeMap<Id, Id>,
+    /// Identities that count as nothing.
+    pub aside: BTreeSet<Id>,
 }
 
 impl Life {
@@ -29,8 +34,13 @@ impl Life {
     /// An identity opts out, and all that its person has now.
     pub fn opt_out(&mut self, id: &Id) {
         let belief = self.belief(Reading::default());
-        let group = belief.identities.get(id).map(|answer| answer.group.iter().cloned().collect());
-        let group = group.unwrap_or_else(|| BTreeSet::from([id.clone()]));
+        let counted = self.counts_as(id).unwrap_or(id.clone());
+        let group = belief.identities.get(&counted).map(|answer| answer.group.iter().cloned().collect());
+        let mut group: BTreeSet<Id> = group.unwrap_or_else(|| BTreeSet::from([counted]));
+        // Those that count as one of them, too.
+        let renamed = self.renamed.keys().filter(|old| self.counts_as(old).is_some_and(|end| group.contains(&end)));
+        let renamed: Vec<Id> = renamed.chain([id]).cloned().collect();
+        group.extend(renamed);
         if !self.opted_out.iter().any(|act| group.is_subset(act)) {
             self.opted_out.push(group);
         }
@@ -57,16 +67,33 @@ impl Life {
         self.delivered.retain(|_, sources| !sources.is_empty());
     }
 
+    /// What an identity counts as; nothing where it is set aside.
+    pub fn counts_as(&self, id: &Id) -> Option<Id> {
+        let mut id = id.clone();
+        while let Some(other) = self.renamed.get(&id) {
+            id = other.clone();
+        }
+        (!self.aside.contains(&id)).then_some(id)
+    }
+
+    /// The event that one counts as; none where nothing is left of it.
+    pub fn counted(&self, event: &Event) -> Option<Event> {
+        let ids: Vec<Id> = event.ids.iter().filter_map(|id| self.counts_as(id)).collect();
+        (!ids.is_empty()).then(|| Event { ids, ..event.clone() })
+    }
+
     /// As if no event had ever had this id.
     pub fn retract_id(&mut self, id: &str) {
         self.delivered.retain(|event, _| event.tag != Tag::Id(id.to_owned()));
     }
 
-    pub fn events(&self) -> impl Iterator<Item = &Event> {
-        self.delivered.keys()
+    /// Every event as it counts, each once.
+    pub fn events(&self) -> impl Iterator<Item = Event> {
+        let counted: BTreeSet<Event> = self.delivered.keys().filter_map(|event| self.counted(event)).collect();
+        counted.into_iter()
     }
 
     pub fn belief(&self, reading: Reading) -> Belief {
-        Belief::of(self.delivered.keys(), &self.unlinked, reading)
+        Belief::of(&self.events().collect::<Vec<_>>(), &self.unlinked, reading)
     }
 }

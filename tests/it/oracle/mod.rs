@@ -25,7 +25,7 @@ use xxhash_rust::xxh3::xxh3_128;
 pub use belief::{Answer, Belief, KINDS, Link, Policy, Reading, SessionRow};
 pub use compare::{differences, shared};
 use decode::decode;
-pub use feed::{Cause, Change, changes};
+pub use feed::{Cause, Change, changes, changes_of_recount};
 pub use life::Life;
 
 /// What a store is made with.
