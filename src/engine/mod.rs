@@ -393,9 +393,22 @@ impl Engine {
     /// As [`open`](Self::open), when the store has other settings, or the facts are cut short or damaged
     /// ([`Facts`](ErrorKind::Facts)): what was committed before stays, and the same facts, whole, complete it.
     pub fn import_facts(path: impl AsRef<Path>, from: impl Read) -> Result<(Self, Imported)> {
+        Self::import(|settings| settings.open(path), from)
+    }
+
+    /// As [`Engine::import_facts`], over any backend.
+    ///
+    /// # Errors
+    /// As [`Engine::import_facts`].
+    #[doc(hidden)]
+    pub fn import_facts_backend(backend: Arc<dyn Backend>, from: impl Read) -> Result<(Self, Imported)> {
+        Self::import(|settings| settings.over(backend), from)
+    }
+
+    fn import(open: impl FnOnce(Options) -> Result<Self>, from: impl Read) -> Result<(Self, Imported)> {
         let mut facts = FactReader::new(from);
         let (settings, namespaces) = facts.head()?;
-        let mut engine = Options::from(settings).open(path)?;
+        let mut engine = open(Options::from(settings))?;
         let imported = engine.committer().import(&namespaces, &mut facts)?;
         Ok((engine, imported))
     }

@@ -15,6 +15,7 @@ use crate::store::codec;
 use crate::store::column::{self, ColumnReader, MILLI};
 use crate::store::error::StoreError;
 use crate::store::events::{EncodedSets, EventBody, LINE, SetMember, TEXT, UUID};
+use crate::store::manifest::StoreTotals;
 use crate::store::run::{self, DirectorySlot, RunEntry};
 
 /// A column of sets: the sets one after the other, and which of them each event has.
@@ -33,6 +34,11 @@ impl<T> Default for SetColumn<T> {
 }
 
 impl<T: SetMember> SetColumn<T> {
+    /// Whether every number is below `end`.
+    fn is_below(&self, end: u64) -> bool {
+        self.members.iter().all(|member| u64::from(member.number()) < end)
+    }
+
     #[inline]
     fn set(&self, place: u32) -> Option<&[T]> {
         let place = place as usize;
@@ -89,6 +95,23 @@ impl<T: SetMember> SetColumn<T> {
             self.of.resize(self.of.len() + count, place);
         }
         (self.of.len() == events).then_some(())
+    }
+}
+
+/// How many identities and sources there are: events name no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KnownIds {
+    pub identities: u64,
+    pub sources: u64,
+}
+
+impl KnownIds {
+    /// Any that can be named: where events are not looked at.
+    pub(crate) const ALL: Self = Self { identities: u64::MAX, sources: u64::MAX };
+
+    /// Those of a commit.
+    pub(crate) fn of(totals: &StoreTotals) -> Self {
+        Self { identities: totals.identities, sources: totals.sources }
     }
 }
 
@@ -156,6 +179,13 @@ impl DecodedEvents {
             last: anchor(self.groups.last()),
             events: self.len() as u32,
         }
+    }
+
+    /// Whether it names no identity and no source but the first so many.
+    pub(crate) fn is_of(&self, known: KnownIds) -> bool {
+        u64::from(self.slot().last) < known.identities
+            && self.companions.is_below(known.identities)
+            && self.sources.is_below(known.sources)
     }
 
     /// Every event, with its anchor.

@@ -16,7 +16,7 @@ use crate::store::backend::Backend;
 use crate::store::block::{self, BlockKey, BlockKind, Loss, Unsealed};
 use crate::store::codec;
 use crate::store::error::{Damage, Doubt, Older, StoreError};
-use crate::store::manifest::Manifest;
+use crate::store::manifest::{MAX_NUMBER, Manifest};
 
 /// The kind of the block that a record lies in.
 pub(crate) const LAST_COMMIT: BlockKind = BlockKind::new(0, "last-commit", Loss::Accepted);
@@ -93,6 +93,9 @@ fn parse(key: BlockKey, stored: &[u8]) -> Result<CommitRecord, Unsealed> {
     let record: CommitRecord = codec::decode(body).map_err(Unsealed::Damaged)?;
     if record.generation != generation || slot(generation) != key {
         return Err(Unsealed::Damaged("its generation is wrong".into()));
+    }
+    if generation.max(record.sequence) > MAX_NUMBER {
+        return Err(Unsealed::Damaged("its numbers cannot be right".into()));
     }
     Ok(record)
 }

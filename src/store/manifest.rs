@@ -17,6 +17,9 @@ use crate::store::run::Run;
 /// The kind of the block that a manifest lies in.
 pub(crate) const MANIFEST: BlockKind = BlockKind::new(1, "manifest", Loss::StoreReplayed);
 
+/// The largest number of a commit or of a change. No store gives as many in its life; beyond it, adding up could overflow.
+pub(crate) const MAX_NUMBER: u64 = 1 << 62;
+
 /// How much the store holds, as of one commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct StoreTotals {
@@ -115,6 +118,9 @@ fn parse(key: BlockKey, stored: &[u8]) -> Result<Manifest, Unsealed> {
     let manifest: Manifest = codec::decode(body).map_err(Unsealed::Damaged)?;
     if manifest.generation != generation || slot(generation) != key {
         return Err(Unsealed::Damaged("its generation is wrong".into()));
+    }
+    if [generation, manifest.totals.sequence, manifest.totals.trimmed].iter().any(|&number| number > MAX_NUMBER) {
+        return Err(Unsealed::Damaged("its numbers cannot be right".into()));
     }
     Ok(manifest)
 }

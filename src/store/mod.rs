@@ -45,12 +45,13 @@ pub mod events;
 pub mod fault;
 pub mod feed;
 pub mod find;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod kind;
 mod kinds;
 mod known_at;
 pub mod last_commit;
 pub mod load;
-
 mod manifest;
 mod open;
 mod quiet;

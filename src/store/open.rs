@@ -9,6 +9,7 @@ use crate::model::settings::Settings;
 use crate::store::backend::Backend;
 use crate::store::barred::{BarRow, Barred};
 use crate::store::copied::CopiedBackend;
+use crate::store::decoded::KnownIds;
 use crate::store::directory;
 use crate::store::error::{BackendError, StoreError};
 use crate::store::events::{COUNTED, EVENT_KINDS, EVENTS, WRITTEN};
@@ -273,7 +274,8 @@ impl Store {
     pub(super) fn events_in(&self, held: &Manifest) -> Events {
         let runs = |kind| held.of(kind).cloned().collect::<Vec<Run>>();
         let counted = [runs(EVENTS), runs(COUNTED)].concat();
-        Events { written: runs(WRITTEN), ..Events::of(Arc::clone(self.ledger.backend()), counted) }
+        let known = KnownIds::of(&held.totals);
+        Events { written: runs(WRITTEN), known, ..Events::of(Arc::clone(self.ledger.backend()), counted) }
     }
 
     /// Takes no further commit until the store is opened again: what was told of the last one may be out of step with it.

@@ -12,6 +12,7 @@ use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
 use crate::store::commit::{write_identities, write_recounts};
+use crate::store::decoded::KnownIds;
 use crate::store::directory::GroupWriter;
 use crate::store::error::StoreError;
 use crate::store::events::{EVENTS, WRITTEN, kind_of};
@@ -84,7 +85,8 @@ impl Store {
         let (mut changed, mut has_written) = (false, false);
         let held = self.ledger.manifest();
         for run in held.of(EVENTS).chain(held.of(WRITTEN)) {
-            let events = Events::of(Arc::clone(self.ledger.backend()), vec![run.clone()]);
+            let known = KnownIds::of(&self.ledger.manifest().totals);
+            let events = Events { known, ..Events::of(Arc::clone(self.ledger.backend()), vec![run.clone()]) };
             let is_plain = kind_of(run) == EVENTS;
             has_written |= !is_plain;
             let moves = |anchor, event: &Event<'_>| {
@@ -102,7 +104,8 @@ impl Store {
             count_again(&mut transaction, &count)?;
             changed = true;
         }
-        let after = self.events_in(transaction.next());
+        // They may name identities that the same commit will add.
+        let after = Events { known: KnownIds::ALL, ..self.events_in(transaction.next()) };
         Ok(changed.then_some(Rewritten { transaction, after }))
     }
 

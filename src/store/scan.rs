@@ -9,7 +9,7 @@ use crate::model::event::Event;
 use crate::model::identity::IdentityId;
 use crate::store::backend::{Backend, MemoryBackend};
 use crate::store::block::BlockKey;
-use crate::store::decoded::DecodedEvents;
+use crate::store::decoded::{DecodedEvents, KnownIds};
 use crate::store::error::StoreError;
 use crate::store::events::{COUNTED, EVENTS, kind_of};
 use crate::store::run::{self, Run};
@@ -22,6 +22,8 @@ pub struct Events {
     pub(crate) runs: Vec<Run>,
     /// Those that count otherwise, as they were written.
     pub(crate) written: Vec<Run>,
+    /// What they may name.
+    pub(crate) known: KnownIds,
 }
 
 impl fmt::Debug for Events {
@@ -36,9 +38,13 @@ impl Events {
         Self::of(Arc::new(MemoryBackend::default()), Vec::new())
     }
 
-    /// Those of some runs.
+    /// Those of some runs, whatever they name.
     pub(crate) fn of(backend: Arc<dyn Backend>, runs: Vec<Run>) -> Self {
-        Self { backend, runs, written: Vec::new() }
+        Self { backend, runs, written: Vec::new(), known: KnownIds::ALL }
+    }
+
+    fn part(&self, runs: Vec<Run>) -> Self {
+        Self { known: self.known, ..Self::of(Arc::clone(&self.backend), runs) }
     }
 
     fn of_kind(&self, is_counted: bool) -> Vec<Run> {
@@ -48,17 +54,17 @@ impl Events {
 
     /// Those among them that count as they were written.
     pub fn plain(&self) -> Self {
-        Self::of(Arc::clone(&self.backend), self.of_kind(false))
+        self.part(self.of_kind(false))
     }
 
     /// Those among them that others count as.
     pub fn counted(&self) -> Self {
-        Self::of(Arc::clone(&self.backend), self.of_kind(true))
+        self.part(self.of_kind(true))
     }
 
     /// Those that count otherwise than they were written, as they were.
     pub fn written_only(&self) -> Self {
-        Self::of(Arc::clone(&self.backend), self.written.clone())
+        self.part(self.written.clone())
     }
 
     /// Whether there are none.
@@ -69,7 +75,7 @@ impl Events {
     /// All events as they were written.
     pub fn as_written(&self) -> Self {
         let runs = self.of_kind(false).into_iter().chain(self.written.iter().cloned());
-        Self::of(Arc::clone(&self.backend), runs.collect())
+        self.part(runs.collect())
     }
 
     /// What the store is called in messages: its directory.
@@ -116,6 +122,7 @@ impl Events {
         self.runs.iter().map(|run| RunCursor {
             backend: Arc::clone(&self.backend),
             run: run.clone(),
+            known: self.known,
             block: None,
             rows: DecodedEvents::default(),
             group: 0,
@@ -260,6 +267,7 @@ impl Cursor {
 pub(super) struct RunCursor {
     backend: Arc<dyn Backend>,
     run: Run,
+    known: KnownIds,
     /// The block that is decoded in `rows`; of a fresh cursor, none.
     block: Option<usize>,
     rows: DecodedEvents,
@@ -291,7 +299,7 @@ impl RunCursor {
         // Until it is read, nothing is.
         self.block = None;
         self.rows.clear();
-        read_block(&*self.backend, &self.run, block, &mut self.rows)?;
+        read_block(&*self.backend, &self.run, block, self.known, &mut self.rows)?;
         self.block = Some(block);
         self.group = 0;
         Ok(())
@@ -344,20 +352,23 @@ impl RunCursor {
     }
 }
 
-/// Reads a block of events and compares it with the directory.
+/// Reads a block of events, and compares it with the directory and with what there is.
 pub(crate) fn read_block(
     backend: &dyn Backend,
     run: &Run,
     block: usize,
+    known: KnownIds,
     rows: &mut DecodedEvents,
 ) -> Result<(), StoreError> {
     let key = BlockKey { kind: kind_of(run), run: run.number, index: block as u32 };
     run::read(backend, key, run.generation, |body| {
         rows.parse(body)?;
-        if run.slots().get(block) == Some(&rows.slot()) {
-            Ok(())
-        } else {
+        if run.slots().get(block) != Some(&rows.slot()) {
             Err("it is not what the directory says".into())
+        } else if !rows.is_of(known) {
+            Err("it names what the store does not hold".into())
+        } else {
+            Ok(())
         }
     })
 }

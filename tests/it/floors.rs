@@ -47,7 +47,7 @@ pub fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
 
 /// All Rust text of the repository.
 fn rust() -> Vec<(String, String)> {
-    ["src", "tests", "benches", "examples"].into_iter().flat_map(|folder| files(folder, "rs")).collect()
+    ["src", "tests", "benches", "fuzz", "examples"].into_iter().flat_map(|folder| files(folder, "rs")).collect()
 }
 
 #[track_caller]
@@ -288,7 +288,7 @@ fn links_lead_somewhere() {
 #[test]
 fn every_dependency_says_why() {
     let manifests: Vec<_> = files(".", "toml").into_iter().filter(|(path, _)| path.ends_with("Cargo.toml")).collect();
-    assert_eq!(manifests.len(), 2, "of the crate and its benches");
+    assert_eq!(manifests.len(), 3, "of the crate, its benches and its fuzzing");
     assert_none(manifests.iter().flat_map(|(path, manifest)| unexplained(path, manifest)).collect());
 }
 

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Id, Model, OwnedCommit, step};
+use super::{Id, Model, OwnedCommit, all_events, step};
 use crate::model::event::Event;
 use crate::model::identity::IdentityId;
 use crate::model::link::Link;
@@ -101,7 +101,7 @@ fn snapshots_stay_readable_while_runs_are_merged_and_deleted() {
             step.commit(&mut store, &model).unwrap();
             model = model.with(&step);
             if seed % 7 == 0 {
-                snapshots.push((store.events(), model.events.len()));
+                snapshots.push((all_events(&store), model.events.len()));
             }
         }
         for (events, expected) in &snapshots {
@@ -210,7 +210,7 @@ fn an_anchor_spans_blocks_and_a_cursor_finds_it() {
             step.commit(&mut store, &model).unwrap();
             model = model.with(&step);
             assert!(store.events().runs[0].slots().len() > 5, "many blocks");
-            let mut cursor = store.events().cursor();
+            let mut cursor = all_events(&store).cursor();
             let mut expected = BTreeMap::<u32, usize>::new();
             model.events.keys().for_each(|key| *expected.entry(key.0).or_default() += 1);
             for anchor in (0..31).chain((0..31).rev()).chain([13, 13, 99, 13, 2]) {

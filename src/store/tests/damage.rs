@@ -14,6 +14,7 @@ use crate::store::block::{self, BlockKey, BlockKind};
 use crate::store::block_kinds;
 use crate::store::decoded::DecodedEvents;
 use crate::store::error::{Damage, StoreError};
+use crate::store::last_commit::CommitRecord;
 use crate::store::manifest::{self, Manifest};
 use crate::store::run::RunEntry;
 
@@ -108,6 +109,44 @@ fn damage_is_named_block_by_block() {
         assert_eq!(block.map(BlockKey::bytes), Some(key));
         let text = Model::of(&store).unwrap_err().to_string();
         assert!(text.contains("in memory") && text.contains("checksum") && text.contains(';'), "{text}");
+    }
+}
+
+/// Found by `fuzz/manifests.rs`: one more than the largest number is none.
+#[test]
+fn numbers_that_no_store_gives_are_damage() {
+    let (entries, _) = filled(3);
+    let last = |entries: &Entries| manifest::read(&MemoryBackend::holding(entries.clone())).unwrap().latest.unwrap();
+    let changes: [fn(&mut Manifest); 3] = [
+        |manifest| manifest.generation = u64::MAX,
+        |manifest| manifest.totals.sequence = u64::MAX,
+        |manifest| manifest.totals.trimmed = u64::MAX,
+    ];
+    for change in changes {
+        let (mut entries, mut other) = (entries.clone(), last(&entries));
+        change(&mut other);
+        entries.extend([other.sealed().map(|(key, block)| (key.bytes(), block)).unwrap()]);
+        let backend = MemoryBackend::holding(entries);
+        CommitRecord::of(&other).put(&backend).unwrap();
+        let entries = backend.entries();
+        assert!(matches!(open(entries.clone()), Err(StoreError::Older(_))));
+        let (accepted, _) = Store::accept_backend(Arc::new(MemoryBackend::holding(entries))).unwrap();
+        assert!(accepted.generation() < manifest::MAX_NUMBER);
+    }
+}
+
+/// Found by `fuzz/stores.rs`: what an event names is looked up in tables.
+#[test]
+fn events_that_name_what_is_not_there_are_damage() {
+    let fewer: [fn(&mut Manifest); 2] =
+        [|manifest| manifest.totals.sources -= 1, |manifest| manifest.totals.identities -= 3];
+    for fewer in fewer {
+        let (mut entries, _) = filled(3);
+        add_manifest(&mut entries, fewer);
+        let mut scan = open(entries).unwrap().events().scan(0..u32::MAX);
+        let text = std::iter::from_fn(|| scan.next().map(|group| group.map(drop)).transpose()).find_map(Result::err);
+        let text = text.expect("the last of them").to_string();
+        assert!(text.contains("it names what the store does not hold"), "{text}");
     }
 }
 

@@ -17,8 +17,10 @@ use crate::model::link::{Link, Seen, Unlink, Witness};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
 use crate::model::time::Time;
+use crate::store::decoded::KnownIds;
 use crate::store::error::StoreError;
 use crate::store::events::EventWriter;
+use crate::store::scan::Events;
 use crate::store::{Commit, Store};
 
 /// The key of an event, owned.
@@ -209,9 +211,14 @@ fn own(event: &Event<'_>) -> (Key, BTreeSet<u32>) {
     ((event.time.as_micros(), id, companions), event.sources.iter().map(|id| id.0).collect())
 }
 
+/// The events, whatever they name: the steps name what they like.
+pub(crate) fn all_events(store: &Store) -> Events {
+    Events { known: KnownIds::ALL, ..store.events() }
+}
+
 /// Every event by scan, in three pieces; the order and that none occurs twice are checked on the way.
 pub(crate) fn events_of(store: &Store) -> Result<BTreeMap<(u32, Key), BTreeSet<u32>>, StoreError> {
-    let events = store.events();
+    let events = all_events(store);
     let mut found = BTreeMap::new();
     for piece in events.pieces(3) {
         let mut scan = events.scan(piece.clone());
@@ -247,7 +254,7 @@ pub(crate) fn changes(seed: u32, count: u32, identities: u32) -> Vec<StoredChang
 
 /// A step that adds a few of everything, and touches what `before` holds; different for each `seed`.
 pub(crate) fn step(before: &Model, seed: u32) -> OwnedCommit {
-    let at = before.identities.len() as u32;
+    let (at, source) = (before.identities.len() as u32, before.sources.len() as u32);
     let time = |n: u32| i64::from(seed) * 1_000_000 + i64::from(n) * 1_000;
     let mut step = OwnedCommit { source: Some(format!("/logs/{seed}")), ..OwnedCommit::default() };
     for n in 0..5 {
@@ -267,10 +274,10 @@ pub(crate) fn step(before: &Model, seed: u32) -> OwnedCommit {
             _ => Id::Text(format!("é{n}")),
         };
         let companions = if n % 4 == 0 { vec![at + 1] } else { vec![] };
-        let sources = BTreeSet::from([seed, seed + 1 + n % 2]);
+        let sources = BTreeSet::from([source, source.saturating_sub(n % 2)]);
         step.events.insert((at + n % 3, (time(n), id, companions)), sources);
         // The same event in every step, from another source.
-        step.events.insert((0, (5, Id::Text("again".into()), vec![1])), BTreeSet::from([seed]));
+        step.events.insert((0, (5, Id::Text("again".into()), vec![1])), BTreeSet::from([source]));
     }
     step
 }
