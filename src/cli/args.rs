@@ -164,6 +164,9 @@ pub struct ReplayArgs {
     /// Read again what was read before, also by another configuration; events that are stored already stay as they are
     #[arg(long)]
     pub force: bool,
+    /// Keep no segments and traits of events
+    #[arg(long)]
+    pub no_profiles: bool,
     /// Give standard input a name, under which `stats` tells how far it was read
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,

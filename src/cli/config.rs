@@ -65,6 +65,8 @@ struct Paths {
     id: Option<Spanned<String>>,
     identities: Option<Spanned<String>>,
     unit: Option<TimeUnit>,
+    segments: Option<Spanned<String>>,
+    traits: Option<Spanned<String>>,
     wrapper: Option<Spanned<String>>,
     not_before: Option<Spanned<WrittenTime>>,
     not_after: Option<Spanned<WrittenTime>>,
@@ -171,6 +173,12 @@ fn fields(paths: &Paths) -> Result<Fields, FieldsError> {
     if let Some(path) = &paths.identities {
         fields = fields.identities(path.get_ref());
     }
+    if let Some(path) = &paths.segments {
+        fields = fields.segments(path.get_ref());
+    }
+    if let Some(path) = &paths.traits {
+        fields = fields.traits(path.get_ref());
+    }
     if let Some(unit) = paths.unit {
         fields = fields.unit(unit);
     }
@@ -189,6 +197,8 @@ fn span_of(paths: &Paths, field: &Field) -> Option<Range<usize>> {
         Field::Timestamp => paths.timestamp.as_ref(),
         Field::Id => paths.id.as_ref(),
         Field::Identities => paths.identities.as_ref(),
+        Field::Segments => paths.segments.as_ref(),
+        Field::Traits => paths.traits.as_ref(),
         Field::Wrapper => paths.wrapper.as_ref(),
         Field::Namespace(name) => paths.namespaces.iter().find(|(known, _)| known.trim() == name).map(|(_, path)| path),
     };
@@ -223,6 +233,8 @@ builtin_junk = false
 timestamp = "sent_at"
 id = "messageId"
 identities = "user.identities"
+segments = "groups"
+traits = "context.traits"
 unit = "ns"
 wrapper = "data.items"
 not_before = 2020-01-01T00:00:00Z
@@ -236,6 +248,8 @@ email = 'context.a\.b.email'
         let fields = fields
             .namespace("email", r"context.a\.b.email")
             .namespace("sessionId", "anonymousId")
+            .segments("groups")
+            .traits("context.traits")
             .unit(TimeUnit::Nanoseconds)
             .wrapper("data.items");
         let [first, last] = ["2020-01-01T00:00:00Z", "2029-12-31T23:00:00Z"].map(|text| Time::parse(text).unwrap());

@@ -1,7 +1,7 @@
 //! What a replay tells at its end, for programs and for people.
 
 use backstitch::rows::{EventCounts, SourceCounts};
-use backstitch::{AttributionKind, ECOMMERCE, Settings, Summary, Totals};
+use backstitch::{AttributionKind, Digest, ECOMMERCE, Settings, Summary, Totals};
 
 use crate::cli::args::{Common, DEFAULT_STORE, ReplayArgs};
 use crate::cli::text::{Even, bytes, count, percent, rate, shell_word, span, table, thousands, visible};
@@ -51,7 +51,15 @@ fn this_run(summary: &Summary) -> String {
     let rows = table([Even::Left, Even::Right, Even::Right, Even::Left], &rows);
     let heading = format!("Replayed {}{skipped}: {speed}\n", count(read, "source"));
     let span = summary.tally.span.map_or_else(String::new, |(first, last)| format!("  from {first} to {last}\n"));
-    format!("{heading}{rows}{span}{}{}", junk_note(summary), spellings_note(summary.tally.spellings))
+    let (spellings, cut) = (spellings_note(summary.tally.spellings), profiles_note(summary.tally.profiles_cut));
+    format!("{heading}{rows}{span}{}{spellings}{cut}", junk_note(summary))
+}
+
+fn profiles_note(cut: u64) -> String {
+    match cut {
+        0 => String::new(),
+        _ => format!("\n  {} left out: too long, too many, or of a wrong kind\n", count(cut, "segment or trait")),
+    }
 }
 
 fn junk_note(summary: &Summary) -> String {
@@ -100,14 +108,23 @@ pub fn holdings(totals: &Totals) -> String {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let (kinds, sessions) = lines.split_at(by_kind.len());
     format!(
-        "The store holds {}\n{}\nof {} and {}\n{}\n  digest {}\n",
+        "The store holds {}\n{}\nof {} and {}\n{}\n  digest {}\n{}",
         count(events, "event"),
         kinds.concat(),
         count(totals.sessions, "session"),
         count(totals.customers, "customer"),
         sessions.concat(),
         totals.digest,
+        profiles_in_words(totals),
     )
+}
+
+/// The digest of segments and traits, where an event has any.
+fn profiles_in_words(totals: &Totals) -> String {
+    match totals.profiles == Digest::default() {
+        true => String::new(),
+        false => format!("  profiles {}\n", totals.profiles),
+    }
 }
 
 /// What to try next.
@@ -171,8 +188,9 @@ mod tests {
             r#"{"events":{"read":18037,"accepted":17997,"duplicate":28,"rejected":12},"#,
             r#""attribution":{"direct":6701,"retroactive":51,"carried":75,"anonymous":11170},"#,
             r#""sessions":12630,"customers":4425,"linked_sessions":4585,"shared_sessions":8,"#,
-            r#""digest":"00000000000000000000000000000000","seconds":0.25,"bytes":3127156,"#,
-            r#""rejected_by_reason":{"malformed":10,"no_timestamp":2},"junk":{},"spellings":3,"#,
+            r#""digest":"00000000000000000000000000000000","#,
+            r#""profiles_digest":"00000000000000000000000000000000","seconds":0.25,"bytes":3127156,"#,
+            r#""rejected_by_reason":{"malformed":10,"no_timestamp":2},"junk":{},"spellings":3,"profiles_cut":0,"#,
             r#""span":{"first":"1970-01-01T00:00:00.000Z","last":"1970-01-01T00:00:01.000Z"},"#,
             r#""broken_links":0,"sources":{"read":1,"skipped":2},"failed":[],"stopped":false,"other_fields":[],"edited":[]}"#,
         );

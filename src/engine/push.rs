@@ -11,6 +11,7 @@ use crate::ingest::decode::Decoder;
 use crate::ingest::fields::Fields;
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::reject::Reject;
+use crate::ingest::tally::Tally;
 use crate::model::activity::Activity;
 use crate::model::barred::Refused;
 use crate::model::error::Error;
@@ -38,6 +39,8 @@ pub struct Pushed {
     pub junk: JunkCounts,
     /// How often a namespace was spelled in several ways on one activity, with different values, and a spelling gave way.
     pub spellings: u64,
+    /// Segments and traits that were left out: too long, too many, or nested too deep.
+    pub profiles_cut: u64,
 }
 
 /// An activity that was rejected, and why. As JSON it has `index`, `reason` and `detail`.
@@ -74,7 +77,7 @@ impl Committer<'_> {
         if position.len() > MAX_POSITION_BYTES {
             return Err(EngineError::Position { bytes: position.len() }.into());
         }
-        let decoder = Decoder::new(&self.store.settings().junk, &Fields::default());
+        let decoder = Decoder::new(&self.store.settings().junk, &Fields::default()).with_profiles(true);
         let mut chunk = DecodedChunk::new(self.resolver.read().graph().namespaces().clone());
         let rejected = chunk.take(&decoder, activities);
         let last = self.resolver.read();
@@ -90,7 +93,8 @@ impl Committer<'_> {
         drop(last);
         let Committed { accepted, duplicate, room: _ } = self.commit(batch, None)?;
         let rejected = rejected.into_iter().map(|(index, reject)| RejectedActivity { index, reject }).collect();
-        let (junk, spellings) = (chunk.junk, chunk.tally.spellings);
-        Ok(Pushed { accepted, duplicate, erased, suppressed, rejected, junk, spellings })
+        let Tally { spellings, profiles_cut, .. } = chunk.tally;
+        let junk = chunk.junk;
+        Ok(Pushed { accepted, duplicate, erased, suppressed, rejected, junk, spellings, profiles_cut })
     }
 }

@@ -232,7 +232,12 @@ mod tests {
     #[test]
     fn an_event_as_columns() {
         let identities = smallvec![(NamespaceId(1), identity::Value::new("18278"))];
-        let mut event = DecodedEvent { time: Time::from_micros(0), id: EventId::Text("o,1"), identities };
+        let mut event = DecodedEvent {
+            time: Time::from_micros(0),
+            id: EventId::Text("o,1"),
+            identities,
+            profile: Default::default(),
+        };
         let mut rows = writer(Vec::new());
         Cells::Exact.push_attributed(&mut rows, &event, &named("7"), AttributionKind::Direct);
         event.identities.insert(0, (NamespaceId::SESSION, identity::Value::new("a\"b")));

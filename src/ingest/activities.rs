@@ -16,6 +16,7 @@ use crate::model::event::{DecodedEvent, EventId};
 use crate::model::identity::Value;
 use crate::model::limits::MAX_LINE_BYTES;
 use crate::model::namespace::{NamespaceId, Namespaces};
+use crate::model::profile::ProfilePart;
 use crate::model::time::Time;
 
 /// Where a reject says that identities are missing.
@@ -63,7 +64,8 @@ fn event<'a>(
     let identities = gather(task, spellings, found)?;
     let id = activity.told_id().and_then(usable_id);
     let id = id.unwrap_or_else(|| EventId::Line(xxh3_128(line(task.namespaces, time, &identities).as_bytes())));
-    Ok(DecodedEvent { time, id, identities })
+    let profile = if task.profiles { activity.profile() } else { ProfilePart::default() };
+    Ok(DecodedEvent { time, id, identities, profile })
 }
 
 /// The line that says the same as an activity without an `id`, in the one way there is: its hash tells the activity from others.

@@ -18,8 +18,10 @@ use crate::model::time::Time;
 /// Names within each other that a path may have. The lines of no log in use nest a tenth as deep, and reading descends once a name.
 pub const MAX_PATH_NAMES: usize = 64;
 
-/// The path of the identities unless told otherwise.
+/// The paths of an activity: of the identities, and of what stands beside them.
 const IDENTITIES: &str = "user.identities";
+const SEGMENTS: &str = "user.segments";
+const TRAITS: &str = "user.traits";
 
 /// Where the fields of a line lie. Default: those of an activity. Cheap to clone.
 ///
@@ -119,11 +121,16 @@ impl Fields {
         let Self { tree, unit, bounds: _, wrapper } = self;
         let mut lines = Vec::new();
         let mut tell = |name: &dyn fmt::Display, path: &str| lines.push(format!("{name} {path}\n"));
-        if let Some(Tree { nodes: _, names, timestamp, id, identities }) = tree.as_deref() {
+        if let Some(Tree { nodes: _, names, timestamp, id, identities, segments, traits }) = tree.as_deref() {
             if let Some(path) = timestamp {
                 tell(&Field::Timestamp, path);
             }
             tell(&Field::Id, id);
+            for (field, path) in [(Field::Segments, segments), (Field::Traits, traits)] {
+                if let Some(path) = path {
+                    tell(&field, path);
+                }
+            }
             for (at, path) in identities.iter().enumerate() {
                 match names.get(at) {
                     Some(name) => tell(&Field::Namespace(name.to_ascii_lowercase()), path),
@@ -165,6 +172,10 @@ pub enum Field {
     Identities,
     /// A single field that is an identity of this namespace.
     Namespace(String),
+    /// The list of the person's segments.
+    Segments,
+    /// The object of the person's traits.
+    Traits,
     /// The array of events in an object that is wrapped around it.
     Wrapper,
 }
@@ -177,6 +188,8 @@ impl fmt::Display for Field {
             Self::Id => f.write_str("id"),
             Self::Identities => f.write_str("identities"),
             Self::Namespace(name) => write!(f, "namespaces.{name}"),
+            Self::Segments => f.write_str("segments"),
+            Self::Traits => f.write_str("traits"),
             Self::Wrapper => f.write_str("wrapper"),
         }
     }
@@ -197,12 +210,16 @@ pub struct FieldsError {
 ///
 /// What is not told is where an activity has it: `timestamp`, else `time`; `id`; `user.identities`. But where
 /// [single fields](FieldsBuilder::namespace) are told and [`identities`](FieldsBuilder::identities) is not, they are all.
+/// Segments and traits that are not told are `user.segments` and `user.traits` where the identities are an activity's, and
+/// else there are none.
 #[derive(Debug, Clone, Default)]
 pub struct FieldsBuilder {
     timestamp: Option<String>,
     id: Option<String>,
     identities: Option<String>,
     namespaces: Vec<(String, String)>,
+    segments: Option<String>,
+    traits: Option<String>,
     unit: Option<TimeUnit>,
     wrapper: Option<String>,
 }
@@ -239,6 +256,18 @@ impl FieldsBuilder {
         self
     }
 
+    /// The path of the list of the person's segments.
+    pub fn segments(mut self, path: impl Into<String>) -> Self {
+        self.segments = Some(path.into());
+        self
+    }
+
+    /// The path of the object of the person's traits.
+    pub fn traits(mut self, path: impl Into<String>) -> Self {
+        self.traits = Some(path.into());
+        self
+    }
+
     /// The path of an array, in objects that are each wrapped around one: its members are the events, as those of `{"items":[…],"next":7}` at
     /// `items`. An object without it is an event itself.
     pub fn wrapper(mut self, path: impl Into<String>) -> Self {
@@ -262,7 +291,9 @@ impl FieldsBuilder {
         let activity = self.timestamp.is_none()
             && self.id.as_deref().is_none_or(|path| path == "id")
             && self.identities.as_deref().is_none_or(|path| path == IDENTITIES)
-            && self.namespaces.is_empty();
+            && self.namespaces.is_empty()
+            && self.segments.as_deref().is_none_or(|path| path == SEGMENTS)
+            && self.traits.as_deref().is_none_or(|path| path == TRAITS);
         if activity {
             return Ok(fields);
         }
@@ -298,6 +329,14 @@ impl FieldsBuilder {
             tree.plant(&Field::Identities, &path, Target::Identities)?;
             tree.identities.push(path);
         }
+        let all = [(Field::Segments, self.segments, Target::Segments), (Field::Traits, self.traits, Target::Traits)];
+        let told = all
+            .map(|(field, path, target)| path.map(|path| tree.plant(&field, &path, target).map(|()| path)).transpose());
+        let [segments, traits] = told;
+        (tree.segments, tree.traits) = (segments?, traits?);
+        if tree.identities.last().is_some_and(|path| path == IDENTITIES) && tree.identities.len() > tree.names.len() {
+            tree.plant_beside_identities();
+        }
         tree.timestamp = self.timestamp;
         Ok(Fields { tree: Some(Arc::new(tree)), ..fields })
     }
@@ -310,6 +349,8 @@ pub(super) enum Target {
     Time,
     Id,
     Identities,
+    Segments,
+    Traits,
     /// A single field, by its place among the names of the tree.
     Single(usize),
     /// An object with more of them: a node of the tree.
@@ -328,6 +369,9 @@ pub(super) struct Tree {
     id: String,
     /// The paths of identities: of single fields, then of the object.
     pub identities: Vec<String>,
+    /// The paths of segments and traits where they were told.
+    segments: Option<String>,
+    traits: Option<String>,
 }
 
 /// A key of a node.
@@ -341,7 +385,15 @@ struct Branch {
 
 impl Default for Tree {
     fn default() -> Self {
-        Self { nodes: vec![Vec::new()], names: Vec::new(), timestamp: None, id: String::new(), identities: Vec::new() }
+        Self {
+            nodes: vec![Vec::new()],
+            names: Vec::new(),
+            timestamp: None,
+            id: String::new(),
+            identities: Vec::new(),
+            segments: None,
+            traits: None,
+        }
     }
 }
 
@@ -355,6 +407,16 @@ impl Tree {
     /// What the keys of a node lead to.
     pub fn targets(&self, node: usize) -> impl Iterator<Item = Target> {
         self.nodes.get(node).into_iter().flatten().map(|branch| branch.target)
+    }
+
+    /// Segments and traits of an activity, where they were not told. What was told goes before.
+    fn plant_beside_identities(&mut self) {
+        if self.segments.is_none() {
+            let _ = self.plant(&Field::Segments, SEGMENTS, Target::Segments);
+        }
+        if self.traits.is_none() {
+            let _ = self.plant(&Field::Traits, TRAITS, Target::Traits);
+        }
     }
 
     fn plant(&mut self, field: &Field, path: &str, target: Target) -> Result<(), FieldsError> {

@@ -31,6 +31,8 @@ pub(super) struct Task<'c> {
     pub fields: &'c Fields,
     /// Where identities stand, for a reader.
     pub identity_paths: Vec<&'c str>,
+    /// Whether segments and traits are asked for.
+    pub profiles: bool,
     /// Which values are no identities.
     pub junk_list: &'c JunkList,
     /// The namespaces that are known; new ones are added.

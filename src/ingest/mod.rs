@@ -26,6 +26,7 @@ mod moment;
 pub mod patient;
 pub mod pipeline;
 pub mod position;
+pub mod profiles;
 pub mod progress;
 pub mod reader;
 pub mod reject;

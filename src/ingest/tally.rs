@@ -13,6 +13,8 @@ use crate::model::time::Time;
 pub struct Tally {
     /// How often a namespace was spelled in several ways on one event, with different values, and a spelling gave way.
     pub spellings: u64,
+    /// Segments and traits that were left out: too long, too many, nested too deep, or none that can be one.
+    pub profiles_cut: u64,
     /// The times of the earliest and the latest event.
     #[serde(serialize_with = "span_in_writing")]
     pub span: Option<(Time, Time)>,
@@ -62,6 +64,7 @@ impl Tally {
     /// Adds what was noted of what follows.
     pub fn merge(&mut self, next: &Self) {
         self.spellings += next.spellings;
+        self.profiles_cut += next.profiles_cut;
         self.unfinished += next.unfinished;
         if let Some((first, last)) = next.span {
             self.at(first);
@@ -93,6 +96,7 @@ mod tests {
         let mut all = Tally { keys: vec!["ts".into()], ..Tally::default() };
         let chunk = Tally {
             spellings: 2,
+            profiles_cut: 3,
             unfinished: 1,
             broken_links: BrokenLinks::default(),
             span: Some((time(5), time(7))),
@@ -103,7 +107,7 @@ mod tests {
         };
         all.merge(&chunk);
         all.merge(&Tally { looks_like: Some(LooksLike::Csv), span: Some((time(-1), time(6))), ..chunk.clone() });
-        assert_eq!((all.spellings, all.unfinished), (4, 2));
+        assert_eq!((all.spellings, all.profiles_cut, all.unfinished), (4, 6, 2));
         assert_eq!((all.span, all.looks_like), (Some((time(-1), time(7))), Some(LooksLike::Xz)));
         assert_eq!(all.keys, ["ts", "userId"]);
         all.merge(&Tally { wrapper: Some("others".into()), ..Tally::default() });

@@ -1,9 +1,12 @@
 //! An event as a program hands it over.
 
+use serde::Serialize;
+
+use crate::model::profile::ProfilePart;
 use crate::model::time::Time;
 
-/// An event that a program has decoded itself, to be [pushed](crate::engine::Engine::push): when it happened, and the identities
-/// that it carried. It is held to the rules of a line of a log when it is pushed.
+/// An event that a program has decoded itself, to be [pushed](crate::engine::Engine::push): when it happened, the identities
+/// that it carried, and what it says of its person. It is held to the rules of a line of a log when it is pushed.
 ///
 /// ```
 /// use backstitch::{Activity, Time};
@@ -16,12 +19,15 @@ pub struct Activity {
     time: Time,
     id: Option<String>,
     identities: Vec<(String, String)>,
+    /// JSON values, or empty.
+    segments: String,
+    traits: String,
 }
 
 impl Activity {
     /// What happened at `time`, without an identity yet: it must carry one.
     pub fn at(time: Time) -> Self {
-        Self { time, id: None, identities: Vec::new() }
+        Self { time, id: None, identities: Vec::new(), segments: String::new(), traits: String::new() }
     }
 
     /// The event's `id`, which tells it from others of its time and identities. White space around it does not count; one that is
@@ -42,6 +48,35 @@ impl Activity {
         self
     }
 
+    /// The segments that its person is in: a list that is told as a whole. An empty one says that there are none.
+    pub fn segments<S: AsRef<str>>(mut self, segments: impl IntoIterator<Item = S>) -> Self {
+        let quoted = segments.into_iter().map(|segment| json(segment.as_ref()).unwrap_or_default());
+        self.segments = format!("[{}]", quoted.collect::<Vec<_>>().join(","));
+        self
+    }
+
+    /// Adds a trait of its person, whose value is any that JSON has; one that has been added counts where it was added last. A value
+    /// that JSON does not have (a map whose keys are not texts) is `null`.
+    ///
+    /// ```
+    /// # use backstitch::{Activity, Time};
+    /// let time = Time::parse("2026-11-02T08:05:00Z").expect("RFC 3339");
+    /// let view = Activity::at(time).identity("sessionId", "f49c75a2").segments(["new"]).with_trait("age", 45);
+    /// ```
+    pub fn with_trait(mut self, name: impl AsRef<str>, value: impl Serialize) -> Self {
+        let name = json(name.as_ref()).unwrap_or_default();
+        let value = json(&value).unwrap_or_else(|| "null".to_owned());
+        let first = self.traits.pop().is_none();
+        self.traits.push(if first { '{' } else { ',' });
+        self.traits.push_str(&format!("{name}:{value}}}"));
+        self
+    }
+
+    /// Its segments and traits as JSON, spelled in any way.
+    pub(crate) fn profile(&self) -> ProfilePart<'_> {
+        ProfilePart { segments: &self.segments, traits: &self.traits }
+    }
+
     pub(crate) fn time(&self) -> Time {
         self.time
     }
@@ -58,6 +93,10 @@ impl Activity {
     /// Bytes of its texts.
     pub(crate) fn bytes(&self) -> usize {
         let identities = self.identities.iter().map(|(namespace, value)| namespace.len() + value.len());
-        self.id.as_ref().map_or(0, String::len) + identities.sum::<usize>()
+        self.id.as_ref().map_or(0, String::len) + identities.sum::<usize>() + self.segments.len() + self.traits.len()
     }
+}
+
+fn json(value: &(impl Serialize + ?Sized)) -> Option<String> {
+    serde_json::to_string(value).ok()
 }

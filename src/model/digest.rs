@@ -1,4 +1,5 @@
-//! The digest: a 128-bit set hash over every (identity, person) and every (event, person, kind).
+//! The digest: a 128-bit set hash over every (identity, person) and every (event, person, kind). A second one is over every (event,
+//! profile part, person).
 //!
 //! Elements are hashed alone (XXH3-128) and added modulo 2^128, so the digest of a set does not depend on
 //! the order in which it is visited, and parts can be added up by different threads. It proves equality
@@ -11,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::model::event::EventId;
 use crate::model::identity::Value;
 use crate::model::person::AttributionKind;
+use crate::model::profile::ProfilePart;
 use crate::model::time::Time;
 
 /// Hash of an identity in full: `namespace:value`, the namespace in lower case.
@@ -20,6 +22,10 @@ pub struct IdentityHash(pub u128);
 /// Hash of an event: its time, id and identities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventHash(pub u128);
+
+/// Hash of the segments and traits of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProfileHash(pub u128);
 
 /// Bytes of an event or identity that are hashed without an allocation: an event with six identities.
 const ON_STACK: usize = 128;
@@ -111,6 +117,17 @@ impl EventHash {
     }
 }
 
+impl ProfileHash {
+    /// Hashes segments and traits.
+    pub fn new(part: ProfilePart<'_>) -> Self {
+        let mut bytes = Gathered::default();
+        bytes.add(&(part.segments.len() as u64).to_le_bytes());
+        bytes.add(part.segments.as_bytes());
+        bytes.add(part.traits.as_bytes());
+        Self(bytes.hash())
+    }
+}
+
 /// A set hash; printed as 32 hex digits. That of the empty set is zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Digest(u128);
@@ -124,6 +141,16 @@ impl Digest {
     /// Adds the element (event, person, kind).
     pub fn add_event(&mut self, event: EventHash, person: IdentityHash, kind: AttributionKind) {
         self.add(b'e', event.0, person.0, kind.word().as_bytes()[0]);
+    }
+
+    /// Adds the element (event, profile part, person).
+    pub fn add_profile(&mut self, event: EventHash, part: ProfileHash, person: IdentityHash) {
+        let mut bytes = [0; 50];
+        bytes[..2].copy_from_slice(b"p-");
+        bytes[2..18].copy_from_slice(&event.0.to_le_bytes());
+        bytes[18..34].copy_from_slice(&part.0.to_le_bytes());
+        bytes[34..].copy_from_slice(&person.0.to_le_bytes());
+        self.0 = self.0.wrapping_add(xxh3_128(&bytes));
     }
 
     /// Adds all elements of a disjoint set.

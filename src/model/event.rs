@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use crate::model::identity::{IdentityId, Value};
 use crate::model::namespace::NamespaceId;
+use crate::model::profile::ProfilePart;
 use crate::model::source::SourceId;
 use crate::model::time::Time;
 
@@ -38,10 +39,12 @@ pub struct DecodedEvent<'a> {
     pub id: EventId<'a>,
     /// Its identities in level order, lowest first; each namespace once; never empty.
     pub identities: SmallVec<[(NamespaceId, Value<'a>); 4]>,
+    /// Its segments and traits as they are spelled, each a JSON value whole, or empty.
+    pub profile: ProfilePart<'a>,
 }
 
 /// An event as the index holds it, under its anchor. Two with the same time, id and identities are one event,
-/// whatever sources delivered it.
+/// whatever sources delivered it, and whatever its segments and traits are.
 #[derive(Debug, Clone, Copy)]
 pub struct Event<'a> {
     /// When it happened.
@@ -52,6 +55,8 @@ pub struct Event<'a> {
     pub companions: &'a [IdentityId],
     /// The sources that delivered it, ascending, each once.
     pub sources: &'a [SourceId],
+    /// Its segments and traits: of those that the sources delivered, the greatest.
+    pub profile: ProfilePart<'a>,
 }
 
 impl<'a> Event<'a> {

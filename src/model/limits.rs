@@ -20,6 +20,25 @@ pub const MAX_IDENTITIES_PER_EVENT: usize = 64;
 /// Bytes of an event's `id`. UUIDs have 36; a longer one is kept by nobody as a key.
 pub const MAX_EVENT_ID_BYTES: usize = 1 << 10;
 
+/// Segments of one event. A person is in a handful; keeps the segments and traits of an event inside a block.
+pub const MAX_SEGMENTS_PER_EVENT: usize = 128;
+
+/// Bytes of one segment, as JSON without white space. Segments are names, as namespaces are, in any language.
+pub const MAX_SEGMENT_BYTES: usize = 256;
+
+/// Traits of one event. A form has a dozen fields; keeps the segments and traits of an event inside a block.
+pub const MAX_TRAITS_PER_EVENT: usize = 64;
+
+/// Bytes of the name of a trait, as JSON. Names are words of a schema, not data.
+pub const MAX_TRAIT_NAME_BYTES: usize = 128;
+
+/// Bytes of the value of a trait, as JSON without white space: as many as of an identity value.
+pub const MAX_TRAIT_BYTES: usize = 1 << 10;
+
+/// Bytes of distinct segments and traits of a batch, from which on it is committed: a log whose traits differ on every event would
+/// otherwise fill the memory.
+pub const MAX_BATCH_PROFILE_BYTES: usize = 64 << 20;
+
 /// Bytes of the name of a source, where the caller gives it. The longest path that Linux opens; keeps a source inside a block.
 pub const MAX_SOURCE_NAME_BYTES: usize = 4 << 10;
 

@@ -16,6 +16,7 @@ pub mod link;
 pub mod namespace;
 pub mod person;
 pub mod policy;
+pub mod profile;
 pub mod seed;
 pub mod settings;
 pub mod source;

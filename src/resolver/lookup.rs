@@ -121,8 +121,8 @@ pub fn as_counted<'a, 'line: 'a>(
             Some((_, Some(_))) | None => identities.push((namespace, value)),
         }
     }
-    let DecodedEvent { time, id, .. } = *activity;
-    (differs && !identities.is_empty()).then_some(DecodedEvent { time, id, identities })
+    let DecodedEvent { time, id, profile, .. } = *activity;
+    (differs && !identities.is_empty()).then_some(DecodedEvent { time, id, identities, profile })
 }
 
 /// Whom an activity of a log belongs to, and how; `rule` gives the rule of a known anchor. `namespaces` are those it was decoded with.

@@ -10,6 +10,7 @@ use crate::model::error::Result;
 use crate::model::event::{Event, EventId, in_level_order};
 use crate::model::identity::{IdentityId, Value};
 use crate::model::person::{AttributionKind, Person};
+use crate::model::profile::ProfilePart;
 use crate::model::source::SourceId;
 use crate::model::time::Time;
 use crate::resolver::attribution::{AnchorRule, Attributed};
@@ -97,6 +98,7 @@ impl PersonEvents {
             id: self.id(small),
             companions: self.companions.get(small.companions),
             sources: self.sources.get(small.sources),
+            profile: ProfilePart::default(),
         };
         rows::event(view, small.anchor, &event, Attributed { person: self.person, kind: small.kind })
     }

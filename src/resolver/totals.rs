@@ -3,11 +3,12 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::model::digest::{Digest, EventHash, IdentityHash};
+use crate::model::digest::{Digest, EventHash, IdentityHash, ProfileHash};
 use crate::model::error::Result;
 use crate::model::event::in_level_order;
 use crate::model::identity::IdentityId;
 use crate::model::person::{AttributionKind, Person};
+use crate::model::profile::ProfilePart;
 use crate::resolver::attribution::AnchorRule;
 use crate::resolver::lookup::Lookup;
 use crate::resolver::view::View;
@@ -72,6 +73,9 @@ pub struct Totals {
     /// Set hash over every (identity, person) and (event, person, kind): equal facts, equal digest.
     #[serde(serialize_with = "crate::model::writing::text")]
     pub digest: Digest,
+    /// Set hash over every (event, its segments and traits, person), of the events that have any: zero where none has.
+    #[serde(rename = "profiles_digest", serialize_with = "crate::model::writing::text")]
+    pub profiles: Digest,
 }
 
 /// How many identities and links a view has.
@@ -97,6 +101,7 @@ impl Totals {
         self.linked_sessions += other.linked_sessions;
         self.shared_sessions += other.shared_sessions;
         self.digest.merge(other.digest);
+        self.profiles.merge(other.profiles);
         self
     }
 }
@@ -148,12 +153,22 @@ fn tally_events(view: &View, hashes: Hashes<'_>, anchors: std::ops::Range<u32>) 
     while let Some(group) = scan.next()? {
         let anchor = group.anchor();
         let (rule, is_session) = (AnchorRule::of_group(view, &group), graph.is_session(anchor));
+        let mut last: Option<(ProfilePart<'_>, ProfileHash)> = None;
         for event in group.events().take_while(|event| event.time <= until) {
             let attributed = rule.attribute(&event);
             totals.attribution.count(attributed.kind);
             let identities = in_level_order(anchor, is_session, event.companions).map(|id| hashes[id.index()]);
             let hash = EventHash::new(event.time, event.id, identities);
-            totals.digest.add_event(hash, hashes[attributed.person.identity().index()], attributed.kind);
+            let person = hashes[attributed.person.identity().index()];
+            totals.digest.add_event(hash, person, attributed.kind);
+            if !event.profile.is_empty() {
+                let part = match last {
+                    Some((known, part)) if known == event.profile => part,
+                    _ => ProfileHash::new(event.profile),
+                };
+                last = Some((event.profile, part));
+                totals.profiles.add_profile(hash, part, person);
+            }
         }
     }
     Ok(totals)

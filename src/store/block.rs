@@ -11,7 +11,10 @@ use std::fmt;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// What the store is written as. A store with a higher number is refused.
-pub(crate) const FORMAT: u8 = 4;
+pub(crate) const FORMAT: u8 = 5;
+
+/// The lowest that is read: its blocks are a part of what those of [`FORMAT`] can be.
+const OLDEST_FORMAT: u8 = 4;
 
 /// Bytes of a block to aim at. A leaf of sled holds up to 17 values, and one of more than a quarter of a segment
 /// (128 KiB) becomes a file of its own, which sled neither syncs nor counts against its cache: reading 400 MB in
@@ -169,7 +172,7 @@ pub(crate) fn unseal(key: BlockKey, block: &[u8]) -> Result<(u64, &[u8]), Unseal
     if sum != checksum(key, header.split_at(CHECKSUM_AT).0, body) {
         return Err(damaged("its checksum is wrong"));
     }
-    if format != FORMAT {
+    if !(OLDEST_FORMAT..=FORMAT).contains(&format) {
         return Err(Unsealed::Version(format));
     }
     if [kind, zero, another] != [key.kind.number, 0, 0] {
@@ -225,12 +228,16 @@ mod tests {
 
     #[test]
     fn another_format_is_told_from_damage() {
-        for other in [FORMAT - 1, FORMAT + 1] {
+        for format in OLDEST_FORMAT - 1..=FORMAT + 1 {
             let mut block = sealed();
-            block[4] = other;
+            block[4] = format;
             let sum = checksum(KEY, &block[..CHECKSUM_AT], &block[HEADER_BYTES..]);
             block[CHECKSUM_AT..HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());
-            assert_eq!(unseal(KEY, &block), Err(Unsealed::Version(other)));
+            let expected = match format {
+                OLDEST_FORMAT..=FORMAT => Ok((5, &b"body"[..])),
+                _ => Err(Unsealed::Version(format)),
+            };
+            assert_eq!(unseal(KEY, &block), expected, "{format}");
         }
     }
 }

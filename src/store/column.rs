@@ -61,6 +61,52 @@ pub(crate) fn put_jump(out: &mut Vec<u8>, id: IdentityId, from: IdentityId) {
     put(out, zigzag(i64::from(id.0) - i64::from(from.0)));
 }
 
+/// Pairs of a number and how many times in a row it occurs.
+#[derive(Debug, Default)]
+pub(crate) struct RunLength {
+    current: u64,
+    count: u64,
+    bytes: Vec<u8>,
+}
+
+impl RunLength {
+    /// Adds a number.
+    #[inline]
+    pub(crate) fn push(&mut self, number: u64) {
+        if number != self.current {
+            self.end();
+            self.current = number;
+        }
+        self.count += 1;
+    }
+
+    /// Adds the last number once more.
+    #[inline]
+    pub(crate) fn push_again(&mut self) {
+        self.count += 1;
+    }
+
+    /// The pairs so far; those of the numbers at hand are missing until [`end`](Self::end).
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Ends the run at hand.
+    pub(crate) fn end(&mut self) {
+        if self.count > 0 {
+            put(&mut self.bytes, self.current);
+            put(&mut self.bytes, self.count);
+            self.count = 0;
+        }
+    }
+
+    /// Begins again.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        (self.current, self.count) = (0, 0);
+    }
+}
+
 /// Reads a column; every method gives `None` where the column ends too early or a number is too long.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ColumnReader<'a> {

@@ -7,15 +7,16 @@ use std::ops::Range;
 
 use crate::model::event::{Event, EventId};
 use crate::model::identity::IdentityId;
+use crate::model::profile::ProfilePart;
 use crate::model::source::SourceId;
 use crate::model::time::Time;
 use crate::store::backend::Backend;
 use crate::store::block::BlockKey;
-use crate::store::codec;
 use crate::store::column::{self, ColumnReader, MILLI};
 use crate::store::error::StoreError;
-use crate::store::events::{EncodedSets, EventBody, LINE, SetMember, TEXT, UUID};
+use crate::store::events::{EncodedSets, EventBody, LINE, SetMember, TEXT, UUID, decode_body};
 use crate::store::manifest::StoreTotals;
+use crate::store::profiles::ProfileColumn;
 use crate::store::run::{self, DirectorySlot, RunEntry};
 
 /// A column of sets: the sets one after the other, and which of them each event has.
@@ -142,6 +143,9 @@ pub(crate) struct DecodedEvents {
     texts: String,
     companions: SetColumn<IdentityId>,
     sources: SetColumn<SourceId>,
+    profiles: ProfileColumn,
+    /// Whether an event may be there more than once, each time with another profile part.
+    repeats: bool,
 }
 
 impl DecodedEvents {
@@ -153,6 +157,8 @@ impl DecodedEvents {
         self.texts.clear();
         self.companions.clear();
         self.sources.clear();
+        self.profiles.clear();
+        self.repeats = false;
     }
 
     /// How many events.
@@ -227,7 +233,26 @@ impl DecodedEvents {
             id: self.id(at)?,
             companions: self.companions.get(at)?,
             sources: self.sources.get(at)?,
+            profile: self.part(at),
         })
+    }
+
+    /// The segments and traits of an event.
+    #[inline]
+    pub(crate) fn part(&self, at: usize) -> ProfilePart<'_> {
+        self.profiles.get(at)
+    }
+
+    /// Whether an event of a group is there more than once, each time with another profile part.
+    pub(crate) fn repeats(&self, range: Range<usize>) -> bool {
+        self.repeats && range.skip(1).any(|at| self.is_repeat(at))
+    }
+
+    /// Whether an event is that before it.
+    fn is_repeat(&self, at: usize) -> bool {
+        let before = at.wrapping_sub(1);
+        let key = |at| self.event(at).map(|event| event.key());
+        self.times.get(at) == self.times.get(before) && key(at) == key(before)
     }
 
     #[inline]
@@ -246,6 +271,9 @@ impl DecodedEvents {
 
     /// Adds events of another; their groups are the caller's matter.
     pub(crate) fn append(&mut self, other: &Self, range: Range<usize>) {
+        self.profiles.append(self.times.len(), &other.profiles, range.clone());
+        // One that ends a block may go on in the next.
+        self.repeats = !self.profiles.is_empty();
         self.times.extend_from_slice(other.times.get(range.clone()).unwrap_or_default());
         for slot in other.ids.get(range.clone()).unwrap_or_default() {
             let start = if u64::from(slot.sort) == TEXT {
@@ -270,9 +298,14 @@ impl DecodedEvents {
         let mut all = [own, other].concat();
         all.sort_unstable();
         all.dedup();
-        let united = self.sources.add(all);
-        if let Some(place) = self.sources.of.get_mut(into) {
-            *place = united;
+        self.set_sources(into, all);
+    }
+
+    /// Gives an event other sources.
+    pub(crate) fn set_sources(&mut self, event: usize, sources: Vec<SourceId>) {
+        let set = self.sources.add(sources);
+        if let Some(place) = self.sources.of.get_mut(event) {
+            *place = set;
         }
     }
 
@@ -284,7 +317,7 @@ impl DecodedEvents {
     /// Reads the body of a block of events.
     pub(crate) fn parse(&mut self, body: &[u8]) -> Result<(), String> {
         self.clear();
-        let body: EventBody<'_> = codec::decode(body)?;
+        let (body, profiles) = decode_body(body)?;
         let events = body.events as usize;
         // Every event takes a byte of times at least: damaged counts must not ask for memory.
         if events > body.times.0.len() || body.groups as usize > body.anchors.0.len() || events == 0 {
@@ -295,6 +328,10 @@ impl DecodedEvents {
         self.parse_ids(&body).ok_or("its event ids cannot be read")?;
         self.companions.parse(&body.companions, events).ok_or("its identities cannot be read")?;
         self.sources.parse(&body.sources, events).ok_or("its sources cannot be read")?;
+        if let Some(profiles) = profiles {
+            self.profiles.parse(&profiles, events).ok_or("its profile parts cannot be read")?;
+            self.repeats = (0..self.groups()).any(|group| self.range(group).skip(1).any(|at| self.is_repeat(at)));
+        }
         Ok(())
     }
 

@@ -12,8 +12,9 @@ use crate::model::identity::IdentityId;
 use crate::model::source::SourceId;
 use crate::store::block::{self, BLOCK_BYTES, BlockKind, HEADER_BYTES, Loss};
 use crate::store::codec::{self, Bytes};
-use crate::store::column::{self, MILLI};
+use crate::store::column::{self, MILLI, RunLength};
 use crate::store::error::StoreError;
+use crate::store::profiles::{EncodedProfiles, ProfileWriter};
 use crate::store::run::RunEntry;
 
 /// The kind of the blocks of events.
@@ -78,6 +79,15 @@ pub(crate) struct EncodedSets<'a> {
     pub runs: Bytes<'a>,
 }
 
+/// The body of a block: where no event of it has a profile part, nothing follows on the columns before.
+pub(crate) fn decode_body(body: &[u8]) -> Result<(EventBody<'_>, Option<EncodedProfiles<'_>>), String> {
+    if let Ok(plain) = codec::decode(body) {
+        return Ok((plain, None));
+    }
+    let (columns, profiles) = codec::decode(body)?;
+    Ok((columns, Some(profiles)))
+}
+
 /// An encoded block of events.
 #[derive(Debug, Clone)]
 pub struct EventBlock {
@@ -96,38 +106,6 @@ impl EventBlock {
     /// How many bytes it takes.
     pub fn bytes(&self) -> usize {
         self.block.len()
-    }
-}
-
-/// Pairs of a number and how many times in a row it occurs.
-#[derive(Debug, Default)]
-struct RunLength {
-    current: u64,
-    count: u64,
-    bytes: Vec<u8>,
-}
-
-impl RunLength {
-    #[inline]
-    fn push(&mut self, number: u64) {
-        if number != self.current {
-            self.end();
-            self.current = number;
-        }
-        self.count += 1;
-    }
-
-    fn end(&mut self) {
-        if self.count > 0 {
-            column::put(&mut self.bytes, self.current);
-            column::put(&mut self.bytes, self.count);
-            self.count = 0;
-        }
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        (self.current, self.count) = (0, 0);
     }
 }
 
@@ -176,7 +154,7 @@ impl<T: SetMember> SetWriter<T> {
     #[inline]
     fn push(&mut self, set: &[T]) {
         if self.last == set && !self.places.is_empty() {
-            self.runs.count += 1;
+            self.runs.push_again();
             return;
         }
         self.change(set);
@@ -205,12 +183,12 @@ impl<T: SetMember> SetWriter<T> {
     /// Bytes so far, and those that `set` may add.
     fn bytes(&self, set: &[T]) -> usize {
         let more = if self.last == set { 0 } else { 5 * (set.len() + 1) };
-        self.sets.len() + self.runs.bytes.len() + 10 + more
+        self.sets.len() + self.runs.bytes().len() + 10 + more
     }
 
     fn columns(&mut self) -> EncodedSets<'_> {
         self.runs.end();
-        EncodedSets { sets: Bytes(&self.sets), runs: Bytes(&self.runs.bytes) }
+        EncodedSets { sets: Bytes(&self.sets), runs: Bytes(self.runs.bytes()) }
     }
 
     fn clear(&mut self) {
@@ -223,7 +201,8 @@ impl<T: SetMember> SetWriter<T> {
 
 /// Encodes events into blocks.
 ///
-/// Anchors must ascend and the events of an anchor must ascend by [`Event::key`]; both across all calls.
+/// Anchors must ascend and the events of an anchor must ascend by [`Event::key`], then by profile part; both across all calls.
+/// An event is there once for each profile part that was delivered with it.
 /// Several writers can each take a piece of the anchors: their blocks, one after the other, are those of one.
 #[derive(Debug, Default)]
 pub struct EventWriter {
@@ -247,6 +226,7 @@ pub struct EventWriter {
     texts: Vec<u8>,
     companions: SetWriter<IdentityId>,
     sources: SetWriter<SourceId>,
+    profiles: ProfileWriter,
     /// Reused for the encoded times.
     scratch: Vec<u8>,
 }
@@ -346,6 +326,7 @@ impl EventWriter {
         }
         self.companions.push(event.companions);
         self.sources.push(event.sources);
+        self.profiles.push(event.profile);
         self.count += 1;
     }
 
@@ -357,12 +338,13 @@ impl EventWriter {
             + self.anchors.len()
             + self.counts.len()
             + times
-            + self.sorts.bytes.len()
+            + self.sorts.bytes().len()
             + self.fixed.len()
             + self.lengths.len()
             + self.texts.len()
             + self.companions.bytes(event.companions)
             + self.sources.bytes(event.sources)
+            + self.profiles.bytes(event.profile)
             + id
             + 20
     }
@@ -402,7 +384,7 @@ impl EventWriter {
             anchors: Bytes(&self.anchors),
             counts: Bytes(&self.counts),
             times: Bytes(&self.scratch),
-            sorts: Bytes(&self.sorts.bytes),
+            sorts: Bytes(self.sorts.bytes()),
             fixed: Bytes(&self.fixed),
             lengths: Bytes(&self.lengths),
             texts: Bytes(&self.texts),
@@ -410,7 +392,11 @@ impl EventWriter {
             sources: self.sources.columns(),
         };
         let mut block = block::blank();
-        codec::encode(&body, &mut block).map_err(StoreError::Invalid)?;
+        match self.profiles.columns() {
+            None => codec::encode(&body, &mut block),
+            Some(profiles) => codec::encode(&(body, profiles), &mut block),
+        }
+        .map_err(StoreError::Invalid)?;
         block.shrink_to_fit();
         let (first, last) = (IdentityId(self.first), IdentityId(self.anchor));
         self.done.push(EventBlock { first, last, events: self.times.len() as u32, block });
@@ -430,5 +416,6 @@ impl EventWriter {
         self.sorts.clear();
         self.companions.clear();
         self.sources.clear();
+        self.profiles.clear();
     }
 }

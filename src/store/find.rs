@@ -27,7 +27,7 @@ impl EventFinder {
     }
 
     /// Calls `found` with the place of each event of `wanted` (which ascend) that is stored under `anchor`, and the stored one; once for
-    /// each run that holds it, since each may tell of other sources.
+    /// each run that holds it and each profile part that it has there, since each may tell of other sources.
     ///
     /// # Errors
     /// When a block is damaged or cannot be read.
@@ -64,9 +64,14 @@ fn find_in_run(
         let mut at = held.start;
         while let Some(event) = wanted.get(next) {
             at = leap(at, held.end, |place| compare(rows, place, event) == Some(Ordering::Less));
-            let Some(stored) = rows.event(at).filter(|_| at < held.end) else { break };
-            if stored.key() == event.key() {
+            // Once for each of its profile parts.
+            while let Some(stored) = rows.event(at).filter(|stored| at < held.end && stored.key() == event.key()) {
                 found(next, stored);
+                at += 1;
+            }
+            if at == held.end {
+                // The next block may have another part of it.
+                break;
             }
             next += 1;
         }

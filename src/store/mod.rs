@@ -54,6 +54,7 @@ pub mod last_commit;
 pub mod load;
 mod manifest;
 mod open;
+mod profiles;
 mod quiet;
 pub mod recount;
 pub mod repair;

@@ -5,6 +5,7 @@
 //! So a reader of what counts reads the plain events and these together, as runs of one index, and two that become one event
 //! are one there; and what was written is the plain events and those as written.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -12,6 +13,7 @@ use smallvec::SmallVec;
 use crate::model::counting::CountedIds;
 use crate::model::event::{Event, EventId};
 use crate::model::identity::IdentityId;
+use crate::model::profile::ProfilePart;
 use crate::model::source::SourceId;
 use crate::model::time::Time;
 use crate::store::directory::GroupWriter;
@@ -43,6 +45,8 @@ struct OwnEvent {
     id: OwnId,
     companions: CountedIds,
     sources: SmallVec<[SourceId; 4]>,
+    segments: Box<str>,
+    traits: Box<str>,
 }
 
 enum OwnId {
@@ -58,7 +62,16 @@ impl OwnEvent {
             EventId::Uuid(bytes) => OwnId::Uuid(bytes),
             EventId::Text(text) => OwnId::Text(text.into()),
         };
-        Self { anchor, time: event.time, id, companions, sources: SmallVec::from_slice(event.sources) }
+        let ProfilePart { segments, traits } = event.profile;
+        Self {
+            anchor,
+            time: event.time,
+            id,
+            companions,
+            sources: SmallVec::from_slice(event.sources),
+            segments: segments.into(),
+            traits: traits.into(),
+        }
     }
 
     fn event(&self) -> Event<'_> {
@@ -67,11 +80,15 @@ impl OwnEvent {
             OwnId::Uuid(bytes) => EventId::Uuid(*bytes),
             OwnId::Text(text) => EventId::Text(text),
         };
-        Event { time: self.time, id, companions: &self.companions, sources: &self.sources }
+        let profile = ProfilePart { segments: &self.segments, traits: &self.traits };
+        Event { time: self.time, id, companions: &self.companions, sources: &self.sources, profile }
     }
 
-    fn is_same(&self, other: &Self) -> bool {
-        self.anchor == other.anchor && self.event().key() == other.event().key()
+    /// Where it is written: by anchor, then as events are within one, then by profile part.
+    fn order(&self, other: &Self) -> Ordering {
+        let (own, others) = (self.event(), other.event());
+        let keys = || own.key().cmp(&others.key()).then_with(|| own.profile.cmp(&others.profile));
+        self.anchor.cmp(&other.anchor).then_with(keys)
     }
 }
 
@@ -84,7 +101,7 @@ pub(super) fn count_again(
     let runs: Vec<Run> = transaction.next().of(WRITTEN).cloned().collect();
     let written = Events::of(Arc::clone(transaction.backend()), runs);
     let mut share = Vec::new();
-    let mut scan = written.scan(0..u32::MAX);
+    let mut scan = written.deliveries(0..u32::MAX);
     while let Some(group) = scan.next()? {
         for event in group.events() {
             if let CountedEvent::As(anchor, companions) = count(group.anchor(), &event) {
@@ -98,11 +115,11 @@ pub(super) fn count_again(
     write_share(transaction, &mut share)
 }
 
-/// Writes a run of what was gathered, each event once.
+/// Writes a run of what was gathered, each event once for each of its profile parts.
 fn write_share(transaction: &mut Transaction, share: &mut Vec<OwnEvent>) -> Result<(), StoreError> {
-    share.sort_by(|a, b| a.anchor.cmp(&b.anchor).then_with(|| a.event().key().cmp(&b.event().key())));
+    share.sort_by(OwnEvent::order);
     share.dedup_by(|next, kept| {
-        let is_same = next.is_same(kept);
+        let is_same = next.order(kept).is_eq();
         if is_same {
             kept.sources.extend_from_slice(&next.sources);
             kept.sources.sort_unstable();

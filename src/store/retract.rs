@@ -145,7 +145,7 @@ fn rewrite_run(
     count: &impl Fn(IdentityId, &Event<'_>) -> CountedEvent,
 ) -> Result<[Option<Run>; 2], StoreError> {
     let mut writers = [EVENTS, WRITTEN].map(|kind| GroupWriter::new(kind, transaction.new_run()));
-    let mut scan = events.scan(0..u32::MAX);
+    let mut scan = events.deliveries(0..u32::MAX);
     while let Some(group) = scan.next()? {
         let anchor = group.anchor();
         let decided = |event: Event<'_>| (fate(anchor, &event), count(anchor, &event) == CountedEvent::AsWritten);
@@ -170,7 +170,7 @@ fn rewrite_run(
 
 /// Whether any event `moves`.
 fn is_touched(events: &Events, moves: impl Fn(IdentityId, &Event<'_>) -> bool) -> Result<bool, StoreError> {
-    let mut scan = events.scan(0..u32::MAX);
+    let mut scan = events.deliveries(0..u32::MAX);
     while let Some(group) = scan.next()? {
         if group.events().any(|event| moves(group.anchor(), &event)) {
             return Ok(true);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::model::event::Event;
 use crate::model::identity::IdentityId;
+use crate::model::source::SourceId;
 use crate::store::backend::{Backend, MemoryBackend};
 use crate::store::block::BlockKey;
 use crate::store::decoded::{DecodedEvents, KnownIds};
@@ -115,7 +116,13 @@ impl Events {
     /// Every group whose anchor is in `anchors`, ascending. More than ten million events a second and core
     /// where one run holds them.
     pub fn scan(&self, anchors: Range<u32>) -> Scan {
-        Scan { merge: Merge::new(self), start: Some(anchors.start), end: anchors.end, failed: false }
+        Scan { merge: Merge::new(self, false), start: Some(anchors.start), end: anchors.end, failed: false }
+    }
+
+    /// As [`scan`](Self::scan), but an event is there once for each profile part that was delivered with it, with the sources
+    /// that delivered that one: what the store keeps, so that a source can be taken back.
+    pub fn deliveries(&self, anchors: Range<u32>) -> Scan {
+        Scan { merge: Merge::new(self, true), ..self.scan(anchors) }
     }
 
     pub(super) fn cursors(&self) -> impl Iterator<Item = RunCursor> {
@@ -131,7 +138,7 @@ impl Events {
 
     /// A reader for single anchors.
     pub fn cursor(&self) -> Cursor {
-        Cursor { merge: Merge::new(self) }
+        Cursor { merge: Merge::new(self, false) }
     }
 }
 
@@ -379,6 +386,8 @@ struct Merge {
     /// A group that does not lie in one piece is gathered here.
     rows: DecodedEvents,
     order: Vec<u32>,
+    /// Whether an event is there once for each of its profile parts.
+    deliveries: bool,
 }
 
 impl fmt::Debug for Merge {
@@ -388,8 +397,8 @@ impl fmt::Debug for Merge {
 }
 
 impl Merge {
-    fn new(events: &Events) -> Self {
-        Self { runs: events.cursors().collect(), rows: DecodedEvents::default(), order: Vec::new() }
+    fn new(events: &Events, deliveries: bool) -> Self {
+        Self { runs: events.cursors().collect(), rows: DecodedEvents::default(), order: Vec::new(), deliveries }
     }
 
     fn seek(&mut self, anchor: u32) -> Result<(), StoreError> {
@@ -415,14 +424,18 @@ impl Merge {
                 (holders, only) = (holders + 1, at);
             }
         }
-        let lone = self.runs.get_mut(only).filter(|run| holders == 1 && !run.goes_on()).map(RunCursor::take);
+        let deliveries = self.deliveries;
+        let lies_whole = |run: &RunCursor| {
+            holders == 1 && !run.goes_on() && (deliveries || !run.rows.repeats(run.rows.range(run.group)))
+        };
+        let lone = self.runs.get_mut(only).filter(|run| lies_whole(run)).map(RunCursor::take);
         if lone.is_none() {
             self.gather(anchor)?;
         }
         let (rows, order) = match (lone, self.runs.get(only)) {
             (Some(range), Some(run)) => (&run.rows, Order::Range(range.start, range.end)),
-            _ if holders > 1 => {
-                unite(&mut self.rows, &mut self.order);
+            _ if holders > 1 || !deliveries && self.rows.repeats(0..self.rows.len()) => {
+                unite(&mut self.rows, &mut self.order, deliveries);
                 (&self.rows, Order::Picked(&self.order[..]))
             }
             _ => (&self.rows, Order::Range(0, self.rows.len())),
@@ -442,21 +455,65 @@ impl Merge {
     }
 }
 
-/// Orders what was gathered and makes equal events one.
-fn unite(rows: &mut DecodedEvents, order: &mut Vec<u32>) {
+/// Orders what was gathered and makes equal events one, or one for each of their profile parts where that is what is asked.
+fn unite(rows: &mut DecodedEvents, order: &mut Vec<u32>, deliveries: bool) {
     let compare = |rows: &DecodedEvents, one: u32, other: u32| {
         let event = |at: u32| rows.event(at as usize);
         event(one).map(|event| event.key()).cmp(&event(other).map(|event| event.key()))
     };
     order.clear();
     order.extend(0..rows.len() as u32);
-    // Each run's share ascends, which a stable sort makes use of.
-    order.sort_by(|&one, &other| compare(rows, one, other));
-    order.dedup_by(|place, kept| {
-        let is_same = compare(rows, *place, *kept).is_eq();
-        if is_same {
-            rows.unite_sources(*kept as usize, *place as usize);
-        }
-        is_same
+    // Each run's share ascends, which a stable sort makes use of. Of one event the greatest part comes first.
+    order.sort_by(|&one, &other| {
+        let parts = || rows.part(other as usize).cmp(&rows.part(one as usize));
+        compare(rows, one, other).then_with(parts)
     });
+    if !deliveries {
+        order.dedup_by(|place, kept| {
+            let is_same = compare(rows, *place, *kept).is_eq();
+            if is_same {
+                rows.unite_sources(*kept as usize, *place as usize);
+            }
+            is_same
+        });
+        return;
+    }
+    let all = std::mem::take(order);
+    let mut rest = &all[..];
+    while let Some(&first) = rest.first() {
+        let same = rest.iter().take_while(|&&place| compare(rows, first, place).is_eq()).count();
+        let Some((same, others)) = rest.split_at_checked(same) else { break };
+        rest = others;
+        match same {
+            [one] => order.push(*one),
+            _ => order.extend(one_a_part(rows, same)),
+        }
+    }
+}
+
+/// Of the rows of one event, the greatest part first, one for each part, ascending. Each source stays with the greatest of those that it
+/// delivered, and a part that no source is left with goes.
+fn one_a_part(rows: &mut DecodedEvents, same: &[u32]) -> Vec<u32> {
+    let mut parts: Vec<u32> = Vec::new();
+    for &place in same {
+        match parts.last() {
+            Some(&last) if rows.part(last as usize) == rows.part(place as usize) => {
+                rows.unite_sources(last as usize, place as usize);
+            }
+            _ => parts.push(place),
+        }
+    }
+    if parts.len() > 1 {
+        let mut above: Vec<SourceId> = Vec::new();
+        parts.retain(|&place| {
+            let own = rows.event(place as usize).map_or(&[][..], |event| event.sources).iter().copied();
+            let own: Vec<SourceId> = own.filter(|source| !above.contains(source)).collect();
+            above.extend_from_slice(&own);
+            let is_left = !own.is_empty();
+            rows.set_sources(place as usize, own);
+            is_left
+        });
+        parts.reverse();
+    }
+    parts
 }

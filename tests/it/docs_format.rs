@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use backstitch::model::digest::IdentityHash;
+use backstitch::model::digest::{IdentityHash, ProfileHash};
 use backstitch::model::event::EventId;
 use backstitch::model::identity::{IdentityId, Value};
+use backstitch::model::profile::ProfilePart;
 use backstitch::store::backend::{Backend, MemoryBackend};
 use backstitch::store::block_kinds;
 use backstitch::{
@@ -34,6 +35,10 @@ fn hashes_and_digest_are_those_of_the_format() {
     digest.add_identity(identity, person);
     digest.add_event(event, person, AttributionKind::Retroactive);
 
+    let part = ProfilePart { segments: r#"["new"]"#, traits: r#"{"age":45}"# };
+    let mut profiles = Digest::default();
+    profiles.add_profile(event, ProfileHash::new(part), person);
+
     // By the words of the page alone.
     let hash = |parts: &[&[u8]]| xxh3_128(&parts.concat());
     let session = hash(&[b"sessionid:150"]);
@@ -43,6 +48,11 @@ fn hashes_and_digest_are_those_of_the_format() {
     let second = hash(&[b"er", &happened.to_le_bytes(), &customer.to_le_bytes()]);
     assert_eq!((identity.0, person.0, event.0), (session, customer, happened));
     assert_eq!(digest.to_string(), format!("{:032x}", first.wrapping_add(second)));
+
+    let said = hash(&[&7_u64.to_le_bytes(), br#"["new"]{"age":45}"#]);
+    let third = hash(&[b"p-", &happened.to_le_bytes(), &said.to_le_bytes(), &customer.to_le_bytes()]);
+    assert_eq!((ProfileHash::new(part).0, profiles.to_string()), (said, format!("{third:032x}")));
+    assert_eq!([example("profile part"), example("(event, part, person)")], [said, third].map(|n| format!("{n:032x}")));
 
     let names = ["session", "person", "event", "(session, person)", "(event, person, r)", "digest"];
     let worked_out = [session, customer, happened, first, second, first.wrapping_add(second)];

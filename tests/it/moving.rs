@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use backstitch::{Engine, ErrorKind, Sequence};
+use backstitch::{Digest, Engine, ErrorKind, Sequence};
 use serde_json::Value;
 
 use crate::acts::{course, law};
@@ -335,6 +335,11 @@ fn a_store_that_an_earlier_program_wrote_is_opened() {
     assert_eq!((before.as_deref(), after.as_deref()), (Some("clara"), Some("dan")));
     assert_eq!(engine.resolver().view().unlinked().len(), 1);
     assert!(engine.verify().expect("readable").is_sound());
+    assert_eq!(
+        engine.resolver().view().totals().expect("readable").profiles,
+        Digest::default(),
+        "it has no segments and traits"
+    );
     engine.ingest("more", &fs::read(JOURNEYS).expect("there")[..]).expect("ingested");
     assert_eq!(engine.generation(), 5, "life goes on");
 }

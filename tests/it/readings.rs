@@ -155,7 +155,12 @@ fn assert_one_story(view: &View, told: &[Told]) {
     for (told, given) in counted.iter().zip(&given) {
         let identities = told.1.split_whitespace().map(id);
         let identities = identities.map(|(name, value)| (namespaces.get(name).expect("met"), Value::new(value)));
-        let activity = DecodedEvent { time: time(told.0), id: EventId::Line(0), identities: identities.collect() };
+        let activity = DecodedEvent {
+            time: time(told.0),
+            id: EventId::Line(0),
+            identities: identities.collect(),
+            profile: Default::default(),
+        };
         let (person, kind) = view.attribute(namespaces, &activity).expect("a sound store");
         assert_eq!(format!("{} {} {}", told.0, kind.word(), short(&person.to_string())), *given);
     }
@@ -563,7 +568,7 @@ fn a_session_of_many_customers_is_read_in_linear_time() {
             for at in 0..CUSTOMERS {
                 let time = Time::from_micros(1_000_000 * at as i64 + 1);
                 let identities = [(session, Value::new("1"))].into_iter().collect();
-                let activity = DecodedEvent { time, id: EventId::Line(0), identities };
+                let activity = DecodedEvent { time, id: EventId::Line(0), identities, profile: Default::default() };
                 let (person, _) = attributor.attribute(view.graph().namespaces(), &activity);
                 let expected = if policy == Policy::DeviceSplit { at } else { CUSTOMERS - 1 };
                 assert_eq!(person.value, format!("c{expected}"));

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use crate::engine::batch::rows::BatchRows;
+use crate::engine::batch::profiles::SpelledProfiles;
+use crate::engine::batch::rows::{BatchRows, Carried};
 use crate::graph::interner::Interner;
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
@@ -43,6 +44,8 @@ pub struct DecodedChunk {
     pub within: Within,
     /// Bytes of the chunk.
     pub bytes: u64,
+    /// How segments and traits were spelled.
+    spelled: SpelledProfiles,
     /// The chunk itself, where it may have to be decoded once more.
     pub again: Option<BufferedChunk>,
 }
@@ -72,6 +75,7 @@ impl DecodedChunk {
             consumed: 0,
             within: Within::Lines,
             bytes: 0,
+            spelled: SpelledProfiles::default(),
             again: None,
         }
     }
@@ -80,9 +84,10 @@ impl DecodedChunk {
     /// counted, and kept where they are `wanted`.
     pub fn decode(&mut self, decoder: &Decoder, chunk: &Chunk, wanted: bool) {
         self.clear();
-        let Self { namespaces, identities, rows, rejected, rejects, junk, .. } = self;
+        let Self { namespaces, identities, rows, rejected, rejects, junk, spelled, .. } = self;
+        let mut cut = 0;
         let decoded = decoder.chunk(chunk, namespaces, junk, |line| match line.outcome {
-            Ok(activity) => push(identities, rows, &activity),
+            Ok(activity) => cut += push(identities, rows, spelled, &activity),
             Err(reject) => {
                 *rejected.entry(reject.reason.word()).or_default() += 1;
                 if !wanted {
@@ -92,7 +97,7 @@ impl DecodedChunk {
                 rejects.push(RejectedLine { number: line.number, reject, text });
             }
         });
-        self.tally = decoded.tally;
+        self.tally = Tally { profiles_cut: cut, ..decoded.tally };
         self.lines = decoded.lines;
         self.consumed = decoded.consumed;
         self.within = decoded.within;
@@ -101,12 +106,13 @@ impl DecodedChunk {
 
     /// Takes activities that a program decoded, and returns those that were rejected, by their index.
     pub fn take(&mut self, decoder: &Decoder, activities: impl IntoIterator<Item = Activity>) -> Vec<(usize, Reject)> {
-        let Self { namespaces, identities, rows, junk, .. } = self;
-        let mut rejected = Vec::new();
-        self.tally = decoder.activities(activities, namespaces, junk, |number, outcome| match outcome {
-            Ok(activity) => push(identities, rows, &activity),
+        let Self { namespaces, identities, rows, junk, spelled, .. } = self;
+        let (mut rejected, mut cut) = (Vec::new(), 0);
+        let tally = decoder.activities(activities, namespaces, junk, |number, outcome| match outcome {
+            Ok(activity) => cut += push(identities, rows, spelled, &activity),
             Err(reject) => rejected.push((number, reject)),
         });
+        self.tally = Tally { profiles_cut: cut, ..tally };
         rejected
     }
 
@@ -116,12 +122,19 @@ impl DecodedChunk {
         self.rows.clear();
         self.rejected.clear();
         self.rejects.clear();
+        self.spelled.clear();
         self.junk = JunkCounts::default();
     }
 }
 
-/// Adds an activity under its anchor: its session or, without one, its highest identity.
-fn push(identities: &mut Interner, rows: &mut BatchRows, activity: &DecodedEvent<'_>) {
+/// Adds an activity under its anchor: its session or, without one, its highest identity. Says how many of its segments and traits were
+/// left out.
+fn push(
+    identities: &mut Interner,
+    rows: &mut BatchRows,
+    spelled: &mut SpelledProfiles,
+    activity: &DecodedEvent<'_>,
+) -> u64 {
     let ids: SmallVec<[IdentityId; 4]> =
         activity.identities.iter().map(|&(namespace, value)| identities.intern(namespace, value)).collect();
     let (anchor, companions) = if activity.identities[0].0 == NamespaceId::SESSION {
@@ -129,6 +142,8 @@ fn push(identities: &mut Interner, rows: &mut BatchRows, activity: &DecodedEvent
     } else {
         (ids[ids.len() - 1], &ids[..ids.len() - 1])
     };
-    let set = rows.sets.intern(companions);
-    rows.push(anchor, set, activity.time, activity.id, SourceId(0));
+    let companions = rows.sets.intern(companions);
+    let (profile, cut) = spelled.part(&mut rows.profiles, activity.profile);
+    rows.push(Carried { anchor, companions, profile }, activity.time, activity.id, SourceId(0));
+    cut
 }

@@ -2,15 +2,18 @@
 
 pub mod decoded;
 mod intake;
+pub mod profiles;
 pub mod rows;
 pub mod sets;
+pub mod texts;
 
 use std::collections::BTreeMap;
 
 use crate::engine::batch::decoded::DecodedChunk;
 use crate::engine::batch::intake::Intake;
-use crate::engine::batch::rows::{BatchRow, BatchRows};
+use crate::engine::batch::rows::{BatchRow, BatchRows, Translated};
 use crate::engine::batch::sets::SetId;
+use crate::engine::batch::texts::TextId;
 use crate::engine::error::EngineError;
 use crate::graph::Graph;
 use crate::graph::interner::Interner;
@@ -18,7 +21,7 @@ use crate::model::barred::Refused;
 use crate::model::digest::IdentityHash;
 use crate::model::event::anchored;
 use crate::model::identity::{IdentityId, Value};
-use crate::model::limits::MAX_IDENTITIES;
+use crate::model::limits::{MAX_BATCH_PROFILE_BYTES, MAX_IDENTITIES};
 use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::source::{Source, SourceId};
 use crate::store::barred::Barred;
@@ -103,8 +106,12 @@ impl Batch {
                 self.rows.sets.intern(&room)
             })
             .collect();
+        let texts: Vec<TextId> = (0..chunk.rows.profiles.len() as u32)
+            .map(|text| self.rows.profiles.intern(chunk.rows.profiles.get(TextId(text))))
+            .collect();
         let kept = |row: &BatchRow| intake.as_ref().is_none_or(|intake| intake.takes(row));
-        self.rows.absorb(&chunk.rows, &identities, &sets, source, kept);
+        let translated = Translated { identities: &identities, sets: &sets, texts: &texts };
+        self.rows.absorb(&chunk.rows, &translated, source, kept);
         Ok(intake.map_or_else(Refused::default, |intake| intake.refused))
     }
 
@@ -140,6 +147,11 @@ impl Batch {
     /// What is left of a batch that is done with.
     pub fn into_room(self) -> Room {
         Room { rows: self.rows, grouped: self.grouped }
+    }
+
+    /// Whether it is time to commit: it holds so many events, or as many bytes of profiles as a batch may.
+    pub fn is_full(&self, events: usize) -> bool {
+        self.rows.all.len() >= events || self.rows.profiles.bytes() >= MAX_BATCH_PROFILE_BYTES
     }
 
     /// Whether there is nothing to commit.

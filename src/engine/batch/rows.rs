@@ -2,13 +2,16 @@
 
 use std::cmp::Ordering;
 
+use crate::engine::batch::profiles::PartId;
 use crate::engine::batch::sets::{CompanionSets, SetId};
+use crate::engine::batch::texts::{TextId, Texts};
 use crate::model::event::{Event, EventId};
 use crate::model::identity::IdentityId;
+use crate::model::profile::ProfilePart;
 use crate::model::source::SourceId;
 use crate::model::time::Time;
 
-/// An event on its way to the store: 40 bytes, and the bytes of its `id` where that is neither a hash nor a UUID.
+/// An event on its way to the store: 48 bytes, and the bytes of its `id` where that is neither a hash nor a UUID.
 #[derive(Clone, Copy)]
 pub struct BatchRow {
     /// The identity it is grouped under.
@@ -19,6 +22,8 @@ pub struct BatchRow {
     pub time: Time,
     /// Where it came from.
     pub source: SourceId,
+    /// Its segments and traits.
+    pub profile: PartId,
     /// Whether it is what another row, which was written so, counts as.
     pub recounted: bool,
     sort: Sort,
@@ -45,6 +50,27 @@ enum Sort {
     Text,
 }
 
+/// What an event carries.
+#[derive(Clone, Copy)]
+pub struct Carried {
+    /// The identity it is grouped under.
+    pub anchor: IdentityId,
+    /// Its other identities.
+    pub companions: SetId,
+    /// Its segments and traits.
+    pub profile: PartId,
+}
+
+/// What the ids of a chunk are in the batch that takes it over, each at its place.
+pub struct Translated<'a> {
+    /// Its identities.
+    pub identities: &'a [IdentityId],
+    /// Its sets of companions.
+    pub sets: &'a [SetId],
+    /// Its texts of segments and traits.
+    pub texts: &'a [TextId],
+}
+
 /// BatchRows with what they refer to.
 pub struct BatchRows {
     /// The rows, as they count.
@@ -53,6 +79,8 @@ pub struct BatchRows {
     pub written: Vec<BatchRow>,
     /// The sets of companions.
     pub sets: CompanionSets,
+    /// The texts of segments and traits.
+    pub profiles: Texts,
     /// The event ids that are texts, end to end.
     texts: String,
 }
@@ -60,7 +88,8 @@ pub struct BatchRows {
 impl BatchRows {
     /// No rows.
     pub fn new() -> Self {
-        Self { all: Vec::new(), written: Vec::new(), sets: CompanionSets::new(), texts: String::new() }
+        let (sets, profiles, texts) = (CompanionSets::new(), Texts::new(), String::new());
+        Self { all: Vec::new(), written: Vec::new(), sets, profiles, texts }
     }
 
     /// Forgets everything, and keeps the room.
@@ -68,11 +97,12 @@ impl BatchRows {
         self.all.clear();
         self.written.clear();
         self.sets.clear();
+        self.profiles.clear();
         self.texts.clear();
     }
 
     /// Adds an event.
-    pub fn push(&mut self, anchor: IdentityId, companions: SetId, time: Time, id: EventId<'_>, source: SourceId) {
+    pub fn push(&mut self, carried: Carried, time: Time, id: EventId<'_>, source: SourceId) {
         let halves = |word: u128| [(word >> 64) as u64, word as u64];
         let (sort, id) = match id {
             EventId::Line(hash) => (Sort::Line, halves(hash)),
@@ -83,23 +113,27 @@ impl BatchRows {
                 (Sort::Text, [start, self.texts.len() as u64])
             }
         };
-        self.all.push(BatchRow { anchor, companions, time, source, recounted: false, sort, id });
+        let Carried { anchor, companions, profile } = carried;
+        self.all.push(BatchRow { anchor, companions, time, source, profile, recounted: false, sort, id });
     }
 
-    /// Takes over the rows of a decoded chunk that are `kept`, whose ids `identity` and sets `set` translate.
+    /// Takes over the rows of a decoded chunk that are `kept`, whose ids `into` translates.
     pub fn absorb(
         &mut self,
         chunk: &BatchRows,
-        identity: &[IdentityId],
-        set: &[SetId],
+        into: &Translated<'_>,
         source: SourceId,
         kept: impl Fn(&BatchRow) -> bool,
     ) {
         let shift = self.texts.len() as u64;
         self.texts.push_str(&chunk.texts);
         self.all.extend(chunk.all.iter().filter(|row| kept(row)).map(|row| BatchRow {
-            anchor: identity[row.anchor.index()],
-            companions: set[row.companions.0 as usize],
+            anchor: into.identities[row.anchor.index()],
+            companions: into.sets[row.companions.0 as usize],
+            profile: PartId {
+                segments: into.texts[row.profile.segments.0 as usize],
+                traits: into.texts[row.profile.traits.0 as usize],
+            },
             id: if row.sort == Sort::Text { row.id.map(|at| at + shift) } else { row.id },
             source,
             ..*row
@@ -118,10 +152,18 @@ impl BatchRows {
 
     /// The event that a row is, delivered by `sources`.
     pub fn event<'a>(&'a self, row: &BatchRow, sources: &'a [SourceId]) -> Event<'a> {
-        Event { time: row.time, id: self.id(row), companions: self.sets.get(row.companions), sources }
+        let companions = self.sets.get(row.companions);
+        Event { time: row.time, id: self.id(row), companions, sources, profile: self.profile(row) }
     }
 
-    /// The order in which rows are stored: by anchor, then as events are within one; the same event as it was written first, then by source.
+    /// The segments and traits of a row.
+    pub fn profile(&self, row: &BatchRow) -> ProfilePart<'_> {
+        let PartId { segments, traits } = row.profile;
+        ProfilePart { segments: self.profiles.get(segments), traits: self.profiles.get(traits) }
+    }
+
+    /// The order in which rows are stored: by anchor, then as events are within one; the same event as it was written first, then by
+    /// profile part, then by source.
     pub fn compare(&self, a: &BatchRow, b: &BatchRow) -> Ordering {
         (a.anchor, a.time).cmp(&(b.anchor, b.time)).then_with(|| self.compare_ids(a, b)).then_with(|| {
             let sets = if a.companions == b.companions {
@@ -129,7 +171,11 @@ impl BatchRows {
             } else {
                 self.sets.get(a.companions).cmp(self.sets.get(b.companions))
             };
-            sets.then(a.recounted.cmp(&b.recounted)).then(a.source.cmp(&b.source))
+            let parts = || match a.profile == b.profile {
+                true => Ordering::Equal,
+                false => self.profile(a).cmp(&self.profile(b)),
+            };
+            sets.then(a.recounted.cmp(&b.recounted)).then_with(parts).then(a.source.cmp(&b.source))
         })
     }
 

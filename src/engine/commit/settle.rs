@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use smallvec::SmallVec;
 
 use crate::engine::batch::Batch;
-use crate::engine::batch::rows::BatchRow;
+use crate::engine::batch::rows::{BatchRow, BatchRows};
 use crate::engine::batch::sets::SetId;
 use crate::graph::Graph;
 use crate::graph::links::Links;
@@ -133,7 +133,8 @@ struct Piece<'a> {
     companions_seen: HashMap<IdentityId, Seen>,
 }
 
-/// A row that is written, with its place among the sources of the group.
+/// A row that is written, with its place among the sources of the group. An event has one for each profile part that it was
+/// delivered with, ascending; nearly always that is one.
 struct Kept<'r> {
     row: &'r BatchRow,
     sources: Range<usize>,
@@ -141,12 +142,23 @@ struct Kept<'r> {
     is_missing: bool,
     /// Whether no one delivered before what it counts as.
     new: bool,
+    /// Whether it is the last of its event.
+    ends: bool,
 }
 
 impl Kept<'_> {
     /// Whether it is written.
     fn is_due(&self) -> bool {
         self.is_missing || !self.sources.is_empty()
+    }
+
+    /// Notes that its event is stored where it would be written. What a source delivered with a greater part is not told again with a
+    /// lesser one.
+    fn is_stored(&mut self, rows: &BatchRows, sources: &mut Vec<SourceId>, old: &Event<'_>) {
+        self.is_missing = false;
+        if old.profile >= rows.profile(self.row) {
+            self.sources = add_missing(sources, self.sources.clone(), old);
+        }
     }
 }
 
@@ -236,23 +248,24 @@ impl<'a> Piece<'a> {
         let anchor = group[0].anchor;
         let mut kept: Vec<Kept<'r>> = Vec::with_capacity(group.len());
         for same in group.chunk_by(|a, b| batch.rows.same(a, b)) {
-            for (at, part) in same.chunk_by(|a, b| a.recounted == b.recounted).enumerate() {
-                let start = sources.len();
-                add_sources(part, sources);
-                kept.push(Kept { row: &part[0], sources: start..sources.len(), is_missing: true, new: at == 0 });
+            let first = kept.len();
+            for rows in same.chunk_by(|a, b| a.recounted == b.recounted) {
+                one_a_part(rows, sources, &mut kept);
             }
+            is_one_event(&mut kept[first..], true);
             self.settled.duplicate += same.len() as u64 - 1;
         }
         if self.reaches_back(anchor, group[0].time, group[group.len() - 1].time) {
-            let wanted: Vec<Event<'_>> = kept.iter().map(|kept| batch.rows.event(kept.row, &[])).collect();
+            let wanted = wanted(batch, &kept);
+            let mut events: Vec<&mut [Kept<'_>]> = kept.chunk_by_mut(|a, _| !a.ends).collect();
             for (stored, recounted) in self.stored.iter_mut().zip([false, true]) {
                 stored.find(anchor, &wanted, |at, old| {
-                    let candidate = &mut kept[at];
-                    self.settled.duplicate += u64::from(candidate.new);
-                    candidate.new = false;
-                    if candidate.row.recounted == recounted {
-                        candidate.is_missing = false;
-                        candidate.sources = add_missing(sources, candidate.sources.clone(), &old);
+                    for candidate in events[at].iter_mut() {
+                        self.settled.duplicate += u64::from(candidate.new);
+                        candidate.new = false;
+                        if candidate.row.recounted == recounted {
+                            candidate.is_stored(&batch.rows, sources, &old);
+                        }
                     }
                 })?;
             }
@@ -354,18 +367,20 @@ fn settle_written(batch: &mut Batch, stored: &Events, grouped: &mut Vec<BatchRow
         let mut kept: Vec<Kept<'_>> = Vec::with_capacity(group.len());
         let mut repeated = 0;
         for same in group.chunk_by(|a, b| rows.same(a, b)) {
-            let start = sources.len();
-            add_sources(same, &mut sources);
+            let first = kept.len();
+            one_a_part(same, &mut sources, &mut kept);
+            is_one_event(&mut kept[first..], !same[0].recounted);
             repeated += if same[0].recounted { 0 } else { same.len() as u64 - 1 };
-            kept.push(Kept { row: &same[0], sources: start..sources.len(), is_missing: true, new: !same[0].recounted });
         }
         let anchor = group[0].anchor;
-        let wanted: Vec<Event<'_>> = kept.iter().map(|kept| rows.event(kept.row, &[])).collect();
+        let wanted = wanted(batch, &kept);
+        let mut events: Vec<&mut [Kept<'_>]> = kept.chunk_by_mut(|a, _| !a.ends).collect();
         finder.find(anchor, &wanted, |at, old| {
-            let candidate = &mut kept[at];
-            repeated += u64::from(candidate.new);
-            (candidate.new, candidate.is_missing) = (false, false);
-            candidate.sources = add_missing(&mut sources, candidate.sources.clone(), &old);
+            for candidate in events[at].iter_mut() {
+                repeated += u64::from(candidate.new);
+                candidate.new = false;
+                candidate.is_stored(rows, &mut sources, &old);
+            }
         })?;
         settled.accepted += kept.iter().filter(|kept| kept.new).count() as u64;
         settled.duplicate += repeated;
@@ -379,14 +394,39 @@ fn settle_written(batch: &mut Batch, stored: &Events, grouped: &mut Vec<BatchRow
     Ok(settled)
 }
 
-/// Adds the sources of rows that are one event, in order, each once.
-fn add_sources(rows: &[BatchRow], sources: &mut Vec<SourceId>) {
-    let start = sources.len();
-    for row in rows {
-        if sources[start..].last() != Some(&row.source) {
-            sources.push(row.source);
+/// Keeps the rows of one event that count alike, which ascend by profile part: one for each part, with its sources at the end of `sources`.
+/// A source that delivered several stays with the greatest.
+fn one_a_part<'r>(same: &'r [BatchRow], sources: &mut Vec<SourceId>, kept: &mut Vec<Kept<'r>>) {
+    let (first, start) = (kept.len(), sources.len());
+    for part in same.chunk_by(|a, b| a.profile == b.profile).rev() {
+        let from = sources.len();
+        for row in part {
+            let is_repeat = sources[from..].last() == Some(&row.source);
+            if !is_repeat && !sources[start..from].contains(&row.source) {
+                sources.push(row.source);
+            }
+        }
+        if sources.len() > from {
+            let sources = from..sources.len();
+            kept.push(Kept { row: &part[0], sources, is_missing: true, new: false, ends: false });
         }
     }
+    kept[first..].reverse();
+}
+
+/// Marks rows that are one event: where it is one by now, the first of them stands for it.
+fn is_one_event(kept: &mut [Kept<'_>], is_one: bool) {
+    if let Some(first) = kept.first_mut() {
+        first.new = is_one;
+    }
+    if let Some(last) = kept.last_mut() {
+        last.ends = true;
+    }
+}
+
+/// The events that rows are, each once.
+fn wanted<'b>(batch: &'b Batch, kept: &[Kept<'_>]) -> Vec<Event<'b>> {
+    kept.iter().filter(|kept| kept.ends).map(|kept| batch.rows.event(kept.row, &[])).collect()
 }
 
 /// The sources of `delivered` that a stored event lacks, put at the end of `sources`.

@@ -55,7 +55,7 @@ pub fn run(view: &View, settings: &Settings, barred: &Barred, to: impl Write) ->
         to.counts.recounts += 1;
         to.write(&Fact::Quarantine(QuarantineFact { namespace: namespace.into(), value: value.into() }))?;
     }
-    let mut scan = view.stored_events().as_written().scan(0..u32::MAX);
+    let mut scan = view.stored_events().as_written().deliveries(0..u32::MAX);
     while let Some(group) = scan.next()? {
         for event in group.events() {
             to.event(view, group.anchor(), &event, &places)?;

@@ -7,8 +7,12 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read};
 
+use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
+use crate::engine::batch::profiles::PartId;
+use crate::engine::batch::rows::Carried;
+use crate::engine::batch::texts::TextId;
 use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
 use crate::engine::consent::in_hashes;
@@ -20,6 +24,7 @@ use crate::engine::facts::{
 use crate::engine::source;
 use crate::graph::Graph;
 use crate::ingest::identities::usable_id;
+use crate::ingest::profiles::{self, KeptPart};
 use crate::model::barred::{BarHash, IdentityBar, NotTaken, Refused};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::event::EventId;
@@ -305,7 +310,7 @@ impl Import {
 
     /// Whether it is time to commit.
     pub fn is_full(&self) -> bool {
-        self.batch.rows.all.len() >= BATCH_EVENTS
+        self.batch.is_full(BATCH_EVENTS)
     }
 
     /// How many sources there were so far.
@@ -389,15 +394,31 @@ impl Import {
         let session = identities.first().is_some_and(|first| first.0 == NamespaceId::SESSION);
         let anchor = if session { identities.remove(0) } else { identities.pop().ok_or("an event has an identity")? }.1;
         let companions: SmallVec<[IdentityId; 8]> = identities.into_iter().map(|(_, id)| id).collect();
-        let set = self.batch.rows.sets.intern(&companions);
+        let companions = self.batch.rows.sets.intern(&companions);
+        let profile = self.profile(fact)?;
+        let carried = Carried { anchor, companions, profile };
         if fact.sources.is_empty() {
             return Err("an event has a source".to_owned());
         }
         for &place in &fact.sources {
             let source = *self.ids.get(place as usize).ok_or_else(|| format!("there is no source {place} above"))?;
-            self.batch.rows.push(anchor, set, time, id, source);
+            self.batch.rows.push(carried, time, id, source);
         }
         Ok(())
+    }
+
+    /// The segments and traits of an event.
+    fn profile(&mut self, fact: &EventFact<'_>) -> Result<PartId, String> {
+        let mut text = |raw: &Option<Cow<'_, RawValue>>, name, keep: fn(&str) -> KeptPart| match raw.as_deref() {
+            None => Ok(TextId::EMPTY),
+            Some(raw) => match keep(raw.get()) {
+                KeptPart { text, cut: 0 } => Ok(self.batch.rows.profiles.intern(&text)),
+                KeptPart { cut, .. } => Err(format!("{cut} of its {name} cannot be kept")),
+            },
+        };
+        let segments = text(&fact.segments, "segments", profiles::segments)?;
+        let traits = text(&fact.traits, "traits", profiles::traits)?;
+        Ok(PartId { segments, traits })
     }
 
     /// The identities of an event in level order.

@@ -11,6 +11,7 @@ use std::fmt;
 
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use crate::engine::facts::barred::{OptOutFact, TombstoneFact};
 use crate::model::barred::BarHash;
@@ -127,6 +128,11 @@ pub(super) struct EventFact<'a> {
     #[serde(borrow)]
     identities: Pairs<'a>,
     sources: Vec<u32>,
+    /// The list of its segments, and the object of its traits.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    segments: Option<Cow<'a, RawValue>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    traits: Option<Cow<'a, RawValue>>,
 }
 
 impl<'a> EventFact<'a> {
@@ -146,6 +152,8 @@ impl<'a> EventFact<'a> {
             line,
             identities: Pairs(identities),
             sources: sources.collect(),
+            segments: json(event.profile.segments),
+            traits: json(event.profile.traits),
         }
     }
 }
@@ -168,6 +176,12 @@ struct QuarantineFact<'a> {
     namespace: Cow<'a, str>,
     #[serde(borrow)]
     value: Cow<'a, str>,
+}
+
+/// A text of JSON, as it stands; none where it is empty.
+fn json<'a>(text: &str) -> Option<Cow<'a, RawValue>> {
+    // What is stored was checked, so that nothing is lost here.
+    RawValue::from_string(text.to_owned()).ok().map(Cow::Owned)
 }
 
 /// How many facts there are.

@@ -29,6 +29,7 @@ pub struct Replay<'a> {
     pub(super) readers: Vec<NamedReader<'a>>,
     pub(super) fields: Fields,
     pub(super) force: bool,
+    pub(super) profiles: bool,
     pub(super) threads: Option<usize>,
     pub(super) batch_events: usize,
     pub(super) rejects: Option<&'a mut (dyn Write + Send)>,
@@ -66,6 +67,7 @@ impl<'a> Replay<'a> {
             readers: Vec::new(),
             fields: Fields::default(),
             force: false,
+            profiles: true,
             threads: None,
             batch_events: Self::BATCH_EVENTS,
             rejects: None,
@@ -104,6 +106,13 @@ impl<'a> Replay<'a> {
     /// Whether to read again what was read before, also with other fields. Events that are stored already stay as they are.
     pub fn force(mut self, force: bool) -> Self {
         self.force = force;
+        self
+    }
+
+    /// Whether the segments and traits of events are kept, as they are by default. Without them nothing of them is read or stored. An event
+    /// that is stored without keeps none until it is delivered again with them ([`force`](Self::force)).
+    pub fn profiles(mut self, kept: bool) -> Self {
+        self.profiles = kept;
         self
     }
 

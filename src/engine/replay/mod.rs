@@ -59,7 +59,7 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
     let resolver = committer.resolver;
     let again = Again { fields: replay.fields.hash(), force: replay.force };
     let mut gathering = Gathering::new(&committer, replay.rejects.take(), again.fields);
-    let decoder = Decoder::new(&committer.store.settings().junk, &replay.fields);
+    let decoder = Decoder::new(&committer.store.settings().junk, &replay.fields).with_profiles(replay.profiles);
     let decoding = Decoding::new(decoder, gathering.rejects.are_wanted(), &gathering.batch);
     let decode = |chunk: BufferedChunk, spare: Option<DecodedChunk>| decoding.chunk(chunk, spare);
     let sources = sources(inputs, readers, positions(resolver), again, replay.stop);
@@ -74,7 +74,7 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
                 progress(Progress { bytes, bytes_total: file_bytes, events: gathering.summary.events.read });
             }
             // 3. Commit a full batch.
-            if gathering.batch.rows.all.len() >= replay.batch_events.max(1) {
+            if gathering.batch.is_full(replay.batch_events.max(1)) {
                 gathering.commit(&mut committer, &pool)?;
             }
         }

@@ -53,7 +53,7 @@ fn lines(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decod
         return Decoded { lines: u64::from(!chunk.unterminated), consumed, within: Within::Lines, tally };
     }
     let mut lines = Lines {
-        members: task.fields.tree.as_deref().map_or_else(Members::new, Members::of),
+        members: task.fields.tree.as_deref().map_or_else(Members::new, Members::of).with_profiles(task.profiles),
         task,
         marks: Marks::default(),
         spellings: Spellings::default(),
@@ -343,7 +343,7 @@ impl Lines<'_> {
         let time = time_of(self.task.fields, text, members)?;
         let identities = gather(&mut self.task, &mut self.spellings, members.found(text))?;
         let id = event_id(text, members).unwrap_or_else(|| EventId::Line(xxh3_128(line.as_bytes())));
-        Ok(DecodedEvent { time, id, identities })
+        Ok(DecodedEvent { time, id, identities, profile: members.profile(text) })
     }
 }
 

@@ -4,6 +4,7 @@ use crate::ingest::fields::{Target, Tree};
 use crate::ingest::identities::Found;
 use crate::ingest::json::marks::Marks;
 use crate::ingest::json::scan::{Fault, Scanner, Span, Token, unescape};
+use crate::model::profile::ProfilePart;
 
 /// Where the fields of one line lie. Kept from line to line, so that nothing is allocated for one.
 #[derive(Debug)]
@@ -13,6 +14,11 @@ pub(super) struct Members {
     pub id: Token,
     /// Namespaces and values of `user.identities`, as they were met; null is no value.
     pub identities: Vec<(Span, Token)>,
+    /// Where its segments and traits lie, each a value whole; `None` where there are none, or they are not asked for.
+    segments: Option<Span>,
+    traits: Option<Span>,
+    /// Whether segments and traits are asked for.
+    profiles: bool,
     /// Where there are single fields: what each held.
     singles: Vec<Token>,
     /// Whether a span above holds escapes.
@@ -42,6 +48,9 @@ impl Members {
             time: absent,
             id: absent,
             identities: Vec::new(),
+            segments: None,
+            traits: None,
+            profiles: false,
             singles: Vec::new(),
             escaped: false,
             decoded: String::new(),
@@ -63,9 +72,22 @@ impl Members {
         this
     }
 
+    /// The same, looking for segments and traits, too, where that is `asked`.
+    pub fn with_profiles(self, asked: bool) -> Self {
+        Self { profiles: asked, ..self }
+    }
+
+    /// The segments and traits as they are spelled in `text`.
+    #[inline(always)]
+    pub fn profile<'t>(&self, text: &'t str) -> ProfilePart<'t> {
+        let of = |span: Option<Span>| span.map_or("", |span| span.of(text));
+        ProfilePart { segments: of(self.segments), traits: of(self.traits) }
+    }
+
     /// Reads the object at `scanner`, which reads `text`.
     pub fn read(&mut self, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
         (self.timestamp, self.time, self.id) = (Token::Absent, Token::Absent, Token::Absent);
+        (self.segments, self.traits) = (None, None);
         self.identities.clear();
         self.escaped = false;
         scanner.object(|scanner, key| {
@@ -135,6 +157,8 @@ impl Members {
                     self.put(place, token);
                 }
                 Some(Target::Identities) => self.mapping(scanner, depth)?,
+                Some(Target::Segments) => self.segments = span(scanner, depth)?,
+                Some(Target::Traits) => self.traits = span(scanner, depth)?,
                 Some(Target::Inside(inner)) => {
                     // A repeated key counts where it stands last: what an earlier one held is gone.
                     self.forget(tree, inner);
@@ -158,6 +182,8 @@ impl Members {
                 Target::Id => self.id = Token::Absent,
                 Target::Single(place) => self.put(place, Token::Absent),
                 Target::Identities => self.identities.clear(),
+                Target::Segments => self.segments = None,
+                Target::Traits => self.traits = None,
                 Target::Inside(inner) => self.forget(tree, inner),
             }
         }
@@ -192,11 +218,20 @@ impl Members {
 
     fn user(&mut self, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
         self.identities.clear();
+        (self.segments, self.traits) = (None, None);
         if scanner.white() != b'{' {
             return scanner.skip(1);
         }
         scanner.object(|scanner, key| {
             if !is(text, scanner, key, b"identities") {
+                if self.profiles && is(text, scanner, key, b"segments") {
+                    self.segments = span(scanner, 2)?;
+                    return Ok(());
+                }
+                if self.profiles && is(text, scanner, key, b"traits") {
+                    self.traits = span(scanner, 2)?;
+                    return Ok(());
+                }
                 return scanner.skip(2);
             }
             self.identities.clear();
@@ -287,6 +322,15 @@ impl Members {
         }
         Ok(())
     }
+}
+
+/// Where a value lies that stands within `depth` objects and lists.
+#[inline]
+fn span(scanner: &mut Scanner<'_>, depth: u32) -> Result<Option<Span>, Fault> {
+    scanner.white();
+    let start = scanner.at;
+    scanner.skip(depth)?;
+    Ok(Some(Span { start, end: scanner.at, escaped: false }))
 }
 
 #[inline(always)]

@@ -3,6 +3,7 @@
 //! Decoding reads only what identity needs and has its own scanner ([`scan`]), because that is where a replay spends its time:
 //! `benches/decode.rs` holds it against `serde_json` with a visitor that ignores all else.
 
+pub(super) mod canonical;
 mod decode;
 pub(super) mod frame;
 mod marks;

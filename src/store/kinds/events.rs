@@ -36,7 +36,7 @@ fn unite(backend: &Arc<dyn Backend>, runs: &[Run], into: NewRun) -> Result<Optio
     let Some(first) = runs.first() else { return Ok(None) };
     let events = Events::of(Arc::clone(backend), runs.to_vec());
     let mut writer = GroupWriter::new(kind_of(first), into);
-    let mut scan = events.scan(0..u32::MAX);
+    let mut scan = events.deliveries(0..u32::MAX);
     while let Some(group) = scan.next()? {
         writer.push(group.anchor(), group.events())?;
     }

@@ -351,7 +351,7 @@ fn a_store_of_another_format_says_what_wrote_it() {
     }
     std::fs::write(&path, bytes).unwrap();
     let told = Store::open(directory.path(), None).unwrap_err().to_string();
-    assert!(told.contains("format 5 (written by backstitch 7.8.9) is unknown to this version"), "{told}");
+    assert!(told.contains("format 6 (written by backstitch 7.8.9) is unknown to this version"), "{told}");
 }
 
 #[test]

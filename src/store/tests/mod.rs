@@ -6,6 +6,7 @@ mod damage;
 mod history;
 mod model;
 mod older;
+mod profiles;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,7 @@ use crate::model::history::{Cause, Moved, Overwritten, StoredChange};
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen, Unlink, Witness};
 use crate::model::namespace::NamespaceId;
+use crate::model::profile::ProfilePart;
 use crate::model::source::{Source, SourceId};
 use crate::model::time::Time;
 use crate::store::decoded::KnownIds;
@@ -98,7 +100,13 @@ impl OwnedCommit {
                 Id::Uuid(uuid) => EventId::Uuid(*uuid),
                 Id::Text(text) => EventId::Text(text),
             };
-            let event = Event { time: Time::from_micros(*time), id, companions: &companions, sources: &sources };
+            let event = Event {
+                time: Time::from_micros(*time),
+                id,
+                companions: &companions,
+                sources: &sources,
+                profile: ProfilePart::default(),
+            };
             writer.push(IdentityId(*anchor), [event])?;
         }
         writer.finish()
