@@ -113,6 +113,7 @@ pub mod rows {
     pub use crate::ingest::looks::LooksLike;
     pub use crate::ingest::tally::Tally;
     pub use crate::resolver::{AttributionCounts, GraphCounts};
+    pub use crate::resolver::{CommonIdentity, DuplicateRow, RelatedRow, Shares, Tie};
     pub use crate::resolver::{DiffRow, EventRow, PersonRow, SessionRow};
     pub use crate::resolver::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
     pub use crate::resolver::{Logins, PolicyShare, PolicyShares, SharedRow};

@@ -11,6 +11,7 @@ use crate::cli::examples;
 use crate::cli::identity::Naming;
 use crate::cli::privacy_args::{OptInArgs, OptOutArgs};
 use crate::cli::reading::{Bounds, ReadAs, moment, policies};
+use crate::cli::recount_args::{QuarantineArgs, ReleaseArgs, RenameArgs};
 
 /// Links every session of an event log to its customer, and gives the events before the login to the same person.
 #[derive(Debug, Parser)]
@@ -76,6 +77,12 @@ pub enum Command {
     /// Say why an identity belongs to its person, or why two are one person or not
     #[command(after_help = examples::EXPLAIN)]
     Explain(ExplainArgs),
+    /// List pairs of customers that share an e-mail address, a device or a session, the most telling first
+    #[command(after_help = examples::DUPLICATES)]
+    Duplicates(DuplicatesArgs),
+    /// List the people who share an identity with this one and were not merged
+    #[command(after_help = examples::RELATED)]
+    Related(RelatedArgs),
     /// List the events of a person in time order
     #[command(after_help = examples::EVENTS)]
     Events(EventsArgs),
@@ -432,43 +439,29 @@ pub struct RetractArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct RenameArgs {
-    /// The customer that counts as another, or `namespace:value` for another identity
-    #[arg(value_name = "OLD", conflicts_with_all = ["file", "list"])]
-    pub old: Option<String>,
-    /// The one that it counts as
-    #[arg(value_name = "NEW", conflicts_with_all = ["file", "revert"])]
-    pub new: Option<String>,
-    /// Rename all pairs of this file, or none of them: CSV without a heading, `OLD,NEW` a line
-    #[arg(long, value_name = "PAIRS", value_hint = ValueHint::FilePath, conflicts_with = "list")]
-    pub file: Option<PathBuf>,
-    /// Take a rename back
-    #[arg(long, conflicts_with = "list")]
-    pub revert: bool,
-    /// Say what would change, and change nothing
-    #[arg(long, conflicts_with_all = ["revert", "list"])]
-    pub dry_run: bool,
-    /// List the renames that stand
-    #[arg(long)]
-    pub list: bool,
+pub struct DuplicatesArgs {
+    /// How many pairs to list at most
+    #[arg(long, value_name = "N", value_parser = number::<usize>, default_value_t = ROWS_LISTED)]
+    pub limit: usize,
+    /// Only those that share an identity of this namespace, such as email
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
 }
 
 #[derive(Debug, Args)]
-pub struct QuarantineArgs {
-    /// Session IDs, or `namespace:value` for other identities
-    #[arg(value_name = "ID", required_unless_present = "list")]
-    pub ids: Vec<String>,
-    /// List what is set aside
-    #[arg(long, conflicts_with = "ids")]
-    pub list: bool,
+pub struct RelatedArgs {
+    /// A session ID, or `namespace:value` for another identity of the person
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// How many people to list at most
+    #[arg(long, value_name = "N", value_parser = number::<usize>, default_value_t = ROWS_LISTED)]
+    pub limit: usize,
+    #[command(flatten)]
+    pub naming: Naming,
 }
 
-#[derive(Debug, Args)]
-pub struct ReleaseArgs {
-    /// Session IDs, or `namespace:value` for other identities
-    #[arg(value_name = "ID", required = true)]
-    pub ids: Vec<String>,
-}
+/// Pairs, or people, that are listed unless told otherwise: what a person looks through. Others are counted.
+const ROWS_LISTED: usize = 100;
 
 #[derive(Debug, Args)]
 pub struct VerifyArgs {

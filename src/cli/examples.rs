@@ -157,6 +157,21 @@ that were suppressed come back by `replay --force`.
 
 Examples:
   backstitch opt-in ecommerceId:18278";
+pub const DUPLICATES: &str = "\
+Two customers that share an identity were not merged: they may be one person whose account
+was created again, or a household. Those come first whose identity the fewest share. One
+that many share, such as a kiosk, says little, and is only counted.
+
+Examples:
+  backstitch duplicates
+  backstitch duplicates --namespace email --limit 1000
+  backstitch duplicates --json | jq -r '.customers|@csv'   to be looked through, then: rename --file";
+
+pub const RELATED: &str = "\
+Examples:
+  backstitch related ecommerceId:18278
+  backstitch related f49c75a2-6994-41e2-875d-97ec4d19254b --json";
+
 pub const RENAME: &str = "\
 For a customer that the shop created again, or merged. The store then answers as one
 whose logs have the other value. What was written stays, so --revert brings it back.

@@ -17,6 +17,7 @@ mod explain;
 mod facts;
 mod failure;
 mod generate;
+mod households;
 mod identity;
 mod interrupt;
 mod logs;
@@ -26,6 +27,7 @@ mod privacy;
 mod privacy_args;
 mod reading;
 mod recount;
+mod recount_args;
 mod rejects;
 mod replay;
 mod resolve;
@@ -94,6 +96,8 @@ fn must_write(command: &Command) -> bool {
         Command::Quarantine(quarantine) => !quarantine.list,
         Command::Release(_) => true,
         Command::Resolve(_)
+        | Command::Duplicates(_)
+        | Command::Related(_)
         | Command::Explain(_)
         | Command::Events(_)
         | Command::Show(_)
@@ -126,6 +130,8 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Rename(rename) => recount::rename(common, rename),
         Command::Quarantine(quarantine) => recount::quarantine(common, quarantine),
         Command::Release(release) => recount::release(common, release),
+        Command::Duplicates(duplicates) => households::duplicates(common, duplicates),
+        Command::Related(related) => households::related(common, related),
         Command::Explain(explain) => explain::run(common, explain),
         Command::Events(events) => events::run(common, events),
         Command::Show(show) => show::run(common, show),

@@ -6,11 +6,12 @@ use backstitch::{Engine, Identity, SESSION, Undone, View};
 use serde::Serialize;
 
 use crate::cli::Ended;
-use crate::cli::args::{Common, QuarantineArgs, ReleaseArgs, RenameArgs};
+use crate::cli::args::Common;
 use crate::cli::failure::{self, Failure};
 use crate::cli::identity::{meant, shown, unique_name};
 use crate::cli::opening;
 use crate::cli::output::Output;
+use crate::cli::recount_args::{QuarantineArgs, ReleaseArgs, RenameArgs};
 use crate::cli::text::{count, visible};
 use crate::cli::undo::rows_changed;
 

@@ -18,6 +18,7 @@ pub mod interner;
 pub mod links;
 pub mod met;
 mod query;
+pub mod shared;
 mod table;
 mod touching;
 mod unlink;

@@ -8,6 +8,7 @@ mod attribution;
 mod compare;
 mod explain;
 pub(crate) mod feed;
+mod households;
 
 mod known_at;
 mod lookup;
@@ -38,6 +39,7 @@ pub use compare::{DiffRow, Logins, PolicyShare, PolicyShares, SharedRow};
 pub use explain::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
 pub use feed::change::{Change, Changes};
 pub use feed::handle::Feed;
+pub use households::{CommonIdentity, DuplicateRow, RelatedRow, Shares, Tie};
 pub use known_at::KnownAt;
 pub use lookup::Attributor;
 pub use people::PersonRow;

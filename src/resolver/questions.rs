@@ -10,6 +10,7 @@ use crate::model::person::AttributionKind;
 use crate::model::policy::Reading;
 use crate::resolver::compare::{self, DiffRow, SharedRow};
 use crate::resolver::explain::{self, Explanation, PairExplanation};
+use crate::resolver::households::{self, DuplicateRow, RelatedRow, Shares};
 use crate::resolver::lookup::{self, Attributor, Lookup};
 use crate::resolver::people::{self, PersonRow};
 use crate::resolver::person_events::PersonEvents;
@@ -184,6 +185,22 @@ impl View {
     pub fn explain_pair(&self, a: &Identity, b: &Identity) -> Result<Option<PairExplanation>> {
         let find = |identity: &Identity| self.find(&identity.namespace, &identity.value);
         find(a).zip(find(b)).map(|(a, b)| explain::pair(self, a, b)).transpose()
+    }
+
+    /// Pairs of customers that share an identity and were not merged, the most telling first: those whose identity the fewest
+    /// customers share, then those that share more. At most `most` rows; `namespace` bounds what is shared (`email`), in any case.
+    ///
+    /// Linear in the links: of an identity that more than twenty customers share no pair is told. Memory only.
+    pub fn duplicates(&self, namespace: Option<&str>, most: usize) -> Shares<DuplicateRow> {
+        households::duplicates(self, namespace, most)
+    }
+
+    /// The people who share an identity with the person that an identity belongs to, and were not merged: a household, perhaps.
+    /// Ordered and bounded as [`duplicates`](Self::duplicates) are; `None` when no event carries the identity.
+    ///
+    /// Linear in the links of the person, and in those of what is shared. Memory only.
+    pub fn related(&self, namespace: &str, value: &str, most: usize) -> Option<Shares<RelatedRow>> {
+        self.find(namespace, value).map(|id| households::related(self, id, most))
     }
 
     /// How many identities and links there are. A walk over all of them, in memory.

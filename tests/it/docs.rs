@@ -196,6 +196,8 @@ fn the_names_of_each_json_object_are_those_of_the_page() {
         "events sess-anna-phone",
         "show order-1001",
         "sessions",
+        "duplicates",
+        "related sess-family-tablet",
         "diff --policy first-login --policy strict",
         "changes",
         "commits",

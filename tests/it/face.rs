@@ -15,9 +15,9 @@ const FACE: &str = "
 
 /// The rows of answers, and the parts of rows and summaries: they stand in `backstitch::rows`, since a caller seldom needs their names.
 const ROWS: &str = "
-    AttributionCounts BrokenLinks CommitRow DiffRow EventCounts EventRow Evidence Explanation Exported FactCounts Generated GraphCounts Imported JunkCounts
-    Located LocatedEvent LogLine Logins LooksLike Obstacle OptOutRow OwnerRow PairExplanation Party PersonRow PolicyShare PolicyShares RejectedActivity
-    SessionRow SharedRow SourceCounts TableUpdate Tally WitnessRow
+    AttributionCounts BrokenLinks CommitRow CommonIdentity DiffRow DuplicateRow EventCounts EventRow Evidence Explanation Exported FactCounts Generated GraphCounts Imported JunkCounts
+    Located LocatedEvent LogLine Logins LooksLike Obstacle OptOutRow OwnerRow PairExplanation Party PersonRow PolicyShare PolicyShares RejectedActivity RelatedRow
+    SessionRow SharedRow Shares SourceCounts TableUpdate Tally Tie WitnessRow
 ";
 
 /// Modules of the root, each with whether it is hidden, and the names that it exports.

@@ -25,6 +25,7 @@ mod following; // the change feed, followed from another thread while commits go
 mod formats; // what a log may look like, and what is said of one that is not read
 mod harness; // the one place that knows how the engine is called
 mod history; // random logs in which everything collides
+mod households; // customers that share an identity and were not merged
 mod idle; // runs that wait for something to read, and are stopped
 mod journeys; // journeys as people make them, worked out by hand
 mod kills; // processes that are killed in whatever they do
