@@ -79,6 +79,9 @@ pub mod model;
 #[doc(hidden)]
 pub mod resolver;
 #[doc(hidden)]
+#[cfg(feature = "serve")]
+pub mod serve;
+#[doc(hidden)]
 pub mod store;
 
 // The engine: opening a store, replaying logs into it, taking back, checking.
