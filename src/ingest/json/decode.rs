@@ -10,6 +10,7 @@ use crate::ingest::identities::{Spellings, gather, usable_id};
 use crate::ingest::json::frame::OPEN_ARRAY;
 use crate::ingest::json::marks::Marks;
 use crate::ingest::json::members::{self, Members};
+use crate::ingest::json::shapes::Shapes;
 use crate::ingest::json::scan::{Fault, Scanner, Token};
 use crate::ingest::looks::LooksLike;
 use crate::ingest::moment;
@@ -56,6 +57,7 @@ fn lines(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decod
         members: task.fields.tree.as_deref().map_or_else(Members::new, Members::of).with_profiles(task.profiles),
         task,
         marks: Marks::default(),
+        shapes: Shapes::default(),
         spellings: Spellings::default(),
         number: 0,
         rejected_last: None,
@@ -114,6 +116,7 @@ struct Lines<'c> {
     task: Task<'c>,
     members: Members,
     marks: Marks,
+    shapes: Shapes,
     spellings: Spellings,
     /// Line ends passed.
     number: u64,
@@ -141,11 +144,12 @@ impl Lines<'_> {
                 continue;
             }
             let first = scanner.at;
-            let mut read = match &self.task.fields.tree {
-                None => members.read(text, &mut scanner),
-                Some(tree) => members.read_by(tree, text, &mut scanner),
+            let known = self.shapes.read(text, &mut scanner, &mut members);
+            let mut read = match known {
+                Some(_) => Ok(()),
+                None => members.read(self.task.fields.tree.as_deref(), text, &mut scanner),
             };
-            let last = scanner.at;
+            let last = known.unwrap_or(scanner.at);
             if read.is_ok() && scanner.white() != b'\n' {
                 read = Err(Fault::After);
             }
@@ -175,11 +179,16 @@ impl Lines<'_> {
             };
             // Only a line that is no JSON may be half of one; what else is wrong with it will not mend when the source grows.
             let rejected = matches!(&outcome, Err(reject) if reject.reason == Reason::Malformed);
+            let teaches = known.is_none() && outcome.is_ok();
             match &outcome {
                 Ok(event) => self.task.tally.at(event.time),
                 Err(reject) => self.note(line, reject),
             }
             each(Line { number: self.number, at: offset + first, text: line, outcome });
+            if teaches {
+                let behind = text.get(first..scanner.at).unwrap_or_default();
+                self.shapes.learn(behind, last - first, self.task.fields.tree.as_deref(), &mut members);
+            }
             self.end_line(&mut scanner, rejected.then_some(offset + start));
         }
         self.members = members;
@@ -241,8 +250,7 @@ impl Lines<'_> {
             *from = scanner.at;
             let read = match (&self.task.fields.tree, object) {
                 (_, false) => scanner.skip(1),
-                (None, true) => members.read(text, scanner),
-                (Some(tree), true) => members.read_by(tree, text, scanner),
+                (tree, true) => members.read(tree.as_deref(), text, scanner),
             };
             if let Err(fault) = read {
                 return Some(fault);

@@ -12,14 +12,14 @@ use crate::model::namespace::{Levels, Namespaces};
 use crate::model::settings::Junk;
 
 /// Single fields at several depths, one with a dot in a name; no object of identities.
-fn single() -> Fields {
+pub(super) fn single() -> Fields {
     let fields = Fields::builder().timestamp("meta.at").id("meta.id").namespace("sessionId", "anonymousId");
     let fields = fields.namespace("email", r"context.tr\.aits.email").namespace("ecommerceId", "userId");
     fields.build().unwrap()
 }
 
 /// An object of identities, and a single field beside it.
-fn both() -> Fields {
+pub(super) fn both() -> Fields {
     Fields::builder().identities("who.ids").namespace("sessionId", "who.anon").build().unwrap()
 }
 

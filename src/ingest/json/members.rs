@@ -1,5 +1,7 @@
 //! The few fields of an activity that identity needs, found in its line.
 
+use smallvec::SmallVec;
+
 use crate::ingest::fields::{Target, Tree};
 use crate::ingest::identities::Found;
 use crate::ingest::json::marks::Marks;
@@ -29,6 +31,40 @@ pub(super) struct Members {
     names: Vec<Span>,
     /// Where they end.
     names_end: usize,
+}
+
+/// What a value of a line is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Nothing that is read.
+    Skipped,
+    Timestamp,
+    Time,
+    Id,
+    /// An identity, whose namespace has a name so long, which begins so many bytes before the value.
+    Identity {
+        back: u16,
+        length: u16,
+        escaped: bool,
+    },
+    /// A single field, by its place.
+    Single(u16),
+}
+
+/// Where a value begins or ends that is kept whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edge {
+    SegmentsBegin,
+    SegmentsEnd,
+    TraitsBegin,
+    TraitsEnd,
+}
+
+impl Edge {
+    /// Whether a value ends here.
+    pub fn ends(self) -> bool {
+        matches!(self, Self::SegmentsEnd | Self::TraitsEnd)
+    }
 }
 
 /// The keys that are looked for; a repeated one counts where it stands last.
@@ -84,12 +120,55 @@ impl Members {
         ProfilePart { segments: of(self.segments), traits: of(self.traits) }
     }
 
-    /// Reads the object at `scanner`, which reads `text`.
-    pub fn read(&mut self, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+    /// Reads the object at `scanner`, which reads `text`: by `tree`, for which these were made, or as an activity.
+    #[inline(never)]
+    pub fn read(&mut self, tree: Option<&Tree>, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+        self.scan(tree, text, scanner)?;
+        self.finish(text).map_err(|place| {
+            scanner.at = place;
+            Fault::Surrogate
+        })
+    }
+
+    /// Finds where the fields of the object at `scanner` lie; what they hold is to be [finished](Self::finish).
+    #[inline(always)]
+    pub fn scan(&mut self, tree: Option<&Tree>, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+        self.clear();
+        match tree {
+            None => self.activity(text, scanner),
+            Some(tree) => self.node(tree, 0, 1, text, scanner),
+        }
+    }
+
+    /// Forgets what was found in the last line.
+    #[inline(always)]
+    pub fn clear(&mut self) {
         (self.timestamp, self.time, self.id) = (Token::Absent, Token::Absent, Token::Absent);
         (self.segments, self.traits) = (None, None);
         self.identities.clear();
+        self.singles.fill(Token::Absent);
         self.escaped = false;
+    }
+
+    /// Resolves the escapes of what was found in `text`, and puts single fields among the identities.
+    ///
+    /// # Errors
+    /// The place in `text` of an escape without which there is no text.
+    #[inline(always)]
+    pub fn finish(&mut self, text: &str) -> Result<(), usize> {
+        if self.escaped {
+            self.decode(text)?;
+        }
+        if !self.names.is_empty() {
+            // Only now: their names are decoded already.
+            let singles = self.names.iter().zip(&self.singles);
+            let held = singles.filter(|(_, value)| **value != Token::Absent);
+            self.identities.extend(held.map(|(&name, &value)| (name, value)));
+        }
+        Ok(())
+    }
+
+    fn activity(&mut self, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
         scanner.object(|scanner, key| {
             match self.key(text, scanner, key) {
                 Key::Timestamp => self.timestamp = self.token(scanner, 1)?,
@@ -99,35 +178,7 @@ impl Members {
                 Key::Other => scanner.skip(1)?,
             }
             Ok(())
-        })?;
-        if self.escaped {
-            self.decode(text).map_err(|place| {
-                scanner.at = place;
-                Fault::Surrogate
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Reads the object at `scanner`, which reads `text`, as a line whose fields `tree` tells, for which these were made.
-    #[inline(never)]
-    pub fn read_by(&mut self, tree: &Tree, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
-        self.escaped = false;
-        // There may be none in the tree, but what the single fields held for the last line is among them.
-        self.identities.clear();
-        self.forget(tree, 0);
-        self.node(tree, 0, 1, text, scanner)?;
-        if self.escaped {
-            self.decode(text).map_err(|place| {
-                scanner.at = place;
-                Fault::Surrogate
-            })?;
-        }
-        // Only now: their names are decoded already.
-        let singles = self.names.iter().zip(&self.singles);
-        let held = singles.filter(|(_, value)| **value != Token::Absent);
-        self.identities.extend(held.map(|(&name, &value)| (name, value)));
-        Ok(())
+        })
     }
 
     /// Reads the object of a node, which stands `depth` deep.
@@ -171,6 +222,70 @@ impl Members {
             }
             Ok(())
         })
+    }
+
+    /// What the value that begins at `start` is for, in a line that was [scanned](Self::scan) and not finished; `None` where something
+    /// was found that is neither a text nor a number, and counts.
+    pub fn role(&self, start: usize) -> Option<Role> {
+        let is = |token: &Token| matches!(token, Token::Text(span) | Token::Number(span) if span.start == start);
+        let counts = |token: &Token| matches!(token, Token::Boolean | Token::List | Token::Object);
+        if self.singles.iter().chain(self.identities.iter().map(|(_, value)| value)).any(counts) {
+            return None;
+        }
+        Some(if is(&self.timestamp) {
+            Role::Timestamp
+        } else if is(&self.time) {
+            Role::Time
+        } else if is(&self.id) {
+            Role::Id
+        } else if let Some(&(name, _)) = self.identities.iter().find(|(_, value)| is(value)) {
+            let length = u16::try_from(name.end - name.start).ok()?;
+            Role::Identity { back: u16::try_from(start.checked_sub(name.start)?).ok()?, length, escaped: name.escaped }
+        } else if let Some(place) = self.singles.iter().position(is) {
+            Role::Single(u16::try_from(place).ok()?)
+        } else {
+            Role::Skipped
+        })
+    }
+
+    /// Where segments and traits begin and end, ascending, in a line that was [scanned](Self::scan).
+    pub fn edges(&self) -> SmallVec<[(usize, Edge); 4]> {
+        let spans = [(self.segments, Edge::SegmentsBegin, Edge::SegmentsEnd), (self.traits, Edge::TraitsBegin, Edge::TraitsEnd)];
+        let ends = spans.iter().filter_map(|&(span, begin, end)| span.map(|span| [(span.start, begin), (span.end, end)]));
+        let mut edges: SmallVec<[(usize, Edge); 4]> = ends.flatten().collect();
+        edges.sort_unstable_by_key(|&(at, _)| at);
+        edges
+    }
+
+    /// Takes an edge that lies at `at`.
+    #[inline(always)]
+    pub fn reach(&mut self, edge: Edge, at: usize) {
+        let begun = Some(Span { start: at, end: at, escaped: false });
+        let end = |span: &mut Option<Span>| *span = span.map(|span| Span { end: at, ..span });
+        match edge {
+            Edge::SegmentsBegin => self.segments = begun,
+            Edge::SegmentsEnd => end(&mut self.segments),
+            Edge::TraitsBegin => self.traits = begun,
+            Edge::TraitsEnd => end(&mut self.traits),
+        }
+    }
+
+    /// Takes the value that lies at `span`, for its role.
+    #[inline(always)]
+    pub fn take(&mut self, role: Role, token: Token, span: Span) {
+        match role {
+            Role::Skipped => return,
+            Role::Timestamp => self.timestamp = token,
+            Role::Time => self.time = token,
+            Role::Id => self.id = token,
+            Role::Identity { back, length, escaped } => {
+                let start = span.start - usize::from(back);
+                self.escaped |= escaped;
+                self.identities.push((Span { start, end: start + usize::from(length), escaped }, token));
+            }
+            Role::Single(place) => self.put(usize::from(place), token),
+        }
+        self.escaped |= span.escaped;
     }
 
     /// Forgets what was found at a node and below.

@@ -10,6 +10,7 @@ mod marks;
 mod members;
 mod nest;
 mod scan;
+mod shapes;
 
 #[cfg(test)]
 mod fields_tests;
@@ -17,6 +18,8 @@ mod fields_tests;
 mod frame_tests;
 #[cfg(test)]
 mod moments_tests;
+#[cfg(test)]
+mod shapes_tests;
 #[cfg(test)]
 mod tests;
 

@@ -123,7 +123,19 @@ impl<'a> Scanner<'a> {
 
     #[inline(always)]
     fn byte(&self) -> u8 {
-        self.bytes.get(self.at).copied().unwrap_or(b'\n')
+        self.byte_after(0)
+    }
+
+    /// The byte that lies so many behind the next: a line end also at the end of the text.
+    #[inline(always)]
+    pub fn byte_after(&self, bytes: usize) -> u8 {
+        self.bytes.get(self.at + bytes).copied().unwrap_or(b'\n')
+    }
+
+    /// The bytes from the next on, to the end of the text.
+    #[inline(always)]
+    pub fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
     /// Reads an object; `member` is called at the value of each key and must read it.
@@ -180,8 +192,9 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Checks and skips a value that begins with `byte`, and is neither object nor list.
     #[inline(always)]
-    fn skip_flat(&mut self, byte: u8) -> Result<(), Fault> {
+    pub fn skip_flat(&mut self, byte: u8) -> Result<(), Fault> {
         match byte {
             b'"' => {
                 self.at += 1;
@@ -260,7 +273,7 @@ impl<'a> Scanner<'a> {
 
     /// The rest of a text whose opening quote was read.
     #[inline(always)]
-    fn string(&mut self) -> Result<Span, Fault> {
+    pub fn string(&mut self) -> Result<Span, Fault> {
         let start = self.at;
         self.at = self.marks.next(start);
         if self.byte() == b'"' {
@@ -302,8 +315,9 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Checks and skips a number.
     #[inline(always)]
-    fn number(&mut self) -> Result<(), Fault> {
+    pub fn number(&mut self) -> Result<(), Fault> {
         if self.byte() == b'-' {
             self.at += 1;
         }

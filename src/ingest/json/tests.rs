@@ -473,7 +473,7 @@ pub(super) fn json_text() -> impl Strategy<Value = String> {
 }
 
 /// An activity, most often a good one, its members in any order, with others between.
-fn activity() -> impl Strategy<Value = String> {
+pub(super) fn activity() -> impl Strategy<Value = String> {
     let value = prop_oneof![
         4 => Just(r#""v1""#.to_string()), 1 => Just(r#""v2""#.to_string()), 2 => Just(r#"" v1 ""#.to_string()), 2 => Just("18278".to_string()),
         1 => Just(r#""null""#.to_string()), 1 => Just("0".to_string()), 1 => Just(r#""\u0076\u0031""#.to_string()), 1 => json_leafless(),

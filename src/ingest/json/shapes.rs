@@ -1,0 +1,340 @@
+//! The shapes of the lines of a chunk: what stands between their values, byte for byte.
+//!
+//! A log has a few dozen shapes of line. A line that the strict scanner has read teaches its shape: the literals between its values, and
+//! what each value is for. The next line of that shape is not scanned but compared: a literal, a value, the next literal. Where a value
+//! ends is told by the [`Marks`]; what may follow it is a tree, since shapes share their beginnings. A line that leaves the tree
+//! is read by the scanner.
+//!
+//! So each line that passes is JSON, because its literals were once read strictly around values of the same kinds. Nothing is
+//! given up for the speed: whatever is told of a line is what the scanner would have told, which the tests hold it to.
+//!
+//! Shapes are learned anew for each chunk, so that no line can slow down what is read an hour later, and their number is bounded.
+
+use smallvec::SmallVec;
+use wide::u8x16;
+
+use crate::ingest::fields::Tree;
+use crate::ingest::json::marks::Marks;
+use crate::ingest::json::members::{Edge, Members, Role};
+use crate::ingest::json::scan::{Scanner, Span, Token};
+
+/// Literals that are kept: those of some hundred shapes that share little. A log of ever new keys has no use for more.
+const MAX_NODES: usize = 4_096;
+
+/// Blocks of literals that are kept: literals are long where a log repeats itself, and not without end.
+const MAX_BLOCKS: usize = 1 << 14;
+
+/// Values of a line that teaches a shape. Of longer lines there are few, and the scanner is good at them.
+const MAX_VALUES: usize = 512;
+
+/// Literals that may follow one value, since they are compared one after the other.
+const MAX_SIBLINGS: usize = 64;
+
+/// Lines after which it is asked whether shapes are worth their while, and of how many one at least must have had a known one.
+const TRIAL_LINES: u32 = 512;
+const LINES_A_KNOWN_ONE: u32 = 4;
+
+/// Bytes that are compared at once: a vector that every x86-64 and ARM64 processor has.
+const LANES: usize = 16;
+
+/// What a line is whose words are numbers: those tell by their place what the words are for.
+const WORDS: [(&str, &str); 3] = [("true", "1111"), ("false", "11111"), ("null", "1111")];
+
+/// What is found behind a literal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    /// A text. Its opening quote is the literal's last byte, its closing one the first byte of the next literal.
+    Text(Role),
+    /// A number.
+    Number(Role),
+    /// A number, `true`, `false` or `null` that nobody reads. A word that tells something is a part of the literal.
+    Plain,
+    /// The end of the line. So many bytes of the literal lie behind the object.
+    End(usize),
+}
+
+/// A literal, what lies behind it, and what may follow that.
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    /// The first block of its bytes, and how many bytes they are.
+    block: usize,
+    length: usize,
+    behind: Behind,
+    /// The first of the edges in it, and how many there are.
+    edge: usize,
+    edges: usize,
+    /// The first literal that may follow what lies behind.
+    child: usize,
+    /// The next literal that may stand in the place of this one.
+    sibling: usize,
+}
+
+/// A literal of a line that is learned, with the edges in it and what lies behind it.
+struct Literal<'l> {
+    text: &'l str,
+    edges: SmallVec<[(usize, Edge); 4]>,
+    behind: Behind,
+}
+
+/// The place of no node.
+const NONE: usize = usize::MAX;
+
+/// The shapes of the lines that were read so far.
+#[derive(Debug, Default)]
+pub(super) struct Shapes {
+    /// The first is one that may begin a line.
+    nodes: Vec<Node>,
+    /// The literals: each begins a block, and ends in zeros.
+    blocks: Vec<[u8; LANES]>,
+    /// What begins and ends within the literals, and how many bytes from their start.
+    edges: Vec<(usize, Edge)>,
+    /// Lines since the last trial, and how many of them had a known shape.
+    tried: u32,
+    known: u32,
+    /// Whether shapes are of no use here.
+    off: bool,
+}
+
+impl Shapes {
+    /// Reads the line at `scanner`, which reads `text`, into `members`, leaves the scanner at the line end and returns the end of the object.
+    /// Where the shape of the line is not known, or anything is wrong with it, the scanner stays where it is.
+    #[inline(always)]
+    pub fn read(&mut self, text: &str, scanner: &mut Scanner<'_>, members: &mut Members) -> Option<usize> {
+        if self.off {
+            return None;
+        }
+        let start = scanner.at;
+        members.clear();
+        let last = self.pass(scanner, members).filter(|_| members.finish(text).is_ok());
+        self.tried += 1;
+        self.known += u32::from(last.is_some());
+        if last.is_none() {
+            scanner.at = start;
+            self.off = self.tried > TRIAL_LINES && self.known < self.tried / LINES_A_KNOWN_ONE;
+        }
+        last
+    }
+
+    #[inline(always)]
+    fn pass(&self, scanner: &mut Scanner<'_>, members: &mut Members) -> Option<usize> {
+        let mut next = 0;
+        loop {
+            let node = self.standing(next, scanner)?;
+            if node.edges > 0 {
+                self.edges_of(node).iter().for_each(|&(at, edge)| members.reach(edge, scanner.at + at));
+            }
+            scanner.at += node.length;
+            let start = scanner.at;
+            match node.behind {
+                Behind::Text(role) => {
+                    let span = scanner.string().ok()?;
+                    scanner.at = span.end;
+                    members.take(role, Token::Text(span), span);
+                }
+                Behind::Number(role) => {
+                    scanner.number().ok()?;
+                    let span = Span { start, end: scanner.at, escaped: false };
+                    members.take(role, Token::Number(span), span);
+                }
+                Behind::Plain => scanner.skip_flat(scanner.byte_after(0)).ok()?,
+                Behind::End(after) => return Some(start - after),
+            }
+            next = node.child;
+        }
+    }
+
+    /// Which of the literals from `next` on stands at `scanner`, with what belongs behind it.
+    #[inline(always)]
+    fn standing(&self, mut next: usize, scanner: &Scanner<'_>) -> Option<&Node> {
+        loop {
+            let node = self.nodes.get(next)?;
+            if self.begins(node, scanner.rest()) {
+                let byte = scanner.byte_after(node.length);
+                let belongs = match node.behind {
+                    Behind::Text(_) => true,
+                    Behind::Number(_) => matches!(byte, b'-' | b'0'..=b'9'),
+                    Behind::Plain => matches!(byte, b'-' | b'0'..=b'9' | b't' | b'f' | b'n'),
+                    Behind::End(_) => byte == b'\n',
+                };
+                if belongs {
+                    return Some(node);
+                }
+            }
+            next = node.sibling;
+        }
+    }
+
+    /// Whether `bytes` begin with the literal of a node.
+    #[inline(always)]
+    fn begins(&self, node: &Node, bytes: &[u8]) -> bool {
+        let (mut bytes, mut left) = (bytes, node.length);
+        for block in self.blocks.get(node.block..).unwrap_or_default() {
+            let Some((found, rest)) = bytes.split_first_chunk::<LANES>() else {
+                return left <= bytes.len() && bytes.get(..left) == block.get(..left);
+            };
+            let differing = !u8x16::new(*found).simd_eq(u8x16::new(*block)).to_bitmask();
+            if left <= LANES {
+                return differing.trailing_zeros() as usize >= left;
+            }
+            if differing.trailing_zeros() < LANES as u32 {
+                return false;
+            }
+            left -= LANES;
+            bytes = rest;
+        }
+        false
+    }
+
+    /// Learns the shape of an event that was read strictly: `line` begins with its object, which has `length` bytes, and ends where the
+    /// line does. What `members` hold is lost.
+    #[cold]
+    pub fn learn(&mut self, line: &str, length: usize, tree: Option<&Tree>, members: &mut Members) {
+        if self.off || self.nodes.len() >= MAX_NODES || self.blocks.len() >= MAX_BLOCKS {
+            return;
+        }
+        let mut marks = Marks::default();
+        marks.make(line.as_bytes());
+        let Some(values) = values(line, &marks) else { return };
+        // Where a word stands, the same line with a number in its place says what it is for.
+        let mut numbered = line.to_owned();
+        for &(span, kind) in values.iter().filter(|(_, kind)| *kind == Kind::Word) {
+            let digits = WORDS.iter().find(|(word, _)| *word == span.of(line)).map_or("", |(_, digits)| digits);
+            debug_assert_eq!(digits.len(), span.end - span.start, "{kind:?}");
+            numbered.replace_range(span.start..span.end, digits);
+        }
+        if members.scan(tree, &numbered, &mut Scanner::new(&numbered, &marks)).is_err() {
+            return;
+        }
+        let mut literals = Vec::with_capacity(values.len() + 1);
+        let mut edges = members.edges().into_iter().peekable();
+        let mut from = 0;
+        let mut literal = |from: usize, to: usize, behind| {
+            // A number has no quotes around it: what begins with one begins where the literal before it ends.
+            let within = |at: usize, edge: Edge| at < to || at == to && !edge.ends() || matches!(behind, Behind::End(_));
+            let edges = std::iter::from_fn(|| edges.next_if(|&(at, edge)| within(at, edge)));
+            let edges = edges.map(|(at, edge)| (at - from, edge)).collect();
+            Literal { text: line.get(from..to).unwrap_or_default(), edges, behind }
+        };
+        for (span, kind) in values {
+            let Some(role) = members.role(span.start) else { return };
+            let behind = match kind {
+                Kind::Text => Behind::Text(role),
+                Kind::Number if role != Role::Skipped => Behind::Number(role),
+                Kind::Word if role != Role::Skipped && span.of(line) == "null" => continue,
+                // Counted, where it stands for an identity.
+                Kind::Word if role != Role::Skipped => return,
+                Kind::Number | Kind::Word => Behind::Plain,
+            };
+            literals.push(literal(from, span.start, behind));
+            from = span.end;
+        }
+        literals.push(literal(from, line.len(), Behind::End(line.len() - length)));
+        self.add(&literals);
+    }
+
+    /// Adds the literals of a line to the tree. Where a value on the way has another role in it than in a line that was learned before (a key
+    /// that is repeated later on, of which the last counts), the line stays unknown.
+    fn add(&mut self, literals: &[Literal<'_>]) {
+        let mut parent: Option<usize> = None;
+        for Literal { text, edges, behind } in literals {
+            let mut place = match parent {
+                None if self.nodes.is_empty() => NONE,
+                None => 0,
+                Some(parent) => self.nodes.get(parent).map_or(NONE, |node| node.child),
+            };
+            let (mut last, mut siblings) = (None, 0);
+            while let Some(node) = self.nodes.get(place) {
+                if self.literal(node) == text.as_bytes() {
+                    break;
+                }
+                siblings += 1;
+                last = Some(place);
+                place = node.sibling;
+            }
+            match self.nodes.get(place) {
+                Some(node) if node.behind != *behind || self.edges_of(node) != &**edges => return,
+                Some(_) => parent = Some(place),
+                None if siblings == MAX_SIBLINGS => return,
+                None => {
+                    let new = self.nodes.len();
+                    if let Some(node) = last.and_then(|last| self.nodes.get_mut(last)) {
+                        node.sibling = new;
+                    } else if let Some(node) = parent.and_then(|parent| self.nodes.get_mut(parent)) {
+                        node.child = new;
+                    }
+                    self.nodes.push(Node {
+                        block: self.blocks.len(),
+                        length: text.len(),
+                        behind: *behind,
+                        edge: self.edges.len(),
+                        edges: edges.len(),
+                        child: NONE,
+                        sibling: NONE,
+                    });
+                    self.edges.extend_from_slice(edges);
+                    let (whole, rest) = text.as_bytes().as_chunks::<LANES>();
+                    self.blocks.extend(whole);
+                    let mut end = [0; LANES];
+                    end.iter_mut().zip(rest).for_each(|(end, &byte)| *end = byte);
+                    self.blocks.push(end);
+                    parent = Some(new);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn edges_of(&self, node: &Node) -> &[(usize, Edge)] {
+        self.edges.get(node.edge..node.edge + node.edges).unwrap_or_default()
+    }
+
+    /// Whether it holds no more than it may, and was given up.
+    #[cfg(test)]
+    pub fn is_bounded(&self) -> bool {
+        self.off && self.nodes.len() <= MAX_NODES + MAX_VALUES && self.blocks.len() <= 2 * MAX_BLOCKS
+    }
+
+    fn literal(&self, node: &Node) -> &[u8] {
+        let bytes = self.blocks.get(node.block..).unwrap_or_default().as_flattened();
+        bytes.get(..node.length).unwrap_or_default()
+    }
+}
+
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Number,
+    Word,
+}
+
+/// The values of a line that is JSON, keys left out: texts between their quotes. `None` where there are too many.
+fn values(line: &str, marks: &Marks) -> Option<Vec<(Span, Kind)>> {
+    let mut scanner = Scanner::new(line, marks);
+    let mut values = Vec::new();
+    while !scanner.rest().is_empty() {
+        if values.len() > MAX_VALUES {
+            return None;
+        }
+        let start = scanner.at;
+        let kind = match scanner.byte_after(0) {
+            b'"' => {
+                scanner.at += 1;
+                let span = scanner.string().ok()?;
+                if scanner.white() != b':' {
+                    values.push((span, Kind::Text));
+                }
+                continue;
+            }
+            b'-' | b'0'..=b'9' => Kind::Number,
+            b't' | b'f' | b'n' => Kind::Word,
+            _ => {
+                scanner.at += 1;
+                continue;
+            }
+        };
+        scanner.skip_flat(scanner.byte_after(0)).ok()?;
+        values.push((Span { start, end: scanner.at, escaped: false }, kind));
+    }
+    Some(values)
+}
