@@ -250,8 +250,12 @@ impl Members {
 
     /// Where segments and traits begin and end, ascending, in a line that was [scanned](Self::scan).
     pub fn edges(&self) -> SmallVec<[(usize, Edge); 4]> {
-        let spans = [(self.segments, Edge::SegmentsBegin, Edge::SegmentsEnd), (self.traits, Edge::TraitsBegin, Edge::TraitsEnd)];
-        let ends = spans.iter().filter_map(|&(span, begin, end)| span.map(|span| [(span.start, begin), (span.end, end)]));
+        let spans = [
+            (self.segments, Edge::SegmentsBegin, Edge::SegmentsEnd),
+            (self.traits, Edge::TraitsBegin, Edge::TraitsEnd),
+        ];
+        let ends =
+            spans.iter().filter_map(|&(span, begin, end)| span.map(|span| [(span.start, begin), (span.end, end)]));
         let mut edges: SmallVec<[(usize, Edge); 4]> = ends.flatten().collect();
         edges.sort_unstable_by_key(|&(at, _)| at);
         edges

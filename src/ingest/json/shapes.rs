@@ -210,7 +210,8 @@ impl Shapes {
         let mut from = 0;
         let mut literal = |from: usize, to: usize, behind| {
             // A number has no quotes around it: what begins with one begins where the literal before it ends.
-            let within = |at: usize, edge: Edge| at < to || at == to && !edge.ends() || matches!(behind, Behind::End(_));
+            let within =
+                |at: usize, edge: Edge| at < to || at == to && !edge.ends() || matches!(behind, Behind::End(_));
             let edges = std::iter::from_fn(|| edges.next_if(|&(at, edge)| within(at, edge)));
             let edges = edges.map(|(at, edge)| (at - from, edge)).collect();
             Literal { text: line.get(from..to).unwrap_or_default(), edges, behind }

@@ -19,7 +19,18 @@ use crate::model::settings::Junk;
 /// A value as it may stand anywhere.
 fn value() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(vec![
-        r#""s""#, r#""an\u006ea""#, "7", "-1.5e3", "null", "true", "[1]", "[ ]", r#"["a", null,{"b":2} ]"#, "{}", r#""null""#, r#"{"age" :45,"x":[true]}"#,
+        r#""s""#,
+        r#""an\u006ea""#,
+        "7",
+        "-1.5e3",
+        "null",
+        "true",
+        "[1]",
+        "[ ]",
+        r#"["a", null,{"b":2} ]"#,
+        "{}",
+        r#""null""#,
+        r#"{"age" :45,"x":[true]}"#,
     ])
 }
 
@@ -163,8 +174,10 @@ fn a_shape_is_known_from_the_second_line_on() {
 
 #[test]
 fn a_word_that_tells_something_belongs_to_the_shape() {
-    let line = |id: &str| format!(r#"{{"timestamp":0,"id":{id},"user":{{"identities":{{"sessionId":"s","email":{id}}}}}}}"#);
-    let lines = [line("null"), line("null"), line("7"), line("8"), line("null"), line(r#""x""#), line(r#""y""#), line("7")];
+    let line =
+        |id: &str| format!(r#"{{"timestamp":0,"id":{id},"user":{{"identities":{{"sessionId":"s","email":{id}}}}}}}"#);
+    let lines =
+        [line("null"), line("null"), line("7"), line("8"), line("null"), line(r#""x""#), line(r#""y""#), line("7")];
     let texts: Vec<&str> = lines.iter().map(|line| &**line).collect();
     assert_eq!(known(&texts), [false, true, false, true, true, false, true, true]);
     // What is neither text nor number is counted where an identity belongs, so it is read each time.
@@ -176,7 +189,8 @@ fn a_word_that_tells_something_belongs_to_the_shape() {
 
 #[test]
 fn ever_new_shapes_are_given_up() {
-    let lines: Vec<String> = (0..20_000).map(|n| format!(r#"{{"timestamp":0,"{n}":1,"{}":{n}}}"#, "k".repeat(n % 100))).collect();
+    let lines: Vec<String> =
+        (0..20_000).map(|n| format!(r#"{{"timestamp":0,"{n}":1,"{}":{n}}}"#, "k".repeat(n % 100))).collect();
     let texts: Vec<&str> = lines.iter().map(|line| &**line).collect();
     assert!(known(&texts).iter().all(|known| !known));
     let (mut shapes, mut members) = (Shapes::default(), Members::new());
