@@ -23,7 +23,7 @@
 //!   [pushed](Engine::push), takes facts back ([`unlink`](Engine::unlink), [`retract`](Engine::retract)), leaves people out
 //!   ([`opt_out`](Engine::opt_out)) and checks it ([`verify`](Engine::verify), [`repair`](Engine::repair)).
 //! - [`Resolver`] answers who a session is, in any thread, while replays go on. A [`View`] is one commit, whole, read by a
-//!   [`Policy`], with a lookback, as of a moment: sessions, people, events, explanations, totals.
+//!   [`Policy`], with a lookback, as of a moment: sessions, people, events, [profiles](Profile), explanations, totals.
 //! - [`Feed`] lists what each commit [changed](Change), for a table that is kept elsewhere; [`Engine::known_at`] answers as
 //!   the store did right after an earlier [commit](When).
 //! - [`Attribute`] writes a log again with its people; [`Locate`] finds the line that an event is; `Picture`, with the feature `picture`, draws them.
@@ -102,6 +102,10 @@ pub use resolver::{Change, Changes, Feed};
 // Who is it?
 pub use resolver::{Resolution, Totals};
 
+// What is known of them beside that.
+pub use model::profile::{ProfileRule, ProfileRules};
+pub use resolver::{Profile, Profiles};
+
 /// The rows that questions are answered with, and the parts of rows and summaries. A caller seldom needs their names.
 pub mod rows {
     pub use crate::engine::CommitRow;
@@ -118,6 +122,7 @@ pub mod rows {
     pub use crate::resolver::{AttributionCounts, GraphCounts};
     pub use crate::resolver::{CommonIdentity, DuplicateRow, RelatedRow, Shares, Tie};
     pub use crate::resolver::{DiffRow, EventRow, PersonRow, SessionRow};
+    pub use crate::resolver::{EarlierValue, Holder, ProfileRow, ProfileValue};
     pub use crate::resolver::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
     pub use crate::resolver::{Logins, PolicyShare, PolicyShares, SharedRow};
 }

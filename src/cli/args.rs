@@ -10,8 +10,10 @@ use clap_complete::Shell;
 use crate::cli::examples;
 use crate::cli::identity::Naming;
 use crate::cli::privacy_args::{OptInArgs, OptOutArgs};
+use crate::cli::profile_args::{ProfileArgs, ProfilesArgs};
 use crate::cli::reading::{Bounds, ReadAs, moment, policies};
 use crate::cli::recount_args::{QuarantineArgs, ReleaseArgs, RenameArgs};
+use crate::cli::rows_args::{RowsArgs, csv_format};
 
 /// Links every session of an event log to its customer, and gives the events before the login to the same person.
 #[derive(Debug, Parser)]
@@ -86,6 +88,12 @@ pub enum Command {
     /// List the events of a person in time order
     #[command(after_help = examples::EVENTS)]
     Events(EventsArgs),
+    /// Show the segments and traits of a person, and where each comes from
+    #[command(after_help = examples::PROFILE)]
+    Profile(ProfileArgs),
+    /// List the segments and traits of everybody
+    #[command(after_help = examples::PROFILES)]
+    Profiles(ProfilesArgs),
     /// Print the line of a log that an event is, and where it lies
     #[command(after_help = examples::SHOW)]
     Show(ShowArgs),
@@ -292,27 +300,6 @@ pub struct SessionsArgs {
     pub read: ReadAs,
 }
 
-/// How rows are written.
-#[derive(Debug, Args)]
-pub struct RowsArgs {
-    /// Write CSV
-    #[arg(long, conflicts_with = "json")]
-    pub csv: bool,
-    /// Write CSV for a spreadsheet: an apostrophe stands before what it would take for a formula
-    #[arg(long, conflicts_with_all = ["csv", "json"])]
-    pub csv_safe: bool,
-    /// Write to this file, which appears once it is complete
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub output: Option<PathBuf>,
-}
-
-impl RowsArgs {
-    /// The format that was asked for.
-    pub fn format(&self) -> RowFormat {
-        csv_format(self.csv, self.csv_safe).unwrap_or_default()
-    }
-}
-
 #[derive(Debug, Args)]
 pub struct AttributeArgs {
     /// Files, folders, quoted globs, or `-` for standard input; plain, gzip or zstd
@@ -400,14 +387,6 @@ impl ChangesArgs {
     /// The format of the table that was asked for.
     pub fn format(&self) -> Option<RowFormat> {
         csv_format(self.csv, self.csv_safe)
-    }
-}
-
-fn csv_format(exact: bool, safe: bool) -> Option<RowFormat> {
-    match (exact, safe) {
-        (_, true) => Some(RowFormat::CsvSafe),
-        (true, false) => Some(RowFormat::Csv),
-        (false, false) => None,
     }
 }
 

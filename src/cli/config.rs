@@ -6,7 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use backstitch::{Field, Fields, FieldsError, Time, TimeUnit};
+use backstitch::{Field, Fields, FieldsError, ProfileRule, ProfileRules, Time, TimeUnit};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
@@ -22,12 +22,23 @@ use crate::cli::text::visible;
 const DEFAULT_FILE: &str = "backstitch.toml";
 
 /// What a configuration says; where there is none, nothing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Config {
     /// What it names of a store's settings.
     pub asked: Asked,
     /// Where the lines of a log say what.
     pub fields: Fields,
+    /// Whether segments and traits are kept.
+    pub keep_profiles: bool,
+    /// By which rules a person has them.
+    pub rules: ProfileRules,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let (asked, fields, rules) = Default::default();
+        Self { asked, fields, keep_profiles: true, rules }
+    }
 }
 
 impl Config {
@@ -55,6 +66,16 @@ struct File {
     junk: Option<Spanned<Vec<String>>>,
     builtin_junk: Option<Spanned<bool>>,
     fields: Paths,
+    profiles: ProfileTable,
+}
+
+/// Its table `profiles`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+struct ProfileTable {
+    keep: Option<bool>,
+    segments: Option<Spanned<String>>,
+    traits: BTreeMap<String, Spanned<String>>,
 }
 
 /// Its table `fields`.
@@ -159,7 +180,8 @@ fn read(path: &Path, text: &str) -> Result<Config, String> {
         junk: place.told(file.junk, |values| Asked::values(&values)),
         builtin_junk: place.told(file.builtin_junk, |builtin| builtin),
     };
-    Ok(Config { asked, fields })
+    let keep_profiles = file.profiles.keep.unwrap_or(true);
+    Ok(Config { asked, fields, keep_profiles, rules: rules(&place, &file.profiles)? })
 }
 
 fn fields(paths: &Paths) -> Result<Fields, FieldsError> {
@@ -189,6 +211,24 @@ fn fields(paths: &Paths) -> Result<Fields, FieldsError> {
         fields = fields.namespace(name.trim(), path.get_ref());
     }
     fields.build()
+}
+
+/// The rules of the table `profiles`.
+fn rules(place: &Place<'_>, told: &ProfileTable) -> Result<ProfileRules, String> {
+    let rule = |name: &str, word: &Spanned<String>| {
+        let found = word.get_ref().parse::<ProfileRule>();
+        found.map_err(|error| {
+            format!("{}: profiles.{}: {}", place.of(Some(word.span())), visible(name), visible(&error.to_string()))
+        })
+    };
+    let mut rules = ProfileRules::new();
+    if let Some(word) = &told.segments {
+        rules = rules.segments(rule("segments", word)?);
+    }
+    for (name, word) in &told.traits {
+        rules = rules.of_trait(name, rule(&format!("traits.{name}"), word)?);
+    }
+    Ok(rules)
 }
 
 /// Where a field is told.
@@ -239,6 +279,11 @@ unit = "ns"
 wrapper = "data.items"
 not_before = 2020-01-01T00:00:00Z
 not_after = "2030-01-01T00:00:00+01:00"
+[profiles]
+keep = false
+segments = "union"
+[profiles.traits]
+age = "first"
 [fields.namespaces]
 sessionId = "anonymousId"
 email = 'context.a\.b.email'
@@ -254,6 +299,8 @@ email = 'context.a\.b.email'
             .wrapper("data.items");
         let [first, last] = ["2020-01-01T00:00:00Z", "2029-12-31T23:00:00Z"].map(|text| Time::parse(text).unwrap());
         assert_eq!(config.fields, fields.build().unwrap().not_before(first).not_after(last));
+        let rules = ProfileRules::new().segments(ProfileRule::Union).of_trait("age", ProfileRule::First);
+        assert_eq!((config.keep_profiles, config.rules), (false, rules));
         let settings = config.asked.over(&Settings::default());
         assert_eq!(settings.levels.unique.as_deref(), Some("customerNumber"));
         assert_eq!(settings.levels.between, ["deviceid", "email"]);
@@ -288,6 +335,9 @@ email = 'context.a\.b.email'
             ("[fields]\nunit = 'sec'", 2, "unknown variant `sec`, expected one of `s`, `ms`, `us`, `ns`"),
             ("[fields]\nnot_before = 2020-01-01", 2, "fields.not_before: write a date, a time and a zone, such as"),
             ("[fields]\n\nnot_after = 'never'", 3, "fields.not_after: write a date, a time and a zone, such as"),
+            ("[profiles]\nsegments = 'all'", 2, "profiles.segments: `all` is not a rule: use one of latest"),
+            ("[profiles.traits]\n\nage = 'new'", 3, "profiles.traits.age: `new` is not a rule"),
+            ("[profiles]\nage = 'first'", 2, "unknown field `age`"),
             ("[fields]\nnot_after = 5", 2, "expected a date, a time and a zone, such as"),
             ("[fields]\ntimestamp = ' '", 2, "fields.timestamp: the path is blank"),
             ("[fields]\nid = 'at'\ntimestamp = 'at'", 2, "fields.id: \"at\" clashes with timestamp"),

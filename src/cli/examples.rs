@@ -61,6 +61,25 @@ Examples:
   backstitch events ecommerceId:18278 --csv --output 18278.csv
   backstitch events ecommerceId:18278 --policy device-split --lookback 30d";
 
+pub const PROFILE: &str = "\
+Segments and traits are facts of events, so a person's follow from the events that belong
+to the person. Without --rule, the latest value of each counts.
+
+Examples:
+  backstitch profile ecommerceId:18278
+  backstitch profile f49c75a2-6994-41e2-875d-97ec4d19254b --as-of 2026-11-01T10:00:00Z
+  backstitch profile ecommerceId:18278 --rule source=first --segments-rule union
+  backstitch profile ecommerceId:18278 --json | jq .traits.age.value";
+
+pub const PROFILES: &str = "\
+A row for each person of whom any event tells segments or traits, in the order of
+identities. In CSV the two are JSON.
+
+Examples:
+  backstitch profiles > profiles.ndjson
+  backstitch profiles --csv --output profiles.csv
+  backstitch profiles --policy device-split --rule visits=most-frequent";
+
 pub const SHOW: &str = "\
 A store keeps no lines: the sources that delivered the event are read again, up to the
 first line that is it. Of a compressed log, the place is that in its content.

@@ -25,12 +25,15 @@ mod opening;
 mod output;
 mod privacy;
 mod privacy_args;
+mod profile;
+mod profile_args;
 mod reading;
 mod recount;
 mod recount_args;
 mod rejects;
 mod replay;
 mod resolve;
+mod rows_args;
 mod sessions;
 mod settings;
 mod shared;
@@ -100,6 +103,8 @@ fn must_write(command: &Command) -> bool {
         | Command::Related(_)
         | Command::Explain(_)
         | Command::Events(_)
+        | Command::Profile(_)
+        | Command::Profiles(_)
         | Command::Show(_)
         | Command::Sessions(_)
         | Command::Attribute(_)
@@ -134,6 +139,8 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Related(related) => households::related(common, related),
         Command::Explain(explain) => explain::run(common, explain),
         Command::Events(events) => events::run(common, events),
+        Command::Profile(one) => profile::one(common, one),
+        Command::Profiles(all) => profile::all(common, all),
         Command::Show(show) => show::run(common, show),
         Command::Sessions(sessions) => sessions::run(common, sessions),
         Command::Attribute(attribute) => attribute::run(common, attribute),

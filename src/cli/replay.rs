@@ -51,7 +51,7 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     let mut rejects = rejects.transpose()?;
     let mut bar = Bar::new(common);
     let job = sources(replay).fields(fields.clone()).force(replay.force).batch_events(replay.batch_events);
-    let mut job = job.profiles(!replay.no_profiles).stop(stop).progress(|at| bar.show(at));
+    let mut job = job.profiles(config.keep_profiles && !replay.no_profiles).stop(stop).progress(|at| bar.show(at));
     if let Some(threads) = replay.threads {
         job = job.threads(threads);
     }

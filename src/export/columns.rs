@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::model::event::DecodedEvent;
 use crate::model::identity::Identity;
 use crate::model::namespace::NamespaceId;
-use crate::model::person::AttributionKind;
-use crate::resolver::{EventRow, SessionRow};
+use crate::model::person::{AttributionKind, PersonKind};
+use crate::resolver::{EventRow, ProfileRow, SessionRow};
 
 /// How the text of a cell is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +81,11 @@ impl Cells {
     pub fn events(self, rows: impl IntoIterator<Item = impl Borrow<EventRow>>, out: &mut dyn Write) -> io::Result<()> {
         let names = ["time", "person", "attribution", "id", "identities", "sources", "event"];
         self.table(names, rows.into_iter().map(|row| EventColumns::of(row.borrow())), out)
+    }
+
+    /// Writes the segments and traits of people.
+    pub fn profiles(self, rows: impl IntoIterator<Item = ProfileRow>, out: &mut dyn Write) -> io::Result<()> {
+        self.table(ProfileRow::NAMES, rows.into_iter().map(|row| ProfileColumns::of(&row)), out)
     }
 
     /// Appends the columns of an event of a log, by the names of [`ATTRIBUTED`].
@@ -174,6 +179,22 @@ impl EventColumns {
             sources: sources.join(";"),
             event: event.to_string(),
         }
+    }
+}
+
+/// The segments and traits of a person as columns.
+#[derive(Serialize)]
+struct ProfileColumns {
+    person: String,
+    kind: PersonKind,
+    segments: Option<String>,
+    traits: String,
+}
+
+impl ProfileColumns {
+    fn of(row: &ProfileRow) -> Self {
+        let ProfileRow { person, kind, segments, .. } = row;
+        Self { person: person.to_string(), kind: *kind, segments: segments.clone(), traits: row.traits_as_json() }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "csv")]
 use crate::export::columns::Cells;
-use crate::resolver::{DiffRow, EventRow, SessionRow};
+use crate::resolver::{DiffRow, EventRow, ProfileRow, SessionRow};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -117,6 +117,21 @@ impl RowFormat {
             Self::Csv => Cells::Exact.events(rows, out),
             #[cfg(feature = "csv")]
             Self::CsvSafe => Cells::Safe.events(rows, out),
+        }
+    }
+
+    /// Writes the segments and traits of people by the [names](ProfileRow::NAMES) of their fields. In CSV segments and traits are JSON; segments that
+    /// nobody told are null, or empty.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn write_profiles(self, rows: impl IntoIterator<Item = ProfileRow>, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Ndjson => ndjson(rows, out),
+            #[cfg(feature = "csv")]
+            Self::Csv => Cells::Exact.profiles(rows, out),
+            #[cfg(feature = "csv")]
+            Self::CsvSafe => Cells::Safe.profiles(rows, out),
         }
     }
 

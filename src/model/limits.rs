@@ -35,6 +35,10 @@ pub const MAX_TRAIT_NAME_BYTES: usize = 128;
 /// Bytes of the value of a trait, as JSON without white space: as many as of an identity value.
 pub const MAX_TRAIT_BYTES: usize = 1 << 10;
 
+/// Values of a trait, or segments, that are united by the rule `union`: the first by their bytes. A person has a handful; a trait that counts
+/// something would otherwise fill the memory.
+pub const MAX_UNION_VALUES: usize = 1_000;
+
 /// Bytes of distinct segments and traits of a batch, from which on it is committed: a log whose traits differ on every event would
 /// otherwise fill the memory.
 pub const MAX_BATCH_PROFILE_BYTES: usize = 64 << 20;

@@ -8,12 +8,14 @@ use crate::model::identity::Identity;
 use crate::model::namespace::{Namespaces, SESSION};
 use crate::model::person::AttributionKind;
 use crate::model::policy::Reading;
+use crate::model::profile::ProfileRules;
 use crate::resolver::compare::{self, DiffRow, SharedRow};
 use crate::resolver::explain::{self, Explanation, PairExplanation};
 use crate::resolver::households::{self, DuplicateRow, RelatedRow, Shares};
 use crate::resolver::lookup::{self, Attributor, Lookup};
 use crate::resolver::people::{self, PersonRow};
 use crate::resolver::person_events::PersonEvents;
+use crate::resolver::profiles::{Profile, Profiles};
 use crate::resolver::resolution::{self, Resolution};
 use crate::resolver::rows::{self, EventRow, SessionRow};
 use crate::resolver::totals::{self, GraphCounts, Totals};
@@ -146,6 +148,29 @@ impl View {
     /// When the store cannot be read or a block is damaged.
     pub fn people(&self) -> Result<Vec<PersonRow>> {
         people::people(self)
+    }
+
+    /// The segments and traits of a person by `rules`, each with the event that told it, what was before, and who held it before. The person
+    /// is that of the identity, as [`resolve_in`](Self::resolve_in) names it; `None` when no event carries the identity.
+    ///
+    /// Costs a read of each block that holds an anchor of the person, and the memory of the values that differ.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn profile(&self, namespace: &str, value: &str, rules: &ProfileRules) -> Result<Option<Profile>> {
+        let Some(id) = self.find(namespace, value) else { return Ok(None) };
+        Profile::of(self, Lookup::new(self).standing(id)?.person, rules).map(Some)
+    }
+
+    /// The segments and traits of each person of whom any event tells some, in identity order.
+    ///
+    /// Costs a scan of all events, a temporary file of what they tell, and 8 bytes an identity; the people are gone through some
+    /// 65,000 at a time. By the rules `most-frequent` and `union` all values of these are in memory.
+    ///
+    /// # Errors
+    /// When the store cannot be read, a block is damaged, or a temporary file cannot be written; of a row, when it cannot be read.
+    pub fn profiles(&self, rules: &ProfileRules) -> Result<Profiles> {
+        Profiles::of(self, rules.clone())
     }
 
     /// Every session whose person differs between two readings, or some of whose events do, sorted by session. The reading of this view

@@ -13,6 +13,7 @@ mod compare; // two ways to read: what they tell differently
 mod decode; // a line: an event, or why none
 mod feed; // a commit: what it changes, session by session
 mod life; // a store: deliveries, and what is undone
+mod profiles; // what events say of people beside who they are
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -27,6 +28,7 @@ pub use compare::{differences, shared};
 use decode::decode;
 pub use feed::{Cause, Change, changes, changes_of_recount};
 pub use life::Life;
+pub use profiles::{Held, Rule, Said, Sayings, greatest, profile_of, profiles_digest};
 
 /// What a store is made with.
 #[derive(Debug, Clone)]
@@ -83,7 +85,7 @@ impl Id {
         self.level.0 == 3
     }
 
-    fn hash(&self) -> u128 {
+    pub(super) fn hash(&self) -> u128 {
         xxh3_128(format!("{}:{}", self.namespace, self.value).as_bytes())
     }
 }
