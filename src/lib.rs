@@ -108,8 +108,8 @@ pub use resolver::{Profile, Profiles};
 
 /// The rows that questions are answered with, and the parts of rows and summaries. A caller seldom needs their names.
 pub mod rows {
-    pub use crate::engine::CommitRow;
     pub use crate::engine::OptOutRow;
+    pub use crate::engine::{CommitRow, CrowdedRow};
     pub use crate::engine::{EventCounts, FactCounts, Imported, RejectedActivity, SourceCounts};
     pub use crate::export::{Exported, TableUpdate};
     pub use crate::export::{Located, LocatedEvent, LogLine};
@@ -130,6 +130,7 @@ pub mod rows {
 // Words.
 pub use model::activity::Activity;
 pub use model::barred::BarHash;
+pub use model::counting::Limits;
 pub use model::digest::{Digest, EventHash};
 pub use model::identity::Identity;
 pub use model::namespace::{ECOMMERCE, Namespaces, SESSION};

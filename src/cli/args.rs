@@ -188,6 +188,9 @@ pub struct ReplayArgs {
     /// Add rejected lines to this file, as JSON lines with source, line number and reason
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub rejects: Option<PathBuf>,
+    /// Let the store set identities aside by itself that tie too many together, such as `guest-checkout`, from now on
+    #[arg(long)]
+    pub quarantine: bool,
     /// End with exit code 3 when lines were rejected
     #[arg(long)]
     pub strict: bool,

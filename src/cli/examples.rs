@@ -209,7 +209,9 @@ as one whose logs do not have it. What was written stays: release brings it back
 Examples:
   backstitch quarantine ecommerceId:guest-checkout
   backstitch quarantine email:info@shop.example deviceId:kiosk-3
-  backstitch quarantine --list";
+  backstitch quarantine --list                 also what is over the limits and counts
+  backstitch quarantine --on --customers 50    by itself: who meets more customers than that
+  backstitch quarantine --off";
 
 pub const RELEASE: &str = "\
 Examples:

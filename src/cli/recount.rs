@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use backstitch::{Engine, Identity, SESSION, Undone, View};
+use backstitch::{Engine, Identity, Limits, SESSION, Undone, View};
 use serde::Serialize;
 
 use crate::cli::Ended;
@@ -12,7 +12,7 @@ use crate::cli::identity::{meant, shown, unique_name};
 use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::recount_args::{QuarantineArgs, ReleaseArgs, RenameArgs};
-use crate::cli::text::{count, visible};
+use crate::cli::text::{count, thousands, visible};
 use crate::cli::undo::rows_changed;
 
 /// Lets customers, or other identities, count as others; or takes that back.
@@ -40,23 +40,60 @@ pub fn rename(common: &Common, rename: &RenameArgs) -> Result<Ended, Failure> {
     }
 }
 
-/// Sets identities aside, or lists those that are.
+/// Sets identities aside, lists those that are, or lets the store do so by itself.
 pub fn quarantine(common: &Common, quarantine: &QuarantineArgs) -> Result<Ended, Failure> {
     let mut engine = opening::open(common)?;
     if quarantine.list {
-        let view = engine.resolver().view();
-        let mut out = Output::stdout();
-        for identity in view.set_aside() {
-            match common.json {
-                true => out.json(&identity)?,
-                false => out.text(&format!("{}\n", shown(view.namespaces(), &identity)))?,
-            }
-        }
-        return out.finish();
+        return list_crowded(common, &engine);
+    }
+    if quarantine.on || quarantine.off {
+        let defaults = Limits::default();
+        let mut limits = Limits::default();
+        limits.customers = quarantine.customers.unwrap_or(defaults.customers);
+        limits.sessions = quarantine.sessions.unwrap_or(defaults.sessions);
+        let limits = Some(limits).filter(|_| quarantine.on);
+        let undone = engine.quarantine(limits)?;
+        let done = match limits {
+            Some(Limits { customers, sessions, .. }) => format!(
+                "identities with more than {} or {} are set aside",
+                count(customers, "customer"),
+                count(sessions, "session")
+            ),
+            None => "no identity is set aside by itself".to_owned(),
+        };
+        return tell(common, &undone, &done, "");
     }
     let (ids, names) = identities(&engine, &quarantine.ids);
     let undone = engine.set_aside(ids)?;
     tell(common, &undone, &which(&names, if names.len() == 1 { "is set aside" } else { "are set aside" }), "")
+}
+
+/// An identity that is set aside, or over the limits, as it is printed for programs.
+#[derive(Serialize)]
+struct Listed {
+    identity: String,
+    /// Customers that it meets, or sessions that it has, where these are over the limits.
+    met: Option<u64>,
+    set_aside: bool,
+}
+
+fn list_crowded(common: &Common, engine: &Engine) -> Result<Ended, Failure> {
+    let view = engine.resolver().view();
+    let crowded = engine.crowded()?;
+    let by_hand = view.set_aside().into_iter().filter(|identity| crowded.iter().all(|row| row.identity != *identity));
+    let by_hand = by_hand.map(|identity| (identity, None, true));
+    let over = crowded.iter().map(|row| (row.identity.clone(), Some(row.met), row.set_aside));
+    let mut out = Output::stdout();
+    for (identity, met, set_aside) in over.chain(by_hand) {
+        if common.json {
+            out.json(&Listed { identity: identity.to_string(), met, set_aside })?;
+            continue;
+        }
+        let standing = if set_aside { "is set aside" } else { "counts" };
+        let met = met.map(|met| format!(", met {}", thousands(met))).unwrap_or_default();
+        out.text(&format!("{} {standing}{met}\n", shown(view.namespaces(), &identity)))?;
+    }
+    out.finish()
 }
 
 /// Lets identities count again.

@@ -29,11 +29,27 @@ pub struct RenameArgs {
 #[derive(Debug, Args)]
 pub struct QuarantineArgs {
     /// Session IDs, or `namespace:value` for other identities
-    #[arg(value_name = "ID", required_unless_present = "list")]
+    #[arg(value_name = "ID", required_unless_present_any = ["list", "on", "off"])]
     pub ids: Vec<String>,
-    /// List what is set aside
+    /// List what is set aside, and what is over the limits
     #[arg(long, conflicts_with = "ids")]
     pub list: bool,
+    /// Let the store set those aside by itself that are over the limits, now and from now on
+    #[arg(long, conflicts_with_all = ["ids", "list"])]
+    pub on: bool,
+    /// Set nothing aside by itself any more: what was counts again
+    #[arg(long, conflicts_with_all = ["ids", "list", "on"])]
+    pub off: bool,
+    /// Customers that an identity may meet [default: 20]
+    #[arg(long, value_name = "N", value_parser = number, requires = "on")]
+    pub customers: Option<u64>,
+    /// Sessions that a customer may have [default: 10000]
+    #[arg(long, value_name = "N", value_parser = number, requires = "on")]
+    pub sessions: Option<u64>,
+}
+
+fn number(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "write a whole number, such as 1000")
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use backstitch::{Replay, Summary};
+use backstitch::rows::CrowdedRow;
+use backstitch::{Limits, Replay, Summary};
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, ReplayArgs};
@@ -47,6 +48,9 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     // Before the store is opened, which may take a while: Ctrl-C then ends at a commit, not in the middle.
     let stop = interrupt::stop();
     let mut engine = open_or_make(&common.store, &config.asked.with_flags(replay))?;
+    if replay.quarantine && engine.limits()?.is_none() {
+        engine.quarantine(Some(Limits::default()))?;
+    }
     let rejects = rejects.map(|file| rejects::open(&file.beside_sources(&engine)?, replay.force));
     let mut rejects = rejects.transpose()?;
     let mut bar = Bar::new(common);
@@ -79,6 +83,9 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     if let Some(note) = note.filter(|_| !common.quiet || summary.all_rejected()) {
         tell(&note);
     }
+    if !common.quiet && !summary.crowded.is_empty() {
+        tell(&crowded(&summary.crowded));
+    }
     if !common.quiet && !summary.edited.is_empty() {
         tell(&edited(&summary.edited));
     }
@@ -104,6 +111,19 @@ fn edited(files: &[String]) -> String {
          `backstitch retract --source FILE` takes all of them back, then replay again",
         some(files)
     )
+}
+
+/// What is said of identities that tie many together.
+fn crowded(rows: &[CrowdedRow]) -> String {
+    let names: Vec<String> = rows.iter().map(|row| format!("{} ({})", row.identity, thousands(row.met))).collect();
+    let (free, what) = match rows.iter().filter(|row| !row.set_aside).count() {
+        0 => (String::new(), "are set aside"),
+        _ => (
+            ": `backstitch quarantine ID` sets one aside, `replay --quarantine` all of them".to_owned(),
+            "tie many together",
+        ),
+    };
+    format!("identities with more customers, or sessions, than a person has {what}, {}{free}", some(&names))
 }
 
 /// What is said of sources that were read with other fields before.

@@ -1,8 +1,8 @@
 //! `stats`: what does the store hold?
 
 use backstitch::FeedPosition;
-use backstitch::rows::GraphCounts;
-use backstitch::{Reading, Sequence, Settings, Source, Totals};
+use backstitch::rows::{CrowdedRow, GraphCounts};
+use backstitch::{Limits, Reading, Sequence, Settings, Source, Totals};
 use serde::Serialize;
 
 use crate::cli::Ended;
@@ -41,6 +41,10 @@ struct Stats {
     renamed: Vec<[String; 2]>,
     /// Identities that count as nothing.
     set_aside: Vec<String>,
+    /// The limits beyond which it sets identities aside by itself.
+    limits: Option<Limits>,
+    /// Identities that are over them, or over the default ones.
+    crowded: Vec<CrowdedRow>,
     /// Namespaces from the lowest level to the highest.
     levels: Vec<String>,
     settings: Settings,
@@ -84,6 +88,8 @@ pub fn run(common: &Common, stats: &args::StatsArgs) -> Result<Ended, Failure> {
         unlinked: view.unlinked().iter().map(|pair| pair.each_ref().map(ToString::to_string)).collect(),
         renamed: view.renamed().iter().map(|pair| pair.each_ref().map(ToString::to_string)).collect(),
         set_aside: view.set_aside().iter().map(ToString::to_string).collect(),
+        limits: engine.limits()?,
+        crowded: engine.crowded()?,
         levels: namespaces.by_level().into_iter().map(|id| namespaces.display(id).to_owned()).collect(),
         settings: engine.settings().clone(),
         sources: view.sources().iter().filter(|source| !source.retracted).map(SourceStats::of).collect(),
@@ -180,7 +186,8 @@ fn in_words(stats: &Stats, levels: &[&str]) -> String {
         ("levels", format!("{}{unique}", visible(&levels.join(" < ")))),
         ("junk", visible(&junk.join(", ")).into_owned()),
     ];
-    let decided = [("renamed", stats.renamed.len()), ("set aside", stats.set_aside.len())];
+    let decided =
+        [("renamed", stats.renamed.len()), ("set aside", stats.set_aside.len()), ("crowded", stats.crowded.len())];
     let decided = decided.into_iter().filter(|&(_, number)| number > 0);
     let decided = decided.map(|(name, number)| (name, count(number as u64, "identity") + ": --json lists them"));
     let rows: Vec<[String; 2]> = rows.into_iter().chain(decided).map(|(name, text)| [name.to_owned(), text]).collect();

@@ -17,6 +17,8 @@ pub enum Decision<'a> {
     SetAside(&'a Identity),
     /// It counts again.
     Release(&'a Identity),
+    /// It counts as itself, whatever the limits.
+    Keep(&'a Identity),
 }
 
 /// What a stored event counts as.

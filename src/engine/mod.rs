@@ -12,6 +12,7 @@ mod history;
 mod options;
 mod people;
 mod push;
+mod quarantine;
 mod recount;
 mod replay;
 mod source;
@@ -28,6 +29,7 @@ use crate::engine::error::EngineError;
 use crate::engine::facts::import::FactReader;
 use crate::ingest::inputs::is_store;
 use crate::model::activity::Activity;
+use crate::model::counting::Limits;
 use crate::model::history::Sequence;
 use crate::model::identity::Identity;
 use crate::model::namespace::SESSION;
@@ -47,6 +49,7 @@ pub use facts::import::Imported;
 pub use history::CommitRow;
 pub use options::Options;
 pub use push::{Pushed, RejectedActivity};
+pub use quarantine::CrowdedRow;
 pub use replay::job::Replay;
 pub use replay::summary::{EventCounts, SourceCounts, Summary};
 pub use undo::{Retract, Undone};
@@ -180,7 +183,9 @@ impl Engine {
         activities: impl IntoIterator<Item = Activity>,
         position: &str,
     ) -> Result<Pushed> {
-        self.committer().push(source, activities, position)
+        let pushed = self.committer().push(source, activities, position)?;
+        self.committer().hold_limits()?;
+        Ok(pushed)
     }
 
     /// The position that came with the last [`push`](Self::push) of `source`; `None` where nothing was pushed, or it was taken back.
@@ -313,7 +318,47 @@ impl Engine {
 
     fn recount<'d>(&mut self, decisions: impl Iterator<Item = Decision<'d>>, dry: bool) -> Result<Undone> {
         let decisions: Vec<Decision<'d>> = decisions.collect();
-        self.committer().recount(&decisions, dry)
+        let mut undone = self.committer().recount(&decisions, dry)?;
+        if !dry {
+            let held = self.committer().hold_limits()?;
+            (undone.changes, undone.sequence) = (undone.changes + held.changes, held.sequence);
+        }
+        Ok(undone)
+    }
+
+    /// Lets the store set identities aside by itself that are over these limits, or none where that is `None`: a value such as
+    /// `guest-checkout`, or the device of a shop. They are held after each replay, push and decision, and are about the events as they were
+    /// written, renames followed, so the result does not depend on the order of anything. A [released](Self::release) identity is kept,
+    /// whatever the limits.
+    ///
+    /// Durable when it returns. Costs a pass over all links, as does each replay and push from then on; and as
+    /// [`rename`](Self::rename) does where anything comes to be set aside, or counts again.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn quarantine(&mut self, limits: Option<Limits>) -> Result<Undone> {
+        let before = self.store.limits()?;
+        self.store.set_limits(limits)?;
+        let held = self.committer().hold_limits()?;
+        Ok(Undone { changed: held.changed || before != limits, ..held })
+    }
+
+    /// The limits beyond which the store sets identities aside; none where it does not.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn limits(&self) -> Result<Option<Limits>> {
+        Ok(self.store.limits()?)
+    }
+
+    /// The identities that are over the limits of the store, or over the default ones where it has none, set aside or not.
+    ///
+    /// Costs a pass over all links, and over the events that count otherwise than they were written.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn crowded(&self) -> Result<Vec<CrowdedRow>> {
+        quarantine::crowded(&self.resolver.view(), self.store.limits()?.unwrap_or_default())
     }
 
     /// A session and a customer by their values.
@@ -331,7 +376,9 @@ impl Engine {
     /// # Errors
     /// When the source is unknown, or the store cannot be read or written.
     pub fn retract(&mut self, what: Retract<'_>) -> Result<Undone> {
-        self.committer().retract(what)
+        let undone = self.committer().retract(what)?;
+        let held = self.committer().hold_limits()?;
+        Ok(Undone { changes: undone.changes + held.changes, sequence: held.sequence, ..undone })
     }
 
     /// Lets an identity, and every identity that its person has at this moment, opt out: from now on events that carry any of them are not
@@ -380,7 +427,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read, or `to` cannot be written.
     pub fn export_facts(&self, to: impl Write) -> Result<FactCounts> {
-        facts::export::run(&self.resolver.view(), self.settings(), self.store.barred(), to)
+        facts::export::run(&self.resolver.view(), &self.store, to)
     }
 
     /// Takes facts that [`export_facts`](Self::export_facts) wrote into the store at `path`, which is made where it is missing,
@@ -410,6 +457,7 @@ impl Engine {
         let (settings, namespaces) = facts.head()?;
         let mut engine = open(Options::from(settings))?;
         let imported = engine.committer().import(&namespaces, &mut facts)?;
+        engine.committer().hold_limits()?;
         Ok((engine, imported))
     }
 

@@ -23,7 +23,12 @@ use crate::store::retract::{Fate, Retraction};
 impl Committer<'_> {
     /// Commits decisions, all of them or none, or says what that would do (`dry`).
     pub fn recount(&mut self, decisions: &[Decision<'_>], dry: bool) -> Result<Undone, Error> {
-        let (mut delta, counting) = self.decided(decisions)?;
+        let delta = self.decided(decisions)?;
+        self.recount_by(delta, dry)
+    }
+
+    /// The same of decisions as they stand in a delta, which names what is new.
+    pub fn recount_by(&mut self, mut delta: Delta, dry: bool) -> Result<Undone, Error> {
         let nothing = Undone { sequence: self.store.sequence(), ..Undone::default() };
         if delta.recounts.is_empty() {
             return Ok(nothing);
@@ -31,6 +36,8 @@ impl Committer<'_> {
         let view = self.resolver.view();
         let mut before = view.graph().clone();
         let recounts = std::mem::take(&mut delta.recounts);
+        let mut counting = before.counting().clone();
+        recounts.iter().for_each(|&recount| counting.decide(recount));
         // Identities that no event carries yet: they change nothing, and are there when the rest is worked out.
         let names = delta.clone();
         before.apply(delta)?;
@@ -76,8 +83,8 @@ impl Committer<'_> {
         Ok(Undone { sequence: self.store.sequence(), ..told })
     }
 
-    /// What is to be named, and the decisions of which another one stands; with all that will stand.
-    fn decided(&self, decisions: &[Decision<'_>]) -> Result<(Delta, Counting), Error> {
+    /// What is to be named, and the decisions of which another one stands.
+    fn decided(&self, decisions: &[Decision<'_>]) -> Result<Delta, Error> {
         let view = self.resolver.read();
         let graph = view.graph();
         let mut delta = Delta::new(graph.namespaces().clone());
@@ -102,7 +109,7 @@ impl Committer<'_> {
         delta.seen.sort_unstable_by_key(|row| row.0);
         delta.seen.dedup_by_key(|row| row.0);
         delta.recounts.sort_unstable_by_key(|recount| recount.id);
-        Ok((delta, counting))
+        Ok(delta)
     }
 }
 
@@ -114,43 +121,46 @@ fn resolved(
     decision: &Decision<'_>,
 ) -> Result<(IdentityId, CountsAs), Error> {
     let text = |identity: &Identity| identity.to_string();
+    let is_renamed = |identity, how| Err(EngineError::IsRenamed { identity: text(identity), how }.into());
     match *decision {
         Decision::Rename(old, new) => {
             let [(namespace, id), (other, to)] = [named(graph, delta, old)?, named(graph, delta, new)?];
-            let standing = counting.decided(id);
             if namespace != other {
                 return Err(EngineError::TwoNamespaces { old: text(old), new: text(new) }.into());
             }
-            match standing {
+            match counting.decided(id) {
                 _ if id == to => Err(EngineError::Circle { chain: format!("{} to {}", old.value, new.value) }.into()),
                 CountsAs::Nothing => Err(EngineError::IsSetAside { identity: text(old) }.into()),
-                CountsAs::Other(known) if known != to => {
-                    Err(EngineError::IsRenamed { identity: text(old), how: "--revert" }.into())
-                }
-                CountsAs::Itself | CountsAs::Other(_) => Ok((id, CountsAs::Other(to))),
-            }
-        }
-        Decision::SetAside(identity) => {
-            let (_, id) = named(graph, delta, identity)?;
-            match counting.decided(id) {
-                CountsAs::Other(_) => Err(EngineError::IsRenamed { identity: text(identity), how: "revert it" }.into()),
-                CountsAs::Itself | CountsAs::Nothing => Ok((id, CountsAs::Nothing)),
+                CountsAs::Other(known) if known != to => is_renamed(old, "--revert"),
+                _ => Ok((id, CountsAs::Other(to))),
             }
         }
         Decision::RenameBack(identity) => {
             let (_, id) = named(graph, delta, identity)?;
             match counting.decided(id) {
+                CountsAs::Other(_) => Ok((id, CountsAs::Itself)),
                 CountsAs::Nothing => Err(EngineError::IsSetAside { identity: text(identity) }.into()),
-                CountsAs::Itself | CountsAs::Other(_) => Ok((id, CountsAs::Itself)),
+                standing => Ok((id, standing)),
+            }
+        }
+        Decision::SetAside(identity) => {
+            let (_, id) = named(graph, delta, identity)?;
+            match counting.decided(id) {
+                CountsAs::Other(_) => is_renamed(identity, "revert it"),
+                _ => Ok((id, CountsAs::Nothing)),
             }
         }
         Decision::Release(identity) => {
             let (_, id) = named(graph, delta, identity)?;
             match counting.decided(id) {
-                CountsAs::Other(_) => Err(EngineError::IsRenamed { identity: text(identity), how: "revert it" }.into()),
-                CountsAs::Itself | CountsAs::Nothing => Ok((id, CountsAs::Itself)),
+                CountsAs::Other(_) => is_renamed(identity, "revert it"),
+                CountsAs::Nothing => Ok((id, CountsAs::Itself)),
+                // It is over the limits still: it is kept all the same.
+                CountsAs::Crowded => Ok((id, CountsAs::Kept)),
+                standing => Ok((id, standing)),
             }
         }
+        Decision::Keep(identity) => Ok((named(graph, delta, identity)?.1, CountsAs::Kept)),
     }
 }
 

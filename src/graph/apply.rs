@@ -117,7 +117,7 @@ impl Graph {
         let unlinks = delta.unlinks.iter().flat_map(|unlink| [unlink.lower, unlink.higher]);
         let recounts = delta.recounts.iter().flat_map(|recount| match recount.counts_as {
             CountsAs::Other(other) => [recount.id, other],
-            CountsAs::Itself | CountsAs::Nothing => [recount.id; 2],
+            CountsAs::Itself | CountsAs::Nothing | CountsAs::Crowded | CountsAs::Kept => [recount.id; 2],
         });
         let seen = delta.seen.iter().map(|&(id, _)| id).chain(unlinks).chain(recounts);
         let ends = delta.links.as_slice().iter().flat_map(|link| [link.lower, link.higher, link.witness.anchor]);

@@ -4,6 +4,7 @@
 //! back.
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::model::event::in_level_order;
@@ -18,6 +19,40 @@ pub enum CountsAs {
     Other(IdentityId),
     /// As nothing: as if its value stood in the list of junk.
     Nothing,
+    /// As nothing, as long as it is over the [limits](Limits).
+    Crowded,
+    /// As itself, also where it is over the limits.
+    Kept,
+}
+
+impl CountsAs {
+    /// Whether events that carry the identity count otherwise than they were written.
+    fn differs(self) -> bool {
+        match self {
+            Self::Other(_) | Self::Nothing | Self::Crowded => true,
+            Self::Itself | Self::Kept => false,
+        }
+    }
+}
+
+/// How many customers an identity may meet, and how many sessions a customer, before they say nothing of who is who: by the events as
+/// they were written, renames followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Customers that an e-mail address, a device or a session stands on an event with, at most.
+    pub customers: u64,
+    /// Sessions that a customer stands on an event with, at most.
+    pub sessions: u64,
+}
+
+/// A family has a handful of customers on a device, and the busiest customer some hundred sessions: what is beyond is a value such as
+/// `guest-checkout`, or a device in a shop.
+impl Default for Limits {
+    fn default() -> Self {
+        Self { customers: 20, sessions: 10_000 }
+    }
 }
 
 /// A decision about an identity, made by a person and not by an event.
@@ -72,12 +107,24 @@ impl Counting {
         // No chain is longer than there are decisions.
         for _ in 0..=self.decided.len() {
             match self.decided(at) {
-                CountsAs::Itself => return Some(at),
+                CountsAs::Itself | CountsAs::Kept => return Some(at),
                 CountsAs::Other(other) => at = other,
-                CountsAs::Nothing => return None,
+                CountsAs::Nothing | CountsAs::Crowded => return None,
             }
         }
         None
+    }
+
+    /// What an identity was renamed to in the end, set aside or not. The chain has no circle.
+    pub fn renamed(&self, id: IdentityId) -> IdentityId {
+        let mut at = id;
+        for _ in 0..=self.decided.len() {
+            match self.decided(at) {
+                CountsAs::Other(other) => at = other,
+                CountsAs::Itself | CountsAs::Kept | CountsAs::Nothing | CountsAs::Crowded => break,
+            }
+        }
+        at
     }
 
     /// A chain of renames that has no end, if there is one that begins at `id`.
@@ -95,7 +142,7 @@ impl Counting {
 
     /// Whether an event counts otherwise than it was written.
     pub fn touches(&self, anchor: IdentityId, companions: &[IdentityId]) -> bool {
-        let is_decided = |id: &IdentityId| self.decided.contains_key(id);
+        let is_decided = |id: &IdentityId| self.decided(*id).differs();
         !self.decided.is_empty() && (is_decided(&anchor) || companions.iter().any(is_decided))
     }
 

@@ -195,20 +195,25 @@ impl View {
         let graph = self.graph();
         let renamed = graph.counting().all().filter_map(|recount| match recount.counts_as {
             CountsAs::Other(other) => Some([recount.id, other].map(|id| graph.identity(id))),
-            CountsAs::Itself | CountsAs::Nothing => None,
+            CountsAs::Itself | CountsAs::Nothing | CountsAs::Crowded | CountsAs::Kept => None,
         });
         let mut renamed: Vec<[Identity; 2]> = renamed.collect();
         renamed.sort_by_cached_key(|pair| pair.each_ref().map(ToString::to_string));
         renamed
     }
 
-    /// The identities that are set aside, sorted as they are written.
+    /// The identities that are set aside, by hand or since they are over the limits, sorted as they are written.
     pub fn set_aside(&self) -> Vec<Identity> {
+        self.decided_as(&[CountsAs::Nothing, CountsAs::Crowded])
+    }
+
+    /// The identities about which one of these was decided, sorted as they are written.
+    pub(crate) fn decided_as(&self, wanted: &[CountsAs]) -> Vec<Identity> {
         let graph = self.graph();
-        let aside = graph.counting().all().filter(|recount| recount.counts_as == CountsAs::Nothing);
-        let mut aside: Vec<Identity> = aside.map(|recount| graph.identity(recount.id)).collect();
-        aside.sort_by_cached_key(ToString::to_string);
-        aside
+        let decided = graph.counting().all().filter(|recount| wanted.contains(&recount.counts_as));
+        let mut decided: Vec<Identity> = decided.map(|recount| graph.identity(recount.id)).collect();
+        decided.sort_by_cached_key(ToString::to_string);
+        decided
     }
 
     /// What an identity counts as that was renamed, its chain followed to the end, or is set aside (`None`); itself where neither is so.

@@ -51,6 +51,7 @@ mod kind;
 mod kinds;
 mod known_at;
 pub mod last_commit;
+mod limits;
 pub mod load;
 mod manifest;
 mod open;

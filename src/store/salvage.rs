@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::counting::Recount;
+use crate::model::counting::{Limits, Recount};
 use crate::model::event::Event;
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Seen, Unlink};
@@ -18,6 +18,7 @@ use crate::store::directory;
 use crate::store::error::{BackendError, StoreError};
 use crate::store::events::{EVENTS, WRITTEN, kind_of};
 use crate::store::kinds::identities;
+use crate::store::kinds::limits::StoredLimits;
 use crate::store::kinds::recounts::StoredRecount;
 use crate::store::last_commit::{self, Missing};
 use crate::store::open::{Mode, Store};
@@ -46,6 +47,8 @@ pub struct Salvaged {
     pub lost_bars: u64,
     /// Decisions about what identities count as, as far as they can be read.
     pub recounts: Vec<Recount>,
+    /// The limits beyond which identities are set aside, where they can be read.
+    pub limits: Option<Limits>,
     /// Blocks of these that are lost.
     pub lost_blocks: u64,
     /// What it lacks, as far as that is known.
@@ -168,6 +171,8 @@ impl Store {
         let last: BTreeMap<IdentityId, Recount> =
             recounts.into_iter().map(|stored| (stored.recount.id, stored.recount)).collect();
         found.recounts = last.into_values().collect();
+        let limits = self.salvage_table::<StoredLimits>(&mut found.lost_blocks)?;
+        found.limits = limits.last().and_then(|stored| stored.limits);
         // What follows from events is no loss.
         found.seen = self.salvage_table::<(IdentityId, Seen)>(&mut 0)?.into_iter().collect();
         let records = last_commit::read(self.backend())?;

@@ -12,7 +12,7 @@ use backstitch::model::profile::ProfilePart;
 use backstitch::store::backend::{Backend, MemoryBackend};
 use backstitch::store::block_kinds;
 use backstitch::{
-    AttributionKind, Digest, Engine, EventHash, Fields, Identity, Replay, Retract, Sequence, Time, TimeUnit,
+    AttributionKind, Digest, Engine, EventHash, Fields, Identity, Limits, Replay, Retract, Sequence, Time, TimeUnit,
 };
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
@@ -90,6 +90,7 @@ fn keys_and_headers_are_laid_out_as_in_the_format() {
     engine.opt_out("sessionId", "sess-family-tablet").expect("opted out");
     let customer = |value: &str| Identity { namespace: "ecommerceId".into(), value: value.into() };
     engine.rename([(customer("dan"), customer("daniel"))]).expect("renamed");
+    engine.quarantine(Some(Limits::default())).expect("limited");
     let format = FORMAT.lines().find_map(|line| line.strip_prefix("| 4 | the format, ")?.strip_suffix(" |"));
     let format: u8 = format.expect("a format").parse().expect("a number");
     let mut found = BTreeSet::new();

@@ -11,6 +11,7 @@ mod cli_golden; // what the command prints, its exit codes, pipes and odd files
 mod cli_history; // a table kept by the change feed, what is taken back, what is asked wrongly
 mod config; // logs of another shape and stores of other levels, by configuration
 mod crash; // processes that are killed or interrupted, and run again
+mod crowds; // identities that tie too many together, set aside by the store itself
 mod damage; // stores whose blocks went bad
 mod dependencies; // where dependencies come from, and the advisories that are let pass
 mod docs; // what the README and the pages say, held against the program

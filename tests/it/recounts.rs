@@ -18,7 +18,7 @@ use crate::oracle::{Event, Id, Life, Reading, Tag, rfc3339};
 use crate::side_by_side::events_of;
 
 /// The line of an event that has an `id`, which is the event whatever the line.
-fn line(event: &Event) -> Option<String> {
+pub fn line(event: &Event) -> Option<String> {
     let Tag::Id(id) = &event.tag else { return None };
     let identities: Map<String, Value> = event.ids.iter().map(|id| (id.namespace.clone(), json!(id.value))).collect();
     let user = json!({"identities": identities});
@@ -255,7 +255,7 @@ fn renames_from_the_command_line() {
         assert!(told.contains(words), "{arguments:?}: {told}");
     }
     assert!(ok(folder, "quarantine ecommerceId:clara").starts_with("ecommerceId:clara is set aside; "));
-    assert_eq!(ok(folder, "quarantine --list"), "ecommerceId:clara\n");
+    assert_eq!(ok(folder, "quarantine --list"), "ecommerceId:clara is set aside\n");
     let told = refused(folder, 1, &["rename", "clara", "clara-2"]);
     assert!(told.contains("ecommerceId:clara is set aside: release it first"), "{told}");
     assert!(ok(folder, "release ecommerceId:clara").starts_with("ecommerceId:clara counts again; "));

@@ -70,9 +70,12 @@ fn refill(engine: &mut Engine, old: &Store, found: &Salvaged) -> Result<Losses, 
                 identity(new).into_iter().for_each(|new| import.rename(old.clone(), new))
             }
             (Some(aside), CountsAs::Nothing) => import.set_aside(aside),
-            (None, _) | (_, CountsAs::Itself) => {}
+            (Some(kept), CountsAs::Kept) => import.keep(kept),
+            // Of those that are over the limits it is worked out again who they are.
+            (None, _) | (_, CountsAs::Itself | CountsAs::Crowded) => {}
         }
     }
+    import.limit(found.limits);
     for unlink in &found.unlinks {
         if let (Some(lower), Some(higher)) = (identity(unlink.lower), identity(unlink.higher)) {
             import.unlink_pair([lower, higher]);
@@ -95,6 +98,7 @@ fn refill(engine: &mut Engine, old: &Store, found: &Salvaged) -> Result<Losses, 
         Ok(())
     })?;
     engine.committer().complete(import)?;
+    engine.committer().hold_limits()?;
     Ok(losses)
 }
 

@@ -7,13 +7,13 @@ use crate::engine::facts::barred::fact;
 use crate::engine::facts::{
     EventFact, Fact, FactCounts, Head, QuarantineFact, RenameFact, SourceFact, UnlinkFact, VERSION,
 };
+use crate::model::counting::CountsAs;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::event::{Event, in_level_order};
 use crate::model::identity::{Identity, IdentityId};
-use crate::model::settings::Settings;
 use crate::model::source::Source;
 use crate::resolver::View;
-use crate::store::barred::Barred;
+use crate::store::Store;
 
 /// The facts could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,8 @@ impl From<FactsWriteError> for Error {
 }
 
 /// Writes the facts of one commit, a line each. Holds a group of events.
-pub fn run(view: &View, settings: &Settings, barred: &Barred, to: impl Write) -> Result<FactCounts, Error> {
+pub fn run(view: &View, store: &Store, to: impl Write) -> Result<FactCounts, Error> {
+    let (settings, barred, limits) = (store.settings(), store.barred(), store.limits()?);
     let mut to = FactWriter { to, counts: FactCounts::default() };
     let names = view.namespaces().spellings().iter().map(|name| Cow::Borrowed(&**name)).collect();
     to.write(&Fact::Facts(Head { version: VERSION, settings: settings.clone(), namespaces: names }))?;
@@ -51,9 +52,15 @@ pub fn run(view: &View, settings: &Settings, barred: &Barred, to: impl Write) ->
         let (namespace, old, new) = (old.namespace.into(), old.value.into(), new.value.into());
         to.write(&Fact::Rename(RenameFact { namespace, old, new }))?;
     }
-    for Identity { namespace, value } in view.set_aside() {
-        to.counts.recounts += 1;
-        to.write(&Fact::Quarantine(QuarantineFact { namespace: namespace.into(), value: value.into() }))?;
+    for (counts_as, kept) in [(CountsAs::Nothing, false), (CountsAs::Kept, true)] {
+        for Identity { namespace, value } in view.decided_as(&[counts_as]) {
+            to.counts.recounts += 1;
+            let (namespace, value) = (namespace.into(), value.into());
+            to.write(&Fact::Quarantine(QuarantineFact { namespace, value, kept }))?;
+        }
+    }
+    if let Some(limits) = limits {
+        to.write(&Fact::Limits(limits))?;
     }
     let mut scan = view.stored_events().as_written().deliveries(0..u32::MAX);
     while let Some(group) = scan.next()? {

@@ -26,6 +26,7 @@ use crate::graph::Graph;
 use crate::ingest::identities::usable_id;
 use crate::ingest::profiles::{self, KeptPart};
 use crate::model::barred::{BarHash, IdentityBar, NotTaken, Refused};
+use crate::model::counting::Limits;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::event::EventId;
 use crate::model::identity::{Identity, IdentityId, Value};
@@ -176,8 +177,14 @@ impl Committer<'_> {
         import.imported.unlinked = self.unlink_all(&import.unlinks)?;
         self.bar_all(&mut import)?;
         let renames = import.renames.iter().map(|[old, new]| Decision::Rename(old, new));
-        let decisions: Vec<Decision<'_>> = renames.chain(import.aside.iter().map(Decision::SetAside)).collect();
+        let decisions: Vec<Decision<'_>> = renames
+            .chain(import.aside.iter().map(Decision::SetAside))
+            .chain(import.kept.iter().map(Decision::Keep))
+            .collect();
         self.recount(&decisions, false)?;
+        if let (Some(limits), None) = (import.limits, self.store.limits()?) {
+            self.store.set_limits(Some(limits))?;
+        }
         Ok(import.imported)
     }
 }
@@ -234,6 +241,8 @@ pub struct Import {
     bars: Vec<BarRow>,
     renames: Vec<[Identity; 2]>,
     aside: Vec<Identity>,
+    kept: Vec<Identity>,
+    limits: Option<Limits>,
     found: FactCounts,
     imported: Imported,
     /// Sources of the store by name.
@@ -257,6 +266,8 @@ impl Import {
             bars: Vec::new(),
             renames: Vec::new(),
             aside: Vec::new(),
+            kept: Vec::new(),
+            limits: None,
             found: FactCounts::default(),
             imported: Imported::default(),
             by_name,
@@ -295,9 +306,11 @@ impl Import {
                     let [old, new] = [old, new].map(|value| identity(&namespace, &value));
                     self.rename(old, new);
                 }
-                Some(Fact::Quarantine(QuarantineFact { namespace, value })) => {
-                    self.set_aside(identity(&namespace, &value));
+                Some(Fact::Quarantine(QuarantineFact { namespace, value, kept })) => {
+                    let identity = identity(&namespace, &value);
+                    if kept { self.keep(identity) } else { self.set_aside(identity) }
                 }
+                Some(Fact::Limits(limits)) => self.limits = Some(limits),
                 Some(Fact::Event(event)) => self.event(view.graph(), barred, &event).map_err(told)?,
                 Some(Fact::End(end)) if end == (FactCounts { digest: end.digest.clone(), ..self.found.clone() }) => {
                     return Ok(true);
@@ -364,6 +377,17 @@ impl Import {
     pub fn rename(&mut self, old: Identity, new: Identity) {
         self.found.recounts += 1;
         self.renames.push([old, new]);
+    }
+
+    /// Takes an identity that counts as itself, whatever the limits.
+    pub fn keep(&mut self, identity: Identity) {
+        self.found.recounts += 1;
+        self.kept.push(identity);
+    }
+
+    /// Takes the limits beyond which identities are set aside.
+    pub fn limit(&mut self, limits: Option<Limits>) {
+        self.limits = limits;
     }
 
     /// Takes an identity that counts as nothing.

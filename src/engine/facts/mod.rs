@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::engine::facts::barred::{OptOutFact, TombstoneFact};
 use crate::model::barred::BarHash;
+use crate::model::counting::Limits;
 use crate::model::event::{Event, EventId};
 use crate::model::identity::Identity;
 use crate::model::namespace::SESSION;
@@ -44,8 +45,10 @@ enum Fact<'a> {
     OptOut(OptOutFact),
     /// An identity that counts as another of its namespace.
     Rename(RenameFact<'a>),
-    /// An identity that is set aside.
+    /// An identity that is set aside, or is not, whatever the limits.
     Quarantine(QuarantineFact<'a>),
+    /// The limits beyond which identities are set aside.
+    Limits(Limits),
     /// An event, as it was written.
     Event(EventFact<'a>),
     /// That nothing is missing.
@@ -176,6 +179,9 @@ struct QuarantineFact<'a> {
     namespace: Cow<'a, str>,
     #[serde(borrow)]
     value: Cow<'a, str>,
+    /// Whether it is not set aside.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    kept: bool,
 }
 
 /// A text of JSON, as it stands; none where it is empty.

@@ -18,11 +18,12 @@ use std::time::Instant;
 use crate::engine::batch::decoded::DecodedChunk;
 use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
+use crate::engine::quarantine::crowded;
 use crate::engine::replay::decoding::Decoding;
 use crate::engine::replay::job::{NamedReader, Replay, Stream};
 use crate::engine::replay::progress::Sources;
 use crate::engine::replay::rejects::Rejects;
-use crate::engine::replay::summary::Summary;
+use crate::engine::replay::summary::{CROWDED_TOLD, Summary};
 use crate::engine::source;
 use crate::ingest::decode::Decoder;
 use crate::ingest::error::IngestError;
@@ -88,6 +89,10 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
     (summary.other_fields, summary.edited) = (sources.other_fields, sources.edited);
     summary.tally.broken_links = broken;
     summary.failed = sources.failed.into_iter().map(Error::from).collect();
+    pool.install(|| committer.hold_limits())?;
+    let limits = committer.store.limits()?.unwrap_or_default();
+    summary.crowded = crowded(&resolver.view(), limits)?;
+    summary.crowded.truncate(CROWDED_TOLD);
     summary.totals = pool.install(|| resolver.view().totals())?;
     summary.seconds = start.elapsed().as_secs_f64();
     Ok(summary)

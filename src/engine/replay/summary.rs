@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::engine::batch::decoded::DecodedChunk;
+use crate::engine::quarantine::CrowdedRow;
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::tally::Tally;
 use crate::model::barred::Refused;
@@ -75,7 +76,14 @@ pub struct Summary {
     /// name. They were read from their start, and the events of their old version stay, unless they are
     /// [retracted](crate::engine::Engine::retract) first.
     pub edited: Vec<String>,
+    /// The identities that meet the most of those over the limits of the store, or over the default ones: at most
+    /// twenty. Left out as JSON where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub crowded: Vec<CrowdedRow>,
 }
+
+/// Identities over the limits that a summary tells. `Engine::crowded` tells all.
+pub(crate) const CROWDED_TOLD: usize = 20;
 
 impl Summary {
     /// Whether lines were read, and none is an event; one that may be half written is left out of account.

@@ -6,6 +6,7 @@ mod changes;
 mod events;
 pub(crate) mod history;
 pub(crate) mod identities;
+pub(crate) mod limits;
 mod links;
 pub(crate) mod recounts;
 mod seen;
@@ -43,6 +44,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
     events::WRITTEN_SPEC,
     KindSpec::table::<barred::BarRow>(),
     KindSpec::table::<recounts::StoredRecount>(),
+    KindSpec::table::<limits::StoredLimits>(),
 ];
 
 #[expect(clippy::indexing_slicing, reason = "while compiling")]

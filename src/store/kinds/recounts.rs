@@ -20,6 +20,8 @@ pub(crate) struct StoredRecount {
 const ITSELF: u64 = 0;
 const OTHER: u64 = 1;
 const NOTHING: u64 = 2;
+const CROWDED: u64 = 3;
+const KEPT: u64 = 4;
 
 impl TableRow for StoredRecount {
     const KIND: BlockKind = BlockKind::new(17, "recounts", Loss::Salvaged);
@@ -44,6 +46,8 @@ impl TableRow for StoredRecount {
                 column::put(out, u64::from(other.0));
             }
             CountsAs::Nothing => column::put(out, NOTHING),
+            CountsAs::Crowded => column::put(out, CROWDED),
+            CountsAs::Kept => column::put(out, KEPT),
         }
     }
 
@@ -53,6 +57,8 @@ impl TableRow for StoredRecount {
             ITSELF => CountsAs::Itself,
             OTHER => CountsAs::Other(IdentityId(from.u32()?)),
             NOTHING => CountsAs::Nothing,
+            CROWDED => CountsAs::Crowded,
+            KEPT => CountsAs::Kept,
             _ => return None,
         };
         Some(Self { recount: Recount { id, counts_as }, generation })
