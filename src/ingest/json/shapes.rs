@@ -55,7 +55,7 @@ enum Behind {
 
 /// A literal, what lies behind it, and what may follow that.
 #[derive(Debug, Clone, Copy)]
-struct Node {
+struct ShapeNode {
     /// The first block of its bytes, and how many bytes they are.
     block: usize,
     length: usize,
@@ -83,7 +83,7 @@ const NONE: usize = usize::MAX;
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
     /// The first is one that may begin a line.
-    nodes: Vec<Node>,
+    nodes: Vec<ShapeNode>,
     /// The literals: each begins a block, and ends in zeros.
     blocks: Vec<[u8; LANES]>,
     /// What begins and ends within the literals, and how many bytes from their start.
@@ -145,7 +145,7 @@ impl Shapes {
 
     /// Which of the literals from `next` on stands at `scanner`, with what belongs behind it.
     #[inline(always)]
-    fn standing(&self, mut next: usize, scanner: &Scanner<'_>) -> Option<&Node> {
+    fn standing(&self, mut next: usize, scanner: &Scanner<'_>) -> Option<&ShapeNode> {
         loop {
             let node = self.nodes.get(next)?;
             if self.begins(node, scanner.rest()) {
@@ -166,7 +166,7 @@ impl Shapes {
 
     /// Whether `bytes` begin with the literal of a node.
     #[inline(always)]
-    fn begins(&self, node: &Node, bytes: &[u8]) -> bool {
+    fn begins(&self, node: &ShapeNode, bytes: &[u8]) -> bool {
         let (mut bytes, mut left) = (bytes, node.length);
         for block in self.blocks.get(node.block..).unwrap_or_default() {
             let Some((found, rest)) = bytes.split_first_chunk::<LANES>() else {
@@ -263,7 +263,7 @@ impl Shapes {
                     } else if let Some(node) = parent.and_then(|parent| self.nodes.get_mut(parent)) {
                         node.child = new;
                     }
-                    self.nodes.push(Node {
+                    self.nodes.push(ShapeNode {
                         block: self.blocks.len(),
                         length: text.len(),
                         behind: *behind,
@@ -285,7 +285,7 @@ impl Shapes {
     }
 
     #[inline(always)]
-    fn edges_of(&self, node: &Node) -> &[(usize, Edge)] {
+    fn edges_of(&self, node: &ShapeNode) -> &[(usize, Edge)] {
         self.edges.get(node.edge..node.edge + node.edges).unwrap_or_default()
     }
 
@@ -295,7 +295,7 @@ impl Shapes {
         self.off && self.nodes.len() <= MAX_NODES + MAX_VALUES && self.blocks.len() <= 2 * MAX_BLOCKS
     }
 
-    fn literal(&self, node: &Node) -> &[u8] {
+    fn literal(&self, node: &ShapeNode) -> &[u8] {
         let bytes = self.blocks.get(node.block..).unwrap_or_default().as_flattened();
         bytes.get(..node.length).unwrap_or_default()
     }
