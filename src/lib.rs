@@ -46,7 +46,8 @@
 //! | 1 | `ingest` | how do bytes become events? |
 //! | 1 | `graph` | who is the same person? |
 //! | 1 | `store` | what survives a crash? |
-//! | 1 | `generate` | what does a shop's log look like? |
+//! | 1 | `visitor` | who acts, as a shop's page knows it? |
+//! | 2 | `generate` | what does a shop's log look like? |
 //! | 2 | `resolver` | who is this session? |
 //! | 3 | `engine` | how does a batch become durable? |
 //! | 3 | `export` | how does the answer leave? |
@@ -60,6 +61,7 @@
 //! | `csv` | rows as CSV |
 //! | `picture` | people as pictures: SVG, and the language of Graphviz |
 //! | `generate` | the generator of logs |
+//! | `visitor` | what the web SDK does for a page: visitors who make activities |
 #![forbid(unsafe_code)]
 
 // Modules are hidden: their insides change as the engine grows. What stays is named below.
@@ -83,6 +85,9 @@ pub mod resolver;
 pub mod serve;
 #[doc(hidden)]
 pub mod store;
+#[doc(hidden)]
+#[cfg(feature = "visitor")]
+pub mod visitor;
 
 // The engine: opening a store, replaying logs into it, taking back, checking.
 pub use engine::{Consent, Pushed, Repaired, Retract, Undone, Verification};
@@ -155,6 +160,10 @@ pub use export::{Attribute, Locate, NewFile, RowFormat, SessionTable};
 // Logs to try things out with.
 #[cfg(feature = "generate")]
 pub use generate::{Generator, Recipe};
+
+// Activities, made as a page makes them.
+#[cfg(feature = "visitor")]
+pub use visitor::{Visitor, VisitorAction, VisitorFile, VisitorMemory, VisitorStore, VisitorUser};
 
 // What is shared by threads.
 const _: () = {

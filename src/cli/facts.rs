@@ -70,10 +70,14 @@ pub fn import(common: &Common, from: &Path) -> Result<Ended, Failure> {
             Failure::Failed(format!("cannot read {name}: {error}: check that it exists and may be read"))
         })?),
     };
-    if Engine::is_store(&common.store) {
-        config.asked.hold(opening::open_by(common, &config)?.settings(), &common.store)?;
-    }
-    let (engine, imported) = Engine::import_facts(&common.store, facts).map_err(|error| match error.kind() {
+    let taken = match Engine::is_store(&common.store) {
+        true => {
+            let mut engine = opening::open_by(common, &config)?;
+            engine.add_facts(facts).map(|imported| (engine, imported))
+        }
+        false => Engine::import_facts(&common.store, facts),
+    };
+    let (engine, imported) = taken.map_err(|error| match error.kind() {
         ErrorKind::Facts => Failure::Failed(format!("{name}: {}", in_words(&error))),
         _ => error.into(),
     })?;

@@ -35,8 +35,8 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     }
     let config = Config::load(common)?;
     let fields = replay.times.of(config.fields.clone());
-    // A log that does not exist shall not leave a store behind.
-    Replay::of(&replay.logs).files()?;
+    // A log that does not exist, or has a name that it cannot have, shall not leave a store behind.
+    sources(replay).files()?;
     let mut rejects = None;
     if let Some(path) = &replay.rejects {
         rejects = Some(Writable::new(common, path, "rejected lines")?.beside_logs(&replay.logs)?);

@@ -38,6 +38,7 @@ use crate::model::source::Source;
 use crate::resolver::feed::handle::LastFeed;
 use crate::resolver::{Feed, Resolver};
 use crate::store::backend::Backend;
+use crate::store::error::StoreError;
 use crate::store::{Missing, Store};
 
 pub use crate::model::error::{Error, ErrorKind, Result};
@@ -459,6 +460,20 @@ impl Engine {
         let imported = engine.committer().import(&namespaces, &mut facts)?;
         engine.committer().hold_limits()?;
         Ok((engine, imported))
+    }
+
+    /// As [`Engine::import_facts`], into this store.
+    ///
+    /// # Errors
+    /// As [`Engine::import_facts`].
+    pub fn add_facts(&mut self, from: impl Read) -> Result<Imported> {
+        let mut facts = FactReader::new(from);
+        let (settings, namespaces) = facts.head()?;
+        if settings != *self.settings() {
+            let (stored, asked) = (Box::new(self.settings().clone()), Box::new(settings));
+            return Err(StoreError::Settings { store: self.store.backend().name(), stored, asked }.into());
+        }
+        self.committer().import(&namespaces, &mut facts)
     }
 
     /// A handle on the change feed, which can be followed in any thread while replays go on.

@@ -1,11 +1,8 @@
-//! Bytes of a line: digits, hexadecimal, times.
+//! Bytes of a line: digits, times.
 
 use crate::model::time::Time;
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
-
-/// Characters of a UUID.
-const UUID_TEXT: usize = 36;
 
 /// Appends the decimal digits of `number`.
 pub(super) fn push_number(out: &mut Vec<u8>, mut number: u64) {
@@ -20,13 +17,6 @@ pub(super) fn push_number(out: &mut Vec<u8>, mut number: u64) {
         }
     }
     out.extend_from_slice(&digits[at..]);
-}
-
-/// A random UUID (version 4) in canonical form, made of `bits`.
-pub(super) fn uuid(bits: u128) -> [u8; UUID_TEXT] {
-    let mut room = [0; UUID_TEXT];
-    uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid().hyphenated().encode_lower(&mut room);
-    room
 }
 
 /// Writes times, and keeps the day between them: it seldom changes.
@@ -81,11 +71,5 @@ mod tests {
             stamp.push(millis, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), Time::from_millis(millis).unwrap().to_string());
         }
-    }
-
-    #[test]
-    fn a_uuid_is_canonical_and_of_version_four() {
-        let text = uuid(u128::MAX);
-        assert_eq!(&text, b"ffffffff-ffff-4fff-bfff-ffffffffffff");
     }
 }

@@ -1,20 +1,20 @@
 //! What does a shop's log look like? A realistic one of any length, the same bytes for the same recipe everywhere.
 //!
-//! Floor 1: knows `model` alone. Whole numbers only, one seeded generator and no clock, so that a recipe names
+//! Floor 2: knows `model`, and `visitor`, who says what the `user` of a line is. Whole numbers only, one seeded generator and no clock, so that a recipe names
 //! its log for good. Lines are filled from byte templates; memory is bounded by the sessions that are
 //! open at a time and the lines that are late, not by the length of the log.
 
 mod line;
 mod random;
 mod session;
+mod user;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, Write};
 
-use crate::generate::line::Stamp;
 use crate::generate::random::Random;
-use crate::generate::session::{Customers, Session};
+use crate::generate::session::{Session, Shop};
 
 /// When the log begins, in milliseconds since the Unix epoch: 2026-11-01T00:00:00Z.
 const START_MILLIS: i64 = 1_793_491_200_000;
@@ -74,7 +74,7 @@ pub struct Generated {
 ///
 /// A third of the sessions log in; from then on their events carry a customer. Half of the logins are of
 /// customers seen before, so that a customer has several sessions; some sessions log out again, and on some
-/// a second customer logs in. Activities have the shape of the wire format, without an `id`.
+/// a second customer logs in. Activities are as the web SDK sends them, without an `id`, and stamped when they were collected.
 ///
 /// ```
 /// use backstitch::{Generator, Recipe};
@@ -90,8 +90,7 @@ pub struct Generator {
     random: Random,
     /// Milliseconds since the Unix epoch.
     clock: i64,
-    stamp: Stamp,
-    customers: Customers,
+    shop: Shop,
     /// Sessions that have not begun.
     unborn: u64,
     busy: Vec<Session>,
@@ -116,8 +115,7 @@ impl Generator {
             repeats: recipe.repeats,
             random: Random::new(recipe.seed),
             clock: START_MILLIS,
-            stamp: Stamp::default(),
-            customers: Customers::default(),
+            shop: Shop::default(),
             unborn: recipe.sessions,
             busy: Vec::new(),
             slow: Vec::new(),
@@ -133,13 +131,13 @@ impl Generator {
     pub fn write(mut self, out: &mut dyn Write) -> io::Result<Generated> {
         let mut buffer = Vec::with_capacity(2 * WRITE_BYTES);
         loop {
-            self.open_sessions();
+            self.open_sessions()?;
             if self.busy.is_empty() && self.slow.is_empty() {
                 break;
             }
             self.clock += i64::from(1 + self.random.below(2 * MEAN_GAP_MILLIS));
             self.deliver(self.clock, &mut buffer);
-            self.happen(&mut buffer);
+            self.happen(&mut buffer)?;
             if buffer.len() >= WRITE_BYTES {
                 self.flush(&mut buffer, out)?;
             }
@@ -150,7 +148,7 @@ impl Generator {
     }
 
     /// Visits first: a short log has no use for sessions that last for days.
-    fn open_sessions(&mut self) {
+    fn open_sessions(&mut self) -> io::Result<()> {
         while self.unborn > 0 {
             let room = if self.busy.len() < BUSY_SESSIONS {
                 &mut self.busy
@@ -159,18 +157,19 @@ impl Generator {
             } else {
                 break;
             };
-            room.push(Session::new(&mut self.random));
+            room.push(Session::new(&mut self.random, &mut self.shop.users)?);
             self.unborn -= 1;
         }
+        Ok(())
     }
 
     /// Lets one session act: the line goes out, or on its way, or both.
-    fn happen(&mut self, buffer: &mut Vec<u8>) {
+    fn happen(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
         let slow = self.busy.is_empty() || (self.random.one_in(SLOW_IN) && !self.slow.is_empty());
         let sessions = if slow { &mut self.slow } else { &mut self.busy };
         let at = self.random.below(sessions.len() as u32) as usize;
         let start = buffer.len();
-        sessions[at].act(self.clock, &mut self.random, &mut self.customers, &mut self.stamp, buffer);
+        sessions[at].act(self.clock, &mut self.random, &mut self.shop, buffer)?;
         if sessions[at].is_over() {
             sessions.swap_remove(at);
         }
@@ -194,6 +193,7 @@ impl Generator {
         } else {
             self.generated.lines += 1;
         }
+        Ok(())
     }
 
     fn send(&mut self, arrives: i64, line: Vec<u8>) {

@@ -1,7 +1,11 @@
 //! A session: who browses, what they do, when they log in.
 
-use crate::generate::line::{Stamp, push_number, uuid};
+use std::io;
+
+use crate::generate::line::{Stamp, push_number};
 use crate::generate::random::Random;
+use crate::generate::user::{UserKind, Users};
+use crate::visitor::uuid_text;
 
 /// One session in so many logs in.
 const LOGIN_IN: u32 = 3;
@@ -23,14 +27,6 @@ const FIRST_PRODUCT: u64 = 100_000;
 /// The first order's number.
 const FIRST_ORDER: u64 = 700_000;
 
-const SEGMENTS: [&str; 6] = [
-    r#""new","prospect""#,
-    r#""new","newsletter""#,
-    r#""returning""#,
-    r#""returning","loyal""#,
-    r#""returning","discount-seeker""#,
-    r#""new","mobile-first","prospect""#,
-];
 const TRACKERS: [&str; 3] = [
     "0c2f1be4-6f0a-4f0e-9c55-3f6d1d0a7b21",
     "5b7f9a30-21c4-4d8e-8a1b-9e04c6f2d713",
@@ -66,7 +62,7 @@ const ACTIONS: [Action; 13] = {
 
 /// Every customer so far; numbers are handed out in order.
 #[derive(Debug, Default)]
-pub(super) struct Customers {
+struct Customers {
     met: u32,
 }
 
@@ -83,6 +79,14 @@ impl Customers {
         };
         FIRST_CUSTOMER + u64::from(place)
     }
+}
+
+/// What the lines of all sessions need.
+#[derive(Debug, Default)]
+pub(super) struct Shop {
+    customers: Customers,
+    pub users: Users,
+    stamp: Stamp,
 }
 
 /// What happens to a logged-in session later on.
@@ -102,8 +106,8 @@ pub(super) struct Session {
     /// Before which event it logs in, and what follows before which.
     login: Option<u32>,
     turn: Option<(u32, Turn)>,
-    /// What follows the identities in each of its lines, up to the metadata.
-    traits: Vec<u8>,
+    kind: UserKind,
+    tracker: &'static str,
     /// The `user` object as it is now, with what follows it.
     user: Vec<u8>,
     channel: &'static str,
@@ -112,8 +116,8 @@ pub(super) struct Session {
 
 impl Session {
     /// A session that is about to begin. Its length is 11.7 on average: many are short, some are long.
-    pub(super) fn new(random: &mut Random) -> Self {
-        let id = uuid(u128::from(random.bits()) << 64 | u128::from(random.bits()));
+    pub(super) fn new(random: &mut Random, users: &mut Users) -> io::Result<Self> {
+        let id = uuid_text(u128::from(random.bits()) << 64 | u128::from(random.bits()));
         let tail = if random.one_in(8) { random.below(60) } else { 0 };
         let length = 1 + random.below(8) + random.below(8) + tail;
         let (mut login, mut turn) = (None, None);
@@ -127,12 +131,13 @@ impl Session {
                 turn = Some((later, Turn::LogOut));
             }
         }
-        let traits = traits(random);
+        let kind = UserKind::new(random);
+        let tracker = random.of(&TRACKERS);
         let channel = random.of(&CHANNELS);
         let product = product(random);
-        let mut this = Self { id, length, done: 0, login, turn, traits, user: Vec::new(), channel, product };
-        this.set_user(None);
-        this
+        let mut this = Self { id, length, done: 0, login, turn, kind, tracker, user: Vec::new(), channel, product };
+        this.set_user(None, users)?;
+        Ok(this)
     }
 
     /// Whether it has had all its events.
@@ -145,16 +150,18 @@ impl Session {
         &mut self,
         millis: i64,
         random: &mut Random,
-        customers: &mut Customers,
-        stamp: &mut Stamp,
+        shop: &mut Shop,
         out: &mut Vec<u8>,
-    ) {
+    ) -> io::Result<()> {
+        let Shop { customers, users, stamp } = shop;
         if self.login == Some(self.done) {
-            self.set_user(Some(customers.log_in(random)));
+            self.set_user(Some(customers.log_in(random)), users)?;
         }
         match self.turn {
-            Some((at, Turn::LogOut)) if at == self.done => self.set_user(None),
-            Some((at, Turn::SecondCustomer)) if at == self.done => self.set_user(Some(customers.log_in(random))),
+            Some((at, Turn::LogOut)) if at == self.done => self.set_user(None, users)?,
+            Some((at, Turn::SecondCustomer)) if at == self.done => {
+                self.set_user(Some(customers.log_in(random)), users)?;
+            }
             _ => {}
         }
         self.done += 1;
@@ -165,6 +172,7 @@ impl Session {
         self.push_target(action, random, out);
         out.extend_from_slice(&self.user);
         self.push_metadata(action, random, out);
+        Ok(())
     }
 
     /// The action's name and its target; a view moves on to another product.
@@ -219,33 +227,18 @@ impl Session {
         out.extend_from_slice(b"\"]}\n");
     }
 
-    /// Who its events belong to from now on, written once for all of them.
-    fn set_user(&mut self, customer: Option<u64>) {
+    /// Who its events belong to from now on, written once for all of them. A log-out is a page on which the shop adds no customer: the
+    /// session ID alone is still there. (One that clears the visitor begins a session, which shows in no log.)
+    fn set_user(&mut self, customer: Option<u64>, users: &mut Users) -> io::Result<()> {
         let user = &mut self.user;
         user.clear();
-        user.extend_from_slice(br#""user":{"identities":{"sessionId":""#);
-        user.extend_from_slice(&self.id);
-        if let Some(number) = customer {
-            user.extend_from_slice(br#"","ecommerceId":""#);
-            push_number(user, number);
-        }
-        user.extend_from_slice(&self.traits);
+        user.extend_from_slice(br#""user":"#);
+        users.push(self.kind, &self.id, customer, user)?;
+        user.extend_from_slice(br#","sourceId":""#);
+        user.extend_from_slice(self.tracker.as_bytes());
+        user.extend_from_slice(br#"","metadata":"#);
+        Ok(())
     }
-}
-
-/// The part of a line from the end of the identities to the metadata.
-fn traits(random: &mut Random) -> Vec<u8> {
-    let mut out = Vec::with_capacity(192);
-    out.extend_from_slice(br#""},"segments":["#);
-    out.extend_from_slice(random.of(&SEGMENTS).as_bytes());
-    out.extend_from_slice(br#"],"traits":{"age":"#);
-    push_number(&mut out, u64::from(18 + random.below(60)));
-    out.extend_from_slice(br#","buyer":"#);
-    out.extend_from_slice(if random.one_in(3) { b"true" } else { b"false" });
-    out.extend_from_slice(br#"}},"sourceId":""#);
-    out.extend_from_slice(random.of(&TRACKERS).as_bytes());
-    out.extend_from_slice(br#"","metadata":"#);
-    out
 }
 
 fn product(random: &mut Random) -> u64 {

@@ -375,3 +375,14 @@ fn a_file_that_was_edited_keeps_its_old_events_and_says_so() {
     let (summary, edited, _) = told(&["replay", "other"]);
     assert_eq!((&summary["events"]["accepted"], edited), (&1.into(), 0));
 }
+
+#[test]
+fn a_name_that_no_source_can_have_leaves_no_store_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in [" ", &"x".repeat(5_000)] {
+        let output = run(folder.path(), &["replay", "-", "--source", name], line("s", 1).as_bytes());
+        let reason = String::from_utf8_lossy(&output.stderr);
+        assert!(reason.contains("cannot be the name of a source"), "{reason}");
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0, "nothing was made");
+    }
+}

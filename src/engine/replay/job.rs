@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
+use crate::engine::source;
 use crate::ingest::fields::Fields;
 use crate::ingest::inputs::{self, Input};
 use crate::ingest::progress::Progress;
@@ -153,8 +154,10 @@ impl Replay<'_> {
     /// The files that the logs name, each once, as they will be read; standard input is none.
     ///
     /// # Errors
-    /// When a log names nothing ([`NoInput`](crate::model::error::ErrorKind::NoInput)), or a folder cannot be read.
+    /// When a log names nothing ([`NoInput`](crate::model::error::ErrorKind::NoInput)), a folder cannot be read, or a reader has a name
+    /// that no source can have.
     pub fn files(&self) -> Result<Vec<PathBuf>> {
+        source::check_names(self.readers.iter().map(|reader| &*reader.name))?;
         let path = |input| match input {
             Input::Stdin => None,
             Input::File(path) => Some(path),
