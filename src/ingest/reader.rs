@@ -512,19 +512,19 @@ fn decompressed<'r>(
     inner: impl Read + Send + 'r,
     raw: &Arc<AtomicU64>,
 ) -> Result<Box<dyn Read + Send + 'r>, IngestError> {
-    let counted = |inner| Counted { inner, bytes: Arc::clone(raw) };
+    let counted = Counted { inner, bytes: Arc::clone(raw) };
     match compression {
         // Not counted: a file knows how to read into room that holds nothing yet, which what counts would have to clear first.
-        Compression::Plain => Ok(Box::new(inner)),
+        Compression::Plain => Ok(Box::new(counted.inner)),
         #[cfg(feature = "gzip")]
         Compression::Gzip => {
-            let buffered = io::BufReader::with_capacity(BLOCK_BYTES, counted(inner));
+            let buffered = io::BufReader::with_capacity(BLOCK_BYTES, counted);
             Ok(Box::new(flate2::bufread::MultiGzDecoder::new(buffered)))
         }
         #[cfg(feature = "zstd")]
         Compression::Zstd => {
             let fail = |error| IngestError::io(name, error);
-            let buffered = io::BufReader::with_capacity(BLOCK_BYTES, counted(inner));
+            let buffered = io::BufReader::with_capacity(BLOCK_BYTES, counted);
             let mut decoder = zstd::Decoder::with_buffer(buffered).map_err(fail)?;
             decoder.window_log_max(MAX_ZSTD_WINDOW_LOG).map_err(fail)?;
             Ok(Box::new(decoder))
