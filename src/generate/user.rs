@@ -54,7 +54,7 @@ impl UserKind {
 
 /// Of a session ID, all of which are of one length, and of a customer, what comes before and after.
 #[derive(Debug, Default)]
-struct Template {
+struct UserTemplate {
     anonymous: [Vec<u8>; 2],
     logged_in: [Vec<u8>; 3],
 }
@@ -62,7 +62,7 @@ struct Template {
 /// The users of all kinds, each made when it is first needed.
 #[derive(Debug, Default)]
 pub(super) struct Users {
-    made: Vec<Option<Template>>,
+    made: Vec<Option<UserTemplate>>,
 }
 
 impl Users {
@@ -118,12 +118,12 @@ fn user(visitor: &Visitor) -> io::Result<String> {
     String::from_utf8(out).map_err(io::Error::other)
 }
 
-fn template(kind: UserKind) -> io::Result<Template> {
+fn template(kind: UserKind) -> io::Result<UserTemplate> {
     let mut visitor = page(kind).map_err(io::Error::other)?;
     let anonymous = split(&user(&visitor)?, [visitor.session()]);
     visitor.set_identities([("ecommerceId", CUSTOMER)]).map_err(io::Error::other)?;
     let logged_in = split(&user(&visitor)?, [CUSTOMER, visitor.session()]);
-    Ok(Template { anonymous, logged_in })
+    Ok(UserTemplate { anonymous, logged_in })
 }
 
 /// What stands before, between and behind the placeholders, which occur in this order.
