@@ -6,7 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use backstitch::{Field, Fields, FieldsError, ProfileRule, ProfileRules, Time, TimeUnit};
+use backstitch::{Field, Fields, FieldsError, Limits, ProfileRule, ProfileRules, Time, TimeUnit};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
@@ -32,12 +32,14 @@ pub struct Config {
     pub keep_profiles: bool,
     /// By which rules a person has them.
     pub rules: ProfileRules,
+    /// The limits beyond which a replay lets the store set identities aside.
+    pub quarantine: Option<Limits>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         let (asked, fields, rules) = Default::default();
-        Self { asked, fields, keep_profiles: true, rules }
+        Self { asked, fields, keep_profiles: true, rules, quarantine: None }
     }
 }
 
@@ -67,6 +69,24 @@ struct File {
     builtin_junk: Option<Spanned<bool>>,
     fields: Paths,
     profiles: ProfileTable,
+    quarantine: Option<WrittenLimits>,
+}
+
+/// Its table `quarantine`, which may be empty.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+struct WrittenLimits {
+    customers: Option<u64>,
+    sessions: Option<u64>,
+}
+
+impl WrittenLimits {
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        limits.customers = self.customers.unwrap_or(limits.customers);
+        limits.sessions = self.sessions.unwrap_or(limits.sessions);
+        limits
+    }
 }
 
 /// Its table `profiles`.
@@ -181,7 +201,8 @@ fn read(path: &Path, text: &str) -> Result<Config, String> {
         builtin_junk: place.told(file.builtin_junk, |builtin| builtin),
     };
     let keep_profiles = file.profiles.keep.unwrap_or(true);
-    Ok(Config { asked, fields, keep_profiles, rules: rules(&place, &file.profiles)? })
+    let quarantine = file.quarantine.as_ref().map(WrittenLimits::limits);
+    Ok(Config { asked, fields, keep_profiles, rules: rules(&place, &file.profiles)?, quarantine })
 }
 
 fn fields(paths: &Paths) -> Result<Fields, FieldsError> {

@@ -7,10 +7,9 @@ use serde::Serialize;
 use crate::cli::Ended;
 use crate::cli::args::{Common, ExplainArgs, Telling};
 use crate::cli::failure::Failure;
-use crate::cli::identity::{alike, meant, shown, unknown};
+use crate::cli::identity::{alike, meant, note_recounted, shown, unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
-use crate::cli::recount;
 use crate::cli::text::{count, thousands, visible};
 
 /// Explains one identity, or two.
@@ -20,7 +19,7 @@ pub fn run(common: &Common, explain: &ExplainArgs) -> Result<Ended, Failure> {
     let meant = |id: &str| meant(view.namespaces(), id, explain.naming.namespace.as_deref(), SESSION);
     let asked: Vec<Identity> = std::iter::once(&explain.id).chain(&explain.other).map(|id| meant(id)).collect();
     if !common.quiet {
-        asked.iter().for_each(|identity| recount::note(&view, identity));
+        asked.iter().for_each(|identity| note_recounted(&view, identity));
     }
     let answer = match &asked[..] {
         [a, b] => Answer::Pair(view.explain_pair(a, b)?),

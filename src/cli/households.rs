@@ -6,10 +6,9 @@ use backstitch::{Namespaces, SESSION};
 use crate::cli::Ended;
 use crate::cli::args::{Common, DuplicatesArgs, RelatedArgs};
 use crate::cli::failure::{self, Failure};
-use crate::cli::identity::{alike, meant, shown, unknown};
+use crate::cli::identity::{alike, meant, note_recounted, shown, unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
-use crate::cli::recount;
 use crate::cli::text::{count, thousands};
 
 /// Lists pairs of customers that share an identity.
@@ -43,7 +42,7 @@ pub fn related(common: &Common, related: &RelatedArgs) -> Result<Ended, Failure>
     let names = view.namespaces();
     let identity = meant(names, &related.id, related.naming.namespace.as_deref(), SESSION);
     if !common.quiet {
-        recount::note(&view, &identity);
+        note_recounted(&view, &identity);
     }
     let mut out = Output::stdout();
     let Some(found) = view.related(&identity.namespace, &identity.value, related.limit) else {

@@ -75,6 +75,20 @@ pub fn shown(namespaces: &Namespaces, identity: &Identity) -> String {
     visible(&namespaces.shown(identity).to_string()).into_owned()
 }
 
+/// What there is to know of an identity that does not count as itself.
+pub fn note_recounted(view: &View, identity: &Identity) {
+    let names = view.namespaces();
+    match view.counts_as(identity) {
+        None => tell(&format!("{} is set aside: it counts as nothing", shown(names, identity))),
+        Some(other)
+            if (&*other.value, names.get(&other.namespace)) != (&*identity.value, names.get(&identity.namespace)) =>
+        {
+            tell(&format!("{} counts as {}: it was renamed", shown(names, identity), shown(names, &other)));
+        }
+        Some(_) => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use backstitch::{Levels, SESSION};

@@ -95,7 +95,8 @@ fn must_write(command: &Command) -> bool {
         Command::Verify(verify) => verify.repair,
         Command::Changes(changes) => changes.trim.is_some(),
         Command::OptOut(out) => !out.list,
-        Command::Rename(rename) => !rename.list && !rename.dry_run,
+        // Also where it only says what would change: it is worked out on the store.
+        Command::Rename(rename) => !rename.list,
         Command::Quarantine(quarantine) => !quarantine.list,
         Command::Release(_) => true,
         Command::Resolve(_)

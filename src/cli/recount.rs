@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use backstitch::{Engine, Identity, Limits, SESSION, Undone, View};
+use backstitch::{Engine, Identity, Limits, SESSION, Undone};
 use serde::Serialize;
 
 use crate::cli::Ended;
 use crate::cli::args::Common;
-use crate::cli::failure::{self, Failure};
+use crate::cli::failure::Failure;
 use crate::cli::identity::{meant, shown, unique_name};
 use crate::cli::opening;
 use crate::cli::output::Output;
@@ -102,20 +102,6 @@ pub fn release(common: &Common, release: &ReleaseArgs) -> Result<Ended, Failure>
     let (ids, names) = identities(&engine, &release.ids);
     let undone = engine.release(ids)?;
     tell(common, &undone, &which(&names, if names.len() == 1 { "counts again" } else { "count again" }), "")
-}
-
-/// What there is to know of an identity that does not count as itself.
-pub fn note(view: &View, identity: &Identity) {
-    let names = view.namespaces();
-    match view.counts_as(identity) {
-        None => failure::tell(&format!("{} is set aside: it counts as nothing", shown(names, identity))),
-        Some(other)
-            if (&*other.value, names.get(&other.namespace)) != (&*identity.value, names.get(&identity.namespace)) =>
-        {
-            failure::tell(&format!("{} counts as {}: it was renamed", shown(names, identity), shown(names, &other)));
-        }
-        Some(_) => {}
-    }
 }
 
 /// A rename that stands, as it is printed for programs.

@@ -48,8 +48,10 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     // Before the store is opened, which may take a while: Ctrl-C then ends at a commit, not in the middle.
     let stop = interrupt::stop();
     let mut engine = open_or_make(&common.store, &config.asked.with_flags(replay))?;
-    if replay.quarantine && engine.limits()?.is_none() {
-        engine.quarantine(Some(Limits::default()))?;
+    let limits = engine.limits()?;
+    let asked = config.quarantine.or(limits.or(Some(Limits::default())).filter(|_| replay.quarantine));
+    if asked.is_some() && asked != limits {
+        engine.quarantine(asked)?;
     }
     let rejects = rejects.map(|file| rejects::open(&file.beside_sources(&engine)?, replay.force));
     let mut rejects = rejects.transpose()?;

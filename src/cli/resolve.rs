@@ -8,10 +8,9 @@ use serde::Serialize;
 use crate::cli::Ended;
 use crate::cli::args::{Common, ResolveArgs};
 use crate::cli::failure::Failure;
-use crate::cli::identity::{alike, meant, shown, unknown};
+use crate::cli::identity::{alike, meant, note_recounted, shown, unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
-use crate::cli::recount;
 use crate::cli::text::{Even, table, thousands};
 
 /// Identities of a group that are listed for people; `--json` lists all.
@@ -30,7 +29,7 @@ pub fn run(common: &Common, resolve: &ResolveArgs) -> Result<Ended, Failure> {
         let names = facts.namespaces();
         let identity = meant(names, id, resolve.naming.namespace.as_deref(), SESSION);
         if let (false, Answerer::Now(view)) = (common.quiet, &facts) {
-            recount::note(view, &identity);
+            note_recounted(view, &identity);
         }
         if common.json {
             return answer_in_json(&facts, identity, &mut out);

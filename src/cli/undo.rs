@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use backstitch::{Engine, Identity, Namespaces, Retract, SESSION, Undone};
+use backstitch::{Engine, Identity, Namespaces, Retract, SESSION, Undone, View};
 
 use crate::cli::Ended;
 use crate::cli::args::{self, Common, UnlinkArgs};
 use crate::cli::failure::Failure;
-use crate::cli::identity::{meant, note_unknown};
+use crate::cli::identity::{meant, note_recounted, note_unknown};
 use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::text::{count, visible};
@@ -20,8 +20,10 @@ pub fn unlink(common: &Common, unlink: &UnlinkArgs) -> Result<Ended, Failure> {
         let view = resolver.view();
         let pair = pair_meant(view.namespaces(), unlink)?;
         if !common.quiet {
+            pair.iter().for_each(|identity| note_recounted(&view, identity));
             pair.iter().for_each(|identity| note_unknown(&view, identity));
         }
+        let pair = as_they_count(&view, pair, unlink.revert);
         let met = view.have_met(&pair[0], &pair[1]);
         (pair, met)
     };
@@ -79,6 +81,15 @@ fn pair_meant(namespaces: &Namespaces, unlink: &UnlinkArgs) -> Result<[Identity;
         return Err(Failure::Failed(why.to_owned()));
     }
     Ok([first, other])
+}
+
+/// The two that the typed ones count as, of which the links are; but for a pair that was unlinked before it was renamed.
+fn as_they_count(view: &View, pair: [Identity; 2], revert: bool) -> [Identity; 2] {
+    let [a, b] = pair.each_ref();
+    if revert && view.unlinked().iter().any(|[lower, higher]| [a, b] == [lower, higher] || [b, a] == [lower, higher]) {
+        return pair;
+    }
+    pair.map(|identity| view.counts_as(&identity).unwrap_or(identity))
 }
 
 /// The name under which the store knows a file: as it was typed, or its full path.

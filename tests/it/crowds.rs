@@ -179,7 +179,15 @@ fn quarantine_from_the_command_line() {
     ok(folder, "quarantine --off");
     assert_eq!(stats()["digest"], before);
     assert!(refused(folder, 2, &["quarantine", "--customers", "3"]).contains("--on"));
-    // From the first replay on.
+    // From the first replay on, or as the configuration says.
+    fs::write(folder.join("own.toml"), "[quarantine]\nsessions = 50\n").expect("written");
+    ok(folder, "replay log.ndjson --quiet --config own.toml --store own.store");
+    let own = object(&ok(folder, "stats --json --store own.store"));
+    assert_eq!(own["limits"], json!({"customers": 20, "sessions": 50}));
+    assert_eq!(own["set_aside"], json!(["ecommerceId:guest-checkout"]));
+    fs::write(folder.join("bad.toml"), "[quarantine]\nsession = 50\n").expect("written");
+    let told = refused(folder, 2, &["replay", "log.ndjson", "--config", "bad.toml"]);
+    assert!(told.contains("bad.toml:2") && told.contains("unknown field `session`"), "{told}");
     let summary = object(&ok(folder, "replay log.ndjson --quarantine --json --store other.store"));
     assert_eq!(summary["digest"], before, "60 sessions are not over the usual limit");
     let stats = object(&ok(folder, "stats --json --store other.store"));

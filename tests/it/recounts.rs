@@ -234,6 +234,13 @@ fn renames_from_the_command_line() {
     assert_eq!(object(&ok(folder, "resolve ecommerceId:clara --json --quiet"))["customer"], "clara-2");
     let stats = object(&ok(folder, "stats --json"));
     assert_eq!(stats["renamed"], json!([["ecommerceId:clara", "ecommerceId:clara-2"]]));
+    // What is unlinked by the old name is the link of the new one.
+    let told = ok(folder, "unlink tablet clara");
+    assert!(
+        told.starts_with("sessionId:tablet and ecommerceId:clara-2 no longer count as seen together; 1 "),
+        "{told}"
+    );
+    ok(folder, "unlink tablet clara --revert");
     fs::write(folder.join("pairs.csv"), "anna, anna-2\n\"ben\",ben-2\n").expect("written");
     assert!(ok(folder, "rename --file pairs.csv").starts_with("2 identities count as others; "));
     ok(folder, "verify");
