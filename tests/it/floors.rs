@@ -38,7 +38,8 @@ fn root() -> PathBuf {
 pub fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
     let kept = |entry: &walkdir::DirEntry| {
         let name = entry.file_name().to_string_lossy();
-        entry.depth() == 0 || (!name.starts_with('.') && name != "target" && !name.ends_with(".store"))
+        let made = name == "target" || name == "node_modules" || name.ends_with(".store");
+        entry.depth() == 0 || !(made || name.starts_with('.'))
     };
     let all = walkdir::WalkDir::new(root().join(folder)).sort_by_file_name().into_iter().filter_entry(kept);
     all.filter_map(Result::ok)
