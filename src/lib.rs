@@ -21,7 +21,7 @@
 //! # Where to look
 //! - [`Engine`] opens a store, [replays](Engine::replay) logs into it, [ingests](Engine::ingest) streams, takes events that are
 //!   [pushed](Engine::push), takes facts back ([`unlink`](Engine::unlink), [`retract`](Engine::retract)), leaves people out
-//!   ([`opt_out`](Engine::opt_out)) and checks it ([`verify`](Engine::verify), [`repair`](Engine::repair)).
+//!   ([`opt_out`](Engine::opt_out), [`forget`](Engine::forget)) and checks it ([`verify`](Engine::verify), [`repair`](Engine::repair)).
 //! - [`Resolver`] answers who a session is, in any thread, while replays go on. A [`View`] is one commit, whole, read by a
 //!   [`Policy`], with a lookback, as of a moment: sessions, people, events, [profiles](Profile), explanations, totals.
 //! - [`Feed`] lists what each commit [changed](Change), for a table that is kept elsewhere; [`Engine::known_at`] answers as
@@ -90,7 +90,7 @@ pub mod store;
 pub mod visitor;
 
 // The engine: opening a store, replaying logs into it, taking back, checking.
-pub use engine::{Consent, Pushed, Repaired, Retract, Undone, Verification};
+pub use engine::{Consent, Forget, Forgotten, Pushed, Repaired, Retract, Undone, Verification};
 pub use engine::{Engine, Options, Replay, Summary};
 pub use ingest::progress::Progress;
 pub use ingest::reject::{Reason, Reject};
@@ -113,9 +113,9 @@ pub use resolver::{Profile, Profiles};
 
 /// The rows that questions are answered with, and the parts of rows and summaries. A caller seldom needs their names.
 pub mod rows {
-    pub use crate::engine::OptOutRow;
     pub use crate::engine::{CommitRow, CrowdedRow};
     pub use crate::engine::{EventCounts, FactCounts, Imported, RejectedActivity, SourceCounts};
+    pub use crate::engine::{OptOutRow, TombstoneRow};
     pub use crate::export::{Exported, TableUpdate};
     pub use crate::export::{Located, LocatedEvent, LogLine};
     #[cfg(feature = "generate")]

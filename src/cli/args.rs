@@ -9,7 +9,7 @@ use clap_complete::Shell;
 
 use crate::cli::examples;
 use crate::cli::identity::Naming;
-use crate::cli::privacy_args::{OptInArgs, OptOutArgs};
+use crate::cli::privacy_args::{ForgetArgs, OptInArgs, OptOutArgs};
 use crate::cli::profile_args::{ProfileArgs, ProfilesArgs};
 use crate::cli::reading::{Bounds, ReadAs, moment, policies};
 use crate::cli::recount_args::{QuarantineArgs, ReleaseArgs, RenameArgs};
@@ -118,6 +118,9 @@ pub enum Command {
     /// Take a source or an event back, as if it had never been replayed
     #[command(after_help = examples::RETRACT)]
     Retract(RetractArgs),
+    /// Erase identities, or whole persons, so that nothing brings them back
+    #[command(after_help = examples::FORGET)]
+    Forget(ForgetArgs),
     /// Take in no more events of a person, from now on
     #[command(after_help = examples::OPT_OUT)]
     OptOut(OptOutArgs),

@@ -160,6 +160,18 @@ Examples:
   backstitch retract --source logs/2026-11-02.ndjson.gz
   backstitch retract --event 00000000-0000-4000-8000-000000000001";
 
+pub const FORGET: &str = "\
+Events that carry any of them go, with all that follows from these events, and no file of
+the store contains the values any more. Tombstones keep them from coming back with a
+replay; --revert lifts those. Logs and backups are not touched.
+
+Examples:
+  backstitch forget ecommerceId:18278 email:ann@example.com
+  backstitch forget ecommerceId:18278 --whole-person    with all sessions of the person
+  backstitch forget --file erased.txt --whole-person    a thousand cost as one
+  backstitch forget f49c75a2-6994-41e2-875d-97ec4d19254b --until 2026-11-01T00:00:00Z
+  backstitch forget --list";
+
 pub const OPT_OUT: &str = "\
 From now on no event is taken in that carries the identity, or any that its person has
 at this moment; `replay` counts them as suppressed. What is stored stays: `retract` and

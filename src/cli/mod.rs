@@ -99,6 +99,7 @@ fn must_write(command: &Command) -> bool {
         Command::Rename(rename) => !rename.list,
         Command::Quarantine(quarantine) => !quarantine.list,
         Command::Release(_) => true,
+        Command::Forget(forget) => !forget.list,
         Command::Resolve(_)
         | Command::Duplicates(_)
         | Command::Related(_)
@@ -131,6 +132,7 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Commits => commits::run(common),
         Command::Unlink(unlink) => undo::unlink(common, unlink),
         Command::Retract(retract) => undo::retract(common, retract),
+        Command::Forget(forget) => privacy::forget(common, forget),
         Command::OptOut(out) => privacy::opt_out(common, out),
         Command::OptIn(opt_in) => privacy::opt_in(common, opt_in),
         Command::Rename(rename) => recount::rename(common, rename),

@@ -8,6 +8,7 @@ use crate::model::history::{Cause, Moved, Overwritten, StoredChange};
 use crate::model::identity::IdentityId;
 use crate::model::link::{Seen, Unlink};
 use crate::model::person::{Person, Standing};
+use crate::store::erase::KeptEvent;
 use crate::store::error::StoreError;
 use crate::store::scan::{Cursor, Events};
 
@@ -51,7 +52,7 @@ pub fn all_sessions(graph: &Graph, after: &Graph) -> Vec<Candidate> {
 }
 
 /// The changes of those among `candidates` whose row differs, in their order. `stored` are the events that were stored before and
-/// still are; those of a session are read only where its person changed.
+/// still are, in so far as they are `kept`; those of a session are read only where its person changed.
 ///
 /// # Errors
 /// When stored events cannot be read.
@@ -59,10 +60,14 @@ pub fn stored_changes(
     graph: &Graph,
     candidates: &[Candidate],
     stored: &Events,
+    kept: KeptEvent<'_>,
 ) -> Result<Vec<StoredChange>, StoreError> {
     let tasks = candidates.par_chunks(SESSIONS_A_TASK).map(|candidates| {
         let mut stored = stored.cursor();
-        candidates.iter().filter_map(|candidate| stored_change(graph, candidate, &mut stored).transpose()).collect()
+        candidates
+            .iter()
+            .filter_map(|candidate| stored_change(graph, candidate, &mut stored, kept).transpose())
+            .collect()
     });
     let changes: Vec<Vec<StoredChange>> = tasks.collect::<Result<_, StoreError>>()?;
     Ok(changes.concat())
@@ -72,6 +77,7 @@ fn stored_change(
     graph: &Graph,
     candidate: &Candidate,
     stored: &mut Cursor,
+    kept: KeptEvent<'_>,
 ) -> Result<Option<StoredChange>, StoreError> {
     let Candidate { session, before } = *candidate;
     let after = graph.is_known(session).then(|| (graph.standing(session), graph.seen(session).events));
@@ -80,11 +86,11 @@ fn stored_change(
     }
     let (stood, stands) = (before.map(|row| row.0), after.map(|row| row.0));
     let moved = match (stood, stands) {
-        (Some(old), Some(new)) if old.person != new.person => moved(graph, session, stored)?,
+        (Some(old), Some(new)) if old.person != new.person => moved(graph, session, stored, kept)?,
         _ => None,
     };
     Ok(Some(StoredChange {
-        session,
+        session: Some(session),
         events: after.map_or(0, |row| row.1),
         since: stands.and_then(|standing| standing.since),
         from: stood.map(|standing| standing.person.identity()),
@@ -95,11 +101,16 @@ fn stored_change(
 }
 
 /// The events of a session that go where the session goes: those that carry no customer.
-fn moved(graph: &Graph, session: IdentityId, stored: &mut Cursor) -> Result<Option<Moved>, StoreError> {
+fn moved(
+    graph: &Graph,
+    session: IdentityId,
+    stored: &mut Cursor,
+    kept: KeptEvent<'_>,
+) -> Result<Option<Moved>, StoreError> {
     let stays = |event: &Event<'_>| event.companions.last().is_some_and(|&highest| graph.is_customer(highest));
     let group = stored.group(session)?;
     let mut all: Option<Moved> = None;
-    for event in group.events().filter(|event| !stays(event)) {
+    for event in group.events().filter_map(|event| kept(session, event)).filter(|event| !stays(event)) {
         let moved = all.get_or_insert(Moved { events: 0, first: event.time, last: event.time });
         moved.events += 1;
         moved.last = event.time;

@@ -84,7 +84,7 @@ impl Committer<'_> {
 }
 
 /// Every identity of the person of an identity, those that count as one of them included: events are not taken in as they are written.
-fn everything_of(graph: &Graph, id: IdentityId) -> Vec<IdentityId> {
+pub fn everything_of(graph: &Graph, id: IdentityId) -> Vec<IdentityId> {
     let counting = graph.counting();
     let mut all: HashSet<IdentityId> = graph.members(counting.of(id).unwrap_or(id)).collect();
     let renamed = counting.all().filter(|recount| counting.of(recount.id).is_some_and(|end| all.contains(&end)));

@@ -40,6 +40,8 @@ pub(crate) enum EngineError {
         "the position has {bytes} bytes, and at most {MAX_POSITION_BYTES} are kept: keep a reference to it instead"
     )]
     Position { bytes: usize },
+    #[error("more than {limit} identities are to be erased at once, and nothing was: erase them in parts")]
+    TooManyForgotten { limit: usize },
     #[error("a thread broke off: this is a defect; the store holds the last whole commit and is sound")]
     Thread,
 }
@@ -48,7 +50,7 @@ impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
         let kind = match &error {
             EngineError::Rejects(error) => ErrorKind::of_io(error, ErrorKind::Output),
-            EngineError::TooManyIdentities { .. } => ErrorKind::Limit,
+            EngineError::TooManyIdentities { .. } | EngineError::TooManyForgotten { .. } => ErrorKind::Limit,
             EngineError::NoUnique
             | EngineError::Value { .. }
             | EngineError::Namespace { .. }

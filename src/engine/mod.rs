@@ -6,6 +6,7 @@ mod check;
 mod commit;
 mod consent;
 mod count;
+mod erase;
 mod error;
 mod facts;
 mod history;
@@ -45,6 +46,7 @@ pub use crate::model::error::{Error, ErrorKind, Result};
 pub use check::loss::Repaired;
 pub use check::verify::Verification;
 pub use consent::{Consent, OptOutRow};
+pub use erase::{Forget, Forgotten, TombstoneRow};
 pub use facts::FactCounts;
 pub use facts::import::Imported;
 pub use history::CommitRow;
@@ -196,7 +198,7 @@ impl Engine {
 
     /// A source by its name, with how far it was read, as of the last commit; `None` where it is unknown, or was taken back.
     pub fn source(&self, name: &str) -> Option<Source> {
-        self.resolver.view().source(name).cloned()
+        self.resolver.view().source(&self.store.barred().source_name(name)).cloned()
     }
 
     /// Lets the link of a session and a customer count as never seen: [`unlink_pair`](Self::unlink_pair) of the two.
@@ -407,6 +409,41 @@ impl Engine {
     /// Costs a hash of every identity of the store.
     pub fn opt_outs(&self) -> Vec<OptOutRow> {
         consent::opt_outs(&self.store, &self.resolver.view())
+    }
+
+    /// Erases identities: every event that carries any of them, all that follows from these events, and what the change feed and the
+    /// history said of them. A keyed hash stays of each as a tombstone, so that no replay brings its events back. When it returns no file
+    /// of the store contains the values, which are looked for in the names of sources and in the ids of other events, too.
+    ///
+    /// Anonymous events that were given to an erased customer fall back to their session, and never to another customer: links that
+    /// would give them to one count as [never seen](Self::unlink) from then on, and are counted.
+    ///
+    /// Durable when it returns; killed before that it is done, or has not begun. A [`View`](crate::resolver::View) that was taken before knows
+    /// what it held in memory, and fails with [`Forgotten`](ErrorKind::Forgotten) where it would read the store.
+    ///
+    /// Costs a few reads of all events, a write of the whole store, room for a second one on the disk meanwhile, and the memory of a second graph; a thousand identities cost as one.
+    ///
+    /// # Errors
+    /// When a namespace or a value cannot be that of an identity, more than
+    /// [`MAX_FORGOTTEN`](crate::model::limits::MAX_FORGOTTEN) are named, another process has opened the store meanwhile, or it cannot be read or written.
+    pub fn forget(&mut self, forget: &Forget) -> Result<Forgotten> {
+        let forgotten = self.committer().forget(forget)?;
+        let held = self.committer().hold_limits()?;
+        Ok(Forgotten { changes: forgotten.changes + held.changes, sequence: held.sequence, ..forgotten })
+    }
+
+    /// Takes the tombstone of an identity back, and says whether there was one: its events are taken in again. Nothing comes back by itself: a
+    /// replay under [`force`](Replay::force) brings what the logs hold.
+    ///
+    /// # Errors
+    /// When the namespace or the value cannot be that of an identity, or the store cannot be written.
+    pub fn readmit(&mut self, namespace: &str, value: &str) -> Result<bool> {
+        self.committer().readmit(namespace, value)
+    }
+
+    /// The identities that were erased, by the moment: of each the hash alone.
+    pub fn tombstones(&self) -> Vec<TombstoneRow> {
+        erase::tombstones(&self.store)
     }
 
     /// Copies the store to `path`, where there is nothing yet, as of the last commit: a store that opens as any other, in an epoch of

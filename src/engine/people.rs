@@ -3,7 +3,10 @@
 use crate::graph::interner::Interner;
 use crate::graph::links::Links;
 use crate::graph::{Delta, Graph};
+use crate::model::counting::Recount;
 use crate::model::error::Error;
+use crate::model::identity::IdentityId;
+use crate::model::link::{Seen, Unlink};
 use crate::model::namespace::Namespaces;
 use crate::model::when::CommitStamp;
 use crate::resolver::{Published, Resolver};
@@ -12,10 +15,33 @@ use crate::store::load::Loaded;
 
 /// Loads everything but the events. Costs a read of all identities and links, and a sort of the links.
 pub fn load(store: &Store) -> Result<Resolver, Error> {
+    Ok(Resolver::new(published(store)?))
+}
+
+/// What the last commit published. Costs as [`load`].
+pub fn published(store: &Store) -> Result<Published, Error> {
     let (identities, loaded) = read(store)?;
     let sources = loaded.sources.clone();
     let graph = build(store, identities, &loaded)?;
-    Ok(Resolver::new(Published { graph, events: store.events(), sources, sequence: store.sequence() }))
+    Ok(Published { graph, events: store.events(), sources, sequence: store.sequence() })
+}
+
+/// The graph over the identities of another that follows from other facts, with the decisions that stand there, and some more.
+pub fn follows(
+    before: &Graph,
+    seen: &[(IdentityId, Seen)],
+    links: Links,
+    more: &[Unlink],
+    recounts: &[Recount],
+) -> Result<Graph, Error> {
+    let unlinked = before.unlinked_pairs().map(|(lower, higher)| Unlink { lower, higher, stands: true });
+    let unlinks = unlinked.chain(more.iter().copied()).collect();
+    let namespaces = before.namespaces().clone();
+    let mut graph = Graph::new(namespaces.clone());
+    let (identities, seen) = (before.identities().clone(), seen.to_vec());
+    let recounts = before.counting().all().chain(recounts.iter().copied()).collect();
+    graph.apply(Delta { namespaces, identities, seen, links, unlinks, recounts })?;
+    Ok(graph)
 }
 
 /// The graph alone, as of the last commit.

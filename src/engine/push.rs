@@ -74,6 +74,7 @@ impl Committer<'_> {
         position: &str,
     ) -> Result<Pushed, Error> {
         source::check_name(name)?;
+        let name = &*self.store.barred().source_name(name);
         if position.len() > MAX_POSITION_BYTES {
             return Err(EngineError::Position { bytes: position.len() }.into());
         }

@@ -9,7 +9,8 @@ use crate::engine::check::derive::derive;
 use crate::engine::commit::{Addition, Committer};
 use crate::engine::count::{Decision, counted};
 use crate::engine::error::EngineError;
-use crate::engine::undo::{Undone, follows, named};
+use crate::engine::people::follows;
+use crate::engine::undo::{Undone, named};
 use crate::graph::{Delta, Graph};
 use crate::model::counting::{Circle, Counting, CountsAs, Recount};
 use crate::model::error::Error;
@@ -54,8 +55,9 @@ impl Committer<'_> {
         let events = differing(&view, &before, &counting)?;
         let derived = derive(&view.over_graph(before.clone(), rewritten.after.clone()))?;
         let seen: Vec<(IdentityId, Seen)> = before.identities().ids().map(|id| (id, derived.seen(id))).collect();
-        let after = follows(&before, &seen, derived, &recounts)?;
-        let changes = stored_changes(&after, &all_sessions(&before, &after), &rewritten.after)?;
+        let after = follows(&before, &seen, derived.links, &[], &recounts)?;
+        let changes =
+            stored_changes(&after, &all_sessions(&before, &after), &rewritten.after, &|_, event| Some(event))?;
         let told = Undone { events, changes: changes.len() as u64, changed: true, ..nothing };
         if dry {
             return Ok(told);

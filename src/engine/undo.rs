@@ -7,13 +7,13 @@ use serde::Serialize;
 use smallvec::SmallVec;
 
 use crate::engine::changes::{all_sessions, difference, stored_changes};
-use crate::engine::check::derive::{Derived, derive};
+use crate::engine::check::derive::derive;
 use crate::engine::commit::{Addition, Committer};
 use crate::engine::count::counted;
 use crate::engine::error::EngineError;
+use crate::engine::people::follows;
 use crate::engine::source;
 use crate::graph::{Delta, Graph};
-use crate::model::counting::Recount;
 use crate::model::error::Error;
 use crate::model::event::Event;
 use crate::model::history::Sequence;
@@ -24,6 +24,7 @@ use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
 use crate::resolver::View;
 use crate::resolver::wanted::WantedEvent;
+use crate::store::erase::KeptEvent;
 use crate::store::recount::CountedEvent;
 use crate::store::retract::{Fate, Retraction, Rewritten};
 
@@ -69,7 +70,7 @@ impl Committer<'_> {
 
     /// Commits the decisions about pairs of which another one stands, and says how many changes that added to the feed; `None` where
     /// there is none.
-    fn decide(&mut self, pairs: &[[Identity; 2]], stands: bool) -> Result<Option<u64>, Error> {
+    pub fn decide(&mut self, pairs: &[[Identity; 2]], stands: bool) -> Result<Option<u64>, Error> {
         let mut delta = {
             let view = self.resolver.read();
             let graph = view.graph();
@@ -98,7 +99,7 @@ impl Committer<'_> {
         let count = |anchor, event: &Event<'_>| counted(view.graph(), view.graph().counting(), anchor, event);
         let (source, rewritten) = match what {
             Retract::Source(name) => {
-                let id = source_named(view.sources(), name)?;
+                let id = source_named(view.sources(), &self.store.barred().source_name(name))?;
                 (Some(id), self.store.rewrite(|_, event| without(event.sources, id), count, false)?)
             }
             Retract::Event(id) => {
@@ -148,8 +149,9 @@ impl Committer<'_> {
         let derived = derive(&view.over(rewritten.after.clone()))?;
         let seen: Vec<(IdentityId, Seen)> = before.identities().ids().map(|id| (id, derived.seen(id))).collect();
         let events = total(before) - derived.events;
-        let graph = follows(before, &seen, derived, &[])?;
-        let changes = stored_changes(&graph, &all_sessions(before, &graph), &rewritten.after)?;
+        let graph = follows(before, &seen, derived.links, &[], &[])?;
+        let kept: KeptEvent<'_> = &|_, event| Some(event);
+        let changes = stored_changes(&graph, &all_sessions(before, &graph), &rewritten.after, kept)?;
         let mut sources = view.sources().to_vec();
         for (id, source) in &forgotten {
             sources[id.0 as usize] = source.clone();
@@ -173,27 +175,6 @@ impl Committer<'_> {
         let changes = changes.len() as u64;
         Ok(Undone { events, changes, sequence: self.store.sequence(), changed: true })
     }
-}
-
-/// The graph over the same identities that follows from other events, after more decisions about what these count as.
-pub(super) fn follows(
-    before: &Graph,
-    seen: &[(IdentityId, Seen)],
-    derived: Derived,
-    recounts: &[Recount],
-) -> Result<Graph, Error> {
-    let unlinked = before.unlinked_pairs().map(|(lower, higher)| Unlink { lower, higher, stands: true });
-    let namespaces = before.namespaces().clone();
-    let mut graph = Graph::new(namespaces.clone());
-    graph.apply(Delta {
-        namespaces,
-        identities: before.identities().clone(),
-        seen: seen.to_vec(),
-        links: derived.links,
-        unlinks: unlinked.collect(),
-        recounts: before.counting().all().chain(recounts.iter().copied()).collect(),
-    })?;
-    Ok(graph)
 }
 
 /// How many events are stored.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::model::event::EventId;
 use crate::model::time::Time;
 
 /// Bytes of a hash, and of the key of one.
@@ -14,6 +15,20 @@ pub const BAR_BYTES: usize = 32;
 /// out which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BarHash(pub [u8; BAR_BYTES]);
+
+impl BarHash {
+    /// The name of a source whose own tells the value of an erased identity.
+    pub fn source_name(self) -> String {
+        const DIGITS: usize = 16;
+        format!("(erased {:.DIGITS$})", self.to_string())
+    }
+
+    /// The id of an event whose own tells the value of an erased identity.
+    pub fn event_id(self) -> EventId<'static> {
+        let half = self.0.iter().take(BAR_BYTES / 2);
+        EventId::Line(half.fold(0, |number, &byte| number << 8 | u128::from(byte)))
+    }
+}
 
 /// 64 hex digits.
 impl fmt::Display for BarHash {

@@ -127,6 +127,16 @@ impl Counting {
         at
     }
 
+    /// An identity, and all that it was renamed to, in their order.
+    pub fn chain(&self, id: IdentityId) -> impl Iterator<Item = IdentityId> {
+        let next = |&id: &IdentityId| match self.decided(id) {
+            CountsAs::Other(other) => Some(other),
+            CountsAs::Itself | CountsAs::Kept | CountsAs::Nothing | CountsAs::Crowded => None,
+        };
+        // No chain is longer than there are decisions.
+        std::iter::successors(Some(id), next).take(self.decided.len() + 1)
+    }
+
     /// A chain of renames that has no end, if there is one that begins at `id`.
     pub fn circle(&self, id: IdentityId) -> Option<Circle> {
         let mut chain = vec![id];

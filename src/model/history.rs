@@ -149,8 +149,8 @@ impl Serialize for FeedPosition {
 /// A record of the change feed: a session whose row differs after a commit from before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredChange {
-    /// The session.
-    pub session: IdentityId,
+    /// The session; `None` of a record that named what was erased, which tells nothing else.
+    pub session: Option<IdentityId>,
     /// How many events are grouped under it now.
     pub events: u64,
     /// Since when it belongs to its customer.
@@ -163,6 +163,18 @@ pub struct StoredChange {
     pub moved: Option<Moved>,
     /// The link that made its person or its moment what they are; `None` where it stands alone.
     pub cause: Option<Cause>,
+}
+
+impl StoredChange {
+    /// In the place of one that named what was erased.
+    pub const ERASED: Self =
+        Self { session: None, events: 0, since: None, from: None, to: None, moved: None, cause: None };
+
+    /// The identities that it names, the evidence of its cause aside.
+    pub fn named(&self) -> impl Iterator<Item = IdentityId> + use<> {
+        let ends = self.cause.map(|cause| [cause.lower, cause.higher]);
+        [self.session, self.from, self.to].into_iter().flatten().chain(ends.into_iter().flatten())
+    }
 }
 
 /// Events that went from one person to another.

@@ -59,6 +59,9 @@ pub const MAX_IDENTITIES: usize = (1 << 31) - 1;
 /// for every identity of a chunk.
 pub const MAX_BAR_KEYS: usize = 16;
 
+/// Identities that are erased at once, those of whole persons among them: each is looked for in every text of the store.
+pub const MAX_FORGOTTEN: usize = 100_000;
+
 /// Bytes of a rejected line that are kept beside its reason. Enough to find the fault by eye.
 pub const MAX_REJECT_BYTES: usize = 64 << 10;
 

@@ -138,19 +138,22 @@ impl RowChange {
     }
 }
 
-/// What the rows are of which `changes` tell, in so far as `view` knows of them; sorted by session.
-pub fn changed(view: &View, mut changes: StoredChanges) -> Result<Vec<RowChange>> {
+/// What the rows are of which `changes` tell, in so far as `view` knows of them, sorted by session; and whether they tell of an erasure.
+pub fn changed(view: &View, mut changes: StoredChanges) -> Result<(Vec<RowChange>, bool)> {
     let graph = view.graph();
-    let mut sessions = HashSet::new();
+    let (mut sessions, mut erased) = (HashSet::new(), false);
     while let Some((_, change)) = changes.next()?.filter(|(sequence, _)| *sequence <= view.sequence()) {
-        sessions.insert(change.session);
+        match change.session {
+            Some(session) => drop(sessions.insert(session)),
+            None => erased = true,
+        }
     }
     let (known, gone): (Vec<IdentityId>, Vec<IdentityId>) = sessions.into_iter().partition(|&id| graph.is_known(id));
     let now = rows_of(view, &known)?.into_iter().map(RowChange::Now);
     let gone = gone.into_iter().map(|id| RowChange::Gone(graph.identities().value(id).to_string()));
     let mut rows: Vec<RowChange> = now.chain(gone).collect();
     rows.par_sort_unstable_by(|a, b| a.session().cmp(b.session()));
-    Ok(rows)
+    Ok((rows, erased))
 }
 
 /// The sessions of the person of `id`, sorted by session.

@@ -1,12 +1,13 @@
-//! The seam between the store and its database: six methods and a name, with an implementation in memory.
+//! The seam between the store and its database: seven methods and a name, with an implementation in memory.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use crate::store::error::BackendError;
+use crate::store::error::{BackendError, StoreError};
 
 /// A key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
@@ -46,18 +47,43 @@ pub trait Backend: Debug + Send + Sync {
     /// # Errors
     /// When they cannot be counted.
     fn bytes_on_disk(&self) -> Result<u64, BackendError>;
+    /// Puts what `fill` writes and syncs into an empty backend in the place of all that is here: durably, as a whole or not at all, and
+    /// so that nothing is left of what was here. Gives the one that is to be used from now on; this one answers nothing any more.
+    ///
+    /// # Errors
+    /// When it cannot be replaced: then it is as it was. Those of `fill`.
+    fn replace(&self, _fill: FillBackend<'_>) -> Result<Arc<dyn Backend>, StoreError> {
+        Err(BackendError::ReadOnly(self.name()).into())
+    }
 }
+
+/// Writes what a backend is to hold, and lets go of it.
+pub type FillBackend<'a> = &'a mut dyn FnMut(Arc<dyn Backend>) -> Result<(), StoreError>;
 
 /// A store that ends with the process: for tests, and for answers that need no store on the disk.
 #[derive(Debug, Default)]
 pub struct MemoryBackend {
     map: RwLock<BTreeMap<Vec<u8>, Vec<u8>>>,
+    /// What took its place.
+    next: RwLock<Option<Arc<MemoryBackend>>>,
 }
 
 impl MemoryBackend {
     /// One that holds `entries`.
     pub fn holding(entries: BTreeMap<Vec<u8>, Vec<u8>>) -> Self {
-        Self { map: RwLock::new(entries) }
+        Self { map: RwLock::new(entries), next: RwLock::default() }
+    }
+
+    /// The one that is used now in its place, if it was [replaced](Backend::replace).
+    pub fn latest(self: &Arc<Self>) -> Arc<Self> {
+        self.next.read().as_ref().map_or_else(|| Arc::clone(self), Self::latest)
+    }
+
+    fn check(&self) -> Result<(), BackendError> {
+        match *self.next.read() {
+            Some(_) => Err(BackendError::Replaced(self.name())),
+            None => Ok(()),
+        }
     }
 
     /// Everything in it.
@@ -72,6 +98,7 @@ impl Backend for MemoryBackend {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
+        self.check()?;
         Ok(self.map.read().get(key).cloned())
     }
 
@@ -89,6 +116,7 @@ impl Backend for MemoryBackend {
     }
 
     fn keys(&self, from: &[u8], to: &[u8]) -> Result<Vec<Vec<u8>>, BackendError> {
+        self.check()?;
         if from >= to {
             return Ok(Vec::new());
         }
@@ -102,5 +130,13 @@ impl Backend for MemoryBackend {
 
     fn bytes_on_disk(&self) -> Result<u64, BackendError> {
         Ok(0)
+    }
+
+    fn replace(&self, fill: FillBackend<'_>) -> Result<Arc<dyn Backend>, StoreError> {
+        let next = Arc::new(Self::default());
+        fill(Arc::<Self>::clone(&next))?;
+        *self.next.write() = Some(Arc::clone(&next));
+        self.map.write().clear();
+        Ok(next)
     }
 }

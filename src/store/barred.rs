@@ -7,10 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::model::barred::{BarHash, IdentityBar};
-use crate::model::identity::Value;
+use crate::model::event::EventId;
+use crate::model::identity::{IdentityId, Value};
 use crate::model::limits::MAX_BAR_KEYS;
 use crate::model::time::Time;
 
@@ -24,6 +25,9 @@ pub struct Barred {
     tombstones: HashMap<BarHash, Tombstone>,
     /// By act and identity.
     pub(super) opt_outs: BTreeMap<(u64, BarHash), OptOut>,
+    texts: HashSet<BarHash>,
+    /// Links that were cut, each by the number of the erasure, and whether they are still.
+    cuts: BTreeMap<(u64, IdentityId, IdentityId), bool>,
     /// What counts, by identity.
     bars: HashMap<BarHash, BarCounts>,
 }
@@ -81,7 +85,62 @@ impl Barred {
         let tombstones = self.tombstones.iter().filter(|(_, tombstone)| tombstone.stands);
         let tombstones = tombstones.map(|(&hash, &tombstone)| BarRow::Tombstone(hash, tombstone));
         let opt_outs = self.opt_outs.iter().filter(|(_, opt_out)| opt_out.stands);
-        keys.chain(tombstones).chain(opt_outs.map(|(&(act, hash), &opt_out)| BarRow::OptOut(act, hash, opt_out)))
+        let opt_outs = opt_outs.map(|(&(act, hash), &opt_out)| BarRow::OptOut(act, hash, opt_out));
+        keys.chain(tombstones).chain(opt_outs).chain(self.texts.iter().copied().map(BarRow::Text))
+    }
+
+    /// The links that were cut by erasures of which no tombstone stands any more.
+    pub fn healed(&self) -> Vec<(u64, IdentityId, IdentityId)> {
+        let standing: HashSet<u64> = self.tombstones().map(|(_, tombstone)| tombstone.act).collect();
+        let cuts = self.cuts.iter().filter(|(cut, stands)| **stands && !standing.contains(&cut.0));
+        cuts.map(|(&cut, _)| cut).collect()
+    }
+
+    /// The rows that let the erasures of these hashes, and what was cut by them, be of another number: one that erases again what was erased.
+    pub fn moved_to(&self, act: u64, hashes: &HashSet<BarHash>) -> Vec<BarRow> {
+        let again = self.tombstones().filter(|(hash, _)| hashes.contains(hash));
+        let acts: HashSet<u64> = again.map(|(_, tombstone)| tombstone.act).collect();
+        let others =
+            self.tombstones().filter(|(hash, tombstone)| acts.contains(&tombstone.act) && !hashes.contains(hash));
+        let others = others.map(|(hash, tombstone)| BarRow::Tombstone(hash, Tombstone { act, ..tombstone }));
+        let cuts = self.cuts.iter().filter(|(cut, stands)| **stands && acts.contains(&cut.0));
+        others.chain(cuts.map(|(&(_, lower, higher), _)| BarRow::Cut(act, lower, higher, true))).collect()
+    }
+
+    /// Whether a mark takes the place of any text.
+    pub fn hides_texts(&self) -> bool {
+        !self.texts.is_empty()
+    }
+
+    /// The hash that stands for a text which told the value of an erased identity; `None` of any other. A hash for each key.
+    pub fn hidden(&self, text: &str) -> Option<BarHash> {
+        if self.texts.is_empty() {
+            return None;
+        }
+        self.keys.iter().map(|key| hash_text(key, text)).find(|hash| self.texts.contains(hash))
+    }
+
+    /// The name that a source is stored under.
+    pub fn source_name(&self, name: &str) -> String {
+        self.hidden(name).map_or_else(|| name.to_owned(), BarHash::source_name)
+    }
+
+    /// The id that an event is stored with.
+    pub fn event_id<'i>(&self, id: EventId<'i>) -> EventId<'i> {
+        let hash = match (self.texts.is_empty(), id) {
+            (true, _) | (_, EventId::Line(_)) => None,
+            (false, EventId::Text(text)) => self.hidden(text),
+            (false, EventId::Uuid(bytes)) => self.hidden(&Value::Uuid(bytes).to_string()),
+        };
+        match hash {
+            Some(hash) => hash.event_id(),
+            None => id,
+        }
+    }
+
+    /// The identities that were erased, and may not come again: the hash of each, up to when, and when that was.
+    pub fn tombstones(&self) -> impl Iterator<Item = (BarHash, Tombstone)> {
+        self.tombstones.iter().filter(|(_, tombstone)| tombstone.stands).map(|(&hash, &tombstone)| (hash, tombstone))
     }
 
     /// The rows that another store's rows add to these: what is known here stays as it is.
@@ -99,7 +158,8 @@ impl Barred {
                 }
                 BarRow::Tombstone(hash, _) if !self.tombstones.contains_key(&hash) => missing.push(*row),
                 BarRow::OptOut(act, hash, _) if !self.opt_outs.contains_key(&(act, hash)) => missing.push(*row),
-                BarRow::Key(..) | BarRow::Tombstone(..) | BarRow::OptOut(..) => {}
+                BarRow::Text(hash) if !self.texts.contains(&hash) => missing.push(*row),
+                BarRow::Key(..) | BarRow::Tombstone(..) | BarRow::OptOut(..) | BarRow::Text(_) | BarRow::Cut(..) => {}
             }
         }
         match keys.len() > MAX_BAR_KEYS {
@@ -119,6 +179,8 @@ impl Barred {
                         standing.erased_until = tombstone.stands.then_some(tombstone.until);
                     });
                 }
+                BarRow::Text(hash) => drop(self.texts.insert(hash)),
+                BarRow::Cut(act, lower, higher, stands) => drop(self.cuts.insert((act, lower, higher), stands)),
                 BarRow::OptOut(act, hash, opt_out) => {
                     let before = self.opt_outs.insert((act, hash), opt_out).is_some_and(|before| before.stands);
                     self.change(hash, |standing| {
@@ -144,4 +206,9 @@ pub(crate) fn hash(key: &BarKey, namespace: &str, value: Value<'_>) -> BarHash {
     let mut hasher = blake3::Hasher::new_keyed(&key.0);
     hasher.update(namespace.as_bytes()).update(b":").update(value.text_into(&mut room).as_bytes());
     BarHash(*hasher.finalize().as_bytes())
+}
+
+/// The hash of a text that may tell an identity: no namespace is blank, so it is that of no identity.
+pub fn hash_text(key: &BarKey, text: &str) -> BarHash {
+    hash(key, "", Value::Text(text))
 }

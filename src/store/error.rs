@@ -41,6 +41,9 @@ pub enum BackendError {
     /// It is a copy that is only read.
     #[error("store {0} was opened to be read only: open it in the usual way to change it")]
     ReadOnly(String),
+    /// Another is used in its place.
+    #[error("store {0} was written anew, to erase identities, since this view of it was taken: take another")]
+    Replaced(String),
     /// Any other failure.
     #[error("{0}")]
     Failed(String),
@@ -53,7 +56,7 @@ impl BackendError {
         match self {
             Self::Corrupt { how, .. } => Self::Corrupt { store, how },
             Self::Io { what, error, .. } => Self::Io { store, what, error },
-            Self::Locked(_) | Self::Gone(_) | Self::ReadOnly(_) | Self::Failed(_) => self,
+            Self::Locked(_) | Self::Gone(_) | Self::ReadOnly(_) | Self::Replaced(_) | Self::Failed(_) => self,
         }
     }
 }
@@ -328,7 +331,7 @@ impl From<StoreError> for Error {
             StoreError::Trimmed { .. } => ErrorKind::Trimmed,
             StoreError::OtherEpoch { .. } => ErrorKind::OtherEpoch,
             StoreError::Ahead { .. } | StoreError::NoCommit { .. } => ErrorKind::Ahead,
-            StoreError::Forgotten { .. } => ErrorKind::Forgotten,
+            StoreError::Forgotten { .. } | StoreError::Backend(BackendError::Replaced(_)) => ErrorKind::Forgotten,
             StoreError::Invalid(_) => ErrorKind::Defect,
         };
         Self::new(kind, error)

@@ -1,11 +1,12 @@
 //! A backend that fails when told to, and shows what a crash would have left. For tests, this crate's and others'.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::store::backend::{Backend, Entry, MemoryBackend};
-use crate::store::error::BackendError;
+use crate::store::backend::{Backend, Entry, FillBackend, MemoryBackend};
+use crate::store::error::{BackendError, StoreError};
 
 /// Which of the writes since the last sync a crash keeps.
 #[derive(Debug, Clone, Copy)]
@@ -157,5 +158,14 @@ impl Backend for FaultyBackend {
 
     fn bytes_on_disk(&self) -> Result<u64, BackendError> {
         Ok(0)
+    }
+
+    /// In its place, and in one write: what the disk does of it is tried by killing processes.
+    fn replace(&self, fill: FillBackend<'_>) -> Result<Arc<dyn Backend>, StoreError> {
+        let next = Arc::new(MemoryBackend::default());
+        fill(Arc::<MemoryBackend>::clone(&next))?;
+        self.state.lock().write()?;
+        let state = State { synced: next.entries(), current: next.entries(), ..State::default() };
+        Ok(Arc::new(Self { state: Mutex::new(state) }))
     }
 }

@@ -14,6 +14,7 @@ use crate::store::known_at::writer_of;
 use crate::store::manifest::Manifest;
 use crate::store::open::Store;
 use crate::store::run::{self, Run};
+use crate::store::scan::Events;
 use crate::store::table::{self, TableRow};
 use crate::store::transaction::Transaction;
 
@@ -48,6 +49,11 @@ impl StoredFeed {
             trimmed: Sequence(held.totals.trimmed),
             identities: held.totals.identities,
         }
+    }
+
+    /// Whether it numbers identities as some events do: both are of the store since it was last written anew.
+    pub fn is_beside(&self, events: &Events) -> bool {
+        Arc::ptr_eq(&self.backend, &events.backend)
     }
 
     /// The number of the last record; 0 where there was none yet.
@@ -186,12 +192,8 @@ impl StoredChanges {
     /// The records of a block, which name identities of the store alone.
     fn read(&self, run: &Run, block: u32) -> Result<Vec<Numbered>, StoreError> {
         let rows = table::read_block::<Numbered>(&*self.backend, run, block)?;
-        let ends = |change: &StoredChange| change.cause.map(|cause| [cause.lower, cause.higher]).into_iter().flatten();
-        let named = |change: &StoredChange| {
-            [Some(change.session), change.from, change.to].into_iter().flatten().chain(ends(change))
-        };
         let is_stored = |id: IdentityId| u64::from(id.0) < self.identities;
-        if rows.iter().all(|row| named(&row.1).all(is_stored)) {
+        if rows.iter().all(|row| row.1.named().all(is_stored)) {
             return Ok(rows);
         }
         let key = BlockKey { kind: Numbered::KIND, run: run.number, index: block };

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::store::backend::Backend;
-use crate::store::block::{BlockKey, BlockKind};
+use crate::store::block::{BlockKey, BlockKind, Loss};
+use crate::store::erased::Erased;
 use crate::store::error::StoreError;
 use crate::store::manifest::StoreTotals;
 use crate::store::run::{NewRun, Run};
@@ -21,6 +22,22 @@ pub(crate) struct KindSpec {
     pub check: fn(&dyn Backend, &Run, CheckedBlock<'_>) -> Result<(), StoreError>,
     /// How its runs become fewer; `None` where no commit adds any.
     pub merge: Option<Merging>,
+    /// What becomes of its runs when the store is written anew without what is erased.
+    pub renewal: Renewal,
+}
+
+/// Makes one run of several, the oldest first, without what is erased. Holds a block of each.
+pub(crate) type RenewRuns = fn(&Arc<dyn Backend>, &[Run], NewRun, &Erased<'_>) -> Result<Option<Run>, StoreError>;
+
+/// What becomes of the runs of a kind when the store is written anew.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Renewal {
+    /// They are copied, block by block: they tell of nobody.
+    Copied,
+    /// Each row is written as it is without what is erased.
+    Rows(RenewRuns),
+    /// They follow from what is written, and are handed in; or the kind has none.
+    HandedIn,
 }
 
 /// Makes one run of several, the oldest first. Holds a block of each.
@@ -38,12 +55,22 @@ pub(crate) struct Merging {
 impl KindSpec {
     /// A kind whose blocks hold rows of a table.
     pub(crate) const fn table<R: TableRow>() -> Self {
-        Self { kind: R::KIND, check: check_table::<R>, merge: Some(Merging { live: R::LIVE, merge: merge_table::<R> }) }
+        Self {
+            kind: R::KIND,
+            check: check_table::<R>,
+            merge: Some(Merging { live: R::LIVE, merge: merge_table::<R> }),
+            renewal: match R::KIND.loss() {
+                Loss::Rebuilt => Renewal::HandedIn,
+                Loss::Replayed | Loss::FeedBegunAgain | Loss::Accepted | Loss::Salvaged | Loss::StoreReplayed => {
+                    Renewal::Rows(renew_table::<R>)
+                }
+            },
+        }
     }
 
     /// A kind whose blocks are no runs of the manifest, and are read along with what needs them.
     pub(crate) const fn without_runs(kind: BlockKind) -> Self {
-        Self { kind, check: |_, _, _| Ok(()), merge: None }
+        Self { kind, check: |_, _, _| Ok(()), merge: None, renewal: Renewal::HandedIn }
     }
 }
 
@@ -59,6 +86,22 @@ fn merge_table<R: TableRow>(backend: &Arc<dyn Backend>, runs: &[Run], into: NewR
     let mut writer = TableWriter::new(into);
     while let Some(row) = table.next()? {
         writer.push(row)?;
+    }
+    writer.finish()
+}
+
+fn renew_table<R: TableRow>(
+    backend: &Arc<dyn Backend>,
+    runs: &[Run],
+    into: NewRun,
+    erased: &Erased<'_>,
+) -> Result<Option<Run>, StoreError> {
+    let mut table = Table::<R>::new(&**backend, runs);
+    let mut writer = TableWriter::new(into);
+    while let Some(row) = table.next()? {
+        if let Some(row) = row.without(erased) {
+            writer.push(row)?;
+        }
     }
     writer.finish()
 }

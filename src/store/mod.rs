@@ -40,6 +40,8 @@ mod compact;
 mod copied;
 mod decoded;
 mod directory;
+pub mod erase;
+pub mod erased;
 pub mod error;
 pub mod events;
 pub mod fault;

@@ -8,13 +8,14 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::model::source::{STORE_MARKER, STORE_MARKER_TEXT};
-use crate::store::backend::{Backend, Entry};
+use crate::store::backend::{Backend, Entry, FillBackend};
 use crate::store::error::{BackendError, StoreError};
 use crate::store::last_commit::LAST_COMMIT;
 use crate::store::quiet;
@@ -65,8 +66,8 @@ pub(crate) enum Folder {
 #[derive(Debug)]
 pub struct SledBackend {
     path: PathBuf,
-    /// There until the end.
-    db: Option<sled::Db>,
+    /// There until the end, or until another is used in its place.
+    db: RwLock<Option<sled::Db>>,
     last_commit: SlotFile,
     unsynced: Mutex<Unsynced>,
 }
@@ -230,7 +231,7 @@ impl SledBackend {
 
     /// Deletes what is left in the folder for [the next](swap::next).
     pub(crate) fn clear_next(path: &Path) -> Result<(), BackendError> {
-        swap::clear(path).map_err(|error| failed(path, "cannot be cleared of an earlier repair", error))
+        swap::clear(path).map_err(|error| failed(path, "cannot be cleared of a new one that was not finished", error))
     }
 
     /// What the file of the last commits holds.
@@ -244,7 +245,7 @@ impl SledBackend {
     /// # Errors
     /// When another process has opened the store since, or has written to it: what it was told is durable must not go.
     pub(crate) fn swap(path: &Path, made_of: Option<&[u8]>) -> Result<(), BackendError> {
-        let not_swapped = |error| failed(path, "cannot be swapped for its repaired copy", error);
+        let not_swapped = |error| failed(path, "cannot be swapped for the new one", error);
         let database = File::open(path.join(DATABASE)).map_err(not_swapped)?;
         // The lock that the database takes. Nobody else has it where this process could not let go of it.
         if !quiet::has_panicked() {
@@ -269,7 +270,7 @@ impl SledBackend {
     /// When another process holds it, or it cannot be read.
     pub fn open(path: &Path) -> Result<Self, BackendError> {
         if swap::is_under_way(path) {
-            swap::finish(path, OWN).map_err(|error| failed(path, "cannot be swapped for its repaired copy", error))?;
+            swap::finish(path, OWN).map_err(|error| failed(path, "cannot be swapped for the new one", error))?;
         }
         if path.join(STORE_MARKER).is_file() && !path.join(DATABASE).is_file() {
             let text =
@@ -282,7 +283,7 @@ impl SledBackend {
         };
         let last_commit = SlotFile::at(path.join(LAST_COMMIT_FILE));
         let unsynced = Unsynced { database: true, last_commit: false, done: HashSet::new() };
-        Ok(Self { path: path.to_owned(), db: Some(db), last_commit, unsynced: Mutex::new(unsynced) })
+        Ok(Self { path: path.to_owned(), db: RwLock::new(Some(db)), last_commit, unsynced: Mutex::new(unsynced) })
     }
 
     /// Marks the directory as a store that was made to the end.
@@ -298,8 +299,11 @@ impl SledBackend {
         written().map_err(|error: io::Error| failed(&self.path, "cannot be marked", error))
     }
 
-    fn db(&self) -> sled::Result<&sled::Db> {
-        self.db.as_ref().ok_or_else(|| sled::Error::ReportableBug("it is closed".to_owned()))
+    /// Runs `work` on the database.
+    fn with<T>(&self, what: &'static str, work: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T, BackendError> {
+        let db = self.db.read();
+        let db = db.as_ref().ok_or_else(|| BackendError::Replaced(self.name()))?;
+        guarded(&self.path, what, || work(db))
     }
 
     /// The database's own flush ends in the cache of the operating system.
@@ -355,7 +359,7 @@ fn sync_directory(_: &Path) -> io::Result<()> {
 /// Closing writes, too, and may fail over damaged files; what was committed is durable by then.
 impl Drop for SledBackend {
     fn drop(&mut self) {
-        let db = self.db.take();
+        let db = self.db.get_mut().take();
         let _ = quiet::catch(|| drop(db));
     }
 }
@@ -369,7 +373,7 @@ impl Backend for SledBackend {
         if is_outside(key) {
             return self.last_commit.get(key).map_err(|error| failed(&self.path, "cannot be read", error));
         }
-        guarded(&self.path, "cannot be read", || Ok(self.db()?.get(key)?.map(|value| value.to_vec())))
+        self.with("cannot be read", |db| Ok(db.get(key)?.map(|value| value.to_vec())))
     }
 
     fn put(&self, mut entries: Vec<Entry>) -> Result<(), BackendError> {
@@ -381,14 +385,14 @@ impl Backend for SledBackend {
             return Ok(());
         }
         self.unsynced.lock().database = true;
-        guarded(&self.path, "cannot be written", || {
+        self.with("cannot be written", |db| {
             if entries.len() > LEAF_KEYS {
                 for (key, _) in &entries {
-                    self.db()?.insert(key, b"")?;
+                    db.insert(key, b"")?;
                 }
             }
             for (key, value) in entries {
-                self.db()?.insert(key, value)?;
+                db.insert(key, value)?;
             }
             Ok(())
         })
@@ -396,9 +400,9 @@ impl Backend for SledBackend {
 
     fn delete(&self, keys: &[Vec<u8>]) -> Result<(), BackendError> {
         self.unsynced.lock().database = true;
-        guarded(&self.path, "cannot be written", || {
+        self.with("cannot be written", |db| {
             for key in keys {
-                self.db()?.remove(key)?;
+                db.remove(key)?;
             }
             Ok(())
         })
@@ -408,16 +412,14 @@ impl Backend for SledBackend {
         if from >= to {
             return Ok(Vec::new());
         }
-        guarded(&self.path, "cannot be read", || {
-            self.db()?.range(from..to).keys().map(|key| key.map(|key| key.to_vec())).collect()
-        })
+        self.with("cannot be read", |db| db.range(from..to).keys().map(|key| key.map(|key| key.to_vec())).collect())
     }
 
     fn sync(&self) -> Result<(), BackendError> {
         let mut unsynced = self.unsynced.lock();
         let not_synced = |error| failed(&self.path, "cannot be synced", error);
         if unsynced.database {
-            guarded(&self.path, "cannot be flushed", || self.db()?.flush())?;
+            self.with("cannot be flushed", |db| db.flush())?;
             self.sync_files(&mut unsynced.done).map_err(not_synced)?;
             unsynced.database = false;
         }
@@ -443,6 +445,26 @@ impl Backend for SledBackend {
         count(&self.path)
             .and_then(|own| Ok(own + blobs?))
             .map_err(|error| failed(&self.path, "cannot be listed", error))
+    }
+
+    fn replace(&self, fill: FillBackend<'_>) -> Result<Arc<dyn Backend>, StoreError> {
+        Self::clear_next(&self.path)?;
+        let made_of = Self::last_commits(&self.path);
+        let next = Arc::new(Self::open(&swap::next(&self.path))?);
+        fill(Arc::<Self>::clone(&next))?;
+        // It is closed, and this one too: both let go of their files.
+        drop(next);
+        let mut db = self.db.write();
+        let old = db.take();
+        let _ = quiet::catch(|| drop(old));
+        if let Err(error) = Self::swap(&self.path, made_of.as_deref()) {
+            // Another process was quicker, perhaps: then nothing has begun. What has is taken to its end by the next opening.
+            if !swap::is_under_way(&self.path) {
+                *db = open_unlocked(&self.path).ok();
+            }
+            return Err(error.into());
+        }
+        Ok(Arc::new(Self::open(&self.path)?))
     }
 }
 

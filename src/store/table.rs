@@ -12,6 +12,7 @@ use crate::store::backend::Backend;
 use crate::store::block::{self, BLOCK_BYTES, BlockKey, BlockKind, HEADER_BYTES};
 use crate::store::codec::{self, Bytes};
 use crate::store::column::ColumnReader;
+use crate::store::erased::Erased;
 use crate::store::error::StoreError;
 use crate::store::manifest::StoreTotals;
 use crate::store::run::{self, NewRun, Run, RunEntry, RunWriter};
@@ -30,6 +31,8 @@ pub(crate) trait TableRow: Sized + Clone {
     fn key(&self) -> Self::Key;
     /// What a row and one of a later run with the same key are together, when they are read and when runs are merged.
     fn merge(self, later: Self) -> Self;
+    /// The row in a store that is written anew, without what is erased; `None` where it goes. It keeps its place among the others.
+    fn without(self, erased: &Erased<'_>) -> Option<Self>;
     /// Appends the row, given the one before it in the block.
     fn write(&self, before: Option<&Self>, out: &mut Vec<u8>);
     /// Reads what [`write`](Self::write) wrote; `None` where that cannot be it.

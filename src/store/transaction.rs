@@ -49,6 +49,14 @@ impl Ledger {
         Ok(Self { backend, manifest, next_run: Arc::default(), poison: None })
     }
 
+    /// That of a store in an empty backend which is to go on after `held`: it will hold nothing until a transaction has written it.
+    pub(crate) fn after(backend: Arc<dyn Backend>, held: &Manifest) -> Result<Self, StoreError> {
+        let manifest = Manifest { runs: Vec::new(), retired: Vec::new(), ..held.clone() };
+        CommitRecord::of(&manifest).put(&*backend)?;
+        let next_run = Arc::new(AtomicU32::new(manifest.next_run));
+        Ok(Self { backend, manifest, next_run, poison: None })
+    }
+
     /// That of a store that is only read.
     pub(crate) fn unswept(backend: Arc<dyn Backend>, manifest: Manifest) -> Self {
         Self { backend, manifest, next_run: Arc::default(), poison: None }

@@ -70,6 +70,10 @@ pub enum Act {
     OptOut(Id),
     /// It opts in again.
     OptIn(Id),
+    /// Identities are erased, perhaps with their persons, perhaps up to a moment; perhaps no event carries them.
+    Forget { ids: Vec<Id>, whole_person: bool, until: Option<i64> },
+    /// Events of one of them are taken in again.
+    Readmit(Id),
     /// The process ends and another begins.
     Restart,
 }
@@ -89,10 +93,26 @@ pub struct Course {
     pub acts: Vec<Act>,
 }
 
-/// A course over a history of up to `lines` lines, of up to `acts` acts.
+/// A course over a history of up to `lines` lines, of up to `acts` acts, none of which erases anything.
 pub fn course(lines: usize, acts: usize) -> impl Strategy<Value = Course> {
+    course_of(lines, acts, wish().boxed())
+}
+
+/// The same with erasures.
+pub fn erasing_course(lines: usize, acts: usize) -> impl Strategy<Value = Course> {
+    let whom = prop::collection::vec(any::<Index>(), 1..3);
+    let forget = (whom, any::<bool>(), prop::option::weighted(0.3, as_of()));
+    let wishes = prop_oneof![
+        6 => wish(),
+        1 => forget.prop_map(|(whom, whole_person, until)| Wish::Forget(whom, whole_person, until)),
+        1 => any::<Index>().prop_map(Wish::Readmit),
+    ];
+    course_of(lines, acts, wishes.boxed())
+}
+
+fn course_of(lines: usize, acts: usize, wish: BoxedStrategy<Wish>) -> impl Strategy<Value = Course> {
     let cuts = prop::collection::vec((any::<Index>(), 1..24usize), 1..10);
-    (history(lines), cuts, prop::collection::vec(wish(), 1..acts)).prop_map(|(history, cuts, wishes)| {
+    (history(lines), cuts, prop::collection::vec(wish, 1..acts)).prop_map(|(history, cuts, wishes)| {
         let all = &history.lines;
         let pieces: Vec<Vec<String>> = cuts
             .iter()
@@ -119,6 +139,8 @@ enum Wish {
     RetractEvent(Index),
     OptOut(Index),
     OptIn(Index),
+    Forget(Vec<Index>, bool, Option<i64>),
+    Readmit(Index),
     Restart,
 }
 
@@ -154,7 +176,7 @@ fn acts_of(history: &History, pieces: usize, wishes: &[Wish]) -> Vec<Act> {
     ids.push("of no event");
     let mut everybody: Vec<Id> = judged.identities.keys().cloned().collect();
     everybody.push(Id::session("nowhere"));
-    let mut opted_out: Vec<Id> = Vec::new();
+    let (mut opted_out, mut erased): (Vec<Id>, Vec<Id>) = (Vec::new(), Vec::new());
     let mut renamed: BTreeMap<Id, Id> = BTreeMap::new();
     let mut aside: Vec<Id> = Vec::new();
     let mut unlinked = Vec::new();
@@ -226,6 +248,13 @@ fn acts_of(history: &History, pieces: usize, wishes: &[Wish]) -> Vec<Act> {
         }
         Wish::OptIn(_) if opted_out.is_empty() => None,
         Wish::OptIn(at) => Some(Act::OptIn(opted_out.swap_remove(at.index(opted_out.len())))),
+        Wish::Forget(whom, whole_person, until) => {
+            let ids: Vec<Id> = whom.iter().map(|at| at.get(&everybody).clone()).collect();
+            erased.extend(ids.iter().cloned());
+            Some(Act::Forget { ids, whole_person: *whole_person, until: *until })
+        }
+        Wish::Readmit(_) if erased.is_empty() => None,
+        Wish::Readmit(at) => Some(Act::Readmit(erased.swap_remove(at.index(erased.len())))),
         Wish::Restart => Some(Act::Restart),
     };
     wishes.iter().filter_map(act).collect()

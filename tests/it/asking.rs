@@ -90,7 +90,7 @@ fn a_view_tells_its_place_in_the_feed() {
         engine.feed().changes(sequence).expect("not trimmed").map(|record| record.expect("sound")).collect();
     assert_eq!(moved.last().expect("a record").sequence, after.sequence());
     for record in moved {
-        assert_eq!(record.to.expect("not gone").to_string(), person(&after, &record.session));
+        assert_eq!(record.to.expect("not gone").to_string(), person(&after, record.session.as_deref().expect("named")));
     }
 }
 

@@ -282,6 +282,7 @@ fn every_limit_stands_on_its_page_with_its_number() {
         ("MAX_FACT_BYTES", limits::MAX_FACT_BYTES),
         ("MAX_IDENTITIES", limits::MAX_IDENTITIES),
         ("MAX_BAR_KEYS", limits::MAX_BAR_KEYS),
+        ("MAX_FORGOTTEN", limits::MAX_FORGOTTEN),
         ("MAX_REJECT_BYTES", limits::MAX_REJECT_BYTES),
         ("MAX_JUNK_COUNTED", limits::MAX_JUNK_COUNTED),
         ("MAX_EVENTS_LOCATED", limits::MAX_EVENTS_LOCATED),

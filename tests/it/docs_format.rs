@@ -240,7 +240,8 @@ fn with_a_past() -> (Arc<MemoryBackend>, Engine) {
     engine.unlink("sess-library-pc", "ida").expect("unlinked");
     engine.relink("sess-library-pc", "ida").expect("linked again");
     let alone = engine.feed().changes(Sequence(0)).expect("kept").map(|record| record.expect("sound"));
-    let hash = alone.filter_map(|record| Some((record.session, record.event?))).find(|row| row.0 == "sess-hugo-laptop");
+    let hash =
+        alone.filter_map(|record| Some((record.session?, record.event?))).find(|row| row.0 == "sess-hugo-laptop");
     engine.retract(Retract::Event(&hash.expect("its one event").1.to_string())).expect("retracted");
     (backend, engine)
 }

@@ -7,7 +7,7 @@ use crate::floors::{assert_none, code, files};
 /// Everything that a user of the library can name. A name more is a promise more: think twice.
 const FACE: &str = "
     Activity Attribute AttributionKind BarHash Change Changes Consent Digest ECOMMERCE Engine Error ErrorKind EventHash
-    Feed FeedPosition Field Fields FieldsBuilder FieldsError Generator Identity Junk KnownAt Levels LevelsError Limits
+    Feed FeedPosition Field Fields FieldsBuilder FieldsError Forget Forgotten Generator Identity Junk KnownAt Levels LevelsError Limits
     Locate Lookback Namespaces NewFile Options PersonKind Picture Policy Position Profile ProfileRule ProfileRules Profiles Progress Pushed Reading Reason Recipe
     Reject Repaired Replay Resolution Resolver Result Retract RowFormat SESSION Sequence SessionTable Settings
     Source Summary Time TimeUnit Totals Undone Verification View Visitor VisitorAction VisitorFile VisitorMemory VisitorStore VisitorUser When is_unseen visible
@@ -17,7 +17,7 @@ const FACE: &str = "
 const ROWS: &str = "
     AttributionCounts BrokenLinks CommitRow CommonIdentity CrowdedRow DiffRow DuplicateRow EarlierValue EventCounts EventRow Evidence Explanation Exported FactCounts Generated GraphCounts Holder Imported JunkCounts
     Located LocatedEvent LogLine Logins LooksLike Obstacle OptOutRow OwnerRow PairExplanation Party PersonRow PolicyShare PolicyShares ProfileRow ProfileValue RejectedActivity RelatedRow
-    SessionRow SharedRow Shares SourceCounts TableUpdate Tally Tie WitnessRow
+    SessionRow SharedRow Shares SourceCounts TableUpdate Tally Tie TombstoneRow WitnessRow
 ";
 
 /// Modules of the root, each with whether it is hidden, and the names that it exports.

@@ -10,8 +10,8 @@ use backstitch::store::backend::Backend;
 use backstitch::store::block_kinds;
 use backstitch::store::sled::SledBackend;
 use backstitch::{
-    Attribute, ECOMMERCE, Engine, ErrorKind, Fields, Identity, Lookback, Options, Replay, Retract, Sequence, Settings,
-    Summary, Time, View, When,
+    Attribute, ECOMMERCE, Engine, ErrorKind, Fields, Forget, Identity, Lookback, Options, Replay, Retract, Sequence,
+    Settings, Summary, Time, View, When,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -389,6 +389,19 @@ pub fn opt_out(engine: &mut Engine, id: &Id) {
 /// Lets it opt in again.
 pub fn opt_in(engine: &mut Engine, id: &Id) {
     engine.opt_in(&id.namespace, &id.value).expect("a store that can be written");
+}
+
+/// Erases identities.
+pub fn forget(engine: &mut Engine, ids: &[Id], whole_person: bool, until: Option<i64>) {
+    let forget = ids.iter().fold(Forget::default(), |forget, id| forget.and(&id.namespace, &id.value));
+    let forget = if whole_person { forget.whole_person() } else { forget };
+    let forget = until.map(Time::from_micros).into_iter().fold(forget, Forget::until);
+    engine.forget(&forget).expect("a store that can be written");
+}
+
+/// Lets events of one be taken in again.
+pub fn readmit(engine: &mut Engine, id: &Id) {
+    engine.readmit(&id.namespace, &id.value).expect("a store that can be written");
 }
 
 /// The lines of `changes --since`.

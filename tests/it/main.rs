@@ -16,6 +16,7 @@ mod damage; // stores whose blocks went bad
 mod dependencies; // where dependencies come from, and the advisories that are let pass
 mod docs; // what the README and the pages say, held against the program
 mod docs_format; // a store, read by docs/format.md alone
+mod erasure; // nothing brings the erased back, and no file holds a trace
 mod explain; // why two are one person or not, worked out by hand
 mod explain_laws; // every link that explain names is the oracle's, every chain connects
 mod face; // the public face: its names, and that the command uses no other

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::acts::{Act, Course, course, law, reading};
+use crate::acts::{Act, Course, course, erasing_course, law, reading};
 use crate::history::history;
 use crate::oracle::{Belief, Cause, Id, Life, Policy, Reading, Rules, changes, differences, shared};
 use crate::oracle_checks::lines;
@@ -440,7 +440,7 @@ fn courses_are_as_wild_as_they_should_be() {
             let what = match act {
                 Act::Replay { pieces, .. } => {
                     for at in pieces {
-                        suppressed += life.deliver(&at.to_string(), events[*at].clone());
+                        suppressed += life.deliver(&at.to_string(), events[*at].clone()).suppressed;
                     }
                     "replay"
                 }
@@ -484,6 +484,7 @@ fn courses_are_as_wild_as_they_should_be() {
                     life.opt_in(id);
                     "nothing"
                 }
+                Act::Forget { .. } | Act::Readmit(_) => panic!("a course without erasures"),
                 Act::Restart => "nothing",
             };
             let after = (life.belief(Reading::default()), life.belief(reading));
@@ -523,5 +524,44 @@ fn courses_are_as_wild_as_they_should_be() {
         "another moment",
     ] {
         assert!(met.get(what).copied().unwrap_or(0) > 20, "{what} is too rare: {met:?}");
+    }
+}
+
+/// Likewise of erasures: events go, some only up to a moment, links are cut, and all of it is taken back.
+#[test]
+fn erasures_are_as_wild_as_they_should_be() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut met: BTreeMap<&str, usize> = BTreeMap::new();
+    for _ in 0..600 {
+        let Course { rules, pieces, acts } = erasing_course(60, 16).new_tree(&mut runner).expect("no filter").current();
+        let mut life = Life::default();
+        for act in &acts {
+            let before = life.clone();
+            match act {
+                Act::Replay { pieces: read, .. } => {
+                    for at in read {
+                        let refused = life.deliver(&at.to_string(), events_of(&rules, &pieces[*at]));
+                        *met.entry("refused").or_default() += usize::from(refused.erased > 0);
+                    }
+                }
+                Act::Forget { ids, whole_person, until } => {
+                    life.forget(ids, *whole_person, *until);
+                    let cut = life.erased.last().is_some_and(|erasure| !erasure.cuts.is_empty());
+                    *met.entry("cut").or_default() += usize::from(cut);
+                    let went = before.delivered.len() > life.delivered.len();
+                    let what = if until.is_some() { "bounded" } else { "forgotten" };
+                    *met.entry(what).or_default() += usize::from(went);
+                }
+                Act::Readmit(id) => {
+                    life.readmit(id);
+                    *met.entry("readmitted").or_default() += usize::from(before.erased != life.erased);
+                }
+                _ => {}
+            }
+        }
+    }
+    for (what, often) in [("refused", 20), ("cut", 3), ("bounded", 20), ("forgotten", 100), ("readmitted", 50)] {
+        assert!(met.get(what).copied().unwrap_or(0) > often, "{what} is too rare: {met:?}");
     }
 }

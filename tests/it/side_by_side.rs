@@ -11,7 +11,9 @@ use serde_json::Value;
 
 use crate::acts::{Act, Course};
 use crate::harness::{self, Manner, options, text};
-use crate::oracle::{Belief, Change, Event, Life, Outcome, Reading, Rules, changes, changes_of_recount, judge};
+use crate::oracle::{
+    Belief, Change, Event, Life, Outcome, Reading, Refused, Rules, changes, changes_of_recount, judge,
+};
 
 /// A store in its life. Its pieces lie in a folder, a file each.
 pub struct Pair {
@@ -140,7 +142,18 @@ impl Pair {
                 harness::opt_in(&mut self.engine, id);
                 life.opt_in(id);
             }
-            Act::Restart => self.engine = open(&self.backend, &self.rules),
+            Act::Forget { ids, whole_person, until } => {
+                harness::forget(&mut self.engine, ids, *whole_person, *until);
+                life.forget(ids, *whole_person, *until);
+            }
+            Act::Readmit(id) => {
+                harness::readmit(&mut self.engine, id);
+                life.readmit(id);
+            }
+            Act::Restart => {
+                self.backend = self.backend.latest();
+                self.engine = open(&self.backend, &self.rules);
+            }
         }
         vec![life]
     }
@@ -150,19 +163,22 @@ impl Pair {
         let files: Vec<PathBuf> = pieces.iter().map(|piece| self.files[*piece].clone()).collect();
         let manner = Manner { batch_events, force, ..Manner::default() };
         let summary = harness::replay(&mut self.engine, &files, manner);
-        let (mut life, mut lives, mut gathered, mut suppressed) = (self.life.clone(), Vec::new(), 0, 0);
+        let (mut life, mut lives, mut gathered) = (self.life.clone(), Vec::new(), 0);
+        let mut all = Refused::default();
         for &piece in pieces {
             if self.read.insert(piece) || force {
                 let refused = life.deliver(&piece.to_string(), self.events[piece].iter().cloned());
-                gathered += self.events[piece].len() - refused as usize;
-                suppressed += refused;
+                gathered += self.events[piece].len() - (refused.erased + refused.suppressed) as usize;
+                all.erased += refused.erased;
+                all.suppressed += refused.suppressed;
             }
             if gathered >= batch_events {
                 lives.push(life.clone());
                 gathered = 0;
             }
         }
-        assert_eq!(summary.events.suppressed, suppressed, "events that were not taken in");
+        let told = Refused { erased: summary.events.erased, suppressed: summary.events.suppressed };
+        assert_eq!(told, all, "events that were not taken in");
         lives.push(life);
         lives
     }
@@ -187,17 +203,31 @@ pub fn events_of(rules: &Rules, lines: &[String]) -> Vec<Event> {
 
 /// The lines of `sessions --json`, by session: someone's own table, kept up by the change feed alone.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Table(pub BTreeMap<String, String>);
+pub struct Table(pub BTreeMap<String, String>, bool);
 
 impl Table {
+    /// Where something was erased: drops the rows of sessions that the store does not list.
+    pub fn settle(&mut self, engine: &Engine) {
+        if self.1 {
+            let listed: BTreeSet<String> =
+                harness::sessions(engine).iter().map(|row| row["session"].to_string()).collect();
+            self.0.retain(|session, _| listed.contains(&Value::from(session.as_str()).to_string()));
+        }
+    }
+
     /// Takes in a record, whose session is told by its name alone.
     pub fn apply(&mut self, record: &Value) {
-        let session = record["session"].as_str().expect("a session").to_owned();
-        if record["to"].is_null() {
-            assert!(self.0.remove(&session).is_some(), "a session is gone that was not there: {record}");
+        if record["session"].is_null() {
+            self.1 = true;
             return;
         }
-        assert_eq!(self.0.contains_key(&session), !record["from"].is_null(), "new, or not: {record}");
+        let session = record["session"].as_str().expect("a session").to_owned();
+        if record["to"].is_null() {
+            assert!(self.0.remove(&session).is_some() || self.1, "a session is gone that was not there: {record}");
+            return;
+        }
+        // What went before may not be told any more.
+        assert!(self.1 || self.0.contains_key(&session) != record["from"].is_null(), "new, or not: {record}");
         let row = ["session", "to", "since", "events"].map(|name| record[name].to_string());
         let [name, person, since, events] = row;
         self.0.insert(

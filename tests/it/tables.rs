@@ -82,7 +82,8 @@ fn keep(feed: &Feed, path: &Path, stop: &AtomicBool) -> u64 {
             if change.sequence > applied.sequence {
                 break;
             }
-            let (session, person, since) = (&change.session, change.to.map(|to| to.to_string()), change.since);
+            let session = &change.session.expect("nothing was erased");
+            let (person, since) = (change.to.map(|to| to.to_string()), change.since);
             match person {
                 None => expected.remove(session),
                 Some(person) => {

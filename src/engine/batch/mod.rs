@@ -19,7 +19,7 @@ use crate::graph::Graph;
 use crate::graph::interner::Interner;
 use crate::model::barred::Refused;
 use crate::model::digest::IdentityHash;
-use crate::model::event::anchored;
+use crate::model::event::{EventId, anchored};
 use crate::model::identity::{IdentityId, Value};
 use crate::model::limits::{MAX_BATCH_PROFILE_BYTES, MAX_IDENTITIES};
 use crate::model::namespace::{NamespaceId, Namespaces};
@@ -107,11 +107,18 @@ impl Batch {
             })
             .collect();
         let texts: Vec<TextId> = (0..chunk.rows.profiles.len() as u32)
-            .map(|text| self.rows.profiles.intern(chunk.rows.profiles.get(TextId(text))))
+            .map(|text| chunk.rows.profiles.get(TextId(text)))
+            // One that told the value of an erased identity does not come again.
+            .map(|text| self.rows.profiles.intern(if barred.hidden(text).is_some() { "" } else { text }))
             .collect();
         let kept = |row: &BatchRow| intake.as_ref().is_none_or(|intake| intake.takes(row));
+        let hides = barred.hides_texts();
+        let replaced = |id: EventId<'_>| match barred.event_id(id) {
+            EventId::Line(hash) if hides => Some(hash),
+            EventId::Line(_) | EventId::Uuid(_) | EventId::Text(_) => None,
+        };
         let translated = Translated { identities: &identities, sets: &sets, texts: &texts };
-        self.rows.absorb(&chunk.rows, &translated, source, kept);
+        self.rows.absorb(&chunk.rows, &translated, source, kept, replaced);
         Ok(intake.map_or_else(Refused::default, |intake| intake.refused))
     }
 

@@ -71,6 +71,11 @@ pub struct Translated<'a> {
     pub texts: &'a [TextId],
 }
 
+/// The two halves of a number, the higher first.
+fn halves(word: u128) -> [u64; 2] {
+    [(word >> 64) as u64, word as u64]
+}
+
 /// BatchRows with what they refer to.
 pub struct BatchRows {
     /// The rows, as they count.
@@ -103,7 +108,6 @@ impl BatchRows {
 
     /// Adds an event.
     pub fn push(&mut self, carried: Carried, time: Time, id: EventId<'_>, source: SourceId) {
-        let halves = |word: u128| [(word >> 64) as u64, word as u64];
         let (sort, id) = match id {
             EventId::Line(hash) => (Sort::Line, halves(hash)),
             EventId::Uuid(bytes) => (Sort::Uuid, halves(u128::from_be_bytes(bytes))),
@@ -117,26 +121,36 @@ impl BatchRows {
         self.all.push(BatchRow { anchor, companions, time, source, profile, recounted: false, sort, id });
     }
 
-    /// Takes over the rows of a decoded chunk that are `kept`, whose ids `into` translates.
+    /// Takes over the rows of a decoded chunk that are `kept`, whose ids `into` translates, with the hash that takes the place of their
+    /// `id` where there is one.
     pub fn absorb(
         &mut self,
         chunk: &BatchRows,
         into: &Translated<'_>,
         source: SourceId,
         kept: impl Fn(&BatchRow) -> bool,
+        replaced: impl Fn(EventId<'_>) -> Option<u128>,
     ) {
         let shift = self.texts.len() as u64;
         self.texts.push_str(&chunk.texts);
-        self.all.extend(chunk.all.iter().filter(|row| kept(row)).map(|row| BatchRow {
-            anchor: into.identities[row.anchor.index()],
-            companions: into.sets[row.companions.0 as usize],
-            profile: PartId {
-                segments: into.texts[row.profile.segments.0 as usize],
-                traits: into.texts[row.profile.traits.0 as usize],
-            },
-            id: if row.sort == Sort::Text { row.id.map(|at| at + shift) } else { row.id },
-            source,
-            ..*row
+        self.all.extend(chunk.all.iter().filter(|row| kept(row)).map(|row| {
+            let (sort, id) = match replaced(chunk.id(row)) {
+                Some(hash) => (Sort::Line, halves(hash)),
+                None if row.sort == Sort::Text => (row.sort, row.id.map(|at| at + shift)),
+                None => (row.sort, row.id),
+            };
+            BatchRow {
+                anchor: into.identities[row.anchor.index()],
+                companions: into.sets[row.companions.0 as usize],
+                profile: PartId {
+                    segments: into.texts[row.profile.segments.0 as usize],
+                    traits: into.texts[row.profile.traits.0 as usize],
+                },
+                sort,
+                id,
+                source,
+                ..*row
+            }
         }));
     }
 

@@ -13,6 +13,7 @@ use crate::model::event::{Event, in_level_order};
 use crate::model::identity::IdentityId;
 use crate::model::link::{Seen, Witness};
 use crate::resolver::View;
+use crate::store::erase::KeptEvent;
 use crate::store::error::StoreError;
 
 /// What follows from the stored events alone.
@@ -32,15 +33,23 @@ pub struct Derived {
 /// # Errors
 /// When the store cannot be read or a block is damaged.
 pub fn derive(view: &View) -> Result<Derived, StoreError> {
-    let pieces = view.pieces().into_par_iter();
-    pieces.map(|piece| derive_piece(view, piece)).try_reduce(Derived::default, |a, b| Ok(a.merge(b)))
+    derive_kept(view, &|_, event| Some(event))
 }
 
-fn derive_piece(view: &View, anchors: Range<u32>) -> Result<Derived, StoreError> {
+/// The same of the events as they will be, those left out that will not be.
+///
+/// # Errors
+/// As [`derive`].
+pub fn derive_kept(view: &View, kept: KeptEvent<'_>) -> Result<Derived, StoreError> {
+    let pieces = view.pieces().into_par_iter();
+    pieces.map(|piece| derive_piece(view, piece, kept)).try_reduce(Derived::default, |a, b| Ok(a.merge(b)))
+}
+
+fn derive_piece(view: &View, anchors: Range<u32>, kept: KeptEvent<'_>) -> Result<Derived, StoreError> {
     let mut derived = Derived::default();
     let mut scan = view.stored_events().scan(anchors);
     while let Some(group) = scan.next()? {
-        for event in group.events() {
+        for event in group.events().filter_map(|event| kept(group.anchor(), event)) {
             derived.add(view.graph(), group.anchor(), &event);
         }
     }

@@ -56,7 +56,9 @@ fn refill(engine: &mut Engine, old: &Store, found: &Salvaged) -> Result<Losses, 
         };
         // One that was retracted has no events; its place is kept.
         let name = name.map_or_else(|| Cow::from(format!("(retracted source {})", import.sources())), Cow::from);
-        import.source(SourceFact { name, position: None, pushed: None, within: Within::Lines }).map_err(defect)?;
+        import
+            .source(SourceFact { name, position: None, pushed: None, within: Within::Lines }, &Barred::default())
+            .map_err(defect)?;
     }
     let named = |id: IdentityId| found.identities.get(id.index()).and_then(Option::as_ref);
     let identity = |id| {

@@ -6,6 +6,7 @@
 //! 4. The people are worked out a second time from the stored links, by a way that shares no code with the graph: every customer
 //!    is tied to a virtual root by an edge below all others, petgraph takes a minimum spanning forest of the whole, the
 //!    root is dropped, and what hangs together is a person. By the theory in `docs/architecture.md` that is the same.
+//! 5. No event carries an identity that was erased.
 
 use petgraph::algo::min_spanning_tree;
 use petgraph::data::{Element, FromElements};
@@ -14,6 +15,7 @@ use petgraph::visit::EdgeRef;
 use serde::Serialize;
 
 use crate::engine::check::derive::derive;
+use crate::engine::consent::in_hashes;
 use crate::engine::count::counted;
 use crate::graph::Graph;
 use crate::model::digest::EventHash;
@@ -70,8 +72,23 @@ pub(crate) fn run(store: &Store, view: &View) -> Result<Verification, Error> {
         compare_counted(view, &mut found)?;
         compare_facts(view, &mut found)?;
         compare_people(view.graph(), &mut found);
+        find_erased(store, view.graph(), &mut found);
     }
     Ok(found)
+}
+
+/// Events of identities that were erased. Costs a hash of every identity where any was.
+fn find_erased(store: &Store, graph: &Graph, found: &mut Verification) {
+    let barred = store.barred();
+    if barred.tombstones().next().is_none() {
+        return;
+    }
+    for id in graph.identities().ids().filter(|&id| graph.is_known(id)) {
+        let (name, value) = in_hashes(graph, id);
+        if barred.bar(name, value).erased_until.is_some_and(|until| graph.seen(id).first <= until) {
+            found.differs(|| format!("{} was erased, and an event carries it", graph.identity(id)));
+        }
+    }
 }
 
 /// What events count as that were written otherwise, worked out again. Sixteen bytes for each of them.

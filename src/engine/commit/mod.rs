@@ -125,7 +125,7 @@ impl Committer<'_> {
             delta.links.as_slice().iter().map(|link| (link.lower, link.higher)).collect();
         let applied = graph.apply(delta)?;
         let candidates = candidates(graph, &applied, &touched);
-        let changes = stored_changes(graph, &candidates, &self.store.events())?;
+        let changes = stored_changes(graph, &candidates, &self.store.events(), &|_, event| Some(event))?;
         let identities: Vec<(NamespaceId, Value<'_>)> = (applied.identities as u32..graph.identities().len() as u32)
             .map(IdentityId)
             .map(|id| (graph.identities().namespace(id), graph.identities().value(id)))

@@ -11,6 +11,7 @@ use crate::store::barred::{BarKey, BarRow, OptOut, Tombstone};
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TombstoneFact {
+    act: u64,
     hash: BarHash,
     /// The last moment of which events are not taken in, where there is one: microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,16 +29,20 @@ pub struct OptOutFact {
 }
 
 /// What is exported of a row that stands.
-pub fn fact(row: BarRow) -> Fact<'static> {
-    match row {
+pub fn fact(row: BarRow) -> Option<Fact<'static>> {
+    Some(match row {
         BarRow::Key(_, key) => Fact::Key(BarHash(key.0)),
-        BarRow::Tombstone(hash, Tombstone { until, at, .. }) => Fact::Tombstone(TombstoneFact {
+        BarRow::Tombstone(hash, Tombstone { act, until, at, .. }) => Fact::Tombstone(TombstoneFact {
+            act,
             hash,
             until: Some(until).filter(|&until| until != IdentityBar::FOR_GOOD),
             at,
         }),
         BarRow::OptOut(act, hash, OptOut { at, .. }) => Fact::OptOut(OptOutFact { act, hash, at }),
-    }
+        BarRow::Text(hash) => Fact::Hidden(hash),
+        // The decision that it is is exported by itself.
+        BarRow::Cut(..) => return None,
+    })
 }
 
 /// The row of a key.
@@ -46,8 +51,8 @@ pub fn key(key: BarHash) -> BarRow {
 }
 
 impl From<TombstoneFact> for BarRow {
-    fn from(TombstoneFact { hash, until, at }: TombstoneFact) -> Self {
-        Self::Tombstone(hash, Tombstone { until: until.unwrap_or(IdentityBar::FOR_GOOD), at, stands: true })
+    fn from(TombstoneFact { act, hash, until, at }: TombstoneFact) -> Self {
+        Self::Tombstone(hash, Tombstone { act, until: until.unwrap_or(IdentityBar::FOR_GOOD), at, stands: true })
     }
 }
 

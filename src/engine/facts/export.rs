@@ -42,8 +42,7 @@ pub fn run(view: &View, store: &Store, to: impl Write) -> Result<FactCounts, Err
         to.counts.unlinks += 1;
         to.write(&Fact::Unlink(UnlinkFact::new(pair, unique)))?;
     }
-    for row in barred.rows() {
-        let fact = fact(row);
+    for fact in barred.rows().filter_map(fact) {
         to.counts.barred += u64::from(!matches!(fact, Fact::Key(_)));
         to.write(&fact)?;
     }

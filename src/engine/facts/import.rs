@@ -297,7 +297,7 @@ impl Import {
             match facts.next()? {
                 None => return Err(FactsError::CutShort { line: line - 1 }.into()),
                 Some(Fact::Facts(_)) => return Err(told("a second head".into()).into()),
-                Some(Fact::Source(source)) => self.source(source).map_err(told)?,
+                Some(Fact::Source(source)) => self.source(source, barred).map_err(told)?,
                 Some(Fact::Unlink(unlink)) => self.unlink(unlink).map_err(told)?,
                 Some(Fact::Key(hash)) => self.bars.push(key(hash)),
                 Some(Fact::Tombstone(tombstone)) => self.bar(tombstone.into()),
@@ -311,6 +311,7 @@ impl Import {
                     if kept { self.keep(identity) } else { self.set_aside(identity) }
                 }
                 Some(Fact::Limits(limits)) => self.limits = Some(limits),
+                Some(Fact::Hidden(hash)) => self.bar(BarRow::Text(hash)),
                 Some(Fact::Event(event)) => self.event(view.graph(), barred, &event).map_err(told)?,
                 Some(Fact::End(end)) if end == (FactCounts { digest: end.digest.clone(), ..self.found.clone() }) => {
                     return Ok(true);
@@ -332,12 +333,13 @@ impl Import {
     }
 
     /// Takes a source, or says what is wrong with it.
-    pub fn source(&mut self, fact: SourceFact<'_>) -> Result<(), String> {
+    pub fn source(&mut self, fact: SourceFact<'_>, barred: &Barred) -> Result<(), String> {
         source::check_name(&fact.name).map_err(|error| error.to_string())?;
         self.found.sources += 1;
         let SourceFact { name, position, pushed, within } = fact;
+        let name = barred.source_name(&name);
         let position = position.map(|position| Position { within, ..position });
-        let id = match self.by_name.get(&*name) {
+        let id = match self.by_name.get(&name) {
             Some(&(id, false)) => {
                 self.ids.push(id);
                 return Ok(());
@@ -347,8 +349,8 @@ impl Import {
         };
         self.known = self.known.max(id.0 + 1);
         self.imported.sources += 1;
-        self.by_name.insert(name.clone().into_owned(), (id, false));
-        let source = Source { name: name.into_owned(), position, pushed, retracted: false };
+        self.by_name.insert(name.clone(), (id, false));
+        let source = Source { name, position, pushed, retracted: false };
         self.batch.read(id, Source { position: None, pushed: None, ..source.clone() });
         self.positions.push((id, source));
         self.ids.push(id);
@@ -414,12 +416,13 @@ impl Import {
             self.imported.suppressed += refused.suppressed;
             return Ok(());
         }
+        let id = barred.event_id(id);
         let mut identities = self.identities(graph, fact)?;
         let session = identities.first().is_some_and(|first| first.0 == NamespaceId::SESSION);
         let anchor = if session { identities.remove(0) } else { identities.pop().ok_or("an event has an identity")? }.1;
         let companions: SmallVec<[IdentityId; 8]> = identities.into_iter().map(|(_, id)| id).collect();
         let companions = self.batch.rows.sets.intern(&companions);
-        let profile = self.profile(fact)?;
+        let profile = self.profile(barred, fact)?;
         let carried = Carried { anchor, companions, profile };
         if fact.sources.is_empty() {
             return Err("an event has a source".to_owned());
@@ -432,10 +435,11 @@ impl Import {
     }
 
     /// The segments and traits of an event.
-    fn profile(&mut self, fact: &EventFact<'_>) -> Result<PartId, String> {
+    fn profile(&mut self, barred: &Barred, fact: &EventFact<'_>) -> Result<PartId, String> {
         let mut text = |raw: &Option<Cow<'_, RawValue>>, name, keep: fn(&str) -> KeptPart| match raw.as_deref() {
             None => Ok(TextId::EMPTY),
             Some(raw) => match keep(raw.get()) {
+                KeptPart { text, cut: 0 } if barred.hidden(&text).is_some() => Ok(TextId::EMPTY),
                 KeptPart { text, cut: 0 } => Ok(self.batch.rows.profiles.intern(&text)),
                 KeptPart { cut, .. } => Err(format!("{cut} of its {name} cannot be kept")),
             },

@@ -43,6 +43,8 @@ enum Fact<'a> {
     Tombstone(TombstoneFact),
     /// An identity that opted out.
     OptOut(OptOutFact),
+    /// A text that told the value of an erased identity, and is replaced wherever it comes.
+    Hidden(BarHash),
     /// An identity that counts as another of its namespace.
     Rename(RenameFact<'a>),
     /// An identity that is set aside, or is not, whatever the limits.

@@ -63,7 +63,8 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
     let decoder = Decoder::new(&committer.store.settings().junk, &replay.fields).with_profiles(replay.profiles);
     let decoding = Decoding::new(decoder, gathering.rejects.are_wanted(), &gathering.batch);
     let decode = |chunk: BufferedChunk, spare: Option<DecodedChunk>| decoding.chunk(chunk, spare);
-    let sources = sources(inputs, readers, positions(resolver), again, replay.stop);
+    let known = KnownPositions { positions: positions(resolver), barred: Arc::clone(committer.store.barred()) };
+    let sources = sources(inputs, readers, known, again, replay.stop);
     let sources = sources.map(|source| source.map(|source| source.by(&replay.fields)));
     pipeline::run(&pool, sources, replay.stop, decode, |steps| -> Result<(), Error> {
         // 1. Other threads read and decode, also while a batch is committed here.
@@ -98,11 +99,23 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
     Ok(summary)
 }
 
-/// How far the store has read each source, by name.
+/// How far the store has read each source, by the name that it has.
 fn positions(resolver: &Resolver) -> HashMap<String, Position> {
     let last = resolver.read();
     let known = last.sources().iter();
     known.filter_map(|source| Some((source.name.clone(), source.position.clone()?))).collect()
+}
+
+/// How far sources were read, by what they are called.
+struct KnownPositions {
+    positions: HashMap<String, Position>,
+    barred: Arc<Barred>,
+}
+
+impl KnownPositions {
+    fn position(&self, name: &str) -> Option<&Position> {
+        self.positions.get(&self.barred.source_name(name))
+    }
 }
 
 /// A source that is not open yet.
@@ -115,16 +128,16 @@ enum Unopened<'a> {
 fn sources<'a>(
     inputs: Vec<Input>,
     readers: Vec<NamedReader<'a>>,
-    positions: HashMap<String, Position>,
+    known: KnownPositions,
     again: Again,
     stop: Stop<'a>,
 ) -> impl ExactSizeIterator<Item = Result<SourceReader<'a>, Skipped>> + Send {
     let inputs = inputs.into_iter().map(Unopened::Input);
     let all: Vec<Unopened<'a>> = inputs.chain(readers.into_iter().map(Unopened::Reader)).collect();
     all.into_iter().map(move |source| match source {
-        Unopened::Input(input) => open(&input, &positions, again, stop),
+        Unopened::Input(input) => open(&input, &known, again, stop),
         Unopened::Reader(NamedReader { name, stream }) => {
-            let known = positions.get(&name).filter(|known| again.goes_on(known));
+            let known = known.position(&name).filter(|known| again.goes_on(known));
             let stream = match stream {
                 Stream::Reader(reader) => reader,
                 Stream::Stdin => {
@@ -136,14 +149,9 @@ fn sources<'a>(
     })
 }
 
-fn open<'s>(
-    input: &Input,
-    positions: &HashMap<String, Position>,
-    again: Again,
-    stop: Stop<'s>,
-) -> Result<SourceReader<'s>, Skipped> {
+fn open<'s>(input: &Input, known: &KnownPositions, again: Again, stop: Stop<'s>) -> Result<SourceReader<'s>, Skipped> {
     let name = input.name();
-    let Some(position) = positions.get(&name) else { return reader::open(input, stop).map_err(Skipped::Failed) };
+    let Some(position) = known.position(&name) else { return reader::open(input, stop).map_err(Skipped::Failed) };
     let bytes = || input.file_bytes().unwrap_or(0);
     match reader::resume(input, position, again, stop).map_err(Skipped::Failed)? {
         Resumed::Reader(reader) => Ok(*reader),
@@ -196,7 +204,7 @@ impl<'e, 'r> Gathering<'e, 'r> {
                 self.skipped_bytes += bytes;
             }
             Step::Skipped(Skipped::Failed(error)) => self.sources.failed.push(error),
-            Step::Start(start) => self.sources.start(start),
+            Step::Start(start) => self.sources.start(start, &self.barred),
             Step::End { at, error } => self.sources.end(at, error, &mut self.batch),
             Step::Chunk(mut chunk) => {
                 decoding.fit(&mut chunk, &self.batch);

@@ -8,10 +8,11 @@ use crate::engine::replay::summary::SourceCounts;
 use crate::ingest::error::IngestError;
 use crate::ingest::reader::SourceStart;
 use crate::model::source::{FieldsHash, Position, Source, SourceId};
+use crate::store::barred::Barred;
 
 /// The sources of a replay: they are absorbed one after another.
 pub struct Sources {
-    /// The ids that the store has given, by name. A source that it does not know gets the next.
+    /// The ids that the store has given, by the names that it has. A source that it does not know gets the next.
     known: HashMap<String, SourceId>,
     next_id: u32,
     /// How far some were pushed, which reading them does not change.
@@ -34,6 +35,8 @@ pub struct SourceProgress {
     /// The id that the store gives it.
     pub id: SourceId,
     start: SourceStart,
+    /// The name that it is stored under.
+    stored: String,
     /// How far it was pushed.
     pushed: Option<String>,
     /// How far it is absorbed; `None` for one that only streams.
@@ -60,9 +63,10 @@ impl Sources {
     }
 
     /// The next source.
-    pub fn start(&mut self, start: SourceStart) {
+    pub fn start(&mut self, start: SourceStart, barred: &Barred) {
         self.counts.read += 1;
-        let id = *self.known.entry(start.name.clone()).or_insert_with(|| {
+        let stored = barred.source_name(&start.name);
+        let id = *self.known.entry(stored.clone()).or_insert_with(|| {
             self.next_id += 1;
             SourceId(self.next_id - 1)
         });
@@ -71,7 +75,7 @@ impl Sources {
             self.edited.push(start.name.clone());
         }
         let pushed = self.pushed.get(&id).cloned();
-        self.current = Some(SourceProgress { id, lines: start.lines, position, pushed, start });
+        self.current = Some(SourceProgress { id, lines: start.lines, position, pushed, stored, start });
     }
 
     /// The source that is being absorbed.
@@ -110,7 +114,7 @@ impl SourceProgress {
     }
 
     fn note(&self, batch: &mut Batch) {
-        let (name, position, pushed) = (self.start.name.clone(), self.position.clone(), self.pushed.clone());
+        let (name, position, pushed) = (self.stored.clone(), self.position.clone(), self.pushed.clone());
         batch.read(self.id, Source { name, position, pushed, retracted: false });
     }
 }

@@ -16,7 +16,9 @@ use crate::export::table::mark::{Content, Mark, TableDraft, TablePlace};
 use crate::export::table::rows::{OldRow, OldRows};
 use crate::model::error::Result;
 use crate::model::history::{FeedPosition, Sequence};
-use crate::resolver::{Feed, RowChange};
+use crate::model::namespace::SESSION;
+use crate::resolver::feed::handle::RowsSince;
+use crate::resolver::{Feed, RowChange, View};
 
 /// A table of sessions in a file, as [`RowFormat::write_sessions`] writes [`View::sessions`](crate::resolver::View::sessions), that
 /// is kept up to date by the change feed.
@@ -135,10 +137,10 @@ impl SessionTable {
         if since > last {
             return Err(TableError::Ahead { table: place.name(), since, last });
         }
-        let (at, changes) = feed.rows_since(old.position())?;
+        let RowsSince { at, rows: changes, erased } = feed.rows_since(old.position())?;
         let sequence = at.sequence;
         // One that was never looked at may be no table at all.
-        if changes.is_empty() && self.since.is_none() {
+        if changes.is_empty() && erased.is_none() && self.since.is_none() {
             if cut_short {
                 place.mark(&[&old])?;
             }
@@ -147,7 +149,7 @@ impl SessionTable {
         file.rewind().map_err(|error| place.not_read(error))?;
         let mut rows = OldRows::new(BufReader::new(file), place.name(), format)?;
         let mut draft = TableDraft::begin(place)?;
-        let applied = merge(&mut rows, changes, format, &mut draft)?;
+        let applied = merge(&mut rows, changes, erased.as_ref(), format, &mut draft)?;
         draft.exchange(Some(&old), at, format)?;
         Ok(TableUpdate { since: Some(since), sequence, ..applied })
     }
@@ -194,6 +196,7 @@ fn touched(place: &TablePlace, mut file: &File, format: RowFormat) -> TableError
 fn merge(
     rows: &mut OldRows<BufReader<File>>,
     changes: Vec<RowChange>,
+    erased: Option<&View>,
     format: RowFormat,
     draft: &mut TableDraft<'_>,
 ) -> Result<TableUpdate, TableError> {
@@ -205,6 +208,8 @@ fn merge(
             applied.added += add(change, format, draft)?;
         }
         match changes.next_if(|change| change.session() == session) {
+            // Which sessions were erased is told nowhere: those that are not known any more.
+            None if erased.is_some_and(|view| view.find(SESSION, session).is_none()) => applied.removed += 1,
             None => draft.with(|to| to.write_all(written))?,
             Some(RowChange::Gone(_)) => applied.removed += 1,
             Some(RowChange::Now(row)) => {

@@ -18,8 +18,9 @@ pub struct Change {
     pub sequence: Sequence,
     /// The same with the epoch: where a reader goes on that has applied it.
     pub position: FeedPosition,
-    /// The session ID.
-    pub session: String,
+    /// The session ID; none of a record that named an identity which was [erased](crate::engine::Engine::forget) since, and of one that tells of an
+    /// erasure: sessions that [`View::sessions`] does not list are gone.
+    pub session: Option<String>,
     /// How many events carry it now; 0 where it is gone.
     pub events: u64,
     /// The moment that first connected it to its customer, as it is now.
@@ -66,7 +67,7 @@ impl Changes {
         Change {
             sequence,
             position: self.feed.position_at(sequence),
-            session: graph.identities().value(change.session).to_string(),
+            session: change.session.map(|id| graph.identities().value(id).to_string()),
             events: change.events,
             since: change.since,
             from: change.from.map(identity),

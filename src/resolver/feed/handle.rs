@@ -29,6 +29,16 @@ pub struct Feed {
     resolver: Resolver,
 }
 
+/// Rows of `sessions` that changed.
+pub(crate) struct RowsSince {
+    /// The last change that they hold.
+    pub at: FeedPosition,
+    /// The rows, sorted by session, each once.
+    pub rows: Vec<RowChange>,
+    /// Where something was erased since: what is known now. Sessions that it does not know are gone, and are not told.
+    pub erased: Option<View>,
+}
+
 /// The feed as the last commit left it.
 pub struct LastFeed {
     feed: Mutex<StoredFeed>,
@@ -89,24 +99,36 @@ impl Feed {
     /// another epoch ([`OtherEpoch`](crate::model::error::ErrorKind::OtherEpoch)), or the store cannot be read.
     pub fn changes(&self, since: impl Into<FeedPosition>) -> Result<Changes> {
         // In this order: a caller who sees a commit here sees it, or a later one, there.
-        let feed = self.last.feed.lock().clone();
-        Ok(Changes::new(feed.changes(since)?, feed, self.resolver.view()))
+        let (feed, view) = loop {
+            let feed = self.last.feed.lock().clone();
+            let view = self.resolver.view();
+            if feed.is_beside(view.stored_events()) {
+                break (feed, view);
+            }
+        };
+        Ok(Changes::new(feed.changes(since)?, feed, view))
     }
 
-    /// The rows of `sessions` that differ from those after the change `since`, as they are now: sorted by session, each once. And the
-    /// number of the last change that they hold.
+    /// The rows of `sessions` that differ from those after the change `since`, as they are now, and the number of the last change that they
+    /// hold.
     ///
     /// Costs a read of the changes, and the memory of the rows.
     ///
     /// # Errors
     /// As [`changes`](Self::changes).
-    pub(crate) fn rows_since(&self, since: FeedPosition) -> Result<(FeedPosition, Vec<RowChange>)> {
-        let view = self.resolver.view();
-        // The feed has every commit a moment after the resolvers, and may have further ones by then.
-        self.wait(Sequence(view.sequence().0.saturating_sub(1)), MOMENT);
-        let feed = self.last.feed.lock().clone();
-        let rows = rows::changed(&view, feed.changes(since)?)?;
-        Ok((feed.position_at(feed.sequence().min(view.sequence())), rows))
+    pub(crate) fn rows_since(&self, since: FeedPosition) -> Result<RowsSince> {
+        let (feed, view) = loop {
+            let view = self.resolver.view();
+            // The feed has every commit a moment after the resolvers, and may have further ones by then.
+            self.wait(Sequence(view.sequence().0.saturating_sub(1)), MOMENT);
+            let feed = self.last.feed.lock().clone();
+            if feed.is_beside(view.stored_events()) {
+                break (feed, view);
+            }
+        };
+        let (rows, erased) = rows::changed(&view, feed.changes(since)?)?;
+        let at = feed.position_at(feed.sequence().min(view.sequence()));
+        Ok(RowsSince { at, rows, erased: erased.then_some(view) })
     }
 
     /// The last commit.

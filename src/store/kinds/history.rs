@@ -6,6 +6,7 @@ use crate::model::link::Unlink;
 use crate::model::time::Time;
 use crate::store::block::{BlockKind, Loss};
 use crate::store::column::{self, ColumnReader};
+use crate::store::erased::Erased;
 use crate::store::manifest::{Manifest, StoreTotals};
 use crate::store::run::Run;
 use crate::store::table::{self, TableRow};
@@ -76,6 +77,21 @@ impl TableRow for Past {
 
     fn merge(self, later: Self) -> Self {
         later
+    }
+
+    fn without(self, erased: &Erased<'_>) -> Option<Self> {
+        let named = |id: IdentityId| if erased.unnames(id) { None } else { erased.id(id) };
+        let what = match self.what {
+            Overwrite::Commit { sequence, identities, at } => {
+                Overwrite::Commit { sequence, identities: erased.count(identities), at }
+            }
+            Overwrite::Seen(id, time) => Overwrite::Seen(named(id)?, time),
+            Overwrite::Link(lower, higher, time) => Overwrite::Link(named(lower)?, named(higher)?, time),
+            Overwrite::Unlink(Unlink { lower, higher, stands }) => {
+                Overwrite::Unlink(Unlink { lower: named(lower)?, higher: named(higher)?, stands })
+            }
+        };
+        Some(Self { what, ..self })
     }
 
     fn write(&self, before: Option<&Self>, out: &mut Vec<u8>) {

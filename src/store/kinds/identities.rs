@@ -4,22 +4,27 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::identity::Value;
+use crate::model::identity::{IdentityId, Value};
 use crate::model::namespace::NamespaceId;
 use crate::store::backend::Backend;
 use crate::store::block::{self, BLOCK_BYTES, BlockKey, BlockKind, HEADER_BYTES, Loss};
 use crate::store::codec::{self, Bytes};
 use crate::store::column::{self, ColumnReader};
+use crate::store::erased::Erased;
 use crate::store::error::StoreError;
-use crate::store::kind::{CheckedBlock, KindSpec, Merging};
+use crate::store::kind::{CheckedBlock, KindSpec, Merging, Renewal};
 use crate::store::run::{self, NewRun, Run, RunEntry, RunWriter};
 use crate::store::table;
 
 const KIND: BlockKind = BlockKind::new(3, "identities", Loss::Salvaged);
 
 /// The kind of block. Runs are merged by appending them: no identity occurs twice.
-pub(crate) const SPEC: KindSpec =
-    KindSpec { kind: KIND, check: check_run, merge: Some(Merging { live: table::all_rows, merge: append }) };
+pub(crate) const SPEC: KindSpec = KindSpec {
+    kind: KIND,
+    check: check_run,
+    merge: Some(Merging { live: table::all_rows, merge: append }),
+    renewal: Renewal::Rows(renew),
+};
 
 /// In the column of lengths: a UUID, without a length. A text has its length plus one.
 const UUID: u64 = 0;
@@ -150,6 +155,24 @@ fn append(backend: &Arc<dyn Backend>, runs: &[Run], into: NewRun) -> Result<Opti
     let mut writer = IdentityWriter::new(into);
     for run in runs {
         read_run(&**backend, run, &mut |namespace, value| writer.push(namespace, value))?;
+    }
+    writer.finish()
+}
+
+fn renew(
+    backend: &Arc<dyn Backend>,
+    runs: &[Run],
+    into: NewRun,
+    erased: &Erased<'_>,
+) -> Result<Option<Run>, StoreError> {
+    let mut writer = IdentityWriter::new(into);
+    let mut id = IdentityId(0);
+    for run in runs {
+        read_run(&**backend, run, &mut |namespace, value| {
+            let stays = erased.id(id).is_some();
+            id.0 += 1;
+            if stays { writer.push(namespace, value) } else { Ok(()) }
+        })?;
     }
     writer.finish()
 }

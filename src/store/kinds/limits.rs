@@ -3,6 +3,7 @@
 use crate::model::counting::Limits;
 use crate::store::block::{BlockKind, Loss};
 use crate::store::column::{self, ColumnReader};
+use crate::store::erased::Erased;
 use crate::store::manifest::StoreTotals;
 use crate::store::run::Run;
 use crate::store::table::{self, TableRow};
@@ -27,6 +28,11 @@ impl TableRow for StoredLimits {
 
     fn merge(self, later: Self) -> Self {
         later
+    }
+
+    /// They tell of nobody.
+    fn without(self, _: &Erased<'_>) -> Option<Self> {
+        Some(self)
     }
 
     fn write(&self, _: Option<&Self>, out: &mut Vec<u8>) {

@@ -5,6 +5,7 @@ use crate::model::identity::IdentityId;
 use crate::model::link::{Link, Witness};
 use crate::store::block::{BlockKind, Loss};
 use crate::store::column::{self, ColumnReader};
+use crate::store::erased::Erased;
 use crate::store::manifest::StoreTotals;
 use crate::store::run::Run;
 use crate::store::table::{self, TableRow};
@@ -20,6 +21,12 @@ impl TableRow for Link {
 
     fn merge(self, later: Self) -> Self {
         later
+    }
+
+    fn without(self, erased: &Erased<'_>) -> Option<Self> {
+        let (lower, higher) = (erased.id(self.lower)?, erased.id(self.higher)?);
+        let anchor = erased.id(self.witness.anchor)?;
+        Some(Self { lower, higher, witness: Witness { anchor, ..self.witness }, ..self })
     }
 
     fn write(&self, before: Option<&Self>, out: &mut Vec<u8>) {

@@ -24,7 +24,7 @@ use crate::store::last_commit::LAST_COMMIT;
 use crate::store::manifest::MANIFEST;
 use crate::store::run::RunEntry;
 
-pub(crate) use changes::Numbered;
+pub(crate) use changes::{Numbered, renumbered};
 
 /// Every kind, by number. Merging, checking, repairing, sweeping and deleting go by this list.
 pub(crate) const KINDS: &[KindSpec] = &[

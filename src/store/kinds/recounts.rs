@@ -4,6 +4,7 @@ use crate::model::counting::{CountsAs, Recount};
 use crate::model::identity::IdentityId;
 use crate::store::block::{BlockKind, Loss};
 use crate::store::column::{self, ColumnReader};
+use crate::store::erased::Erased;
 use crate::store::manifest::StoreTotals;
 use crate::store::run::Run;
 use crate::store::table::{self, TableRow};
@@ -34,6 +35,14 @@ impl TableRow for StoredRecount {
 
     fn merge(self, later: Self) -> Self {
         later
+    }
+
+    fn without(self, erased: &Erased<'_>) -> Option<Self> {
+        let counts_as = match self.recount.counts_as {
+            CountsAs::Other(other) => CountsAs::Other(erased.id(other)?),
+            same @ (CountsAs::Itself | CountsAs::Kept | CountsAs::Nothing | CountsAs::Crowded) => same,
+        };
+        Some(Self { recount: Recount { id: erased.id(self.recount.id)?, counts_as }, ..self })
     }
 
     fn write(&self, _: Option<&Self>, out: &mut Vec<u8>) {

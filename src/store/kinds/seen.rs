@@ -4,6 +4,7 @@ use crate::model::identity::IdentityId;
 use crate::model::link::Seen;
 use crate::store::block::{BlockKind, Loss};
 use crate::store::column::{self, ColumnReader};
+use crate::store::erased::Erased;
 use crate::store::manifest::StoreTotals;
 use crate::store::run::Run;
 use crate::store::table::TableRow;
@@ -19,6 +20,10 @@ impl TableRow for (IdentityId, Seen) {
 
     fn merge(self, later: Self) -> Self {
         later
+    }
+
+    fn without(self, erased: &Erased<'_>) -> Option<Self> {
+        Some((erased.id(self.0)?, self.1))
     }
 
     fn write(&self, before: Option<&Self>, out: &mut Vec<u8>) {

@@ -5,14 +5,14 @@ use crate::store::backend::Backend;
 use crate::store::block::{self, BLOCK_BYTES, BlockKey, BlockKind, Loss};
 use crate::store::codec::{self, Bytes};
 use crate::store::error::StoreError;
-use crate::store::kind::{CheckedBlock, KindSpec};
+use crate::store::kind::{CheckedBlock, KindSpec, Renewal};
 use crate::store::manifest::Manifest;
 use crate::store::run::{self, NewRun, Run, RunEntry, RunWriter};
 
 const KIND: BlockKind = BlockKind::new(2, "settings", Loss::StoreReplayed);
 
 /// The kind of block.
-pub(crate) const SPEC: KindSpec = KindSpec { kind: KIND, check: check_run, merge: None };
+pub(crate) const SPEC: KindSpec = KindSpec { kind: KIND, check: check_run, merge: None, renewal: Renewal::Copied };
 
 /// Writes the settings of a store.
 pub(crate) fn write(settings: &Settings, run: NewRun) -> Result<Option<Run>, StoreError> {

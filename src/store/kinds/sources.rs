@@ -4,6 +4,7 @@ use crate::model::source::{Source, SourceId, Within};
 use crate::store::block::{BlockKind, Loss};
 use crate::store::codec;
 use crate::store::column::{self, ColumnReader};
+use crate::store::erased::Erased;
 use crate::store::manifest::StoreTotals;
 use crate::store::run::Run;
 use crate::store::table::TableRow;
@@ -19,6 +20,14 @@ impl TableRow for (SourceId, Source) {
 
     fn merge(self, later: Self) -> Self {
         later
+    }
+
+    fn without(mut self, erased: &Erased<'_>) -> Option<Self> {
+        if let Some(hash) = (erased.hidden)(&self.1.name) {
+            self.1.name = hash.source_name();
+        }
+        self.1.pushed = self.1.pushed.filter(|pushed| (erased.hidden)(pushed).is_none());
+        Some(self)
     }
 
     fn write(&self, before: Option<&Self>, out: &mut Vec<u8>) {

@@ -4,6 +4,7 @@ use crate::model::identity::IdentityId;
 use crate::model::link::Unlink;
 use crate::store::block::{BlockKind, Loss};
 use crate::store::column::{self, ColumnReader};
+use crate::store::erased::Erased;
 use crate::store::manifest::StoreTotals;
 use crate::store::run::Run;
 use crate::store::table::{self, TableRow};
@@ -19,6 +20,10 @@ impl TableRow for Unlink {
 
     fn merge(self, later: Self) -> Self {
         later
+    }
+
+    fn without(self, erased: &Erased<'_>) -> Option<Self> {
+        Some(Self { lower: erased.id(self.lower)?, higher: erased.id(self.higher)?, ..self })
     }
 
     fn write(&self, _: Option<&Self>, out: &mut Vec<u8>) {

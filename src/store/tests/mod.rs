@@ -249,7 +249,7 @@ pub(crate) fn changes(seed: u32, count: u32, identities: u32) -> Vec<StoredChang
     let id = |n: u32| IdentityId(n % identities);
     let time = |n: u32| Time::from_micros(i64::from(n) * 1_000_003 - 5_000_000);
     let one = |n: u32| StoredChange {
-        session: id(n),
+        session: Some(id(n)),
         events: u64::from(n % 300),
         since: n.is_multiple_of(3).then(|| time(n)),
         from: (!n.is_multiple_of(4)).then(|| id(n / 2)),

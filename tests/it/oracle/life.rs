@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Belief, Event, Id, Pairs, Reading, Tag};
+use super::{Belief, Erasure, Event, Id, Pairs, Reading, Tag};
 
 #[derive(Debug, Clone, Default)]
 pub struct Life {
@@ -16,19 +16,31 @@ pub struct Life {
     pub renamed: BTreeMap<Id, Id>,
     /// Identities that count as nothing.
     pub aside: BTreeSet<Id>,
+    /// The erasures that stand.
+    pub erased: Vec<Erasure>,
+}
+
+/// Events that were not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Refused {
+    pub erased: u64,
+    pub suppressed: u64,
 }
 
 impl Life {
-    /// Takes events in, but for those that carry an identity that opted out; says how many these are.
-    pub fn deliver(&mut self, source: &str, events: impl IntoIterator<Item = Event>) -> u64 {
-        let mut suppressed = 0;
+    /// Takes events in, but for those that carry an identity that was erased, or opted out; says how many these are.
+    pub fn deliver(&mut self, source: &str, events: impl IntoIterator<Item = Event>) -> Refused {
+        let mut refused = Refused::default();
         for event in events {
-            match self.opted_out.iter().flatten().any(|id| event.ids.contains(id)) {
-                true => suppressed += 1,
-                false => drop(self.delivered.entry(event).or_default().insert(source.to_owned())),
+            if self.erased.iter().any(|erasure| erasure.takes(&event)) {
+                refused.erased += 1;
+            } else if self.opted_out.iter().flatten().any(|id| event.ids.contains(id)) {
+                refused.suppressed += 1;
+            } else {
+                self.delivered.entry(event).or_default().insert(source.to_owned());
             }
         }
-        suppressed
+        refused
     }
 
     /// An identity opts out, and all that its person has now.

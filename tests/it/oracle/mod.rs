@@ -2,7 +2,7 @@
 //!
 //! It shares no code with the crate: it decodes with serde_json, keeps sets and vectors of labels, sorts all links by
 //! key and joins them one after the other, and hashes by its own account of the digest's bytes. It is slow (every join
-//! walks all identities) and meant to be read in one go: this page, and the five below it.
+//! walks all identities) and meant to be read in one go: this page, and the six below it.
 //!
 //! What it can miss: where the design is understood wrongly by the author of both; faults of jiff, XXH3 and serde_json,
 //! which both sides use (moments are read by jiff here too); everything about how an answer is stored, cached, printed
@@ -11,6 +11,7 @@
 mod belief; // a set of events: whose they are
 mod compare; // two ways to read: what they tell differently
 mod decode; // a line: an event, or why none
+mod erasure; // what an erasure leaves
 mod feed; // a commit: what it changes, session by session
 mod life; // a store: deliveries, and what is undone
 mod profiles; // what events say of people beside who they are
@@ -26,8 +27,9 @@ use xxhash_rust::xxh3::xxh3_128;
 pub use belief::{Answer, Belief, KINDS, Link, Policy, Reading, SessionRow};
 pub use compare::{differences, shared};
 use decode::decode;
+pub use erasure::Erasure;
 pub use feed::{Cause, Change, changes, changes_of_recount};
-pub use life::Life;
+pub use life::{Life, Refused};
 pub use profiles::{Held, Rule, Said, Sayings, greatest, profile_of, profiles_digest};
 
 /// What a store is made with.

@@ -1,0 +1,59 @@
+//! What follows from the events that are left.
+
+use std::collections::HashSet;
+
+use crate::engine::check::derive::derive_kept;
+use crate::engine::erase::cuts::cuts;
+use crate::engine::erase::targets::Targets;
+use crate::engine::people::follows;
+use crate::graph::Graph;
+use crate::model::counting::CountsAs;
+use crate::model::error::Result;
+use crate::model::identity::IdentityId;
+use crate::model::link::{Seen, Unlink};
+use crate::resolver::View;
+use crate::store::erase::KeptEvent;
+
+/// What follows from the events that are left, over the identities as they are numbered.
+pub struct Fall {
+    /// When each identity is seen.
+    pub seen: Vec<(IdentityId, Seen)>,
+    /// Links that must not count any more.
+    pub cuts: Vec<Unlink>,
+    /// The people.
+    pub after: Graph,
+}
+
+impl Fall {
+    /// Reads all events of `over`, as they count.
+    pub fn of(over: &View, kept: KeptEvent<'_>) -> Result<Self> {
+        let before = over.graph();
+        let derived = derive_kept(over, kept)?;
+        let seen: Vec<(IdentityId, Seen)> = before.identities().ids().map(|id| (id, derived.seen(id))).collect();
+        let cuts = cuts(before, &seen, &derived)?;
+        let after = follows(before, &seen, derived.links, &cuts, &[])?;
+        Ok(Self { seen, cuts, after })
+    }
+
+    /// The identities that the store is to hold no more: the targets, but for those of which later events stay, and others that no event
+    /// carries any more, unless a decision names them.
+    pub fn gone(&self, before: &Graph, targets: &Targets, staying: &HashSet<IdentityId>) -> Vec<IdentityId> {
+        let named = self.after.counting().all().flat_map(|recount| match recount.counts_as {
+            CountsAs::Other(other) => [recount.id, other],
+            CountsAs::Itself | CountsAs::Kept | CountsAs::Nothing | CountsAs::Crowded => [recount.id; 2],
+        });
+        let decided: HashSet<IdentityId> =
+            self.after.unlinked_pairs().flat_map(|(lower, higher)| [lower, higher]).chain(named).collect();
+        let goes = |&id: &IdentityId| match targets.is_one(id) {
+            true => !staying.contains(&id),
+            false => before.is_known(id) && !self.after.is_known(id) && !decided.contains(&id),
+        };
+        before.identities().ids().filter(goes).collect()
+    }
+
+    /// Those of whom the feed and the history are to tell nothing: all targets, and what goes with them.
+    pub fn unnamed(&self, before: &Graph, targets: &Targets) -> Vec<IdentityId> {
+        let all = self.gone(before, targets, &HashSet::new());
+        all.into_iter().collect()
+    }
+}
