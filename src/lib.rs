@@ -51,6 +51,7 @@
 //! | 2 | `resolver` | who is this session? |
 //! | 3 | `engine` | how does a batch become durable? |
 //! | 3 | `export` | how does the answer leave? |
+//! | 4 | `serve` | how do activities come in over the network? |
 //!
 //! The command `backstitch` stands on top of it (floor 4) and uses the names of this page alone. The feature `cli`, on by
 //! default, brings it; a library user switches the default off, and adds what is needed of the rest:
@@ -62,6 +63,7 @@
 //! | `picture` | people as pictures: SVG, and the language of Graphviz |
 //! | `generate` | the generator of logs |
 //! | `visitor` | what the web SDK does for a page: visitors who make activities |
+//! | `serve` | the collector: activities over HTTP |
 #![forbid(unsafe_code)]
 
 // Modules are hidden: their insides change as the engine grows. What stays is named below.
@@ -156,6 +158,10 @@ pub use model::error::{Error, ErrorKind, Result};
 #[cfg(feature = "picture")]
 pub use export::picture::Picture;
 pub use export::{Attribute, Locate, NewFile, RowFormat, SessionTable};
+
+// Activities that come in over HTTP.
+#[cfg(feature = "serve")]
+pub use serve::collector::Collector;
 
 // Logs to try things out with.
 #[cfg(feature = "generate")]

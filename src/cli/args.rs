@@ -166,6 +166,10 @@ pub enum Command {
     /// Write a realistic log to try things out with
     #[command(after_help = examples::GENERATE)]
     Generate(GenerateArgs),
+    /// Take activities in over HTTP, and answer who is who
+    #[cfg(feature = "serve")]
+    #[command(after_help = examples::SERVE)]
+    Serve(crate::cli::serve_args::ServeArgs),
     /// Print the completions for a shell
     #[command(after_help = examples::COMPLETIONS)]
     Completions {

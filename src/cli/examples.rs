@@ -274,6 +274,13 @@ Examples:
   backstitch generate --sessions 300000 --no-repeats --output shop.ndjson
   backstitch generate --sessions 1000 | backstitch replay -";
 
+#[cfg(feature = "serve")]
+pub const SERVE: &str = "\
+Examples:
+  uuidgen > keys
+  backstitch serve --keys keys --log activities.log --store people.store
+  backstitch serve --keys keys --listen 0.0.0.0:8080 --token-file tokens";
+
 pub const COMPLETIONS: &str = "\
 Examples:
   backstitch completions bash > ~/.local/share/bash-completion/completions/backstitch

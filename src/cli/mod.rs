@@ -34,6 +34,10 @@ mod rejects;
 mod replay;
 mod resolve;
 mod rows_args;
+#[cfg(feature = "serve")]
+mod serve;
+#[cfg(feature = "serve")]
+mod serve_args;
 mod sessions;
 mod settings;
 mod shared;
@@ -92,6 +96,8 @@ fn must_write(command: &Command) -> bool {
         | Command::Unlink(_)
         | Command::Retract(_)
         | Command::OptIn(_) => true,
+        #[cfg(feature = "serve")]
+        Command::Serve(_) => true,
         Command::Verify(verify) => verify.repair,
         Command::Changes(changes) => changes.trim.is_some(),
         Command::OptOut(out) => !out.list,
@@ -154,6 +160,8 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::ExportFacts { output } => facts::export(common, output.as_deref()),
         Command::ImportFacts { from } => facts::import(common, from),
         Command::Generate(generate) => generate::run(common, generate),
+        #[cfg(feature = "serve")]
+        Command::Serve(serve) => serve::run(common, serve),
         Command::Completions { shell } => completions(*shell),
     }
 }

@@ -4,4 +4,12 @@
 //! out. A thread follows that log into the store (`follow.rs`), so that questions (`http/`) see it within a second. The log is the
 //! truth: the store can be rebuilt from it by a replay, digest for digest.
 
+mod activities;
+pub mod collector;
+mod error;
+mod follow;
+mod http;
+mod keys;
+pub mod limits;
 pub mod log;
+mod metrics;

@@ -6,7 +6,7 @@ use crate::floors::{assert_none, code, files};
 
 /// Everything that a user of the library can name. A name more is a promise more: think twice.
 const FACE: &str = "
-    Activity Attribute AttributionKind BarHash Change Changes Consent Digest ECOMMERCE Engine Error ErrorKind EventHash
+    Activity Attribute AttributionKind BarHash Change Changes Collector Consent Digest ECOMMERCE Engine Error ErrorKind EventHash
     Feed FeedPosition Field Fields FieldsBuilder FieldsError Forget Forgotten Generator Identity Junk KnownAt Levels LevelsError Limits
     Locate Lookback Namespaces NewFile Options PersonKind Picture Policy Position Profile ProfileRule ProfileRules Profiles Progress Pushed Reading Reason Recipe
     Reject Repaired Replay Resolution Resolver Result Retract RowFormat SESSION Sequence SessionTable Settings

@@ -54,6 +54,8 @@ mod real_data; // the real log through the engine
 mod recounts; // identities that count as others, or as nothing: the store of the edited log
 mod rot; // files of a store that rot, and what is said and kept of it
 mod said; // what a line says, by the decoder and by the oracle
+#[cfg(feature = "serve")]
+mod serve; // the collector as a process: what it takes, answers, refuses and survives
 mod shortage; // too little room, files, rights
 mod side_by_side; // a store and the oracle's account of it, through the same acts
 mod sizes; // devices of a whole town, customers with a thousand devices, sessions cut at ties

@@ -36,6 +36,7 @@ pub struct Replay<'a> {
     pub(super) rejects: Option<&'a mut (dyn Write + Send)>,
     pub(super) stop: Option<&'a AtomicBool>,
     pub(super) progress: Option<Box<dyn FnMut(Progress) + 'a>>,
+    pub(super) totals: bool,
 }
 
 /// A stream, and the name that it is known by.
@@ -74,6 +75,7 @@ impl<'a> Replay<'a> {
             rejects: None,
             stop: None,
             progress: None,
+            totals: true,
         }
     }
 
@@ -140,6 +142,13 @@ impl<'a> Replay<'a> {
     /// device) ends within a moment on Unix; one of a [reader](Self::reader) is waited for.
     pub fn stop(mut self, stop: &'a AtomicBool) -> Self {
         self.stop = Some(stop);
+        self
+    }
+
+    /// Leaves [`Summary::totals`](super::summary::Summary::totals) at zero: to count what the store holds costs a read of all its
+    /// events, which is much for a replay of a few.
+    pub fn without_totals(mut self) -> Self {
+        self.totals = false;
         self
     }
 

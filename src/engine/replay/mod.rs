@@ -91,10 +91,12 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
     summary.tally.broken_links = broken;
     summary.failed = sources.failed.into_iter().map(Error::from).collect();
     pool.install(|| committer.hold_limits())?;
-    let limits = committer.store.limits()?.unwrap_or_default();
-    summary.crowded = crowded(&resolver.view(), limits)?;
-    summary.crowded.truncate(CROWDED_TOLD);
-    summary.totals = pool.install(|| resolver.view().totals())?;
+    if replay.totals {
+        let limits = committer.store.limits()?.unwrap_or_default();
+        summary.crowded = crowded(&resolver.view(), limits)?;
+        summary.crowded.truncate(CROWDED_TOLD);
+        summary.totals = pool.install(|| resolver.view().totals())?;
+    }
     summary.seconds = start.elapsed().as_secs_f64();
     Ok(summary)
 }

@@ -101,8 +101,9 @@ impl Durable {
 #[derive(Debug)]
 pub struct ActivityLog {
     folder: PathBuf,
-    queue: Option<SyncSender<Append>>,
-    writer: Option<JoinHandle<()>>,
+    /// The way to the writer, as long as the log is open.
+    queue: Mutex<Option<SyncSender<Append>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
     durable: Arc<Durable>,
     /// Held as long as the log is open.
     _lock: File,
@@ -155,8 +156,8 @@ impl ActivityLog {
         let (queue, appends) = sync_channel(QUEUED_APPENDS);
         let appender = Appender::new(folder.clone(), file, position, segment_bytes, Arc::clone(&durable));
         let spawn = thread::Builder::new().name("log".to_owned()).spawn(move || appender.run(&appends));
-        let writer = Some(spawn.map_err(fail)?);
-        Ok(Self { folder, queue: Some(queue), writer, durable, _lock: lock })
+        let writer = Mutex::new(Some(spawn.map_err(fail)?));
+        Ok(Self { folder, queue: Mutex::new(Some(queue)), writer, durable, _lock: lock })
     }
 
     /// Appends `lines`, each with its line end. `answer` is called from the thread of the log, once they are durable or failed: with
@@ -169,11 +170,21 @@ impl ActivityLog {
         lines: Vec<u8>,
         answer: impl FnOnce(Result<LogPosition, AppendError>) + Send + 'static,
     ) -> Result<(), AppendError> {
-        let Some(queue) = &self.queue else { return Err(AppendError::Busy) };
+        let Some(queue) = self.queue.lock().clone() else { return Err(AppendError::Failed("it is closed".into())) };
         queue.try_send(Append { lines, answer: Box::new(answer) }).map_err(|error| match error {
             TrySendError::Full(_) => AppendError::Busy,
             TrySendError::Disconnected(_) => AppendError::Failed("its thread has ended".into()),
         })
+    }
+
+    /// Closes it, once what was queued is written. Nothing can be appended any more.
+    pub fn close(&self) {
+        *self.queue.lock() = None;
+        if let Some(writer) = self.writer.lock().take() {
+            // One that broke off answers nobody any more, and has nothing left to write.
+            let _ = writer.join();
+        }
+        self.durable.close();
     }
 
     /// How far it is durable.
@@ -189,12 +200,7 @@ impl ActivityLog {
 
 impl Drop for ActivityLog {
     fn drop(&mut self) {
-        self.queue = None;
-        if let Some(writer) = self.writer.take() {
-            // A thread that broke off has closed the log already.
-            let _ = writer.join();
-        }
-        self.durable.close();
+        self.close();
     }
 }
 

@@ -1,0 +1,256 @@
+//! Questions about people, as the commands of the same names answer them.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::Request;
+use serde::{Deserialize, Serialize};
+
+use crate::model::history::FeedPosition;
+use crate::model::identity::Identity;
+use crate::model::namespace::SESSION;
+use crate::model::policy::{Lookback, Policy, Reading};
+use crate::model::time::Time;
+use crate::model::when::When;
+use crate::resolver::{Change, EventRow, KnownAt, Resolution, View};
+use crate::serve::http::body;
+use crate::serve::http::refusal::HttpRefusal;
+use crate::serve::http::shared::Shared;
+use crate::serve::limits::{DEFAULT_ROWS, MAX_IDS, MAX_ROWS};
+
+/// The parameters of a question, by name.
+pub type Parameters = Query<BTreeMap<String, String>>;
+
+/// The names of those that say how facts are read.
+const READING: [&str; 3] = ["policy", "lookback", "as-of"];
+
+/// Does work that reads the store, or waits for it, where it holds no connection up.
+pub async fn work<T: Send + 'static>(
+    shared: Arc<Shared>,
+    work: impl FnOnce(&Shared) -> Result<T, HttpRefusal> + Send + 'static,
+) -> Result<T, HttpRefusal> {
+    tokio::task::spawn_blocking(move || work(&shared)).await.map_err(|_| HttpRefusal::defect())?
+}
+
+/// The JSON body of a request.
+pub async fn json<T: for<'de> Deserialize<'de>>(shared: &Shared, request: Request<Body>) -> Result<T, HttpRefusal> {
+    let (parts, body) = request.into_parts();
+    let held = body::read(&parts.headers, body, &shared.body_room).await?;
+    serde_json::from_slice(&held.bytes).map_err(|error| HttpRefusal::bad(format!("the body cannot be read: {error}")))
+}
+
+fn unknown(identity: &Identity) -> HttpRefusal {
+    HttpRefusal::missing(format!("unknown: no event carries {identity}"))
+}
+
+/// Refuses a parameter of another name.
+fn only(parameters: &Parameters, known: &[&[&str]]) -> Result<(), HttpRefusal> {
+    let odd = parameters.keys().find(|name| !known.iter().any(|known| known.contains(&name.as_str())));
+    let names = || known.concat().join(", ");
+    odd.map_or(Ok(()), |odd| Err(HttpRefusal::bad(format!("{odd:?} is not a parameter here: there are {}", names()))))
+}
+
+/// A parameter, read.
+fn parameter<T: FromStr<Err: ToString>>(parameters: &Parameters, name: &str) -> Result<Option<T>, HttpRefusal> {
+    let read = |text: &String| {
+        text.parse().map_err(|error: T::Err| HttpRefusal::bad(format!("{name}: {}", error.to_string())))
+    };
+    parameters.get(name).map(read).transpose()
+}
+
+fn moment(parameters: &Parameters) -> Result<Option<Time>, HttpRefusal> {
+    let read = |text: &String| {
+        let why = "as-of: write a date, a time and a zone, such as 2026-11-01T10:00:00Z";
+        Time::parse(text).ok_or_else(|| HttpRefusal::bad(why))
+    };
+    parameters.get("as-of").map(read).transpose()
+}
+
+fn reading(parameters: &Parameters) -> Result<Reading, HttpRefusal> {
+    Ok(Reading {
+        policy: parameter::<Policy>(parameters, "policy")?.unwrap_or_default(),
+        lookback: parameter::<Lookback>(parameters, "lookback")?,
+        as_of: moment(parameters)?,
+    })
+}
+
+fn rows(parameters: &Parameters) -> Result<usize, HttpRefusal> {
+    let limit = parameter::<usize>(parameters, "limit")?.unwrap_or(DEFAULT_ROWS);
+    match (1..=MAX_ROWS).contains(&limit) {
+        true => Ok(limit),
+        false => Err(HttpRefusal::bad(format!("limit: between 1 and {MAX_ROWS}"))),
+    }
+}
+
+/// What is answered from: what was published last, or right after an earlier commit.
+enum Basis {
+    Now(View),
+    Then(KnownAt),
+}
+
+impl Basis {
+    fn asked(shared: &Shared, parameters: &Parameters) -> Result<Self, HttpRefusal> {
+        only(parameters, &[&READING, &["known-at"]])?;
+        let reading = reading(parameters)?;
+        let Some(when) = parameter::<When>(parameters, "known-at")? else {
+            return Ok(Self::Now(shared.resolver.view().under(reading)));
+        };
+        if reading.policy != Policy::default() || reading.lookback.is_some() {
+            return Err(HttpRefusal::bad("known-at answers under the default policy, without a lookback"));
+        }
+        let then = shared.engine.lock().known_at(when)?;
+        Ok(Self::Then(reading.as_of.map(|until| then.as_of(until)).unwrap_or(then)))
+    }
+
+    fn resolve(&self, identity: &Identity) -> Result<Option<Resolution>, HttpRefusal> {
+        match self {
+            Self::Now(view) => Ok(view.resolve_in(&identity.namespace, &identity.value)?),
+            Self::Then(then) => Ok(then.resolve_in(&identity.namespace, &identity.value)),
+        }
+    }
+}
+
+/// `GET /v1/resolve/{namespace}/{value}`: who is it?
+pub async fn resolve(
+    State(shared): State<Arc<Shared>>,
+    Path((namespace, value)): Path<(String, String)>,
+    parameters: Parameters,
+) -> Result<Json<Resolution>, HttpRefusal> {
+    work(shared, move |shared| {
+        let identity = Identity { namespace, value };
+        let found = Basis::asked(shared, &parameters)?.resolve(&identity)?;
+        found.map(Json).ok_or_else(|| unknown(&identity))
+    })
+    .await
+}
+
+/// An identity in a body: a session ID, or one of another namespace.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AskedId {
+    Session(String),
+    Named(Identity),
+}
+
+impl AskedId {
+    fn identity(self) -> Identity {
+        match self {
+            Self::Session(value) => Identity { namespace: SESSION.to_owned(), value },
+            Self::Named(identity) => identity,
+        }
+    }
+}
+
+/// The body of a question about many.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskedIds {
+    ids: Vec<AskedId>,
+}
+
+/// The answers in the order of the question, of one commit; `null` where an identity is unknown.
+#[derive(Serialize)]
+pub struct Resolutions {
+    answers: Vec<Option<Resolution>>,
+}
+
+/// `POST /v1/resolve`: who are they?
+pub async fn resolve_many(
+    State(shared): State<Arc<Shared>>,
+    parameters: Parameters,
+    request: Request<Body>,
+) -> Result<Json<Resolutions>, HttpRefusal> {
+    let AskedIds { ids } = json(&shared, request).await?;
+    if ids.len() > MAX_IDS {
+        return Err(HttpRefusal::bad(format!("at most {MAX_IDS} ids at once")));
+    }
+    work(shared, move |shared| {
+        let facts = Basis::asked(shared, &parameters)?;
+        let answers = ids.into_iter().map(|id| facts.resolve(&id.identity())).collect::<Result<_, _>>()?;
+        Ok(Json(Resolutions { answers }))
+    })
+    .await
+}
+
+/// Events of a person, in the order of time.
+#[derive(Serialize)]
+pub struct EventPage {
+    /// How many there are in all.
+    total: usize,
+    /// The offset at which the next page begins, if there is one.
+    next: Option<usize>,
+    events: Vec<EventRow>,
+}
+
+/// `GET /v1/people/{namespace}/{value}/events`: what did this person do?
+pub async fn events(
+    State(shared): State<Arc<Shared>>,
+    Path((namespace, value)): Path<(String, String)>,
+    parameters: Parameters,
+) -> Result<Json<EventPage>, HttpRefusal> {
+    work(shared, move |shared| {
+        only(&parameters, &[&READING, &["limit", "offset"]])?;
+        let (limit, offset) = (rows(&parameters)?, parameter::<usize>(&parameters, "offset")?.unwrap_or_default());
+        let view = shared.resolver.view().under(reading(&parameters)?);
+        let found = view.each_event(&namespace, &value)?;
+        let found = found.ok_or_else(|| unknown(&Identity { namespace: namespace.clone(), value: value.clone() }))?;
+        let total = found.len();
+        let next = offset.checked_add(limit).filter(|next| *next < total);
+        Ok(Json(EventPage { total, next, events: found.skip(offset).take(limit).collect() }))
+    })
+    .await
+}
+
+/// `GET /v1/explain/{namespace}/{value}`: why? With `with=NAMESPACE:VALUE`: why are the two one person, or why not?
+pub async fn explain(
+    State(shared): State<Arc<Shared>>,
+    Path((namespace, value)): Path<(String, String)>,
+    parameters: Parameters,
+) -> Result<Json<serde_json::Value>, HttpRefusal> {
+    work(shared, move |shared| {
+        only(&parameters, &[&["with"]])?;
+        let view = shared.resolver.view();
+        let one = Identity { namespace, value };
+        let Some(other) = parameters.get("with") else {
+            let found = view.explain(&one.namespace, &one.value)?;
+            return as_json(found.ok_or_else(|| unknown(&one))?);
+        };
+        let named = other.split_once(':').ok_or_else(|| HttpRefusal::bad("with: write NAMESPACE:VALUE"))?;
+        let other = Identity { namespace: named.0.to_owned(), value: named.1.to_owned() };
+        let why = || HttpRefusal::missing(format!("unknown: no event carries {one}, or none {other}"));
+        as_json(view.explain_pair(&one, &other)?.ok_or_else(why)?)
+    })
+    .await
+}
+
+fn as_json(answer: impl Serialize) -> Result<Json<serde_json::Value>, HttpRefusal> {
+    serde_json::to_value(answer).map(Json).map_err(|_| HttpRefusal::defect())
+}
+
+/// What commits changed.
+#[derive(Serialize)]
+pub struct ChangePage {
+    /// The position behind the last one: where to go on.
+    position: String,
+    changes: Vec<Change>,
+}
+
+/// `GET /v1/changes?since=`: what did commits change?
+pub async fn changes(
+    State(shared): State<Arc<Shared>>,
+    parameters: Parameters,
+) -> Result<Json<ChangePage>, HttpRefusal> {
+    work(shared, move |shared| {
+        only(&parameters, &[&["since", "limit"]])?;
+        let limit = rows(&parameters)?;
+        let since = parameter::<FeedPosition>(&parameters, "since")?.unwrap_or(shared.feed.start());
+        let changes = shared.feed.changes(since)?.take(limit).collect::<Result<Vec<Change>, _>>()?;
+        let position = changes.last().map_or(since, |last| last.position).to_string();
+        Ok(Json(ChangePage { position, changes }))
+    })
+    .await
+}

@@ -1,0 +1,12 @@
+//! What can be asked and sent over HTTP.
+
+mod ask;
+pub mod body;
+mod collect;
+mod decide;
+mod gate;
+pub mod listen;
+mod probes;
+mod refusal;
+pub mod routes;
+pub mod shared;
