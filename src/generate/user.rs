@@ -1,17 +1,14 @@
-//! The `user` of a line: what a [`Visitor`] says of a visitor of this kind, filled in with who it is.
+//! The `user` of a line: the complete user that a shop which keeps its own session IDs gives a
+//! [`Visitor`](crate::visitor::Visitor) with each action, filled in with who it is.
 //!
-//! A visitor for each session would cost more than all the rest of its lines. So one for each kind of user writes it once, about
-//! placeholders, and these are replaced.
+//! To write one for each line would cost more than all the rest of it. So each kind of user is written once, about placeholders,
+//! and these are replaced.
 
 use std::io;
 
-use serde_json::{Map, Value};
-
 use crate::generate::line::push_number;
 use crate::generate::random::Random;
-use crate::model::error::Result;
-use crate::model::time::Time;
-use crate::visitor::{Visitor, VisitorMemory};
+use crate::visitor::VisitorUser;
 
 const SEGMENTS: [&[&str]; 6] = [
     &["new", "prospect"],
@@ -29,7 +26,8 @@ const AGES: u32 = 60;
 /// One visitor in so many is a buyer.
 const BUYER_IN: u32 = 3;
 
-/// Stands for the customer; digits, which JSON writes as they are.
+/// Stand for the session and the customer: what JSON writes as it is, and no other part of a user contains.
+const SESSION: &str = "5151515151";
 const CUSTOMER: &str = "4141414141";
 
 /// What a shop knows of a visitor beside who it is.
@@ -102,27 +100,19 @@ impl Users {
     }
 }
 
-/// A page that a visitor of a kind has opened.
-fn page(kind: UserKind) -> Result<Visitor> {
-    let mut visitor = Visitor::with(VisitorMemory::default(), || 0, || Time::from_micros(0))?;
+/// A user of a kind.
+fn user(kind: UserKind, session: &str, customer: Option<&str>) -> VisitorUser {
     let UserKind { segments, age, is_buyer } = kind;
-    visitor.set_segments(SEGMENTS[segments].iter().copied());
-    let traits = [("age", Value::from(YOUNGEST + age)), ("buyer", Value::from(is_buyer))];
-    visitor.set_traits(Map::from_iter(traits.map(|(name, value)| (name.to_owned(), value))));
-    Ok(visitor)
-}
-
-fn user(visitor: &Visitor) -> io::Result<String> {
-    let mut out = Vec::new();
-    visitor.write_user(&mut out)?;
-    String::from_utf8(out).map_err(io::Error::other)
+    let user =
+        VisitorUser::new().identity("sessionId", session).attribute("age", YOUNGEST + age).attribute("buyer", is_buyer);
+    let user = SEGMENTS[segments].iter().fold(user, |user, &segment| user.segment(segment));
+    customer.into_iter().fold(user, |user, customer| user.identity("ecommerceId", customer))
 }
 
 fn template(kind: UserKind) -> io::Result<UserTemplate> {
-    let mut visitor = page(kind).map_err(io::Error::other)?;
-    let anonymous = split(&user(&visitor)?, [visitor.session()]);
-    visitor.set_identities([("ecommerceId", CUSTOMER)]).map_err(io::Error::other)?;
-    let logged_in = split(&user(&visitor)?, [CUSTOMER, visitor.session()]);
+    let written = |customer| serde_json::to_string(&user(kind, SESSION, customer)).map_err(io::Error::from);
+    let anonymous = split(&written(None)?, [SESSION]);
+    let logged_in = split(&written(Some(CUSTOMER))?, [CUSTOMER, SESSION]);
     Ok(UserTemplate { anonymous, logged_in })
 }
 
@@ -144,23 +134,25 @@ fn split<const N: usize, const M: usize>(text: &str, placeholders: [&str; N]) ->
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+    use crate::visitor::{Visitor, VisitorAction, VisitorMemory};
 
     #[test]
-    fn a_user_is_what_the_visitor_itself_would_say() {
+    fn a_user_is_what_a_visitor_sends() {
         let (mut random, mut users) = (Random::new(9), Users::default());
+        let mut visitor = Visitor::open(VisitorMemory::default()).unwrap();
         for number in 0..300 {
             let kind = UserKind::new(&mut random);
-            let mut visitor = page(kind).unwrap();
             let session = format!("f49c75a2-6994-41e2-875d-{number:012}");
-            visitor.add_identity("sessionId", &*session).unwrap();
             for customer in [None, Some(10_000 + number)] {
-                if let Some(customer) = customer {
-                    visitor.set_identities([("ecommerceId", customer.to_string())]).unwrap();
-                }
                 let mut out = Vec::new();
                 users.push(kind, session.as_bytes(), customer, &mut out).unwrap();
-                assert_eq!(String::from_utf8(out).unwrap(), user(&visitor).unwrap());
+                let name = customer.map(|customer| customer.to_string());
+                let action = VisitorAction::new("view").user(user(kind, &session, name.as_deref()));
+                let sent: Value = serde_json::from_str(&visitor.activity(&action).unwrap().unwrap()).unwrap();
+                assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), sent["user"]);
             }
         }
     }

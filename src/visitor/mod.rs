@@ -307,7 +307,7 @@ impl Visitor {
     }
 
     /// Appends the `user` of its activities.
-    pub(crate) fn write_user(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    fn write_user(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
         let VisitorUser { identities, segments, traits } = &self.user;
         let own = (!identities.contains_key(SESSION_NAMESPACE)).then_some((SESSION_NAMESPACE, &*self.session));
         out.extend_from_slice(b"{\"identities\":");
