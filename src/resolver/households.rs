@@ -27,7 +27,7 @@ pub struct DuplicateRow {
     /// The two, in identity order.
     #[serde(serialize_with = "crate::model::writing::texts")]
     pub customers: Vec<Identity>,
-    /// What they share, those with the fewest customers first: at most [`MAX_COMMON`].
+    /// What they share, those with the fewest customers first: at most 10.
     pub common: Vec<CommonIdentity>,
     /// How many more identities they share.
     pub more: usize,
@@ -40,7 +40,7 @@ pub struct RelatedRow {
     /// The customer.
     #[serde(serialize_with = "crate::model::writing::text")]
     pub person: Identity,
-    /// What the two share, those with the fewest customers first: at most [`MAX_COMMON`].
+    /// What the two share, those with the fewest customers first: at most 10.
     pub common: Vec<CommonIdentity>,
     /// How many more identities they share.
     pub more: usize,
@@ -87,7 +87,7 @@ pub struct Shares<R> {
     pub rows: Vec<R>,
     /// How many more there are.
     pub more: usize,
-    /// Identities that more than [`MAX_SHARERS`] customers share, which are no evidence here.
+    /// Identities that more than 20 customers share, which are no evidence here.
     pub crowded: usize,
 }
 

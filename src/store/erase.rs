@@ -3,7 +3,7 @@
 //! The database keeps old versions in its log, so that nothing is gone from its files that is only deleted or written over. So a whole
 //! store is written, kind by kind, into an empty backend, which then takes the place of the old one ([`Backend::replace`]): durably, as a
 //! whole or not at all. What follows from the events that are left is handed in; the rest is copied row by row, each row being asked what
-//! it is without what is erased ([`TableRow::without`]). Numbers of runs, commits and records go on.
+//! it is without what is erased (`TableRow::without`). Numbers of runs, commits and records go on.
 #![deny(clippy::indexing_slicing)]
 
 use std::sync::Arc;
