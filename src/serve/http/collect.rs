@@ -24,14 +24,14 @@ use crate::serve::log::LogPosition;
 /// The answer to activities that are all on the disk. The SDK expects profiles, of which there are none.
 #[derive(Serialize)]
 struct Collected {
-    profiles: Profiles,
+    profiles: NoProfiles,
     /// Only where it was waited for: whether questions see them already.
     #[serde(skip_serializing_if = "Option::is_none")]
     visible: Option<bool>,
 }
 
 #[derive(Serialize)]
-struct Profiles {}
+struct NoProfiles {}
 
 /// The answer where some were not taken. The others are on the disk.
 #[derive(Serialize)]
@@ -112,7 +112,7 @@ async fn take(
     };
     if rejected.is_empty() {
         return Ok(
-            Json(Collected { profiles: Profiles {}, visible: visible.filter(|visible| !visible) }).into_response()
+            Json(Collected { profiles: NoProfiles {}, visible: visible.filter(|visible| !visible) }).into_response()
         );
     }
     let all = accepted + rejected.len();
