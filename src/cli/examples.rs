@@ -236,7 +236,7 @@ Examples:
   backstitch diff --policy first-login --policy last-login --csv --output moved.csv";
 
 pub const VERIFY: &str = "\
-Reads every block, reduces the links anew from the events, works the people out by
+Reads every block, reduces the links again from the events, works the people out by
 a minimum spanning forest, and compares. Exit code 1 when anything differs.
 
 Examples:

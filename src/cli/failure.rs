@@ -64,7 +64,7 @@ impl Failure {
 }
 
 /// What helps where a table does not fit the feed.
-const EXPORT_ANEW: &str = "delete it, and the same command makes it anew, or name another file";
+const EXPORT_ANEW: &str = "delete it, and the same command makes it again, or name another file";
 
 /// Whether the folder of a file does not exist.
 pub fn has_no_folder(path: &Path) -> bool {

@@ -157,7 +157,7 @@ fn note(source: &Source) -> String {
         format!("pushed up to {}", visible(cut.as_ref().unwrap_or(position)))
     });
     match (read, pushed) {
-        (None, None) => "has no position, and is read anew each time".to_owned(),
+        (None, None) => "has no position, and is read again each time".to_owned(),
         (read, pushed) => read.map(str::to_owned).into_iter().chain(pushed).collect::<Vec<_>>().join("; "),
     }
 }

@@ -40,8 +40,8 @@ pub fn run(common: &Common, verify: &VerifyArgs) -> Result<Ended, Failure> {
         return Ok(ended);
     }
     let remedy = match verify.repair {
-        true => "make the store anew from the logs",
-        false => "run `backstitch verify --repair`, or make the store anew from the logs",
+        true => "make the store again from the logs",
+        false => "run `backstitch verify --repair`, or make the store again from the logs",
     };
     tell(&format!("the store is not sound ({}): {remedy}", common.store.display()));
     Ok(Ended::Unwell)

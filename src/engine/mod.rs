@@ -233,7 +233,7 @@ impl Engine {
     /// # }
     /// ```
     ///
-    /// Durable when it returns. Costs what the two groups of the link cost to be built anew.
+    /// Durable when it returns. Costs what the two groups of the link cost to be rebuilt.
     ///
     /// # Errors
     /// When both are of one namespace, a namespace or a value cannot be one, or the store cannot be written.

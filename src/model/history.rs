@@ -24,7 +24,7 @@ impl fmt::Display for Sequence {
     }
 }
 
-/// A life of a store: drawn at random when it is made, and anew when it is taken for the latest one again although it may be an older
+/// A life of a store: drawn at random when it is made, and again when it is taken for the latest one again although it may be an older
 /// copy. Within an epoch a number of the feed names one record for good; across epochs it may have named another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Epoch(u64);

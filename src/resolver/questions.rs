@@ -215,7 +215,7 @@ impl View {
     /// Pairs of customers that share an identity and were not merged, the most telling first: those whose identity the fewest
     /// customers share, then those that share more. At most `most` rows; `namespace` bounds what is shared (`email`), in any case.
     ///
-    /// Linear in the links: of an identity that more than twenty customers share no pair is told. Memory only.
+    /// Linear in the links: for an identity that more than twenty customers share, pairs are not told. Memory only.
     pub fn duplicates(&self, namespace: Option<&str>, most: usize) -> Shares<DuplicateRow> {
         households::duplicates(self, namespace, most)
     }

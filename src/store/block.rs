@@ -86,7 +86,7 @@ impl Loss {
             Self::Rebuilt => "a repair rebuilds it from the events",
             Self::Replayed => "a repair drops it, then replay the logs",
             Self::FeedBegunAgain => "a repair begins the change feed again",
-            Self::Accepted => "a repair that accepts the store as it is writes it anew",
+            Self::Accepted => "a repair that accepts the store as it is rewrites it",
             Self::Salvaged => "a repair puts what can be read into a new database, then replay the logs",
             Self::StoreReplayed => "replay the logs into a new store",
         }

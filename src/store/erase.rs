@@ -1,4 +1,4 @@
-//! Writing a store anew without what is erased.
+//! Rewriting a store without what is erased.
 //!
 //! The database keeps old versions in its log, so that nothing is gone from its files that is only deleted or written over. So a whole
 //! store is written, kind by kind, into an empty backend, which then takes the place of the old one ([`Backend::replace`]): durably, as a
@@ -40,7 +40,7 @@ const BLOCKS: usize = 512;
 /// What becomes of a stored event, under its anchor: as it will be, or nothing.
 pub type KeptEvent<'a> = &'a (dyn for<'e> Fn(IdentityId, Event<'e>) -> Option<Event<'e>> + Sync);
 
-/// What a store will hold when it is written anew. Identities have the numbers that they had.
+/// What a store will hold when it is rewritten. Identities have the numbers that they had.
 pub struct Erasure<'a> {
     /// What goes.
     pub erased: Erased<'a>,
@@ -63,7 +63,7 @@ pub struct Erasure<'a> {
 }
 
 impl Store {
-    /// Writes the store anew without what is erased, durably: as a whole or not at all, whatever is killed on the way. Nothing of what was
+    /// Rewrites the store without what is erased, durably: as a whole or not at all, whatever is killed on the way. Nothing of what was
     /// there is left in its files. What reads the store as it was before gets an error from then on.
     ///
     /// Costs a read and a write of everything.

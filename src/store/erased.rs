@@ -1,4 +1,4 @@
-//! What a store is to hold no more when it is written anew, as the rows of every kind are asked about it.
+//! What a store is to hold no more when it is rewritten, as the rows of every kind are asked about it.
 #![deny(clippy::indexing_slicing)]
 
 use std::collections::HashSet;
@@ -9,7 +9,7 @@ use crate::model::identity::IdentityId;
 
 /// What goes: identities, what names them, and texts that tell their values.
 ///
-/// Identities are numbered anew, in their order, so that nothing is left in the place of one that goes.
+/// Identities are renumbered, in their order, so that nothing is left in the place of one that goes.
 pub struct Erased<'a> {
     /// The identities that the store will not hold, ascending.
     pub gone: &'a [IdentityId],

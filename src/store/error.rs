@@ -42,7 +42,7 @@ pub enum BackendError {
     #[error("store {0} was opened to be read only: open it in the usual way to change it")]
     ReadOnly(String),
     /// Another is used in its place.
-    #[error("store {0} was written anew, to erase identities, since this view of it was taken: take another")]
+    #[error("store {0} was rewritten to erase identities since this view of it was taken: take another")]
     Replaced(String),
     /// Any other failure.
     #[error("{0}")]

@@ -51,7 +51,7 @@ impl StoredFeed {
         }
     }
 
-    /// Whether it numbers identities as some events do: both are of the store since it was last written anew.
+    /// Whether it numbers identities as some events do: both are of the store since it was last rewritten.
     pub fn is_beside(&self, events: &Events) -> bool {
         Arc::ptr_eq(&self.backend, &events.backend)
     }

@@ -66,7 +66,7 @@ pub fn read_block(kind: u8, body: &[u8]) -> Result<(), StoreError> {
     }
 }
 
-/// Whether the only block of the run can be read. That of a directory, which is read along with it, is no matter here.
+/// Whether the only block of the run can be read. That of a directory, which is read along with it, does not matter here.
 fn is_readable(spec: &KindSpec, backend: &dyn Backend, run: &Run) -> bool {
     let mut readable = true;
     let checked = (spec.check)(backend, run, &mut |key, read| {

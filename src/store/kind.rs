@@ -22,14 +22,14 @@ pub(crate) struct KindSpec {
     pub check: fn(&dyn Backend, &Run, CheckedBlock<'_>) -> Result<(), StoreError>,
     /// How its runs become fewer; `None` where no commit adds any.
     pub merge: Option<Merging>,
-    /// What becomes of its runs when the store is written anew without what is erased.
+    /// What becomes of its runs when the store is rewritten without what is erased.
     pub renewal: Renewal,
 }
 
 /// Makes one run of several, the oldest first, without what is erased. Holds a block of each.
 pub(crate) type RenewRuns = fn(&Arc<dyn Backend>, &[Run], NewRun, &Erased<'_>) -> Result<Option<Run>, StoreError>;
 
-/// What becomes of the runs of a kind when the store is written anew.
+/// What becomes of the runs of a kind when the store is rewritten.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Renewal {
     /// They are copied, block by block: they tell of nobody.

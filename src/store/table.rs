@@ -31,7 +31,7 @@ pub(crate) trait TableRow: Sized + Clone {
     fn key(&self) -> Self::Key;
     /// What a row and one of a later run with the same key are together, when they are read and when runs are merged.
     fn merge(self, later: Self) -> Self;
-    /// The row in a store that is written anew, without what is erased; `None` where it goes. It keeps its place among the others.
+    /// The row in a store that is rewritten, without what is erased; `None` where it goes. It keeps its place among the others.
     fn without(self, erased: &Erased<'_>) -> Option<Self>;
     /// Appends the row, given the one before it in the block.
     fn write(&self, before: Option<&Self>, out: &mut Vec<u8>);

@@ -211,7 +211,7 @@ fn acts_of(history: &History, pieces: usize, wishes: &[Wish]) -> Vec<Act> {
             while let Some(next) = renamed.get(end) {
                 end = next;
             }
-            // What would be refused is no act.
+            // What would be refused is not an act.
             (*end != old && !renamed.contains_key(&old) && !aside.contains(&old)).then(|| {
                 renamed.insert(old.clone(), new.clone());
                 Act::Rename(old, new)

@@ -1,4 +1,4 @@
-//! What the command prints, compared with golden files; `BLESS=1` writes them anew, to be read before they are kept.
+//! What the command prints, compared with golden files; `BLESS=1` writes them again, to be read before they are kept.
 //!
 //! A scenario is a list of commands in one folder, which holds the fixtures and starts without a store. Its golden file
 //! shows each command, its standard output, its standard error and its exit code; times, speeds and sizes on disk are
@@ -291,7 +291,7 @@ fn workplace() -> tempfile::TempDir {
     folder
 }
 
-/// Besides the logs: an empty file, bytes that are no text, a gzip file whose end is missing.
+/// Besides the logs: an empty file, bytes that are not text, a gzip file whose end is missing.
 fn oddities(folder: &Path) {
     fs::write(folder.join("empty.ndjson"), "").expect("written");
     let garbage: Vec<u8> =

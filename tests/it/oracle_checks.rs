@@ -1,4 +1,4 @@
-//! The judge judged: figures worked out elsewhere, examples worked out by hand, and the rule formulated anew.
+//! The judge judged: figures worked out elsewhere, examples worked out by hand, and the rule formulated again.
 
 use std::collections::{BTreeMap, BTreeSet};
 

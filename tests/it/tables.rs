@@ -169,7 +169,7 @@ fn a_table_that_sessions_wrote_is_moved_on_from_its_number() {
         let number = object(&ok(folder, "stats --json"))["sequence"].clone();
         let reason = refused(folder, 1, &["changes", "--apply", "table"]);
         assert!(reason.contains("there is no") && reason.contains("table.sequence"), "{reason}");
-        assert!(reason.contains("delete it, and the same command makes it anew"), "{reason}");
+        assert!(reason.contains("delete it, and the same command makes it again"), "{reason}");
         ok(folder, "replay two.ndjson --quiet");
         let told = ok(folder, &format!("changes --apply table --since {number}"));
         assert_eq!(told, "table: 3 rows changed, 1 added, 0 removed; it is at change 9\n");
@@ -236,7 +236,7 @@ fn what_something_else_wrote_is_refused_with_its_line() {
             reason.contains(&format!("{name}{}{expected}", if expected.starts_with(':') { "" } else { " " })),
             "{reason}"
         );
-        assert!(reason.contains("delete it, and the same command makes it anew"), "{reason}");
+        assert!(reason.contains("delete it, and the same command makes it again"), "{reason}");
         assert_eq!((read(&path), read(&folder.join(format!("{name}.sequence")))), (text, mark), "{expected}");
         fs::write(&path, kept).expect("written");
     }
@@ -257,7 +257,7 @@ fn a_table_that_the_feed_cannot_move_on_is_refused() {
     ok(folder, "changes --trim 6");
     let reason = refused(folder, 1, &["changes", "--apply", "t"]);
     assert!(reason.contains("t is at change 5 of the feed, which holds only what comes after change 6"), "{reason}");
-    assert!(reason.contains("delete it, and the same command makes it anew"), "{reason}");
+    assert!(reason.contains("delete it, and the same command makes it again"), "{reason}");
     fs::remove_file(folder.join("t")).expect("there");
     ok(folder, "changes --apply t --quiet");
     ok(folder, "changes --trim 9");
@@ -265,7 +265,7 @@ fn a_table_that_the_feed_cannot_move_on_is_refused() {
     ok(folder, "replay one.ndjson --store other.store --quiet");
     let reason = refused(folder, 1, &["changes", "--apply", "t", "--store", "other.store"]);
     assert!(reason.contains(":9 of the feed, which is at ") && reason.contains(":5 in another epoch"), "{reason}");
-    assert!(reason.contains("delete it, and the same command makes it anew"), "{reason}");
+    assert!(reason.contains("delete it, and the same command makes it again"), "{reason}");
     // As it was written before positions had an epoch.
     let mut mark = object(&read(&folder.join("t.sequence")));
     mark.as_object_mut().expect("an object").remove("epoch").expect("an epoch");

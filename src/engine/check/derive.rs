@@ -1,4 +1,4 @@
-//! What follows from the stored events alone: links and times, reduced anew.
+//! What follows from the stored events alone: links and times, reduced again.
 
 use std::ops::Range;
 

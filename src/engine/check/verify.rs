@@ -2,7 +2,7 @@
 //!
 //! 1. Every block of the store is read and its checksum compared.
 //! 2. What events count as that carry a renamed identity, or one that is set aside, is worked out again and compared.
-//! 3. Links and times are reduced anew from the stored events, and compared with the stored ones.
+//! 3. Links and times are reduced again from the stored events, and compared with the stored ones.
 //! 4. The people are worked out a second time from the stored links, by a way that shares no code with the graph: every customer
 //!    is tied to a virtual root by an edge below all others, petgraph takes a minimum spanning forest of the whole, the
 //!    root is dropped, and what hangs together is a person. By the theory in `docs/architecture.md` that is the same.
@@ -148,7 +148,7 @@ fn compare_counted(view: &View, found: &mut Verification) -> Result<(), Error> {
     Ok(())
 }
 
-/// Links and times, reduced anew from the stored events.
+/// Links and times, reduced again from the stored events.
 fn compare_facts(view: &View, found: &mut Verification) -> Result<(), Error> {
     let graph = view.graph();
     let derived = derive(view)?;

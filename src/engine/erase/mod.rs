@@ -1,10 +1,10 @@
 //! Erasing identities: nothing that names them is left, and nothing brings them back.
 //!
 //! 1. The stored events that carry any of them are found, and the texts that tell their values.
-//! 2. What follows from the events that are left is reduced anew, and so are the people; links that would give what is left of a person
+//! 2. What follows from the events that are left is reduced again, and so are the people; links that would give what is left of a person
 //!    to somebody else are [cut](cuts).
 //! 3. The difference between the two is the change feed's; what the feed and the history said of them is blanked.
-//! 4. The store is [written anew](crate::store::erase), with tombstones.
+//! 4. The store is [rewritten](crate::store::erase), with tombstones.
 
 mod cuts;
 mod fall;

@@ -78,7 +78,7 @@ pub enum TableError {
     },
     /// It follows the feed of another epoch.
     #[error(
-        "{table} is at change {since} of the feed, which is at {now} in another epoch: the store was made anew, or is an older copy"
+        "{table} is at change {since} of the feed, which is at {now} in another epoch: the store was made again, or is an older copy"
     )]
     OtherEpoch {
         /// The table.

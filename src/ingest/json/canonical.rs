@@ -22,7 +22,7 @@ pub(in crate::ingest) fn value(raw: &str) -> Option<String> {
     Some(out)
 }
 
-/// Calls `each` with the elements of the list that `raw` is, as they are spelled. Linear; false where it is no list.
+/// Calls `each` with the elements of the list that `raw` is, as they are spelled. Linear; false where it is not a list.
 pub(in crate::ingest) fn elements<'a>(raw: &'a str, mut each: impl FnMut(&'a str)) -> bool {
     let mut reader = Reader { text: raw, at: 0 };
     reader.takes(b'[') && {
@@ -34,7 +34,7 @@ pub(in crate::ingest) fn elements<'a>(raw: &'a str, mut each: impl FnMut(&'a str
 }
 
 /// Calls `each` with the names of the object that `raw` is, resolved, and with its values as they are spelled. Linear; false
-/// where it is no object.
+/// where it is not an object.
 pub(in crate::ingest) fn members<'a>(raw: &'a str, mut each: impl FnMut(String, &'a str)) -> bool {
     let mut reader = Reader { text: raw, at: 0 };
     reader.takes(b'{') && {

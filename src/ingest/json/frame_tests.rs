@@ -154,7 +154,7 @@ proptest! {
             let id = if ids { format!(r#""id":{text},"#) } else { String::new() };
             format!(r#"{{{id}"timestamp":{at},"list":[{text},{{"a":{{}},"b":[]}}],"user":{{"identities":{{"sessionId":"s","x":{text}}}}}}}"#)
         }).collect();
-        // The library sorts keys when it lays out anew, and the bytes are the event's where it has no id.
+        // The library sorts keys when it lays out again, and the bytes are the event's where it has no id.
         let events: Vec<String> = events.iter().map(|event| serde_json::from_str::<Json>(event).unwrap().to_string()).collect();
         let expected = by_line(&Fields::default(), &events.join("\n"));
         prop_assert_eq!((expected.events.len(), &expected.rejects[..]), (count as usize, &[][..]));

@@ -8,7 +8,7 @@
 //! So each line that passes is JSON, because its literals were once read strictly around values of the same kinds. Nothing is
 //! given up for the speed: whatever is told of a line is what the scanner would have told, which the tests hold it to.
 //!
-//! Shapes are learned anew for each chunk, so that no line can slow down what is read an hour later, and their number is bounded.
+//! Shapes are learned again for each chunk, so that no line can slow down what is read an hour later, and their number is bounded.
 
 use smallvec::SmallVec;
 use wide::u8x16;

@@ -143,7 +143,7 @@ async fn is_visible(shared: &Shared, place: LogPosition) -> bool {
     seen.is_ok_and(|seen| seen.is_ok())
 }
 
-/// Whether the key admits the page that a request comes from; what is no page says no origin, and is admitted.
+/// Whether the key admits the page that a request comes from; what is not a page names no origin, and is admitted.
 fn admits(key: &TrackerKey, headers: &HeaderMap) -> bool {
     headers.get(header::ORIGIN).is_none_or(|origin| origin.to_str().is_ok_and(|origin| key.admits(origin)))
 }

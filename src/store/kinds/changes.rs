@@ -29,7 +29,7 @@ fn session_of(before: Option<&Numbered>) -> IdentityId {
     before.and_then(|row| row.1.session).unwrap_or(IdentityId(0))
 }
 
-/// A record by the numbers that identities have in a store that is written anew; `None` where it names one that goes. Evidence that goes is
+/// A record by the numbers that identities have in a store that is rewritten; `None` where it names one that goes. Evidence that goes is
 /// not told.
 pub(crate) fn renumbered(change: StoredChange, erased: &Erased<'_>) -> Option<StoredChange> {
     let new = |id: Option<IdentityId>| id.map_or(Some(None), |id| erased.id(id).map(Some));
