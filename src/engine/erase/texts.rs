@@ -4,8 +4,10 @@ use aho_corasick::AhoCorasick;
 
 use hashbrown::HashSet;
 
+use crate::engine::error::EngineError;
 use crate::model::event::EventId;
 use crate::model::identity::Value;
+use crate::model::limits::MAX_FORGOTTEN;
 
 /// Bytes of a value from which on it is looked for anywhere in a text. Shorter ones stand in dates and numbers by chance: they are looked for
 /// as words of their own.
@@ -13,14 +15,17 @@ const ANYWHERE: usize = 5;
 
 /// What tells the values of erased identities.
 pub struct TellTale {
-    /// The values that are looked for, and their texts by the numbers of patterns; `None` where there are none, or too many for the memory.
+    /// The values that are looked for, and their lengths by the numbers of patterns; `None` where there are none.
     words: Option<(AhoCorasick, Vec<usize>)>,
     uuids: HashSet<[u8; 16]>,
 }
 
 impl TellTale {
     /// That of some values.
-    pub fn of<'v>(values: impl IntoIterator<Item = Value<'v>>) -> Self {
+    ///
+    /// # Errors
+    /// When they are too many to be looked for: nothing may be erased then, since their texts would stay.
+    pub fn of<'v>(values: impl IntoIterator<Item = Value<'v>>) -> Result<Self, EngineError> {
         let mut uuids = HashSet::new();
         let mut texts: Vec<String> = Vec::new();
         for value in values {
@@ -30,8 +35,12 @@ impl TellTale {
             texts.push(value.to_string());
         }
         let lengths = texts.iter().map(String::len).collect();
-        let words = AhoCorasick::new(&texts).ok().filter(|_| !texts.is_empty()).map(|found| (found, lengths));
-        Self { words, uuids }
+        let limit = MAX_FORGOTTEN;
+        let words = match texts.is_empty() {
+            true => None,
+            false => Some(AhoCorasick::new(&texts).map_err(|_| EngineError::TooManyForgotten { limit })?),
+        };
+        Ok(Self { words: words.map(|words| (words, lengths)), uuids })
     }
 
     /// Whether a text tells a value.
@@ -77,7 +86,7 @@ mod tests {
     #[test]
     fn a_short_value_is_a_word_of_its_own_and_a_long_one_anywhere() {
         let uuid = "f49c75a2-6994-41e2-875d-97ec4d19254b";
-        let tale = TellTale::of(["7", "éa", "alice", uuid].map(Value::new));
+        let tale = TellTale::of(["7", "éa", "alice", uuid].map(Value::new)).unwrap();
         for text in ["7", "order-7", "/logs/7.ndjson", "éa", "(éa)", "xalicex", &format!("a{uuid}b")] {
             assert!(tale.is_in(text), "{text}");
         }
@@ -89,6 +98,6 @@ mod tests {
             Some(uuid.into())
         );
         assert_eq!((tale.told_by(EventId::Line(7)), tale.told_by(EventId::Text("e-7"))), (None, Some("e-7".into())));
-        assert!(!TellTale::of([]).is_in("anything"));
+        assert!(!TellTale::of([]).unwrap().is_in("anything"));
     }
 }

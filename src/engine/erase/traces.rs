@@ -55,7 +55,7 @@ impl Traces {
             let id = graph.namespaces().get(name).and_then(|name| graph.identities().get(name, Value::new(value)));
             id.is_none_or(|id| !staying.contains(&id))
         });
-        let tale = TellTale::of(going.map(|(_, value)| Value::new(value)));
+        let tale = TellTale::of(going.map(|(_, value)| Value::new(value)))?;
         let key = store.key()?;
         let mut this =
             Self { key, tale, staying, written: HashSet::new(), events: HashSet::new(), ids: BTreeSet::new() };
