@@ -246,7 +246,7 @@ impl Stamps {
     }
 }
 
-/// A random UUID; where the operating system has no chance to give, one from the clock and a counter.
+/// A random UUID; where the operating system gives no random bytes, one of the keys that the standard library has drawn.
 fn random_id() -> uuid::Uuid {
     let mut bytes = [0; 16];
     match getrandom::fill(&mut bytes) {

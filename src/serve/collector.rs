@@ -43,7 +43,8 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// A collector that appends to the log in the folder `log`, which is made where it is missing. The file `keys` holds a tracker key a line, each followed by the origins whose pages may send with it, if not all may.
+    /// A collector that appends to the log in the folder `log`, which is made where it is missing. The file `keys` holds a
+    /// tracker key a line, each followed by the origins whose pages may send with it, if not all may.
     ///
     /// # Errors
     /// When the file cannot be read, or holds no key or something else.
@@ -82,8 +83,8 @@ impl Collector {
         Ok(address.map_err(|source| ServeError::Listen { address: "nowhere".to_owned(), source })?)
     }
 
-    /// Serves, and follows the log into the store of `engine`, until another thread sets `stop`: then it takes no further request, and returns when all that was acknowledged is in the
-    /// log and in the store.
+    /// Serves, and follows the log into the store of `engine`, until another thread sets `stop`: then it takes no further
+    /// request, and returns when all that was acknowledged is in the log and in the store.
     ///
     /// # Errors
     /// When the log cannot be opened, or the store cannot be written any more: then it ends by itself, and what was acknowledged

@@ -154,6 +154,8 @@ fn allow_origin(headers: &HeaderMap, response: &mut Response) {
         let answer = response.headers_mut();
         answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         // Beacons are sent with cookies, of which there are none.
+        // Without this a page cannot read how long it is to wait.
+        answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
         answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         answer.insert(HeaderName::from_static("vary"), HeaderValue::from_static("origin"));
     }

@@ -146,6 +146,7 @@ fn bodies_come_as_text_packed_and_from_pages_of_the_origins_that_the_key_names()
         let reply = post(key, &headers, good.as_bytes());
         assert_eq!(reply.status, if admitted { 200 } else { 403 });
         assert_eq!(reply.header("access-control-allow-origin"), admitted.then_some(origin));
+        assert_eq!(reply.header("access-control-expose-headers"), admitted.then_some("retry-after"));
     }
     let odd = post(KEY, "Origin: https://any.example\r\n", b"{");
     assert_eq!((odd.status, odd.header("access-control-allow-origin")), (400, Some("https://any.example")));
