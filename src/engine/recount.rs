@@ -134,7 +134,9 @@ fn resolved(
                 _ if id == to => Err(EngineError::Circle { chain: format!("{} to {}", old.value, new.value) }.into()),
                 CountsAs::Nothing => Err(EngineError::IsSetAside { identity: text(old) }.into()),
                 CountsAs::Other(known) if known != to => is_renamed(old, "--revert"),
-                _ => Ok((id, CountsAs::Other(to))),
+                CountsAs::Other(_) | CountsAs::Itself | CountsAs::Crowded | CountsAs::Kept => {
+                    Ok((id, CountsAs::Other(to)))
+                }
             }
         }
         Decision::RenameBack(identity) => {
@@ -142,14 +144,16 @@ fn resolved(
             match counting.decided(id) {
                 CountsAs::Other(_) => Ok((id, CountsAs::Itself)),
                 CountsAs::Nothing => Err(EngineError::IsSetAside { identity: text(identity) }.into()),
-                standing => Ok((id, standing)),
+                standing @ (CountsAs::Itself | CountsAs::Crowded | CountsAs::Kept) => Ok((id, standing)),
             }
         }
         Decision::SetAside(identity) => {
             let (_, id) = named(graph, delta, identity)?;
             match counting.decided(id) {
                 CountsAs::Other(_) => is_renamed(identity, "revert it"),
-                _ => Ok((id, CountsAs::Nothing)),
+                CountsAs::Itself | CountsAs::Nothing | CountsAs::Crowded | CountsAs::Kept => {
+                    Ok((id, CountsAs::Nothing))
+                }
             }
         }
         Decision::Release(identity) => {
@@ -159,7 +163,7 @@ fn resolved(
                 CountsAs::Nothing => Ok((id, CountsAs::Itself)),
                 // It is over the limits still: it is kept all the same.
                 CountsAs::Crowded => Ok((id, CountsAs::Kept)),
-                standing => Ok((id, standing)),
+                standing @ (CountsAs::Itself | CountsAs::Kept) => Ok((id, standing)),
             }
         }
         Decision::Keep(identity) => Ok((named(graph, delta, identity)?.1, CountsAs::Kept)),

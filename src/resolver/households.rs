@@ -132,7 +132,7 @@ fn tie(graph: &Graph, link: &Link) -> Tie {
     }
 }
 
-/// The most telling `most` pairs of customers that share an identity of one of `namespaces`, or of any where that is `None`.
+/// The most telling `most` pairs of customers that share an identity of `namespace`, or of any where that is `None`.
 pub fn duplicates(view: &View, namespace: Option<&str>, most: usize) -> Shares<DuplicateRow> {
     let graph = view.graph();
     let wanted = namespace.map(|name| graph.namespaces().get(name.trim()));

@@ -9,7 +9,7 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{TestCaseError, TestError, TestRunner};
 
 use crate::history::{History, cases, history};
-use crate::oracle::{Event, Id, Policy, Reading, Rules, judge};
+use crate::oracle::{Event, Id, Life, Policy, Reading, Rules, judge};
 
 /// Tries a law on random cases, and says on how many it held: also of a test that passes, whose output is not shown.
 pub fn law<S: Strategy>(name: &str, few: u32, over: S, holds: impl Fn(S::Value)) {
@@ -82,6 +82,17 @@ impl Act {
     /// Whether it changes what identities count as.
     pub fn is_recount(&self) -> bool {
         matches!(self, Self::Rename(..) | Self::RenameBack(_) | Self::SetAside(_) | Self::Release(_))
+    }
+
+    /// Lets a decision stand; what is none changes nothing.
+    pub fn decide(&self, life: &mut Life) {
+        match self {
+            Self::Rename(old, new) => drop(life.renamed.insert(old.clone(), new.clone())),
+            Self::RenameBack(old) => drop(life.renamed.remove(old)),
+            Self::SetAside(id) => drop(life.aside.insert(id.clone())),
+            Self::Release(id) => drop(life.aside.remove(id)),
+            _ => {}
+        }
     }
 }
 

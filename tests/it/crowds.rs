@@ -14,8 +14,7 @@ use crate::acts::{Act, course, law};
 use crate::cli_history::{object, ok, refused};
 use crate::harness::{self, Manner, in_memory, replay, replayed, text, totals};
 use crate::oracle::{Event, Id, Life, Rules};
-use crate::recounts::line;
-use crate::side_by_side::events_of;
+use crate::recounts::{line, plain};
 
 fn limits(customers: u64, sessions: u64) -> Limits {
     let mut limits = Limits::default();
@@ -59,17 +58,12 @@ fn limits_are_facts_about_the_set_of_events() {
     law("limits are held whatever came first", 96, (course(60, 16), drawn), |(course, drawn)| {
         let (orders, customers, sessions, released) = drawn;
         let mut life = Life::default();
-        for act in &course.acts {
-            match act {
-                Act::Rename(old, new) => drop(life.renamed.insert(old.clone(), new.clone())),
-                Act::RenameBack(old) => drop(life.renamed.remove(old)),
-                _ => {}
-            }
-        }
-        let mut rules = course.rules.clone();
-        (rules.builtin_junk, rules.extra_junk) = (false, Vec::new());
-        let all: BTreeSet<Event> = course.pieces.iter().flat_map(|piece| events_of(&course.rules, piece)).collect();
-        let all: Vec<Event> = all.into_iter().filter(|event| line(event).is_some()).collect();
+        course
+            .acts
+            .iter()
+            .filter(|act| matches!(act, Act::Rename(..) | Act::RenameBack(_)))
+            .for_each(|act| act.decide(&mut life));
+        let (rules, all) = plain(&course);
         life.deliver("log", all.iter().cloned());
         let over = crowded(&life, customers, sessions);
         let expected = edited(&rules, &life, &all, over.clone());

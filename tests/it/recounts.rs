@@ -9,12 +9,12 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Map, Value, json};
 
-use crate::acts::{Act, course, law};
+use crate::acts::{Course, course, law};
 use crate::cli_history::{object, ok, refused, workplace};
 use crate::harness::{
     self, Manner, assert_agrees, attribute, in_memory, printed_sessions, replay, replayed, text, totals,
 };
-use crate::oracle::{Event, Id, Life, Reading, Tag, rfc3339};
+use crate::oracle::{Event, Id, Life, Reading, Rules, Tag, rfc3339};
 use crate::side_by_side::events_of;
 
 /// The line of an event that has an `id`, which is the event whatever the line.
@@ -23,6 +23,14 @@ pub fn line(event: &Event) -> Option<String> {
     let identities: Map<String, Value> = event.ids.iter().map(|id| (id.namespace.clone(), json!(id.value))).collect();
     let user = json!({"identities": identities});
     Some(json!({"timestamp": rfc3339(event.time), "id": id, "user": user}).to_string())
+}
+
+/// Rules without junk, and the events of a course that have an `id`: what they count as can be written as lines.
+pub fn plain(course: &Course) -> (Rules, Vec<Event>) {
+    let mut rules = course.rules.clone();
+    (rules.builtin_junk, rules.extra_junk) = (false, Vec::new());
+    let all: BTreeSet<Event> = course.pieces.iter().flat_map(|piece| events_of(&course.rules, piece)).collect();
+    (rules, all.into_iter().filter(|event| line(event).is_some()).collect())
 }
 
 /// A decision, made in a store.
@@ -39,19 +47,8 @@ fn any_order_of_events_and_decisions_is_the_edited_log() {
     law("a renamed log is the edited log", 96, (course(60, 24), orders, 1..4usize), |(course, orders, batch)| {
         // The decisions that stand at the end of the course, and all events that have an id.
         let mut life = Life::default();
-        for act in &course.acts {
-            match act {
-                Act::Rename(old, new) => drop(life.renamed.insert(old.clone(), new.clone())),
-                Act::RenameBack(old) => drop(life.renamed.remove(old)),
-                Act::SetAside(id) => drop(life.aside.insert(id.clone())),
-                Act::Release(id) => drop(life.aside.remove(id)),
-                _ => {}
-            }
-        }
-        let mut rules = course.rules.clone();
-        (rules.builtin_junk, rules.extra_junk) = (false, Vec::new());
-        let all: BTreeSet<Event> = course.pieces.iter().flat_map(|piece| events_of(&course.rules, piece)).collect();
-        let all: Vec<Event> = all.into_iter().filter(|event| line(event).is_some()).collect();
+        course.acts.iter().for_each(|act| act.decide(&mut life));
+        let (rules, all) = plain(&course);
         life.deliver("log", all.iter().cloned());
         let edited: Vec<String> = all.iter().filter_map(|event| line(&life.counted(event)?)).collect();
         let expected = totals(&replayed(&rules, &text(&edited)));

@@ -1,8 +1,8 @@
-//! Who must not come to belong to another customer when what tied him to his own is erased.
+//! Which identities must not come to belong to another customer when what tied them to their own is erased.
 //!
-//! A link between two customers' identities is refused because both had a customer when it was seen. Where an erasure takes what gave
-//! one of them his, or lets that be later than it was, the refused link would count: what he did would be given to somebody else. So
-//! refused links at such identities count as never seen from then on, as after an unlink.
+//! A link between the identities of two customers is refused because both had a customer when it was seen. Where an erasure takes
+//! what gave one of them its customer, or lets that be later than it was, the refused link would count, and give what was done
+//! there to somebody else. So refused links at such identities count as never seen from then on, as after an unlink.
 //!
 //! Without them nobody changes hands: every other identity keeps the very link that first connected it to its customer, so that
 //! at the moment of each refused link both ends have one, as before.
@@ -43,7 +43,7 @@ pub fn cuts(before: &Graph, seen: &[(IdentityId, Seen)], derived: &Derived) -> R
     Ok(cut.map(|link| Unlink { lower: link.lower, higher: link.higher, stands: true }).collect())
 }
 
-/// The link that first connected an identity to a customer: when, and its ends; the customer to himself is connected for good.
+/// The link that first connected an identity to a customer: when, and its ends; a customer has none to itself.
 fn connection(graph: &Graph, id: IdentityId, customer: IdentityId) -> Option<Option<CutKey>> {
     if !graph.is_known(customer) || !graph.connected(id, customer) {
         return None;

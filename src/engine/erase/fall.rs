@@ -53,7 +53,6 @@ impl Fall {
 
     /// Those of whom the feed and the history are to tell nothing: all targets, and what goes with them.
     pub fn unnamed(&self, before: &Graph, targets: &Targets) -> Vec<IdentityId> {
-        let all = self.gone(before, targets, &HashSet::new());
-        all.into_iter().collect()
+        self.gone(before, targets, &HashSet::new())
     }
 }

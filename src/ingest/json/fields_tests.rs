@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use crate::ingest::decode::Decoder;
 use crate::ingest::fields::{Fields, MAX_PATH_NAMES};
 use crate::ingest::json::scan::MAX_DEPTH;
-use crate::ingest::json::tests::{MEANINGFUL, Outcome, json_text, named, one_as, whole};
+use crate::ingest::json::tests::{MEANINGFUL, Outcome, edited, json_text, named, one_as, whole};
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::reject::Reason;
 use crate::model::namespace::{Levels, Namespaces};
@@ -228,16 +228,7 @@ proptest! {
         })],
         edits in proptest::collection::vec((any::<proptest::sample::Index>(), 0..3u8, proptest::sample::select(MEANINGFUL)), 0..3),
     ) {
-        let mut line = line.into_bytes();
-        for (at, how, byte) in edits {
-            let at = at.index(line.len().max(1)).min(line.len());
-            match how {
-                0 => line.insert(at, byte),
-                1 if at < line.len() => line[at] = byte,
-                _ if at < line.len() => drop(line.remove(at)),
-                _ => {}
-            }
-        }
+        let line = edited(line.into_bytes(), &edits);
         // Half of a surrogate pair is refused where it is needed, which is another matter in each.
         let text = String::from_utf8_lossy(&line).to_lowercase();
         prop_assume!(!text.contains("\\ud") && text.trim().lines().count() == 1);

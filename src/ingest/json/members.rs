@@ -63,7 +63,10 @@ pub(super) enum Edge {
 impl Edge {
     /// Whether a value ends here.
     pub fn ends(self) -> bool {
-        matches!(self, Self::SegmentsEnd | Self::TraitsEnd)
+        match self {
+            Self::SegmentsEnd | Self::TraitsEnd => true,
+            Self::SegmentsBegin | Self::TraitsBegin => false,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ingest::json::marks::Marks;
 use crate::ingest::json::members::Members;
 use crate::ingest::json::scan::Scanner;
 use crate::ingest::json::shapes::Shapes;
-use crate::ingest::json::tests::{MEANINGFUL, activity, one_as, whole};
+use crate::ingest::json::tests::{MEANINGFUL, activity, edited, one_as, whole};
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::tally::Tally;
 use crate::model::namespace::{Levels, Namespaces};
@@ -62,16 +62,7 @@ fn log(line: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<Vec<u8>
     let again = (any::<Index>(), proptest::collection::vec(edit, 0..3));
     (proptest::collection::vec(line, 1..4), proptest::collection::vec(again, 0..24)).prop_map(|(lines, again)| {
         let edited = again.iter().map(|(line, edits)| {
-            let mut line = line.get(&lines).clone().into_bytes();
-            for &(at, how, byte) in edits {
-                let at = at.index(line.len().max(1)).min(line.len());
-                match how {
-                    0 => line.insert(at, byte),
-                    1 if at < line.len() => line[at] = byte,
-                    _ if at < line.len() => drop(line.remove(at)),
-                    _ => {}
-                }
-            }
+            let mut line = edited(line.get(&lines).clone().into_bytes(), edits);
             line.retain(|&byte| byte != b'\n');
             line
         });

@@ -528,6 +528,23 @@ fn json_leafless() -> impl Strategy<Value = String> {
     proptest::sample::select(vec!["true", "null", "[1]", r#"{"a":"b"}"#]).prop_map(str::to_string)
 }
 
+/// An edit of a line: where, how, and the byte that is put in.
+pub(super) type Edit = (proptest::sample::Index, u8, u8);
+
+/// The line after some edits: bytes put in, changed, taken out.
+pub(super) fn edited(mut line: Vec<u8>, edits: &[Edit]) -> Vec<u8> {
+    for &(at, how, byte) in edits {
+        let at = at.index(line.len().max(1)).min(line.len());
+        match how {
+            0 => line.insert(at, byte),
+            1 if at < line.len() => line[at] = byte,
+            _ if at < line.len() => drop(line.remove(at)),
+            _ => {}
+        }
+    }
+    line
+}
+
 /// Bytes that a mutation puts in: those that mean something in JSON, and some that may not be there.
 pub(super) const MEANINGFUL: &[u8] = b"{}[]:,\"\\ut/0123456789.eE+-nrfals \t\r\x00\x1F\x7F\x80\xC3\xA9\xFF";
 
@@ -557,16 +574,7 @@ proptest! {
         line in prop_oneof![activity(), json_text()],
         edits in proptest::collection::vec((any::<proptest::sample::Index>(), 0..3u8, proptest::sample::select(MEANINGFUL)), 0..3),
     ) {
-        let mut line = line.into_bytes();
-        for (at, how, byte) in edits {
-            let at = at.index(line.len().max(1)).min(line.len());
-            match how {
-                0 => line.insert(at, byte),
-                1 if at < line.len() => line[at] = byte,
-                _ if at < line.len() => drop(line.remove(at)),
-                _ => {}
-            }
-        }
+        let line = edited(line.into_bytes(), &edits);
         let (lines, _) = decode(&whole(&line), &mut JunkCounts::new());
         let malformed = lines.iter().any(|line| line.2 == Outcome::Reject(Reason::Malformed));
         // An empty list is nothing, as a blank line is.

@@ -22,7 +22,7 @@ pub struct ToldValues(BTreeMap<Box<str>, Tellers>);
 
 impl ToldValues {
     fn add(&mut self, value: &str, tellers: Tellers, rule: ProfileRule, keeping: Keeping) {
-        match rule {
+        let one_is_enough = match rule {
             ProfileRule::Union => {
                 for element in elements(value) {
                     self.add_one(element, tellers);
@@ -30,10 +30,18 @@ impl ToldValues {
                 while self.0.len() > MAX_UNION_VALUES {
                     self.0.pop_last();
                 }
+                false
             }
-            ProfileRule::Latest | ProfileRule::First | ProfileRule::MostFrequent => self.add_one(value, tellers),
-        }
-        if keeping == Keeping::Needed && self.0.len() > 1 && matches!(rule, ProfileRule::Latest | ProfileRule::First) {
+            ProfileRule::MostFrequent => {
+                self.add_one(value, tellers);
+                false
+            }
+            ProfileRule::Latest | ProfileRule::First => {
+                self.add_one(value, tellers);
+                true
+            }
+        };
+        if keeping == Keeping::Needed && one_is_enough && self.0.len() > 1 {
             let best = self.best(rule).map(|(value, tellers)| (value.into(), tellers));
             self.0.clear();
             self.0.extend(best);
