@@ -132,6 +132,8 @@ pub mod rows {
     pub use crate::resolver::{EarlierValue, Holder, ProfileRow, ProfileValue};
     pub use crate::resolver::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
     pub use crate::resolver::{Logins, PolicyShare, PolicyShares, SharedRow};
+    #[cfg(feature = "serve")]
+    pub use crate::serve::log::erase::LogErasure;
 }
 
 // Words.

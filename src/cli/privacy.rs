@@ -47,12 +47,47 @@ pub fn forget(common: &Common, forget: &ForgetArgs) -> Result<Ended, Failure> {
     if let Some(until) = forget.until {
         asked = asked.until(until);
     }
+    #[cfg(feature = "serve")]
+    if let Some(log) = &forget.log {
+        return forget_with_log(common, &mut engine, log, &asked);
+    }
     let forgotten = engine.forget(&asked)?;
     let mut out = Output::stdout();
     if common.json {
         out.json(&forgotten)?;
     } else if !common.quiet {
         out.text(&forgotten_in_words(&engine, &forgotten))?;
+    }
+    out.finish()
+}
+
+/// Erases from the log of a collector as well.
+#[cfg(feature = "serve")]
+fn forget_with_log(common: &Common, engine: &mut Engine, log: &Path, asked: &Forget) -> Result<Ended, Failure> {
+    use backstitch::Collector;
+    use backstitch::rows::LogErasure;
+
+    #[derive(Serialize)]
+    struct ErasedFromBoth<'a> {
+        #[serde(flatten)]
+        store: &'a Forgotten,
+        log: LogErasure,
+    }
+
+    if !log.is_dir() {
+        return Err(Failure::Failed(format!("{} is not a folder: name the log of a collector", log.display())));
+    }
+    let (store, log) = Collector::forget(engine, log, asked)?;
+    let mut out = Output::stdout();
+    if common.json {
+        out.json(&ErasedFromBoth { store: &store, log })?;
+    } else if !common.quiet {
+        out.text(&forgotten_in_words(engine, &store))?;
+        let (lines, files) = (count(log.lines, "line"), count(log.files, "file"));
+        out.text(&format!(
+            "  {lines} of the log went, and {} told a value; wrote {files} again\n",
+            thousands(log.redacted)
+        ))?;
     }
     out.finish()
 }

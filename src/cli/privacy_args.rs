@@ -45,10 +45,15 @@ pub struct ForgetArgs {
     /// Only what was up to and including this moment, such as 2026-11-01T10:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "revert")]
     pub until: Option<Time>,
+    /// From this log of `serve` as well, while it does not run
+    #[cfg(feature = "serve")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "revert")]
+    pub log: Option<PathBuf>,
     /// Let events of them be taken in again instead: by value, since the store knows hashes alone
     #[arg(long)]
     pub revert: bool,
     /// List what was erased instead: the hash of each identity, and when
+    #[cfg_attr(feature = "serve", arg(conflicts_with = "log"))]
     #[arg(long, conflicts_with_all = ["ids", "file", "whole_person", "until", "revert"])]
     pub list: bool,
     #[command(flatten)]

@@ -6,7 +6,7 @@ mod check;
 mod commit;
 mod consent;
 mod count;
-mod erase;
+pub(crate) mod erase;
 mod error;
 mod facts;
 mod history;

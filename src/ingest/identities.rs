@@ -173,7 +173,8 @@ pub(crate) fn usable_id(told: &str) -> Option<EventId<'_>> {
     if id.is_empty() || id.len() > MAX_EVENT_ID_BYTES {
         return None;
     }
-    Some(canonical_uuid(id).map_or(EventId::Text(id), EventId::Uuid))
+    let other = || EventId::of_hash_text(id).unwrap_or(EventId::Text(id));
+    Some(canonical_uuid(id).map_or_else(other, EventId::Uuid))
 }
 
 #[cold]

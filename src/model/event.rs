@@ -19,7 +19,23 @@ pub enum EventId<'a> {
     Text(&'a str),
 }
 
+/// How the id of an event begins that stands for the hash of a line which is not there any more as it was: 32 hex digits and a parenthesis
+/// follow.
+const HASH_MARK: &str = "(event ";
+
 impl EventId<'_> {
+    /// The hash of a line as an `id`: for a line that is written again in another way, and is to be the same event.
+    pub fn hash_as_text(hash: u128) -> String {
+        format!("{HASH_MARK}{hash:032x})")
+    }
+
+    /// The event of a line whose `id` is [such a text](Self::hash_as_text).
+    pub fn of_hash_text(id: &str) -> Option<Self> {
+        let digits = id.strip_prefix(HASH_MARK)?.strip_suffix(')')?;
+        let is_hash = digits.len() == 32 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        u128::from_str_radix(digits, 16).ok().filter(|_| is_hash).map(Self::Line)
+    }
+
     /// The `id` as the line had it; `None` where it had none.
     pub fn written(self) -> Option<String> {
         match self {

@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -13,10 +15,14 @@ use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::fields::Fields;
 use crate::ingest::junk::JunkCounts;
-use crate::model::namespace::Namespaces;
+use crate::model::barred::IdentityBar;
+use crate::model::event::DecodedEvent;
+use crate::model::identity::Value;
+use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::settings::Settings;
 use crate::model::time::Time;
 use crate::serve::limits::{MAX_ACTIVITIES, MAX_STAMPS};
+use crate::store::barred::Barred;
 
 /// What became of a body.
 #[derive(Debug, Default)]
@@ -25,6 +31,8 @@ pub struct Taken {
     pub lines: Vec<u8>,
     /// How many they are.
     pub accepted: usize,
+    /// Those among them that are not in the lines, since they carry an identity that opted out or was erased.
+    pub suppressed: usize,
     /// The others.
     pub rejected: Vec<RejectedItem>,
 }
@@ -46,6 +54,7 @@ pub struct Screen {
     decoder: Decoder,
     namespaces: Namespaces,
     stamps: Mutex<Stamps>,
+    barred: RwLock<Arc<Barred>>,
 }
 
 impl Screen {
@@ -55,7 +64,13 @@ impl Screen {
             decoder: Decoder::new(&settings.junk, &Fields::default()),
             namespaces: Namespaces::new(settings.levels.clone()),
             stamps: Mutex::default(),
+            barred: RwLock::default(),
         }
+    }
+
+    /// From now on events of these identities are left out.
+    pub fn bar(&self, barred: &Arc<Barred>) {
+        *self.barred.write() = Arc::clone(barred);
     }
 
     /// Takes a body that came at `now`: an activity or an array of them.
@@ -78,14 +93,20 @@ impl Screen {
                 }
             }
         }
+        let barred = Arc::clone(&self.barred.read());
+        let mut events = Vec::new();
         let mut indices = indices.into_iter();
         let each = |line: crate::ingest::format::Line<'_>| {
             let index = indices.next().unwrap_or_default();
             match line.outcome {
-                Ok(_) => {
+                Ok(event) => {
+                    let start = taken.lines.len();
                     taken.lines.extend_from_slice(line.text);
                     taken.lines.push(b'\n');
                     taken.accepted += 1;
+                    if !barred.is_empty() {
+                        events.push(AcceptedEvent::new(&event, start..taken.lines.len()));
+                    }
                 }
                 Err(reject) => {
                     let (reason, detail) = (reject.reason.word(), reject.detail);
@@ -94,8 +115,15 @@ impl Screen {
             }
         };
         let chunk = Chunk::whole(stamped);
-        self.decoder.chunk(&chunk, &mut self.namespaces.clone(), &mut JunkCounts::new(), each);
+        let mut namespaces = self.namespaces.clone();
+        self.decoder.chunk(&chunk, &mut namespaces, &mut JunkCounts::new(), each);
         taken.rejected.sort_by_key(|item| item.index);
+        if !barred.is_empty() {
+            let taken_in = events.iter().filter(|event| !event.is_barred(&barred, &namespaces));
+            let kept: Vec<&[u8]> = taken_in.filter_map(|event| taken.lines.get(event.line.clone())).collect();
+            taken.suppressed = taken.accepted - kept.len();
+            taken.lines = kept.concat();
+        }
         Ok(taken)
     }
 
@@ -132,6 +160,30 @@ impl Screen {
         if let Some(time) = time {
             self.stamps.lock().time(id, time);
         }
+    }
+}
+
+/// An event that was accepted, where identities are barred.
+struct AcceptedEvent {
+    line: Range<usize>,
+    time: Time,
+    identities: Vec<(NamespaceId, String)>,
+}
+
+impl AcceptedEvent {
+    fn new(event: &DecodedEvent<'_>, line: Range<usize>) -> Self {
+        let identities = event.identities.iter().map(|(namespace, value)| (*namespace, value.to_string()));
+        Self { line, time: event.time, identities: identities.collect() }
+    }
+
+    /// Whether it is not taken in: what the store would leave out need not lie in the log.
+    fn is_barred(&self, barred: &Barred, namespaces: &Namespaces) -> bool {
+        let names = namespaces.names();
+        let bars = self
+            .identities
+            .iter()
+            .filter_map(|(namespace, value)| Some(barred.bar(names.get(usize::from(namespace.0))?, Value::new(value))));
+        bars.fold(IdentityBar::default(), IdentityBar::and).refusal(self.time).is_some()
     }
 }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{RwLock, Semaphore};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Forget, Forgotten};
 use crate::model::error::Result;
 use crate::serve::activities::Screen;
 use crate::serve::error::ServeError;
@@ -19,7 +19,8 @@ use crate::serve::http::shared::Shared;
 use crate::serve::http::{listen, routes};
 use crate::serve::keys::{Keys, Tokens};
 use crate::serve::limits::{CLOSE_TIME, MAX_HELD_BYTES, MAX_WORKERS};
-use crate::serve::log::ActivityLog;
+use crate::serve::log::erase::LogErasure;
+use crate::serve::log::{ActivityLog, erase};
 use crate::serve::metrics::Metrics;
 
 /// A collector of activities over HTTP: it appends them to a log of its own, answers once they are on the disk, and follows that log
@@ -83,6 +84,25 @@ impl Collector {
         Ok(address.map_err(|source| ServeError::Listen { address: "nowhere".to_owned(), source })?)
     }
 
+    /// Erases identities from a store and from the log that a collector wrote, in the folder `log`, while none runs on either: what
+    /// `POST /v1/forget` does where one runs. Says what went of the store, and of the log.
+    ///
+    /// Every byte search in log and store for an erased value of 5 bytes or more finds nothing then, but for what
+    /// [`Engine::forget`] says that it keeps. Killed at any moment, it is done or has not begun, or is completed by the next call or
+    /// [`run`](Self::run). Costs as [`Engine::forget`], and a read of the whole log.
+    ///
+    /// # Errors
+    /// As [`Engine::forget`], or when the log is in use, or cannot be read or written.
+    pub fn forget(engine: &mut Engine, log: impl AsRef<Path>, forget: &Forget) -> Result<(Forgotten, LogErasure)> {
+        let log = ActivityLog::open(log.as_ref())?;
+        if let Some(pending) = erase::pending(log.folder())? {
+            let (_, search) = erase::from_store(engine, log.folder(), &pending)?;
+            search.from_log(&log)?;
+        }
+        let (forgotten, search) = erase::from_store(engine, log.folder(), forget)?;
+        Ok((forgotten, search.from_log(&log)?))
+    }
+
     /// Serves, and follows the log into the store of `engine`, until another thread sets `stop`: then it takes no further
     /// request, and returns when all that was acknowledged is in the log and in the store.
     ///
@@ -94,7 +114,13 @@ impl Collector {
             return Err(self.address().err().unwrap_or(ServeError::Thread.into()));
         };
         let log = ActivityLog::open(&self.log)?;
+        let mut engine = engine;
+        if let Some(pending) = erase::pending(log.folder())? {
+            let (_, search) = erase::from_store(&mut engine, log.folder(), &pending)?;
+            search.from_log(&log)?;
+        }
         let screen = Screen::new(engine.settings());
+        screen.bar(engine.barred());
         remember(log.folder(), &screen)?;
         let (resolver, feed) = (engine.resolver(), engine.feed());
         let engine = Arc::new(Mutex::new(engine));
@@ -111,6 +137,8 @@ impl Collector {
             hurry: Arc::clone(&follower.hurry),
             metrics: Metrics::default(),
             open_connections: AtomicUsize::new(0),
+            admission: RwLock::default(),
+            erasing: Mutex::default(),
             body_room: Arc::new(Semaphore::new(MAX_HELD_BYTES / PERMIT_BYTES)),
             log,
         });

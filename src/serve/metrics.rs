@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Metrics {
     /// Activities that were acknowledged.
     pub accepted: Count,
+    /// Those among them that were left out, since they carry an identity that opted out or was erased.
+    pub suppressed: Count,
     /// Values that were not activities.
     pub rejected: Count,
     /// Bytes that were appended to the log.
@@ -61,6 +63,8 @@ impl Metrics {
             let _ = writeln!(text, "backstitch_{name} {value}");
         };
         one("activities_accepted_total", "counter", "Activities that were acknowledged.", self.accepted.get());
+        let help = "Acknowledged activities that were left out: of identities that opted out or were erased.";
+        one("activities_suppressed_total", "counter", help, self.suppressed.get());
         one("activities_rejected_total", "counter", "Values that were not activities.", self.rejected.get());
         one("log_bytes_total", "counter", "Bytes appended to the log.", self.log_bytes.get());
         one("connections_total", "counter", "Connections accepted.", self.connections.get());

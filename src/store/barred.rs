@@ -138,6 +138,12 @@ impl Barred {
         }
     }
 
+    /// What stands for an id that tells the value of an erased identity, also where no event is stored with it; `None` before the first erasure.
+    pub fn mark(&self, id: &str) -> Option<EventId<'static>> {
+        let first = || self.keys.first().map(|key| hash_text(key, id));
+        self.hidden(id).or_else(first).map(BarHash::event_id)
+    }
+
     /// The identities that were erased, and may not come again: the hash of each, up to when, and when that was.
     pub fn tombstones(&self) -> impl Iterator<Item = (BarHash, Tombstone)> {
         self.tombstones.iter().filter(|(_, tombstone)| tombstone.stands).map(|(&hash, &tombstone)| (hash, tombstone))

@@ -8,8 +8,10 @@
 
 mod cuts;
 mod fall;
+#[cfg(feature = "serve")]
+mod logged;
 mod targets;
-mod texts;
+pub(crate) mod texts;
 mod traces;
 
 use std::collections::{BTreeSet, HashSet};

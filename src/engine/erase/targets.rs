@@ -18,7 +18,7 @@ use crate::model::time::Time;
 pub struct Forget {
     named: Vec<(String, String)>,
     whole_person: bool,
-    until: Option<Time>,
+    pub(super) until: Option<Time>,
 }
 
 impl Forget {

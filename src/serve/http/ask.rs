@@ -14,9 +14,10 @@ use crate::model::history::FeedPosition;
 use crate::model::identity::Identity;
 use crate::model::namespace::SESSION;
 use crate::model::policy::{Lookback, Policy, Reading};
+use crate::model::profile::{ProfileRule, ProfileRules};
 use crate::model::time::Time;
 use crate::model::when::When;
-use crate::resolver::{Change, EventRow, KnownAt, Resolution, View};
+use crate::resolver::{Change, EventRow, KnownAt, Profile, Resolution, View};
 use crate::serve::http::body;
 use crate::serve::http::refusal::HttpRefusal;
 use crate::serve::http::shared::Shared;
@@ -203,6 +204,36 @@ pub async fn events(
         Ok(Json(EventPage { total, next, events: found.skip(offset).take(limit).collect() }))
     })
     .await
+}
+
+/// `GET /v1/people/{namespace}/{value}/profile`: what segments and traits does this person have?
+pub async fn profile(
+    State(shared): State<Arc<Shared>>,
+    Path((namespace, value)): Path<(String, String)>,
+    parameters: Parameters,
+) -> Result<Json<Profile>, HttpRefusal> {
+    work(shared, move |shared| {
+        only(&parameters, &[&READING, &["rule", "segments-rule"]])?;
+        let rules = rules(&parameters)?;
+        let view = shared.resolver.view().under(reading(&parameters)?);
+        let found = view.profile(&namespace, &value, &rules)?;
+        found.map(Json).ok_or_else(|| unknown(&Identity { namespace, value }))
+    })
+    .await
+}
+
+/// By which rules: `segments-rule=RULE`, and `rule=TRAIT=RULE,TRAIT=RULE`.
+fn rules(parameters: &Parameters) -> Result<ProfileRules, HttpRefusal> {
+    let mut rules = ProfileRules::default();
+    if let Some(rule) = parameter::<ProfileRule>(parameters, "segments-rule")? {
+        rules = rules.segments(rule);
+    }
+    for one in parameters.get("rule").into_iter().flat_map(|all| all.split(',')) {
+        let why = || HttpRefusal::bad("rule: write the name of a trait and a rule: age=first");
+        let (name, word) = one.rsplit_once('=').ok_or_else(why)?;
+        rules = rules.of_trait(name, word.parse()?);
+    }
+    Ok(rules)
 }
 
 /// `GET /v1/explain/{namespace}/{value}`: why? With `with=NAMESPACE:VALUE`: why are the two one person, or why not?

@@ -94,15 +94,18 @@ async fn take(
     let _request = key.request().ok_or_else(too_many)?;
     body::check_encoding(headers)?;
     let body = body::read(headers, body, &shared.body_room).await?;
-    let Taken { lines, accepted, rejected } = screened(shared, body).await?;
+    let admission = shared.admission.read().await;
+    let Taken { lines, accepted, suppressed, rejected } = screened(shared, body).await?;
     let bytes = lines.len() as u64;
     let mut place = None;
-    if accepted > 0 {
+    if accepted > suppressed {
         let (tell, told) = oneshot::channel();
         // The client may be gone by then.
         shared.log.append(lines, move |outcome| drop(tell.send(outcome)))?;
+        drop(admission);
         place = Some(told.await.map_err(|_| HttpRefusal::defect())??);
     }
+    shared.metrics.suppressed.add(suppressed as u64);
     shared.metrics.accepted.add(accepted as u64);
     shared.metrics.rejected.add(rejected.len() as u64);
     shared.metrics.log_bytes.add(bytes);

@@ -6,13 +6,16 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Request, StatusCode, header};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::engine::{Consent, Undone};
+use crate::engine::{Consent, Engine, Forget, Forgotten, Undone};
+use crate::model::error::Error;
 use crate::model::identity::Identity;
+use crate::model::time::Time;
 use crate::serve::http::ask::{json, work};
 use crate::serve::http::refusal::HttpRefusal;
 use crate::serve::http::shared::Shared;
+use crate::serve::log::erase::{self, LogErasure};
 
 /// Two identities.
 #[derive(Deserialize)]
@@ -53,14 +56,101 @@ pub async fn relink(State(shared): State<Arc<Shared>>, request: Request<Body>) -
     work(shared, move |shared| Ok(Json(shared.engine.lock().relink_pair(&a, &b)?))).await
 }
 
+/// Which identity is to count as which.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct AskedRename {
+    from: Identity,
+    to: Option<Identity>,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// `POST /v1/rename`: an identity counts as another; without one, as itself again.
+pub async fn rename(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Result<Json<Undone>, HttpRefusal> {
+    check_kind(request.headers())?;
+    let AskedRename { from, to, dry_run } = json(&shared, request).await?;
+    work(shared, move |shared| {
+        let mut engine = shared.engine.lock();
+        Ok(Json(match (to, dry_run) {
+            (Some(to), true) => engine.would_rename([(from, to)])?,
+            (Some(to), false) => engine.rename([(from, to)])?,
+            (None, true) => return Err(HttpRefusal::bad("dryRun: only with to")),
+            (None, false) => engine.rename_back([from])?,
+        }))
+    })
+    .await
+}
+
 /// `POST /v1/opt-out`: no more events of a person are taken in.
 pub async fn opt_out(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Result<Json<Consent>, HttpRefusal> {
     let Identity { namespace, value } = identity(&shared, request).await?;
-    work(shared, move |shared| Ok(Json(shared.engine.lock().opt_out(&namespace, &value)?))).await
+    work(shared, move |shared| Ok(Json(barring(shared, |engine| engine.opt_out(&namespace, &value))?))).await
 }
 
 /// `POST /v1/opt-in`: they are taken in again.
 pub async fn opt_in(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Result<Json<Consent>, HttpRefusal> {
     let Identity { namespace, value } = identity(&shared, request).await?;
-    work(shared, move |shared| Ok(Json(shared.engine.lock().opt_in(&namespace, &value)?))).await
+    work(shared, move |shared| Ok(Json(barring(shared, |engine| engine.opt_in(&namespace, &value))?))).await
+}
+
+/// Whom to forget.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct AskedForget {
+    identities: Vec<Identity>,
+    #[serde(default)]
+    whole_person: bool,
+    until: Option<String>,
+}
+
+/// What was erased: from the store, and from the log.
+#[derive(Serialize)]
+pub struct ErasedEverywhere {
+    #[serde(flatten)]
+    store: Forgotten,
+    log: LogErasure,
+}
+
+/// `POST /v1/forget`: erases identities from the store, and from the log.
+pub async fn forget(
+    State(shared): State<Arc<Shared>>,
+    request: Request<Body>,
+) -> Result<Json<ErasedEverywhere>, HttpRefusal> {
+    check_kind(request.headers())?;
+    let AskedForget { identities, whole_person, until } = json(&shared, request).await?;
+    if identities.is_empty() {
+        return Err(HttpRefusal::bad("identities: name at least one"));
+    }
+    let mut whom = identities.into_iter().fold(Forget::default(), |all, one| all.and(one.namespace, one.value));
+    if whole_person {
+        whom = whom.whole_person();
+    }
+    if let Some(until) = until {
+        let why = "until: write a date, a time and a zone, such as 2026-11-01T10:00:00Z";
+        whom = whom.until(Time::parse(&until).ok_or_else(|| HttpRefusal::bad(why))?);
+    }
+    work(shared, move |shared| {
+        let _one_at_a_time = shared.erasing.lock();
+        let folder = shared.log.folder();
+        // What a request before it could not complete, of a full disk for instance.
+        if let Some(pending) = erase::pending(folder)? {
+            let (_, search) = barring(shared, |engine| erase::from_store(engine, folder, &pending))?;
+            search.from_log(&shared.log)?;
+        }
+        let (store, search) = barring(shared, |engine| erase::from_store(engine, folder, &whom))?;
+        Ok(Json(ErasedEverywhere { store, log: search.from_log(&shared.log)? }))
+    })
+    .await
+}
+
+/// Decides whose activities are taken in. When it returns, none are on their way to the log that it bars.
+fn barring<T>(shared: &Shared, decide: impl FnOnce(&mut Engine) -> Result<T, Error>) -> Result<T, Error> {
+    let mut engine = shared.engine.lock();
+    let decided = decide(&mut engine);
+    // Also after an error: what was decided counts.
+    shared.screen.bar(engine.barred());
+    drop(engine);
+    drop(shared.admission.blocking_write());
+    decided
 }

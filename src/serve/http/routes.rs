@@ -20,10 +20,13 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/resolve/{namespace}/{value}", get(ask::resolve))
         .route("/v1/resolve", post(ask::resolve_many))
         .route("/v1/people/{namespace}/{value}/events", get(ask::events))
+        .route("/v1/people/{namespace}/{value}/profile", get(ask::profile))
         .route("/v1/explain/{namespace}/{value}", get(ask::explain))
         .route("/v1/changes", get(ask::changes))
         .route("/v1/unlink", post(decide::unlink))
         .route("/v1/relink", post(decide::relink))
+        .route("/v1/rename", post(decide::rename))
+        .route("/v1/forget", post(decide::forget))
         .route("/v1/opt-out", post(decide::opt_out))
         .route("/v1/opt-in", post(decide::opt_in))
         .route_layer(from_fn_with_state(Arc::clone(&shared), gate::gate));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{RwLock, Semaphore, watch};
 
 use crate::engine::Engine;
 use crate::resolver::{Feed, Resolver};
@@ -40,6 +40,11 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Connections that are open.
     pub open_connections: AtomicUsize,
+    /// Read while activities are looked at and queued for the log: who has it for writing knows that none are on their way which
+    /// were looked at before.
+    pub admission: RwLock<()>,
+    /// Held while identities are erased, one request at a time.
+    pub erasing: Mutex<()>,
     /// Room for bodies, a permit a kilobyte.
     pub body_room: Arc<Semaphore>,
 }

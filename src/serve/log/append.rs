@@ -15,12 +15,12 @@ const GROUP_BYTES: usize = 8 << 20;
 /// Whom the outcome is told.
 pub type Outcome = Box<dyn FnOnce(Result<LogPosition, AppendError>) + Send>;
 
-/// Lines that wait for the writer.
-pub struct Append {
-    /// Whole lines.
-    pub lines: Vec<u8>,
-    /// Whom the outcome is told.
-    pub answer: Outcome,
+/// What waits for the writer.
+pub enum LogWork {
+    /// Whole lines, and whom the outcome is told: the place behind them.
+    Append(Vec<u8>, Outcome),
+    /// The file that grows is to be closed, so that only another one grows: the place where that begins.
+    CloseSegment(Outcome),
 }
 
 /// The writer of a log.
@@ -41,25 +41,53 @@ impl Appender {
     }
 
     /// Writes what comes, until nobody can send any more.
-    pub fn run(mut self, appends: &Receiver<Append>) {
+    pub fn run(mut self, work: &Receiver<LogWork>) {
         let (mut lines, mut answers) = (Vec::new(), Vec::new());
-        while let Ok(first) = appends.recv() {
-            let mut next = Some(first);
+        while let Ok(first) = work.recv() {
+            let (mut next, mut closing) = (Some(first), None);
             // What gathered during the sync before is the group.
-            while let Some(Append { lines: more, answer }) = next {
-                // The place of each is its own: one who waits for it to be visible does not wait for the others of the group.
-                lines.extend_from_slice(&more);
-                answers.push((lines.len() as u64, answer));
-                next = if lines.len() < GROUP_BYTES { appends.try_recv().ok() } else { None };
+            while let Some(one) = next {
+                next = match one {
+                    LogWork::Append(more, answer) => {
+                        // The place of each is its own: one who waits for it to be visible does not wait for the others of the group.
+                        lines.extend_from_slice(&more);
+                        answers.push((lines.len() as u64, answer));
+                        if lines.len() < GROUP_BYTES { work.try_recv().ok() } else { None }
+                    }
+                    LogWork::CloseSegment(answer) => {
+                        closing = Some(answer);
+                        None
+                    }
+                };
             }
-            let start = self.append(&lines);
-            for (bytes, answer) in answers.drain(..) {
-                let place = |start: LogPosition| LogPosition { bytes: start.bytes + bytes, ..start };
-                answer(start.clone().map(place));
+            if !answers.is_empty() {
+                let start = self.append(&lines);
+                for (bytes, answer) in answers.drain(..) {
+                    let place = |start: LogPosition| LogPosition { bytes: start.bytes + bytes, ..start };
+                    answer(start.clone().map(place));
+                }
+            }
+            if let Some(answer) = closing {
+                answer(self.close_segment());
             }
             lines.clear();
             lines.shrink_to(GROUP_BYTES);
         }
+    }
+
+    /// Begins another file, unless the last one is empty still; says where.
+    fn close_segment(&mut self) -> Result<LogPosition, AppendError> {
+        if self.position.bytes > 0 {
+            self.next_segment()?;
+            self.durable.advance(self.position);
+        }
+        Ok(self.position)
+    }
+
+    fn next_segment(&mut self) -> Result<(), AppendError> {
+        let next = new_segment(&self.folder, self.position.segment + 1);
+        (self.file, self.position) = next.map_err(|error| AppendError::Failed(error.to_string().into()))?;
+        Ok(())
     }
 
     /// Makes a group durable; says where it begins.
@@ -69,7 +97,7 @@ impl Appender {
         }
         let failed = |error: io::Error| AppendError::Failed(error.to_string().into());
         if self.position.bytes >= self.segment_bytes {
-            (self.file, self.position) = new_segment(&self.folder, self.position.segment + 1).map_err(failed)?;
+            self.next_segment()?;
         }
         let start = self.position;
         if let Err(error) = self.file.write_all(lines) {

@@ -6,10 +6,13 @@
 //!   answered after the sync that holds it.
 //! - **Recovery.** A process that dies may leave the start of a line, which was never acknowledged: it is cut off when the log is
 //!   opened again. Whole lines that were not acknowledged stay; a client that sends them again sends the same events.
+//! - **Erasing.** Lines of erased identities are [blanked](erase): every other line keeps its place. The file `.forget` says what is being erased.
 //! - **One writer.** The file `.lock` is locked as long as the log is open. It is hidden, so that a replay of the folder skips it.
 
 mod append;
+pub mod erase;
 mod recover;
+mod redact;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -22,7 +25,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::serve::log::append::{Append, Appender};
+use crate::serve::log::append::{Appender, LogWork, Outcome};
 
 /// Bytes after which a file of the log is closed: a file is what is copied, packed or read again as a whole.
 pub const SEGMENT_BYTES: u64 = 256 << 20;
@@ -102,7 +105,7 @@ impl Durable {
 pub struct ActivityLog {
     folder: PathBuf,
     /// The way to the writer, as long as the log is open.
-    queue: Mutex<Option<SyncSender<Append>>>,
+    queue: Mutex<Option<SyncSender<LogWork>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     durable: Arc<Durable>,
     /// Held as long as the log is open.
@@ -153,9 +156,9 @@ impl ActivityLog {
         let (file, position) = recover::last_segment(&folder).map_err(fail)?;
         let durable = Arc::new(Durable::default());
         durable.advance(position);
-        let (queue, appends) = sync_channel(QUEUED_APPENDS);
+        let (queue, work) = sync_channel(QUEUED_APPENDS);
         let appender = Appender::new(folder.clone(), file, position, segment_bytes, Arc::clone(&durable));
-        let spawn = thread::Builder::new().name("log".to_owned()).spawn(move || appender.run(&appends));
+        let spawn = thread::Builder::new().name("log".to_owned()).spawn(move || appender.run(&work));
         let writer = Mutex::new(Some(spawn.map_err(fail)?));
         Ok(Self { folder, queue: Mutex::new(Some(queue)), writer, durable, _lock: lock })
     }
@@ -170,11 +173,39 @@ impl ActivityLog {
         lines: Vec<u8>,
         answer: impl FnOnce(Result<LogPosition, AppendError>) + Send + 'static,
     ) -> Result<(), AppendError> {
-        let Some(queue) = self.queue.lock().clone() else { return Err(AppendError::Failed("it is closed".into())) };
-        queue.try_send(Append { lines, answer: Box::new(answer) }).map_err(|error| match error {
+        self.queue()?.try_send(LogWork::Append(lines, Box::new(answer))).map_err(|error| match error {
             TrySendError::Full(_) => AppendError::Busy,
             TrySendError::Disconnected(_) => AppendError::Failed("its thread has ended".into()),
         })
+    }
+
+    /// Appends `lines` as [`append`](Self::append) does, but waits: for room in the queue, and until they are durable.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn append_and_wait(&self, lines: Vec<u8>) -> Result<LogPosition, AppendError> {
+        self.wait_for(|answer| LogWork::Append(lines, answer))
+    }
+
+    /// Lets another file grow than before; says where that begins. All files before it stay as they are, unless
+    /// lines are [erased](erase) from them.
+    ///
+    /// # Errors
+    /// When there cannot be another file.
+    pub fn close_segment(&self) -> Result<LogPosition, AppendError> {
+        self.wait_for(LogWork::CloseSegment)
+    }
+
+    fn wait_for(&self, work: impl FnOnce(Outcome) -> LogWork) -> Result<LogPosition, AppendError> {
+        let ended = || AppendError::Failed("its thread has ended".into());
+        let (tell, told) = sync_channel(1);
+        let answer = Box::new(move |outcome| drop(tell.send(outcome)));
+        self.queue()?.send(work(answer)).map_err(|_| ended())?;
+        told.recv().map_err(|_| ended())?
+    }
+
+    fn queue(&self) -> Result<SyncSender<LogWork>, AppendError> {
+        self.queue.lock().clone().ok_or_else(|| AppendError::Failed("it is closed".into()))
     }
 
     /// Closes it, once what was queued is written. Nothing can be appended any more.
