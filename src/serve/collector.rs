@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::{RwLock, Semaphore};
+use tokio::sync::{RwLock, Semaphore, watch};
 
 use crate::engine::{Engine, Forget, Forgotten};
 use crate::model::error::Result;
@@ -18,7 +18,7 @@ use crate::serve::http::body::PERMIT_BYTES;
 use crate::serve::http::shared::Shared;
 use crate::serve::http::{listen, routes};
 use crate::serve::keys::{Keys, Tokens};
-use crate::serve::limits::{CLOSE_TIME, MAX_HELD_BYTES, MAX_WORKERS};
+use crate::serve::limits::{CLOSE_TIME, MAX_HELD_BYTES, MAX_STREAMS, MAX_WORKERS};
 use crate::serve::log::erase::LogErasure;
 use crate::serve::log::{ActivityLog, erase};
 use crate::serve::metrics::Metrics;
@@ -139,6 +139,8 @@ impl Collector {
             open_connections: AtomicUsize::new(0),
             admission: RwLock::default(),
             erasing: Mutex::default(),
+            stopping: watch::Sender::new(false),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             body_room: Arc::new(Semaphore::new(MAX_HELD_BYTES / PERMIT_BYTES)),
             log,
         });

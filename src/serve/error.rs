@@ -3,7 +3,6 @@
 use std::io;
 
 use crate::model::error::{Error, ErrorKind};
-use crate::serve::log::AppendError;
 
 /// Why the collector cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -20,10 +19,6 @@ pub(crate) enum ServeError {
     Threads(#[source] io::Error),
     #[error("cannot read the log {file}")]
     Log { file: String, source: io::Error },
-    #[error("cannot erase from the log ({file}): the next start of the collector does it again")]
-    Erase { file: String, source: io::Error },
-    #[error("cannot erase from the log")]
-    Append(#[source] AppendError),
     #[error("a thread of the collector broke off: this is a defect; what was acknowledged is in the log")]
     Thread,
 }
@@ -34,8 +29,6 @@ impl From<ServeError> for Error {
             ServeError::File { source, .. } | ServeError::Log { source, .. } => {
                 ErrorKind::of_io(source, ErrorKind::Input)
             }
-            ServeError::Erase { source, .. } => ErrorKind::of_io(source, ErrorKind::Io),
-            ServeError::Append(_) => ErrorKind::Io,
             ServeError::Line { .. } | ServeError::Empty { .. } => ErrorKind::Argument,
             ServeError::Listen { source, .. } | ServeError::Threads(source) => ErrorKind::of_io(source, ErrorKind::Io),
             ServeError::Thread => ErrorKind::Defect,

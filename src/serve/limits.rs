@@ -72,6 +72,18 @@ pub const MAX_ROWS: usize = 10_000;
 /// Identities of one request.
 pub const MAX_IDS: usize = 10_000;
 
+/// Clients that follow the changes at once: each holds a connection for as long as that lives.
+pub const MAX_STREAMS: usize = 64;
+
+/// Changes that are read at once for such a client, at up to about a kilobyte each.
+pub const MAX_STREAMED_CHANGES: usize = 200;
+
+/// How often it is looked for changes. Shorter than the second within which an event is to be visible.
+pub const STREAM_LOOK: Duration = Duration::from_millis(200);
+
+/// How long nothing is sent on such a connection at most: proxies take one for dead after a minute or so.
+pub const HEARTBEAT_TIME: Duration = Duration::from_secs(15);
+
 /// Characters of a token: shorter ones are guessed.
 pub const MIN_TOKEN_CHARS: usize = 16;
 

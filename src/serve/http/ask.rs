@@ -49,14 +49,14 @@ fn unknown(identity: &Identity) -> HttpRefusal {
 }
 
 /// Refuses a parameter of another name.
-fn only(parameters: &Parameters, known: &[&[&str]]) -> Result<(), HttpRefusal> {
+pub fn only(parameters: &Parameters, known: &[&[&str]]) -> Result<(), HttpRefusal> {
     let odd = parameters.keys().find(|name| !known.iter().any(|known| known.contains(&name.as_str())));
     let names = || known.concat().join(", ");
     odd.map_or(Ok(()), |odd| Err(HttpRefusal::bad(format!("{odd:?} is not a parameter here: there are {}", names()))))
 }
 
 /// A parameter, read.
-fn parameter<T: FromStr<Err: ToString>>(parameters: &Parameters, name: &str) -> Result<Option<T>, HttpRefusal> {
+pub fn parameter<T: FromStr<Err: ToString>>(parameters: &Parameters, name: &str) -> Result<Option<T>, HttpRefusal> {
     let read = |text: &String| {
         text.parse().map_err(|error: T::Err| HttpRefusal::bad(format!("{name}: {}", error.to_string())))
     };

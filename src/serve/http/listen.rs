@@ -23,7 +23,6 @@ use crate::serve::limits::{
 /// Serves until `stop` says so; then no request is taken any more, and those that were are answered.
 pub async fn serve(listener: TcpListener, router: Router, shared: Arc<Shared>, stop: impl Fn() -> bool) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let (tell, ending) = watch::channel(false);
     while !stop() {
         let Ok(Ok(permit)) = timeout(STOP_LOOK, Arc::clone(&room).acquire_owned()).await else { continue };
         let (stream, peer) = match timeout(STOP_LOOK, listener.accept()).await {
@@ -35,7 +34,7 @@ pub async fn serve(listener: TcpListener, router: Router, shared: Arc<Shared>, s
                 continue;
             }
         };
-        let (router, shared, ending) = (router.clone(), Arc::clone(&shared), ending.clone());
+        let (router, shared, ending) = (router.clone(), Arc::clone(&shared), shared.stopping.subscribe());
         tokio::spawn(async move {
             shared.metrics.connections.add(1);
             shared.open_connections.fetch_add(1, Ordering::Relaxed);
@@ -45,7 +44,7 @@ pub async fn serve(listener: TcpListener, router: Router, shared: Arc<Shared>, s
         });
     }
     drop(listener);
-    tell.send_replace(true);
+    shared.stopping.send_replace(true);
     let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
     // A connection that does not end by then goes with the threads.
     let _ = timeout(CLOSE_TIME, room.acquire_many(all)).await;

@@ -10,3 +10,4 @@ mod probes;
 mod refusal;
 pub mod routes;
 pub mod shared;
+mod stream;

@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 
 use crate::serve::http::refusal::HttpRefusal;
 use crate::serve::http::shared::Shared;
-use crate::serve::http::{ask, collect, decide, gate, probes};
+use crate::serve::http::{ask, collect, decide, gate, probes, stream};
 
 /// All routes. `docs/openapi.json` describes them; a test holds the two against each other.
 pub fn router(shared: Arc<Shared>) -> Router {
@@ -22,7 +22,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/people/{namespace}/{value}/events", get(ask::events))
         .route("/v1/people/{namespace}/{value}/profile", get(ask::profile))
         .route("/v1/explain/{namespace}/{value}", get(ask::explain))
-        .route("/v1/changes", get(ask::changes))
+        .route("/v1/changes", get(stream::changes))
         .route("/v1/unlink", post(decide::unlink))
         .route("/v1/relink", post(decide::relink))
         .route("/v1/rename", post(decide::rename))

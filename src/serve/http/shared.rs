@@ -45,6 +45,10 @@ pub struct Shared {
     pub admission: RwLock<()>,
     /// Held while identities are erased, one request at a time.
     pub erasing: Mutex<()>,
+    /// Whether the collector ends, for answers that have no end of their own.
+    pub stopping: watch::Sender<bool>,
+    /// Room for those.
+    pub streams: Arc<Semaphore>,
     /// Room for bodies, a permit a kilobyte.
     pub body_room: Arc<Semaphore>,
 }

@@ -6,7 +6,7 @@
 //!
 //! Each file that changes is written again beside the old one, synced, and put in its place; a file that grows is [closed](ActivityLog::close_segment)
 //! first. What is being erased stands in the file [`.forget`](INTENT) from before the store is touched until all files are done:
-//! whoever opens the log after a kill finds it there and does it again, which costs a look at every line and changes nothing that
+//! the next process that opens the log after a kill finds it there and does it again, which costs a look at every line and changes nothing that
 //! was done.
 
 use std::collections::{BTreeSet, HashSet};
@@ -29,9 +29,8 @@ use crate::model::error::{ErrorKind, Result};
 use crate::model::identity::Value;
 use crate::model::namespace::Namespaces;
 use crate::model::time::Time;
-use crate::serve::error::ServeError;
-use crate::serve::log::redact::{Fate, LogTargets, LoggedIdentity};
-use crate::serve::log::{ActivityLog, segments};
+use crate::serve::log::redact::{LineFate, LogTargets, LoggedIdentity};
+use crate::serve::log::{ActivityLog, LogError, segments};
 
 /// The file that says what is being erased. It is hidden, so that a replay of the folder skips it.
 const INTENT: &str = ".forget";
@@ -121,7 +120,7 @@ pub fn from_store(engine: &mut Engine, folder: &Path, forget: &Forget) -> Result
 }
 
 /// Nothing is to be erased any more.
-fn done(folder: &Path) -> Result<(), ServeError> {
+fn done(folder: &Path) -> Result<(), LogError> {
     let intent = folder.join(INTENT);
     fs::remove_file(&intent).and_then(|()| sync_folder(folder)).map_err(of_log(&intent))
 }
@@ -141,7 +140,7 @@ impl LogSearch {
     /// # Errors
     /// When the log cannot be read or written: then it is done when it is opened the next time.
     pub fn from_log(mut self, log: &ActivityLog) -> Result<LogErasure> {
-        let growing = log.close_segment().map_err(ServeError::Append)?.segment;
+        let growing = log.close_segment().map_err(LogError::Append)?.segment;
         let closed = segments(log.folder()).map_err(of_log(log.folder()))?;
         let closed: Vec<PathBuf> =
             closed.into_iter().filter(|(number, _)| *number < growing).map(|(_, path)| path).collect();
@@ -195,18 +194,18 @@ impl LogSearch {
                     (Ok(event), Ok(text)) => self.targets.fate(tale, event, text.trim()),
                     // It never was an event: a file was edited by hand.
                     (_, text) => match text.is_ok_and(|text| !tale.is_in(text)) {
-                        true => Fate::Stays,
-                        false => Fate::Goes,
+                        true => LineFate::Stays,
+                        false => LineFate::Goes,
                     },
                 };
                 let edit = |with| Edit { at: start + line.at as u64, bytes: text.len(), with };
                 match fate {
-                    Fate::Stays => {}
-                    Fate::Goes => {
+                    LineFate::Stays => {}
+                    LineFate::Goes => {
                         erasure.lines += 1;
                         edits.push(edit(String::new()));
                     }
-                    Fate::Redacted(line) => {
+                    LineFate::Redacted(line) => {
                         erasure.redacted += 1;
                         if line.len() <= text.len() {
                             edits.push(edit(line));
@@ -224,7 +223,7 @@ impl LogSearch {
             Ok(())
         });
         read.map_err(of_log(path))?;
-        failed.and_then(|()| append(&mut moved)).map_err(ServeError::Append)?;
+        failed.and_then(|()| append(&mut moved)).map_err(LogError::Append)?;
         Ok(edits)
     }
 }
@@ -300,7 +299,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn of_log(path: &Path) -> impl FnOnce(io::Error) -> ServeError {
+fn of_log(path: &Path) -> impl FnOnce(io::Error) -> LogError {
     let file = path.display().to_string();
-    move |source| ServeError::Erase { file, source }
+    move |source| LogError::Erase(file, source)
 }

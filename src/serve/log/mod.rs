@@ -119,13 +119,18 @@ enum LogError {
     InUse(String),
     #[error("cannot open the log {0}")]
     Io(String, #[source] io::Error),
+    #[error("cannot erase from the log ({0}): the next start of the collector does it again")]
+    Erase(String, #[source] io::Error),
+    #[error("cannot erase from the log")]
+    Append(#[source] AppendError),
 }
 
 impl From<LogError> for Error {
     fn from(error: LogError) -> Self {
         let kind = match &error {
             LogError::InUse(_) => ErrorKind::InUse,
-            LogError::Io(_, error) => ErrorKind::of_io(error, ErrorKind::Io),
+            LogError::Io(_, error) | LogError::Erase(_, error) => ErrorKind::of_io(error, ErrorKind::Io),
+            LogError::Append(_) => ErrorKind::Io,
         };
         Self::new(kind, error)
     }

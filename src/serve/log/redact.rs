@@ -39,7 +39,7 @@ pub type LoggedIdentity = (NamespaceId, String);
 
 /// What becomes of a line.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum LineFate {
     /// It stays as it is.
     Stays,
     /// It goes.
@@ -77,15 +77,15 @@ impl LogTargets {
     }
 
     /// What becomes of a line that is an event.
-    pub fn fate(&self, tale: &TellTale, event: &DecodedEvent<'_>, line: &str) -> Fate {
+    pub fn fate(&self, tale: &TellTale, event: &DecodedEvent<'_>, line: &str) -> LineFate {
         if event.time <= self.until && self.carried(event).next().is_some() {
-            return Fate::Goes;
+            return LineFate::Goes;
         }
         // An escape may hide a value.
         if !line.contains('\\') && !tale.is_in(line) {
-            return Fate::Stays;
+            return LineFate::Stays;
         }
-        self.redacted(tale, event, line).map_or(Fate::Stays, Fate::Redacted)
+        self.redacted(tale, event, line).map_or(LineFate::Stays, LineFate::Redacted)
     }
 
     /// A line without the values that it tells; `None` where it tells none.
@@ -169,7 +169,7 @@ struct Redaction<'l> {
 
 impl Redaction<'_> {
     /// Overwrites the name of a member, if it tells.
-    fn name(&mut self, member: &Member<'_>) {
+    fn name(&mut self, member: &RawMember<'_>) {
         self.value(member.name.get());
     }
 
@@ -223,22 +223,22 @@ impl Redaction<'_> {
 }
 
 /// A member of an object, as it is written.
-struct Member<'l> {
+struct RawMember<'l> {
     name: &'l RawValue,
     value: &'l RawValue,
 }
 
-impl Member<'_> {
+impl RawMember<'_> {
     fn name(&self) -> String {
         serde_json::from_str(self.name.get()).unwrap_or_default()
     }
 }
 
 /// The members of an object, as often as each stands there; `None` of anything else.
-fn members(text: &str) -> Option<Vec<Member<'_>>> {
+fn members(text: &str) -> Option<Vec<RawMember<'_>>> {
     struct AllMembers;
     impl<'de> Visitor<'de> for AllMembers {
-        type Value = Vec<Member<'de>>;
+        type Value = Vec<RawMember<'de>>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
@@ -247,7 +247,7 @@ fn members(text: &str) -> Option<Vec<Member<'_>>> {
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut all = Vec::new();
             while let Some((name, value)) = map.next_entry()? {
-                all.push(Member { name, value });
+                all.push(RawMember { name, value });
             }
             Ok(all)
         }
@@ -320,7 +320,7 @@ mod tests {
         told
     }
 
-    fn fate(line: &str) -> Fate {
+    fn fate(line: &str) -> LineFate {
         let mut engine = Engine::in_memory();
         engine.forget(&Forget::identity("ecommerceId", CUSTOMER)).unwrap();
         let named = BTreeSet::from([("ecommerceid".to_owned(), CUSTOMER.to_owned())]);
@@ -328,7 +328,7 @@ mod tests {
         let targets = LogTargets::new(&named, IdentityBar::FOR_GOOD, Levels::default(), barred);
         let tale = TellTale::of([Value::new(CUSTOMER)]).unwrap();
         let decoder = Decoder::new(&Junk::default(), &Fields::default());
-        let (mut namespaces, mut fate) = (targets.namespaces.clone(), Fate::Stays);
+        let (mut namespaces, mut fate) = (targets.namespaces.clone(), LineFate::Stays);
         decoder.chunk(&Chunk::whole(line), &mut namespaces, &mut JunkCounts::new(), |decoded| {
             fate = targets.fate(&tale, &decoded.outcome.unwrap(), line);
         });
@@ -342,13 +342,13 @@ mod tests {
             r#"{"timestamp":1,"user":{"identities":{"sessionId":"s","ECOMMERCEID":" clara-17 "}}}"#,
             r#"{"timestamp":1,"user":{"identities":{"ecommerceId":"\u0063lara\u002d17"}}}"#,
         ] {
-            assert_eq!(fate(line), Fate::Goes, "{line}");
+            assert_eq!(fate(line), LineFate::Goes, "{line}");
         }
         for line in [
             r#"{"timestamp":1,"user":{"identities":{"ecommerceId":"clara-1"}}}"#,
             r#"{"timestamp":1,"user":{"identities":{"email":"clara-17@x.example"}},"note":"\u0063"}"#,
         ] {
-            assert_eq!(fate(line), Fate::Stays, "{line}");
+            assert_eq!(fate(line), LineFate::Stays, "{line}");
         }
     }
 
@@ -369,20 +369,20 @@ mod tests {
                 format!(r#"{{"timestamp":1,"id":"e",{of},"traits":null,"segments":null}}}}"#),
             ),
         ] {
-            assert_eq!(fate(&line), Fate::Redacted(expected.clone()));
+            assert_eq!(fate(&line), LineFate::Redacted(expected.clone()));
             assert_eq!(event(&line), event(&expected));
-            assert_eq!(fate(&expected), Fate::Stays, "once");
+            assert_eq!(fate(&expected), LineFate::Stays, "once");
         }
         // A junk value, or one that gave way, is no identity of the event.
         let line = r#"{"timestamp":1,"id":"e","user":{"identities":{"sessionId":"s","ecommerceId":["clara-17"]}}}"#;
-        let Fate::Redacted(redacted) = fate(line) else { panic!("{:?}", fate(line)) };
+        let LineFate::Redacted(redacted) = fate(line) else { panic!("{:?}", fate(line)) };
         assert!(!redacted.contains(CUSTOMER) && event(line) == event(&redacted), "{redacted}");
     }
 
     #[test]
     fn an_id_that_tells_is_a_mark_and_an_event_without_one_keeps_what_it_is_known_by() {
         let of = r#""user":{"identities":{"sessionId":"s"}}"#;
-        let Fate::Redacted(told) = fate(&format!(r#"{{"timestamp":1,"id":"order-of-clara-17",{of}}}"#)) else {
+        let LineFate::Redacted(told) = fate(&format!(r#"{{"timestamp":1,"id":"order-of-clara-17",{of}}}"#)) else {
             panic!("it tells")
         };
         assert!(told.starts_with(r#"{"timestamp":1,"id":"(event "#) && event(&told).contains("Line("), "{told}");
@@ -391,7 +391,7 @@ mod tests {
             format!(r#"{{"timestamp":1,"id":"{}",{of}}}"#, CUSTOMER.repeat(200)),
             format!(r#"{{"timestamp":1,"id":["clara-17"],{of}}}"#),
         ] {
-            let Fate::Redacted(redacted) = fate(&without) else { panic!("{without} tells") };
+            let LineFate::Redacted(redacted) = fate(&without) else { panic!("{without} tells") };
             assert!(!redacted.contains(CUSTOMER), "{redacted}");
             assert_eq!(event(&redacted), event(&without));
         }
