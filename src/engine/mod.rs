@@ -187,7 +187,7 @@ impl Engine {
         position: &str,
     ) -> Result<Pushed> {
         let pushed = self.committer().push(source, activities, position)?;
-        self.committer().hold_limits()?;
+        self.committer().conclude()?;
         Ok(pushed)
     }
 
@@ -323,7 +323,7 @@ impl Engine {
         let decisions: Vec<Decision<'d>> = decisions.collect();
         let mut undone = self.committer().recount(&decisions, dry)?;
         if !dry {
-            let held = self.committer().hold_limits()?;
+            let held = self.committer().conclude()?;
             (undone.changes, undone.sequence) = (undone.changes + held.changes, held.sequence);
         }
         Ok(undone)
@@ -342,7 +342,7 @@ impl Engine {
     pub fn quarantine(&mut self, limits: Option<Limits>) -> Result<Undone> {
         let before = self.store.limits()?;
         self.store.set_limits(limits)?;
-        let held = self.committer().hold_limits()?;
+        let held = self.committer().conclude()?;
         Ok(Undone { changed: held.changed || before != limits, ..held })
     }
 
@@ -380,7 +380,7 @@ impl Engine {
     /// When the source is unknown, or the store cannot be read or written.
     pub fn retract(&mut self, what: Retract<'_>) -> Result<Undone> {
         let undone = self.committer().retract(what)?;
-        let held = self.committer().hold_limits()?;
+        let held = self.committer().conclude()?;
         Ok(Undone { changes: undone.changes + held.changes, sequence: held.sequence, ..undone })
     }
 
@@ -428,7 +428,7 @@ impl Engine {
     /// [`MAX_FORGOTTEN`](crate::model::limits::MAX_FORGOTTEN) are named, another process has opened the store meanwhile, or it cannot be read or written.
     pub fn forget(&mut self, forget: &Forget) -> Result<Forgotten> {
         let forgotten = self.committer().forget(forget)?;
-        let held = self.committer().hold_limits()?;
+        let held = self.committer().conclude()?;
         Ok(Forgotten { changes: forgotten.changes + held.changes, sequence: held.sequence, ..forgotten })
     }
 
@@ -495,7 +495,7 @@ impl Engine {
         let (settings, namespaces) = facts.head()?;
         let mut engine = open(Options::from(settings))?;
         let imported = engine.committer().import(&namespaces, &mut facts)?;
-        engine.committer().hold_limits()?;
+        engine.committer().conclude()?;
         Ok((engine, imported))
     }
 
@@ -510,7 +510,9 @@ impl Engine {
             let (stored, asked) = (Box::new(self.settings().clone()), Box::new(settings));
             return Err(StoreError::Settings { store: self.store.backend().name(), stored, asked }.into());
         }
-        self.committer().import(&namespaces, &mut facts)
+        let imported = self.committer().import(&namespaces, &mut facts)?;
+        self.committer().keep_totals();
+        Ok(imported)
     }
 
     /// A handle on the change feed, which can be followed in any thread while replays go on.

@@ -23,7 +23,8 @@ pub fn published(store: &Store) -> Result<Published, Error> {
     let (identities, loaded) = read(store)?;
     let sources = loaded.sources.clone();
     let graph = build(store, identities, &loaded)?;
-    Ok(Published { graph, events: store.events(), sources, sequence: store.sequence() })
+    let (sequence, totals) = (store.sequence(), store.totals()?);
+    Ok(Published { graph, events: store.events(), sources, sequence, totals })
 }
 
 /// The graph over the identities of another that follows from other facts, with the decisions that stand there, and some more.

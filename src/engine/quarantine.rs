@@ -88,6 +88,13 @@ fn due(graph: &Graph, over: &HashMap<IdentityId, u64>) -> Vec<Recount> {
 }
 
 impl Committer<'_> {
+    /// What a change ends with, once it is durable: the limits are held, and the totals kept. Says what holding the limits changed.
+    pub fn conclude(&mut self) -> Result<Undone, Error> {
+        let held = self.hold_limits()?;
+        self.keep_totals();
+        Ok(held)
+    }
+
     /// Sets those aside that are over the limits of the store, and lets those count again that are not any more.
     pub fn hold_limits(&mut self) -> Result<Undone, Error> {
         let limits = self.store.limits()?;

@@ -18,6 +18,7 @@ use crate::model::event::Event;
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::link::Seen;
 use crate::resolver::View;
+use crate::resolver::kept::totals_of;
 use crate::store::error::StoreError;
 use crate::store::retract::{Fate, Retraction};
 
@@ -62,6 +63,7 @@ impl Committer<'_> {
         if dry {
             return Ok(told);
         }
+        let totals = totals_of(&after, &rewritten.after, |id| id)?;
         let (sources, known) = (view.sources().to_vec(), view.graph().identities().len());
         drop(view);
         let new = (known as u32..after.identities().len() as u32).map(IdentityId);
@@ -77,10 +79,11 @@ impl Committer<'_> {
                 changes: &changes,
                 overwritten: difference(&before, &after),
                 recounts: &recounts,
+                totals,
             },
         )?;
         self.drafts.forget();
-        self.resolver.publish(self.published(after, sources));
+        self.resolver.publish(self.published(after, sources, Some(totals)));
         self.feed.publish(self.store.feed());
         Ok(Undone { sequence: self.store.sequence(), ..told })
     }

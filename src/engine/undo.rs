@@ -23,6 +23,7 @@ use crate::model::link::{Seen, Unlink};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
 use crate::resolver::View;
+use crate::resolver::kept::totals_of;
 use crate::resolver::wanted::WantedEvent;
 use crate::store::erase::KeptEvent;
 use crate::store::recount::CountedEvent;
@@ -57,6 +58,7 @@ impl Committer<'_> {
     /// Lets the link of two identities count as never seen, or count again.
     pub fn unlink(&mut self, pair: &[Identity; 2], stands: bool) -> Result<Undone, Error> {
         let changes = self.decide(std::slice::from_ref(pair), stands)?;
+        self.keep_totals();
         let changed = changes.is_some();
         Ok(Undone { events: 0, changes: changes.unwrap_or(0), sequence: self.store.sequence(), changed })
     }
@@ -152,6 +154,7 @@ impl Committer<'_> {
         let graph = follows(before, &seen, derived.links, &[], &[])?;
         let kept: KeptEvent<'_> = &|_, event| Some(event);
         let changes = stored_changes(&graph, &all_sessions(before, &graph), &rewritten.after, kept)?;
+        let totals = totals_of(&graph, &rewritten.after, |id| id)?;
         let mut sources = view.sources().to_vec();
         for (id, source) in &forgotten {
             sources[id.0 as usize] = source.clone();
@@ -167,10 +170,11 @@ impl Committer<'_> {
                 changes: &changes,
                 overwritten: difference(before, &graph),
                 recounts: &[],
+                totals,
             },
         )?;
         self.drafts.forget();
-        self.resolver.publish(self.published(graph, sources));
+        self.resolver.publish(self.published(graph, sources, Some(totals)));
         self.feed.publish(self.store.feed());
         let changes = changes.len() as u64;
         Ok(Undone { events, changes, sequence: self.store.sequence(), changed: true })

@@ -32,7 +32,7 @@ impl Graph {
         self.check(&delta)?;
         let Delta { namespaces, identities, seen, links, unlinks, recounts } = delta;
         let before = self.facts.identities.len();
-        let mut applied = Applied::over(before);
+        let mut applied = Applied::over(before, self.facts.links.len());
         self.facts.identities.append(identities).map_err(GraphError::Known)?;
         self.facts.namespaces = namespaces;
         recounts.into_iter().for_each(|recount| self.facts.counting.decide(recount));
@@ -57,7 +57,7 @@ impl Graph {
         let mut graph = Self::new(namespaces.clone());
         graph.facts.identities = identities.clone();
         graph.facts.counting = counting.clone();
-        graph.take_in(&seen, kept, &unlinks.collect::<Vec<_>>(), &mut Applied::over(0));
+        graph.take_in(&seen, kept, &unlinks.collect::<Vec<_>>(), &mut Applied::over(0, 0));
         graph
     }
 
@@ -96,7 +96,7 @@ impl Graph {
         let root = forest.root(id);
         if facts.is_earlier(id, forest.earliest(root)) {
             if !forest.is_customer(root) {
-                applied.note(root, facts, forest);
+                applied.note(root, forest);
             }
             forest.name_by(root, id);
         }
@@ -166,7 +166,7 @@ impl Graph {
     /// Takes a set of groups apart and takes the links among them again, in order.
     pub(super) fn join_again(&mut self, set: u32, roots: &[IdentityId], dirty: &mut Dirty, applied: &mut Applied) {
         let Self { facts, forest } = self;
-        roots.iter().for_each(|&root| applied.note(root, facts, forest));
+        roots.iter().for_each(|&root| applied.note(root, forest));
         let members: Vec<IdentityId> = roots.iter().flat_map(|&root| forest.members(root)).collect();
         // Links to other groups are refused, and stay so. Each link is found once, from its lower end.
         let mut links = Vec::new();
@@ -203,9 +203,9 @@ fn take(due: Due, facts: &Facts, forest: &mut Forest, dirty: &mut Dirty, applied
             dirty.unite(a, b);
         }
     } else {
-        applied.note(renamed(a, b, facts, forest), facts, forest);
+        applied.note(renamed(a, b, facts, forest), forest);
         if !dirty.contains(a) && !dirty.contains(b) {
-            applied.join(a, b, facts, forest);
+            applied.join(a, b, forest);
             if forest.join(due, a, b, facts) {
                 return;
             }

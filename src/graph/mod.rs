@@ -19,6 +19,7 @@ pub mod links;
 pub mod met;
 mod query;
 pub mod shared;
+pub mod sharing;
 mod table;
 mod touching;
 mod unlink;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use crate::graph::links::{LinkId, Links};
 use crate::graph::reference::{Happening, NAMESPACES, Name, Reference};
+use crate::graph::sharing::Sharing;
 use crate::graph::{Delta, Graph, GraphError};
 use crate::model::digest::EventHash;
 use crate::model::identity::{IdentityId, Value};
@@ -158,17 +159,25 @@ fn note_and_apply(graph: &mut Graph, delta: Delta) {
         let is = graph.is_known(id).then(|| graph.standing(id));
         match applied.before.get(&id) {
             Some(noted) => assert_eq!(*noted, was, "{}", graph.identity(id)),
-            None => assert!(was == is || !graph.is_session(id) || applied.identities == 0, "{}", graph.identity(id)),
+            None => assert!(was == is || applied.identities == 0, "{}", graph.identity(id)),
         }
         let first = |graph: &Graph| graph.is_known(id).then(|| graph.seen(id).first);
         let noted = applied.seen.iter().find(|(seen, _)| *seen == id);
         assert_eq!(noted.map(|noted| noted.1), (first(graph) != first(&before)).then(|| first(&before)));
     }
+    let Sharing { gained, lost } = graph.sharing_since(&applied);
+    assert_eq!(shared(&before) + gained - lost, shared(graph), "sessions that met several customers");
     for link in graph.links().as_slice() {
         let first = before.links().get(link.lower, link.higher).map(|known| known.first);
         let noted = applied.links.iter().find(|noted| (noted.0, noted.1) == (link.lower, link.higher));
         assert_eq!(noted.map(|noted| noted.2), (first != Some(link.first)).then_some(first));
     }
+}
+
+/// How many sessions met several customers.
+fn shared(graph: &Graph) -> u64 {
+    let met = graph.met_by_all();
+    graph.identities().ids().filter(|&id| graph.is_session(id) && met[id.index()].several()).count() as u64
 }
 
 /// A value by number: some are UUIDs, and their order is not that of the numbers.

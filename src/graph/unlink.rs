@@ -19,6 +19,9 @@ impl Graph {
         for &Unlink { lower, higher, stands } in unlinks {
             let unlinked = &mut self.facts.unlinked;
             let changes = if stands { unlinked.insert((lower, higher)) } else { unlinked.remove(&(lower, higher)) };
+            if changes {
+                applied.decided.entry((lower, higher)).or_insert(!stands);
+            }
             match self.facts.links.find(lower, higher) {
                 Some(link) if changes && !stands => self.take_all(vec![link], applied),
                 Some(link) if changes && self.forest.accepted(link) => self.cut(link, applied),

@@ -158,6 +158,21 @@ impl Digest {
         self.0 = self.0.wrapping_add(other.0);
     }
 
+    /// Takes all elements of a subset away.
+    pub(crate) fn take(&mut self, part: Digest) {
+        self.0 = self.0.wrapping_sub(part.0);
+    }
+
+    /// Its sixteen bytes, little endian.
+    pub(crate) fn to_bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+
+    /// The one of these bytes.
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_le_bytes(bytes))
+    }
+
     fn add(&mut self, sort: u8, what: u128, person: u128, kind: u8) {
         let mut bytes = [0; 34];
         bytes[0] = sort;

@@ -21,5 +21,6 @@ pub mod seed;
 pub mod settings;
 pub mod source;
 pub mod time;
+pub mod totals;
 pub mod when;
 pub(crate) mod writing;

@@ -147,16 +147,7 @@ impl<'g> AnchorRule<'g> {
     ) -> Result<Self, E> {
         let (graph, lookback) = (view.graph(), view.reading().lookback);
         let rule = |standing, only| Self { graph, anchor, standing, only, many: Cow::Borrowed(&[]), lookback };
-        let by_group = || {
-            let standing = graph.standing(anchor);
-            // A customer is its own from the first.
-            let moment = |customer| (standing.since.unwrap_or(Time::from_micros(i64::MIN)), customer);
-            let only = match standing.person {
-                Person::Customer(customer) => Some(moment(customer)),
-                Person::Anonymous(_) => None,
-            };
-            rule(standing, only)
-        };
+        let by_group = || Self { lookback, ..Self::by_standing(graph, anchor, graph.standing(anchor)) };
         Ok(match Course::new(view, anchor) {
             Course::Group => by_group(),
             Course::Customer((since, customer)) => {
@@ -178,6 +169,17 @@ impl<'g> AnchorRule<'g> {
                 None => by_group(),
             },
         })
+    }
+
+    /// The rule for the events of an anchor that stands so: under the default reading, nothing else tells.
+    pub fn by_standing(graph: &'g Graph, anchor: IdentityId, standing: Standing) -> Self {
+        // A customer is its own from the first.
+        let moment = |customer| (standing.since.unwrap_or(Time::from_micros(i64::MIN)), customer);
+        let only = match standing.person {
+            Person::Customer(customer) => Some(moment(customer)),
+            Person::Anonymous(_) => None,
+        };
+        Self { graph, anchor, standing, only, many: Cow::Borrowed(&[]), lookback: None }
     }
 
     /// The rule for the events of a group at hand.

@@ -19,7 +19,7 @@ pub struct KnownAt {
 
 impl KnownAt {
     pub(crate) fn new(graph: Graph, generation: u64, sequence: Sequence) -> Self {
-        let view = View::new(Published { graph, events: Events::none(), sources: Vec::new(), sequence });
+        let view = View::new(Published { graph, events: Events::none(), sources: Vec::new(), sequence, totals: None });
         Self { view, generation }
     }
 

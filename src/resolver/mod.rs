@@ -6,10 +6,11 @@
 
 mod attribution;
 mod compare;
+mod count;
 mod explain;
 pub(crate) mod feed;
 mod households;
-
+pub(crate) mod kept;
 mod known_at;
 mod lookup;
 mod met;
@@ -35,6 +36,7 @@ use crate::model::source::Source;
 use crate::model::time::Time;
 use crate::store::scan::Events;
 
+pub use crate::model::totals::{AttributionCounts, Totals};
 pub use attribution::Attributed;
 pub use compare::{DiffRow, Logins, PolicyShare, PolicyShares, SharedRow};
 pub use explain::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
@@ -47,7 +49,7 @@ pub use people::PersonRow;
 pub use profiles::{EarlierValue, Holder, Profile, ProfileRow, ProfileValue, Profiles};
 pub use resolution::Resolution;
 pub use rows::{EventRow, RowChange, SessionRow};
-pub use totals::{AttributionCounts, GraphCounts, Totals};
+pub use totals::GraphCounts;
 pub use view::View;
 
 /// Answers questions about people. Cheap to clone, `Send + Sync`; all clones see the same commits.
@@ -69,6 +71,8 @@ pub(crate) struct Published {
     pub sources: Vec<Source>,
     /// The last record of the change feed.
     pub sequence: Sequence,
+    /// What it holds under the default reading, where that is known.
+    pub totals: Option<Totals>,
 }
 
 impl Resolver {

@@ -9,6 +9,7 @@ use crate::model::namespace::{Namespaces, SESSION};
 use crate::model::person::AttributionKind;
 use crate::model::policy::Reading;
 use crate::model::profile::ProfileRules;
+use crate::model::totals::Totals;
 use crate::resolver::compare::{self, DiffRow, SharedRow};
 use crate::resolver::explain::{self, Explanation, PairExplanation};
 use crate::resolver::households::{self, DuplicateRow, RelatedRow, Shares};
@@ -18,7 +19,7 @@ use crate::resolver::person_events::PersonEvents;
 use crate::resolver::profiles::{Profile, Profiles};
 use crate::resolver::resolution::{self, Resolution};
 use crate::resolver::rows::{self, EventRow, SessionRow};
-use crate::resolver::totals::{self, GraphCounts, Totals};
+use crate::resolver::totals::{self, GraphCounts};
 use crate::resolver::view::View;
 use crate::resolver::wanted::{self, WantedEvent};
 
@@ -238,11 +239,27 @@ impl View {
         }
     }
 
-    /// Counts and digest of everything stored. Costs a scan of all events, on all cores of the current rayon pool.
+    /// Counts and digest of everything stored.
+    ///
+    /// Under the default reading each commit keeps them up, and nothing is read, but where the last one changed too much for that. Under
+    /// any other, and then, it costs a scan of all events, on all cores of the current rayon pool.
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
     pub fn totals(&self) -> Result<Totals> {
+        if *self.reading() != Reading::default() {
+            return totals::tally(self);
+        }
+        if let Some(known) = self.known_totals() {
+            return Ok(known);
+        }
+        let counted = totals::tally(self)?;
+        self.learn_totals(counted);
+        Ok(counted)
+    }
+
+    /// The same counted from the beginning, whatever is known of it.
+    pub(crate) fn totals_counted(&self) -> Result<Totals> {
         totals::tally(self)
     }
 }

@@ -1,7 +1,7 @@
 //! One commit, read in one way: what questions are asked of.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::graph::Graph;
 use crate::graph::met::Met;
@@ -12,6 +12,7 @@ use crate::model::namespace::{NamespaceId, Namespaces, SESSION};
 use crate::model::policy::{Lookback, Policy, Reading};
 use crate::model::source::Source;
 use crate::model::time::Time;
+use crate::model::totals::Totals;
 use crate::resolver::Published;
 use crate::resolver::met::KnownMet;
 use crate::resolver::nearest;
@@ -36,14 +37,17 @@ pub struct View {
     events: Events,
     sources: Arc<Vec<Source>>,
     sequence: Sequence,
+    /// What these facts amount to under the default reading, once that is known.
+    totals: Arc<OnceLock<Totals>>,
     reading: Reading,
 }
 
 /// What it is made of, and what others are made of it.
 impl View {
-    pub(super) fn new(Published { graph, events, sources, sequence }: Published) -> Self {
+    pub(super) fn new(Published { graph, events, sources, sequence, totals }: Published) -> Self {
         let (graph, sources) = (Arc::new(graph), Arc::new(sources));
-        Self { graph, past: None, met: Arc::default(), events, sources, sequence, reading: Reading::default() }
+        let totals = Arc::new(totals.map_or_else(OnceLock::new, OnceLock::from));
+        Self { graph, past: None, met: Arc::default(), events, sources, sequence, totals, reading: Reading::default() }
     }
 
     /// The same facts, read by another policy. Costs nothing; nothing is stored for it.
@@ -77,12 +81,23 @@ impl View {
 
     /// The same people over other events.
     pub(crate) fn over(&self, events: Events) -> Self {
-        Self { events, ..self.clone() }
+        Self { events, totals: Arc::default(), ..self.clone() }
     }
 
     /// Other people over other events.
     pub(crate) fn over_graph(&self, graph: Graph, events: Events) -> Self {
-        Self { graph: Arc::new(graph), past: None, met: Arc::default(), events, ..self.clone() }
+        let (met, totals) = (Arc::default(), Arc::default());
+        Self { graph: Arc::new(graph), past: None, met, events, totals, ..self.clone() }
+    }
+
+    /// What its facts amount to under the default reading, where that was counted or kept up.
+    pub(crate) fn known_totals(&self) -> Option<Totals> {
+        self.totals.get().copied()
+    }
+
+    /// Tells what its facts amount to, to who asks from now on.
+    pub(super) fn learn_totals(&self, totals: Totals) {
+        let _ = self.totals.set(totals);
     }
 
     /// How its facts are read.

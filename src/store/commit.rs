@@ -6,6 +6,7 @@ use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
+use crate::model::totals::Totals;
 use crate::store::block::BlockKind;
 use crate::store::compact::compact;
 use crate::store::directory::EventRunWriter;
@@ -17,6 +18,7 @@ use crate::store::kinds::recounts::StoredRecount;
 use crate::store::manifest::StoreTotals;
 use crate::store::open::Store;
 use crate::store::table::sorted;
+use crate::store::totals;
 use crate::store::transaction::Transaction;
 
 /// What one commit adds.
@@ -44,6 +46,8 @@ pub struct Commit<'a> {
     pub overwritten: Overwritten,
     /// Decisions about what identities count as. No stored event is touched by them.
     pub recounts: &'a [Recount],
+    /// What the store holds with it, counted under the default reading; `None` where that is to be counted from the beginning.
+    pub totals: Option<Totals>,
 }
 
 impl Commit<'_> {
@@ -115,7 +119,8 @@ impl Store {
             write_recounts(transaction, commit.recounts)?;
             write_events(transaction, EVENTS, commit.events)?;
             write_events(transaction, COUNTED, commit.counted)?;
-            write_events(transaction, WRITTEN, commit.written)
+            write_events(transaction, WRITTEN, commit.written)?;
+            totals::write(transaction, commit.totals.as_ref())
         })?;
         Ok(self.generation())
     }

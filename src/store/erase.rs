@@ -15,13 +15,14 @@ use crate::model::event::Event;
 use crate::model::history::{Overwritten, StoredChange};
 use crate::model::identity::IdentityId;
 use crate::model::link::{Link, Seen, Unlink};
+use crate::model::totals::Totals;
 use crate::store::backend::Backend;
 use crate::store::barred::BarRow;
 use crate::store::block::BlockKind;
 use crate::store::directory::GroupWriter;
 use crate::store::erased::Erased;
 use crate::store::error::StoreError;
-use crate::store::events::{EVENTS, WRITTEN};
+use crate::store::events::{COUNTED, EVENTS, WRITTEN};
 use crate::store::feed;
 use crate::store::kind::Renewal;
 use crate::store::kinds::KINDS;
@@ -32,6 +33,7 @@ use crate::store::recount::{CountedEvent, count_again};
 use crate::store::run::{self, Run};
 use crate::store::scan::{Events, Group};
 use crate::store::table::{TableRow, sorted};
+use crate::store::totals;
 use crate::store::transaction::{Ledger, Transaction};
 
 /// Blocks that are copied at a time: some megabytes.
@@ -60,6 +62,8 @@ pub struct Erasure<'a> {
     pub overwritten: Overwritten,
     /// Tombstones, and the like, that come to those that stand.
     pub bars: Vec<BarRow>,
+    /// What the store will hold under the default reading, counted over these events, which have the new numbers.
+    pub totals: &'a dyn Fn(&Events) -> Result<Totals, StoreError>,
 }
 
 impl Store {
@@ -117,6 +121,9 @@ fn write(
             same @ (CountedEvent::AsWritten | CountedEvent::Nothing) => same,
         }
     })?;
+    let counting = transaction.next().of(EVENTS).chain(transaction.next().of(COUNTED)).cloned().collect();
+    let totals = (erasure.totals)(&Events::of(Arc::clone(transaction.backend()), counting))?;
+    totals::write(transaction, Some(&totals))?;
     transaction.write_table(kept(sorted(erasure.seen)?, erased))?;
     transaction.write_table(kept(sorted(erasure.links)?, erased))?;
     transaction.write_table(kept(sorted(erasure.unlinks)?, erased))?;

@@ -10,6 +10,7 @@ use crate::model::identity::IdentityId;
 /// What goes: identities, what names them, and texts that tell their values.
 ///
 /// Identities are renumbered, in their order, so that nothing is left in the place of one that goes.
+#[derive(Clone, Copy)]
 pub struct Erased<'a> {
     /// The identities that the store will not hold, ascending.
     pub gone: &'a [IdentityId],

@@ -28,6 +28,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod accept;
+pub mod arriving;
 pub mod backend;
 mod backup;
 pub mod barred;
@@ -69,6 +70,7 @@ pub mod sled;
 mod slots;
 mod swap;
 mod table;
+mod totals;
 mod transaction;
 
 #[cfg(test)]

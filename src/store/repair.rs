@@ -3,6 +3,7 @@
 use crate::model::identity::IdentityId;
 use crate::model::link::{Link, Seen};
 use crate::model::source::{Source, SourceId};
+use crate::model::totals::Totals;
 use crate::store::backend::Backend;
 use crate::store::block::{self, BlockKey, Loss};
 use crate::store::decoded::DecodedEvents;
@@ -16,6 +17,7 @@ use crate::store::manifest;
 use crate::store::open::Store;
 use crate::store::run::Run;
 use crate::store::table::{TableRow, sorted};
+use crate::store::totals;
 use crate::store::transaction::Transaction;
 
 /// What [`Store::drop_unreadable_events`] had to give up.
@@ -93,16 +95,22 @@ impl Store {
         })
     }
 
-    /// Replaces everything that follows from the events, durably: `seen` of every identity, and all links. The change feed begins
+    /// Replaces everything that follows from the events, durably: `seen` of every identity, all links, and the totals. The change feed begins
     /// again: what was lost was never told in it.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
-    pub fn rewrite_derived(&mut self, seen: &[(IdentityId, Seen)], links: &[Link]) -> Result<u64, StoreError> {
+    pub fn rewrite_derived(
+        &mut self,
+        seen: &[(IdentityId, Seen)],
+        links: &[Link],
+        totals: Option<&Totals>,
+    ) -> Result<u64, StoreError> {
         let (seen, links) = (sorted(seen)?, sorted(links)?);
         check_all_seen(&seen, self.ledger.manifest().totals.identities)?;
         self.ledger.transact(|transaction| {
             retire_reduced(transaction);
+            totals::write(transaction, totals)?;
             transaction.write_table(seen)?;
             transaction.write_table(links)?;
             feed::begin_again(transaction)

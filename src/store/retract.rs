@@ -11,6 +11,7 @@ use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
+use crate::model::totals::Totals;
 use crate::store::commit::{write_identities, write_recounts};
 use crate::store::decoded::KnownIds;
 use crate::store::directory::GroupWriter;
@@ -23,6 +24,7 @@ use crate::store::repair::{check_all_seen, retire_reduced};
 use crate::store::run::Run;
 use crate::store::scan::Events;
 use crate::store::table::sorted;
+use crate::store::totals;
 use crate::store::transaction::Transaction;
 
 /// What becomes of a stored event.
@@ -63,6 +65,8 @@ pub struct Retraction<'a> {
     pub overwritten: Overwritten,
     /// Decisions about what identities count as.
     pub recounts: &'a [Recount],
+    /// What the store holds then, counted under the default reading.
+    pub totals: Totals,
 }
 
 impl Store {
@@ -122,6 +126,7 @@ impl Store {
         drop(after);
         self.ledger.complete(transaction, |transaction| {
             retire_reduced(transaction);
+            totals::write(transaction, Some(&retraction.totals))?;
             transaction.totals().identities = identities;
             if !retraction.namespaces.is_empty() {
                 transaction.totals().namespaces = retraction.namespaces.to_vec();

@@ -266,7 +266,7 @@ fn a_view_of_before_says_that_it_is_over() {
         let _ = (fs::remove_file(&table), fs::remove_file(folder.path().join("table.sequence")));
         SessionTable::at(&table).apply(&feed).expect("made");
         engine.forget(&Forget::identity("ecommerceId", "clara").and("sessionId", "never-seen")).expect("written");
-        assert_eq!(view.totals().err().map(|error| error.kind()), Some(ErrorKind::Forgotten));
+        assert_eq!(view.people().err().map(|error| error.kind()), Some(ErrorKind::Forgotten));
         assert!(view.resolve("sess-family-tablet").expect("from memory").is_some());
         assert!(resolver.resolve("sess-family-tablet").expect("known").customer.is_none());
         assert!(

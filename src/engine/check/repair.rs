@@ -7,10 +7,11 @@
 use crate::engine::check::derive::{Derived, derive};
 use crate::engine::check::loss::{Repaired, told};
 use crate::engine::count::counted;
-use crate::engine::people;
+use crate::engine::people::{self, follows};
 use crate::model::error::Error;
 use crate::model::identity::IdentityId;
 use crate::model::link::Seen;
+use crate::resolver::kept::totals_of;
 use crate::resolver::{Published, Resolver};
 use crate::store::error::StoreError;
 use crate::store::{Missing, Store};
@@ -27,12 +28,17 @@ pub(crate) fn run(mut store: Store, missing: Missing) -> Result<(Store, Repaired
         store.count_again(|anchor, event| counted(&graph, graph.counting(), anchor, event))?;
     }
     let (events, sequence) = (store.events(), store.sequence());
-    let derived = derive(&Resolver::new(Published { graph, events, sources: loaded.sources, sequence }).view())?;
+    let published = Published { graph, events, sources: loaded.sources, sequence, totals: None };
+    let view = Resolver::new(published).view();
+    let derived = derive(&view)?;
     // One that no readable event carries any more was seen at no time, until its events are replayed.
     let seen: Vec<(IdentityId, Seen)> = identities.map(|id| (id, derived.seen(id))).collect();
     // What is sound stays as it is: a new change feed would cost its followers a fresh export.
     if damaged || !is_stored(&store, &seen, &derived) {
-        store.rewrite_derived(&seen, derived.links.as_slice())?;
+        let graph = follows(view.graph(), &seen, derived.links.clone(), &loaded.unlinks, &[])?;
+        let totals = totals_of(&graph, view.stored_events(), |id| id)?;
+        drop(view);
+        store.rewrite_derived(&seen, derived.links.as_slice(), Some(&totals))?;
     }
     Ok((store, lost.without(missing)))
 }

@@ -100,7 +100,7 @@ fn refill(engine: &mut Engine, old: &Store, found: &Salvaged) -> Result<Losses, 
         Ok(())
     })?;
     engine.committer().complete(import)?;
-    engine.committer().hold_limits()?;
+    engine.committer().conclude()?;
     Ok(losses)
 }
 

@@ -6,7 +6,8 @@
 //! 4. The people are worked out a second time from the stored links, by a way that shares no code with the graph: every customer
 //!    is tied to a virtual root by an edge below all others, petgraph takes a minimum spanning forest of the whole, the
 //!    root is dropped, and what hangs together is a person. By the theory in `docs/architecture.md` that is the same.
-//! 5. No event carries an identity that was erased.
+//! 5. The totals that commits kept up are counted from the beginning and compared.
+//! 6. No event carries an identity that was erased.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -74,9 +75,21 @@ pub(crate) fn run(store: &Store, view: &View) -> Result<Verification, Error> {
         compare_counted(view, &mut found)?;
         compare_facts(view, &mut found)?;
         compare_people(view.graph(), &mut found);
+        compare_totals(view, &mut found)?;
         find_erased(store, view, &mut found)?;
     }
     Ok(found)
+}
+
+/// What commits kept of how much there is, counted again.
+fn compare_totals(view: &View, found: &mut Verification) -> Result<(), Error> {
+    if let Some(kept) = view.known_totals() {
+        let counted = view.totals_counted()?;
+        if kept != counted {
+            found.differs(|| format!("the totals were kept as {kept:?}, a count says {counted:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// Events that carry, as they were written, an identity that was erased: one that is erased may be renamed to, or unlinked. Costs a hash of

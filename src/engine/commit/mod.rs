@@ -18,8 +18,11 @@ use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
+use crate::model::totals::Totals;
 use crate::resolver::feed::handle::LastFeed;
+use crate::resolver::kept::{Drafted, totals_with};
 use crate::resolver::{Published, Resolver};
+use crate::store::arriving::Arriving;
 use crate::store::events::EventBlock;
 use crate::store::{Commit, Store};
 
@@ -101,13 +104,16 @@ impl Committer<'_> {
     /// Makes a delta, and what it adds to the store beside the graph, durable; then publishes it. Its `seen` is sorted by identity.
     /// Returns how many changes it adds to the feed.
     pub fn add(&mut self, delta: Delta, addition: Addition) -> Result<u64, Error> {
-        let mut sources = self.resolver.read().sources().to_vec();
+        let (mut sources, known) = {
+            let last = self.resolver.read();
+            (last.sources().to_vec(), last.known_totals())
+        };
         put_sources(&mut sources, &addition.read);
         let mut draft = self.drafts.begin(self.resolver)?;
         let kept = Drafts::keep(&draft, &delta);
-        match self.make_durable(&mut draft.graph, delta, addition) {
-            Ok(changes) => {
-                let published = self.published(draft.graph, sources);
+        match self.make_durable(&mut draft.graph, delta, addition, known) {
+            Ok((changes, totals)) => {
+                let published = self.published(draft.graph, sources, totals);
                 self.drafts.publish(self.resolver, published, kept);
                 self.feed.publish(self.store.feed());
                 Ok(changes)
@@ -119,13 +125,26 @@ impl Committer<'_> {
         }
     }
 
-    fn make_durable(&mut self, graph: &mut Graph, delta: Delta, addition: Addition) -> Result<u64, Error> {
+    /// Returns how many changes that adds to the feed, and the totals with it, where `known` are those without it.
+    fn make_durable(
+        &mut self,
+        graph: &mut Graph,
+        delta: Delta,
+        addition: Addition,
+        known: Option<Totals>,
+    ) -> Result<(u64, Option<Totals>), Error> {
         let (touched, unlinks) = (delta.seen.clone(), delta.unlinks.clone());
         let met: Vec<(IdentityId, IdentityId)> =
             delta.links.as_slice().iter().map(|link| (link.lower, link.higher)).collect();
         let applied = graph.apply(delta)?;
         let candidates = candidates(graph, &applied, &touched);
-        let changes = stored_changes(graph, &candidates, &self.store.events(), &|_, event| Some(event))?;
+        let stored = self.store.events();
+        let changes = stored_changes(graph, &candidates, &stored, &|_, event| Some(event))?;
+        let events = Arriving { plain: &addition.events, counted: &addition.counted };
+        let drafted = Drafted { graph, applied: &applied, seen: &touched, events, stored: &stored };
+        let totals = known.map_or(Ok(None), |known| totals_with(known, &drafted))?;
+        // A run that is read is not deleted.
+        drop(stored);
         let identities: Vec<(NamespaceId, Value<'_>)> = (applied.identities as u32..graph.identities().len() as u32)
             .map(IdentityId)
             .map(|id| (graph.identities().namespace(id), graph.identities().value(id)))
@@ -145,8 +164,17 @@ impl Committer<'_> {
             sources: &addition.read,
             changes: &changes,
             overwritten: overwritten(applied, unlinks),
+            totals,
         })?;
-        Ok(changes.len() as u64)
+        Ok((changes.len() as u64, totals))
+    }
+
+    /// Counts everything where the last commit did not keep the totals up: one that changed too much for that, or one of an earlier
+    /// version. They are a cache, and the change before is durable: where they cannot be counted or kept, that is as if they were not.
+    pub fn keep_totals(&mut self) {
+        if let Ok(totals) = self.resolver.view().totals() {
+            let _ = self.store.keep_totals(&totals);
+        }
     }
 
     /// Puts back what a commit that failed has changed before anybody can read it. Where that was the only graph it is read
@@ -163,13 +191,14 @@ impl Committer<'_> {
             draft.map(|draft| draft.graph).ok_or(())
         });
         if let Ok(graph) = graph {
-            self.resolver.publish(self.published(graph, sources));
+            let totals = self.store.totals().unwrap_or_default();
+            self.resolver.publish(self.published(graph, sources, totals));
         }
     }
 
     /// What is published of the last commit.
-    pub fn published(&self, graph: Graph, sources: Vec<Source>) -> Published {
-        Published { graph, events: self.store.events(), sources, sequence: self.store.sequence() }
+    pub fn published(&self, graph: Graph, sources: Vec<Source>, totals: Option<Totals>) -> Published {
+        Published { graph, events: self.store.events(), sources, sequence: self.store.sequence(), totals }
     }
 }
 
@@ -230,7 +259,7 @@ mod tests {
         ahead.apply(known).unwrap();
         let mut store = Store::with_backend(Arc::new(MemoryBackend::default()), Some(&settings)).unwrap();
         let (events, sequence) = (store.events(), store.sequence());
-        let resolver = Resolver::new(Published { graph: ahead, events, sources: Vec::new(), sequence });
+        let resolver = Resolver::new(Published { graph: ahead, events, sources: Vec::new(), sequence, totals: None });
         let feed = LastFeed::new(store.feed());
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         for is_read in [true, false] {

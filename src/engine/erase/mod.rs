@@ -38,6 +38,7 @@ use crate::model::settings::Settings;
 use crate::model::time::Time;
 use crate::model::writing::{text, text_or_null, texts};
 use crate::resolver::View;
+use crate::resolver::kept::totals_of;
 use crate::store::Store;
 use crate::store::barred::{BarRow, Tombstone, hash_text};
 use crate::store::erase::{Erasure, KeptEvent};
@@ -149,8 +150,10 @@ impl Committer<'_> {
             &fall.cuts,
             (targets.until, Time::from(SystemTime::now())),
         )?;
+        let erased = Erased { gone: &gone, unnamed: &unnamed, events: &found.events, hidden: &hidden };
         let erasure = Erasure {
-            erased: Erased { gone: &gone, unnamed: &unnamed, events: &found.events, hidden: &hidden },
+            totals: &|events| totals_of(&fall.after, events, |id| erased.old(id)),
+            erased,
             event: kept,
             count: &count,
             seen: &fall.seen,
@@ -182,6 +185,7 @@ impl Committer<'_> {
             self.decide(&pairs, false)?;
             let rows = healed.into_iter().map(|(act, lower, higher)| BarRow::Cut(act, lower, higher, false)).collect();
             self.store.bar(|_| rows)?;
+            self.keep_totals();
         }
         Ok(lifted)
     }

@@ -90,7 +90,7 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
     (summary.other_fields, summary.edited) = (sources.other_fields, sources.edited);
     summary.tally.broken_links = broken;
     summary.failed = sources.failed.into_iter().map(Error::from).collect();
-    pool.install(|| committer.hold_limits())?;
+    pool.install(|| committer.conclude())?;
     if replay.totals {
         let limits = committer.store.limits()?.unwrap_or_default();
         summary.crowded = crowded(&resolver.view(), limits)?;

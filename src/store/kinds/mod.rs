@@ -12,6 +12,7 @@ pub(crate) mod recounts;
 mod seen;
 pub(crate) mod settings;
 mod sources;
+mod totals;
 mod unlinks;
 
 use crate::model::identity::IdentityId;
@@ -45,6 +46,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
     KindSpec::table::<barred::BarRow>(),
     KindSpec::table::<recounts::StoredRecount>(),
     KindSpec::table::<limits::StoredLimits>(),
+    totals::SPEC,
 ];
 
 #[expect(clippy::indexing_slicing, reason = "while compiling")]

@@ -203,7 +203,7 @@ fn a_damaged_store_is_repaired_from_what_is_left() {
     assert_eq!(store.load_facts(|_, _| ()).unwrap().sources.len(), 4);
     let lost = store.drop_unreadable_events().unwrap();
     assert_eq!((lost.blocks, lost.events), (1, 41));
-    store.rewrite_derived(&seen_rows(&state.seen), &link_rows(&state.links)).unwrap();
+    store.rewrite_derived(&seen_rows(&state.seen), &link_rows(&state.links), None).unwrap();
     let mut store = Store::with_backend(backend, None).unwrap();
     assert!(store.check().unwrap().is_empty());
     let found = events_of(&store).unwrap();

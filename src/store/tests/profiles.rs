@@ -89,6 +89,7 @@ fn store() -> Store {
         sources: &sources,
         changes: &[],
         overwritten: Overwritten::default(),
+        totals: None,
     };
     store.commit(first).unwrap();
     store
@@ -108,6 +109,7 @@ fn commit(store: &mut Store, events: Vec<EventBlock>) {
         sources: &[],
         changes: &[],
         overwritten: Overwritten::default(),
+        totals: None,
     };
     store.commit(commit).unwrap();
 }

@@ -1,0 +1,87 @@
+//! What an identity and an event add to the totals.
+
+use hashbrown::HashMap;
+
+use crate::graph::Graph;
+use crate::model::digest::{EventHash, IdentityHash, ProfileHash};
+use crate::model::event::{Event, in_level_order};
+use crate::model::identity::IdentityId;
+use crate::model::person::Person;
+use crate::model::profile::ProfilePart;
+use crate::model::totals::Totals;
+use crate::resolver::attribution::AnchorRule;
+
+/// The hashes of identities: those from one on were made beforehand, the others are made when they are asked for.
+pub struct IdentityHashes<'h> {
+    graph: &'h Graph,
+    from: usize,
+    made: &'h [IdentityHash],
+    asked: HashMap<IdentityId, IdentityHash>,
+}
+
+impl<'h> IdentityHashes<'h> {
+    /// Made beforehand: those of the last identities of a graph, or of all.
+    pub fn of_last(graph: &'h Graph, made: &'h [IdentityHash]) -> Self {
+        Self { graph, from: graph.identities().len() - made.len(), made, asked: HashMap::new() }
+    }
+
+    fn of(&mut self, id: IdentityId) -> IdentityHash {
+        match id.index().checked_sub(self.from) {
+            Some(at) => self.made[at],
+            None => *self.asked.entry(id).or_insert_with(|| self.graph.hash(id)),
+        }
+    }
+}
+
+/// Adds up identities and events.
+pub struct TotalsCounter<'h> {
+    graph: &'h Graph,
+    hashes: IdentityHashes<'h>,
+    /// The sum so far.
+    pub totals: Totals,
+}
+
+impl<'h> TotalsCounter<'h> {
+    /// Nothing yet.
+    pub fn new(hashes: IdentityHashes<'h>) -> Self {
+        Self { graph: hashes.graph, hashes, totals: Totals::default() }
+    }
+
+    /// Counts an identity that an event carries; but not whether it is a shared session.
+    pub fn identity(&mut self, id: IdentityId, person: Person) {
+        let (hash, of_person) = (self.hashes.of(id), self.hashes.of(person.identity()));
+        self.totals.digest.add_identity(hash, of_person);
+        self.totals.customers += u64::from(self.graph.is_customer(id));
+        if self.graph.is_session(id) {
+            self.totals.sessions += 1;
+            self.totals.linked_sessions += u64::from(matches!(person, Person::Customer(_)));
+        }
+    }
+
+    /// Counts events of an anchor.
+    pub fn events<'e>(
+        &mut self,
+        anchor: IdentityId,
+        rule: &AnchorRule<'_>,
+        events: impl IntoIterator<Item = Event<'e>>,
+    ) {
+        let is_session = self.graph.is_session(anchor);
+        let mut last: Option<(ProfilePart<'e>, ProfileHash)> = None;
+        for event in events {
+            let attributed = rule.attribute(&event);
+            self.totals.attribution.count(attributed.kind);
+            let identities = in_level_order(anchor, is_session, event.companions).map(|id| self.hashes.of(id));
+            let hash = EventHash::new(event.time, event.id, identities);
+            let person = self.hashes.of(attributed.person.identity());
+            self.totals.digest.add_event(hash, person, attributed.kind);
+            if !event.profile.is_empty() {
+                let part = match last {
+                    Some((known, part)) if known == event.profile => part,
+                    _ => ProfileHash::new(event.profile),
+                };
+                last = Some((event.profile, part));
+                self.totals.profiles.add_profile(hash, part, person);
+            }
+        }
+    }
+}
