@@ -18,7 +18,7 @@ use crate::ingest::junk::JunkCounts;
 use crate::model::barred::IdentityBar;
 use crate::model::event::DecodedEvent;
 use crate::model::identity::Value;
-use crate::model::namespace::{NamespaceId, Namespaces};
+use crate::model::namespace::{ECOMMERCE, NamespaceId, Namespaces};
 use crate::model::settings::Settings;
 use crate::model::time::Time;
 use crate::serve::limits::{MAX_ACTIVITIES, MAX_STAMPS};
@@ -68,6 +68,11 @@ impl Screen {
         }
     }
 
+    /// The namespace of customers.
+    pub fn unique(&self) -> &str {
+        self.namespaces.levels().unique.as_deref().unwrap_or(ECOMMERCE)
+    }
+
     /// From now on events of these identities are left out.
     pub fn bar(&self, barred: &Arc<Barred>) {
         *self.barred.write() = Arc::clone(barred);
@@ -78,10 +83,22 @@ impl Screen {
     /// # Errors
     /// When it is not JSON, with what is wrong.
     pub fn take(&self, body: &[u8], now: Time) -> Result<Taken, String> {
+        self.take_values(&items(body)?, now)
+    }
+
+    /// Takes values that came at `now`, each of which is to be an activity.
+    ///
+    /// # Errors
+    /// When they are too many.
+    pub fn take_values(&self, values: &[&RawValue], now: Time) -> Result<Taken, String> {
+        if values.len() > MAX_ACTIVITIES {
+            return Err(too_many());
+        }
         let mut taken = Taken::default();
         let mut indices = Vec::new();
-        let mut stamped = Vec::with_capacity(body.len() + body.len() / 4);
-        for (index, item) in items(body)?.into_iter().enumerate() {
+        let bytes: usize = values.iter().map(|value| value.get().len()).sum();
+        let mut stamped = Vec::with_capacity(bytes + bytes / 4);
+        for (index, item) in values.iter().enumerate() {
             match Outermost::of(item) {
                 Some(head) => {
                     self.stamp(item.get(), &head, now, &mut stamped);
@@ -192,6 +209,10 @@ fn tells_apart(id: &RawValue) -> bool {
     id.get().len() > "\"\"".len() && id.get().starts_with('"') || id.get().starts_with(|c: char| c.is_ascii_digit())
 }
 
+fn too_many() -> String {
+    format!("at most {MAX_ACTIVITIES} activities at once")
+}
+
 /// The values of a body.
 fn items(body: &[u8]) -> Result<Vec<&RawValue>, String> {
     let is_array = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
@@ -219,7 +240,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
                 let mut items = Vec::new();
                 while let Some(item) = values.next_element()? {
                     if items.len() == MAX_ACTIVITIES {
-                        return Err(A::Error::custom(format!("at most {MAX_ACTIVITIES} activities at once")));
+                        return Err(A::Error::custom(too_many()));
                     }
                     items.push(item);
                 }

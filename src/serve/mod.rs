@@ -13,3 +13,5 @@ mod keys;
 pub mod limits;
 pub mod log;
 mod metrics;
+mod segment;
+mod snowplow;

@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 
 use crate::serve::http::refusal::HttpRefusal;
 use crate::serve::http::shared::Shared;
-use crate::serve::http::{ask, collect, decide, gate, probes, stream};
+use crate::serve::http::{ask, collect, decide, gate, probes, stream, vendors};
 
 /// All routes. `docs/openapi.json` describes them; a test holds the two against each other.
 pub fn router(shared: Arc<Shared>) -> Router {
@@ -32,6 +32,11 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(&shared), gate::gate));
     Router::new()
         .route("/{key}", post(collect::collect).options(collect::preflight))
+        .route("/v1/{call}", post(vendors::segment).options(vendors::preflight))
+        .route("/v1/projects/{key}/settings", get(vendors::settings))
+        .route("/api/s/{call}", post(vendors::segment).options(vendors::preflight))
+        .route("/api/s/s2s/{call}", post(vendors::segment).options(vendors::preflight))
+        .route("/com.snowplowanalytics.snowplow/tp2", post(vendors::snowplow).options(vendors::preflight))
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
         .route("/metrics", get(probes::metrics))

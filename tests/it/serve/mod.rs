@@ -9,3 +9,4 @@ mod kills; // killed under load: what was acknowledged is there, once
 mod load; // how much it takes, beside a plain loop of appends and syncs
 mod openapi; // the description, held against the routes
 mod streaming; // the changes as they come
+mod vendors; // the protocols of others, without their SDKs

@@ -41,6 +41,7 @@ fn every_route_is_described_and_every_description_is_a_route() {
     let serving = Serving::start(folder.path(), &[]);
     for (method, path) in described {
         let concrete = path.replace("{key}", KEY).replace("{namespace}", "sessionId").replace("{value}", "s");
+        let concrete = concrete.replace("{call}", "track");
         let reply =
             serving.ask(&format!("{} {concrete}", method.to_uppercase()), "Content-Type: application/json\r\n", b"{}");
         assert!(reply.status != 405 && !reply.body.contains("there is nothing here"), "{method} {path}: {reply:?}");

@@ -1,0 +1,168 @@
+//! Activities in the protocols of others: Segment's, and Snowplow's.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::serve::activities::Screen;
+use crate::serve::http::body;
+use crate::serve::http::cors;
+use crate::serve::http::intake::{accept, answered, known_key, readable, room_for, waits};
+use crate::serve::http::refusal::HttpRefusal;
+use crate::serve::http::shared::Shared;
+use crate::serve::segment::{self, SegmentCall};
+use crate::serve::snowplow;
+
+/// What Segment answers.
+#[derive(Serialize)]
+struct Success {
+    success: bool,
+}
+
+/// A browser asks whether a page may send. Which key it will send with it does not say: what comes is refused where that does not
+/// admit the page.
+pub async fn preflight(headers: HeaderMap) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    cors::allow_sending(&headers, &mut response);
+    response
+}
+
+/// `POST /v1/{call}`, and the same under other paths: messages of Segment.
+pub async fn segment(
+    State(shared): State<Arc<Shared>>,
+    Path(call): Path<String>,
+    RawQuery(query): RawQuery,
+    request: Request<Body>,
+) -> Response {
+    match SegmentCall::named(&call) {
+        Some(call) => messages(shared, call, query, request).await,
+        None => HttpRefusal::missing("there is no such call of Segment").into_response(),
+    }
+}
+
+/// Messages of Segment.
+pub async fn messages(
+    shared: Arc<Shared>,
+    call: SegmentCall,
+    query: Option<String>,
+    request: Request<Body>,
+) -> Response {
+    let convert = move |screen: &Screen, body: &[u8]| segment::activities(call, body, screen.unique());
+    let (parts, body) = request.into_parts();
+    let outcome = take(&shared, query.as_deref(), &parts.headers, body, segment::key_of, convert).await;
+    readable(&parts.headers, outcome)
+}
+
+/// `POST /com.snowplowanalytics.snowplow/tp2`: events of a Snowplow tracker.
+pub async fn snowplow(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    request: Request<Body>,
+) -> Response {
+    let convert = |screen: &Screen, body: &[u8]| snowplow::activities(body, screen.unique());
+    let (parts, body) = request.into_parts();
+    let outcome = take(&shared, query.as_deref(), &parts.headers, body, snowplow::key_of, convert).await;
+    readable(&parts.headers, outcome)
+}
+
+async fn take(
+    shared: &Arc<Shared>,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    body: Body,
+    key_of: fn(&[u8]) -> Option<String>,
+    convert: impl FnOnce(&Screen, &[u8]) -> Result<Vec<Box<RawValue>>, String> + Send + 'static,
+) -> Result<Response, HttpRefusal> {
+    let mut key = named_key(headers, query);
+    if let Some(key) = &key {
+        // Before its body is read.
+        known_key(shared, key, headers)?;
+    }
+    let mut body = body::read(headers, body, &shared.body_room).await?;
+    if key.is_none() {
+        let look = move || body.unpacked().map(|body| (key_of(&body.bytes), body));
+        (key, body) = tokio::task::spawn_blocking(look).await.map_err(|_| HttpRefusal::defect())??;
+    }
+    let key = known_key(shared, &key.unwrap_or_default(), headers)?;
+    let _request = room_for(key)?;
+    let screen = move |screen: &Screen, body: &[u8], now| {
+        let values = convert(screen, body).map_err(HttpRefusal::bad)?;
+        let values: Vec<&RawValue> = values.iter().map(|value| &**value).collect();
+        screen.take_values(&values, now).map_err(HttpRefusal::bad)
+    };
+    let accepted = accept(shared, body, waits(query), screen).await?;
+    Ok(answered(accepted, Success { success: true }))
+}
+
+/// The key that a request names outside its body: as the user of Basic, in `X-Write-Key`, or as `writeKey` of the query.
+fn named_key(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+    let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let basic = header(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Basic ")).and_then(basic_user);
+    // Jitsu writes a secret behind it.
+    let written = header(HeaderName::from_static("x-write-key")).and_then(|value| value.split(':').next());
+    let parameter = || query?.split('&').find_map(|part| part.strip_prefix("writeKey="));
+    basic.or_else(|| Some(written.or_else(parameter)?.to_owned()))
+}
+
+/// The user of Basic authentication.
+fn basic_user(encoded: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let (mut bits, mut held) = (0_u32, 0);
+    for byte in encoded.trim().trim_end_matches('=').bytes() {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(digit);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held & 0xFF) as u8);
+        }
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    Some(text.split(':').next().unwrap_or_default().to_owned())
+}
+
+/// `GET /v1/projects/{key}/settings`: what analytics.js asks before it sends: to send here, by way of no one else.
+pub async fn settings(State(shared): State<Arc<Shared>>, Path(key): Path<String>, headers: HeaderMap) -> Response {
+    let outcome = known_key(&shared, &key, &headers).map(|_| {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        // A proxy in front of it speaks TLS.
+        let scheme = headers.get("x-forwarded-proto").and_then(|scheme| scheme.to_str().ok());
+        let protocol = if scheme == Some("https") { "https" } else { "http" };
+        let here = json!({"apiKey": key, "apiHost": format!("{host}/v1"), "protocol": protocol});
+        Json(json!({
+            "integrations": {"Segment.io": here},
+            "plan": {}, "edgeFunction": {}, "analyticsNextEnabled": true, "middlewareSettings": {},
+            "enabledMiddleware": {}, "metrics": {"sampleRate": 0}, "remotePlugins": [],
+        }))
+        .into_response()
+    });
+    readable(&headers, outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_of_basic_authentication() {
+        for (encoded, user) in
+            [("a2V5Og==", Some("key")), ("a2V5", Some("key")), ("", Some("")), ("é", None), ("//8=", None)]
+        {
+            assert_eq!(basic_user(encoded).as_deref(), user, "{encoded}");
+        }
+    }
+}
