@@ -6,8 +6,11 @@
 //! it is without what is erased (`TableRow::without`). Numbers of runs, commits and records go on.
 #![deny(clippy::indexing_slicing)]
 
+use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use smallvec::SmallVec;
 
 use crate::model::counting::CountedIds;
@@ -19,19 +22,21 @@ use crate::model::totals::Totals;
 use crate::store::backend::Backend;
 use crate::store::barred::BarRow;
 use crate::store::block::BlockKind;
-use crate::store::directory::GroupWriter;
+use crate::store::decoded::DecodedEvents;
+use crate::store::directory::EventRunWriter;
 use crate::store::erased::Erased;
 use crate::store::error::StoreError;
-use crate::store::events::{COUNTED, EVENTS, WRITTEN};
+use crate::store::events::{COUNTED, EVENTS, EventBlock, EventWriter, WRITTEN};
 use crate::store::feed;
+use crate::store::glance::{self, FoundBlocks};
 use crate::store::kind::Renewal;
 use crate::store::kinds::KINDS;
 use crate::store::kinds::{self, renumbered};
 use crate::store::manifest::Manifest;
 use crate::store::open::{Mode, Store};
 use crate::store::recount::{CountedEvent, count_again};
-use crate::store::run::{self, Run};
-use crate::store::scan::{Events, Group};
+use crate::store::run::{self, DirectorySlot, Run};
+use crate::store::scan::{Events, read_block};
 use crate::store::table::{TableRow, sorted};
 use crate::store::totals;
 use crate::store::transaction::{Ledger, Transaction};
@@ -46,10 +51,14 @@ pub type KeptEvent<'a> = &'a (dyn for<'e> Fn(IdentityId, Event<'e>) -> Option<Ev
 pub struct Erasure<'a> {
     /// What goes.
     pub erased: Erased<'a>,
-    /// What becomes of each event, as it was written.
+    /// The blocks of events, as they were written, in which anything goes or becomes another.
+    pub touched: &'a FoundBlocks,
+    /// The anchors of which an event becomes another.
+    pub reordered: &'a HashSet<IdentityId>,
+    /// What becomes of each event in them.
     pub event: KeptEvent<'a>,
     /// What an event that was written counts as.
-    pub count: &'a dyn Fn(IdentityId, &Event<'_>) -> CountedEvent,
+    pub count: &'a (dyn Fn(IdentityId, &Event<'_>) -> CountedEvent + Sync),
     /// When each identity was seen, by id; all of them.
     pub seen: &'a [(IdentityId, Seen)],
     /// All links.
@@ -63,7 +72,7 @@ pub struct Erasure<'a> {
     /// Tombstones, and the like, that come to those that stand.
     pub bars: Vec<BarRow>,
     /// What the store will hold under the default reading, counted over these events, which have the new numbers.
-    pub totals: &'a dyn Fn(&Events) -> Result<Totals, StoreError>,
+    pub totals: &'a (dyn Fn(&Events) -> Result<Totals, StoreError> + Sync),
 }
 
 impl Store {
@@ -156,25 +165,101 @@ fn copy(transaction: &mut Transaction, old: &dyn Backend, run: &Run) -> Result<(
     Ok(())
 }
 
-/// Writes the events of a kind that stay, all in one run.
+/// Writes the events of a kind that stay, run by run. While one share is written away, the next one is made in parallel.
 fn write_events(
     transaction: &mut Transaction,
     old: &Arc<dyn Backend>,
     (kind, held): (BlockKind, &Manifest),
     erasure: &Erasure<'_>,
 ) -> Result<(), StoreError> {
-    let events = Events::of(Arc::clone(old), held.of(kind).cloned().collect());
-    let mut writer = GroupWriter::new(kind, transaction.new_run());
-    let mut scan = events.deliveries(0..u32::MAX);
-    let mut room = RenewedSets::default();
-    while let Some(group) = scan.next()? {
-        if let Some(anchor) = erasure.erased.id(group.anchor()) {
-            write_group(&mut writer, anchor, &group, erasure, &mut room)?;
+    for run in held.of(kind) {
+        let events = Events::of(Arc::clone(old), vec![run.clone()]);
+        let stretches = stretches(run, erasure);
+        let mut writer = EventRunWriter::new(kind, transaction.new_run());
+        let mut ready: Vec<EventBlock> = Vec::new();
+        for share in stretches.chunks(BLOCKS) {
+            let write = || ready.drain(..).try_for_each(|block| writer.push(block));
+            let (written, made) = rayon::join(write, || renew_share(&events, run, share, erasure));
+            written?;
+            ready = made?;
+        }
+        ready.into_iter().try_for_each(|block| writer.push(block))?;
+        let run = writer.finish()?;
+        transaction.add(run);
+    }
+    Ok(())
+}
+
+/// Blocks of a run that are written again together.
+enum Stretch {
+    /// A block that holds nothing of what goes.
+    Untouched(usize),
+    /// Blocks with something that goes.
+    Touched(Range<usize>),
+}
+
+fn stretches(run: &Run, erasure: &Erasure<'_>) -> Vec<Stretch> {
+    // The order of events may change across blocks that share an anchor of which one becomes another.
+    let one_piece = |one: &DirectorySlot, next: &DirectorySlot| {
+        one.last == next.first && erasure.reordered.contains(&IdentityId(one.last))
+    };
+    let pieces = run.slots().chunk_by(one_piece).scan(0, |end, piece| {
+        let start = *end;
+        *end += piece.len();
+        Some(start..*end)
+    });
+    let mut all = Vec::new();
+    for piece in pieces {
+        match piece.clone().any(|block| erasure.touched.has(run, block)) {
+            true => all.push(Stretch::Touched(piece)),
+            false => all.extend(piece.map(Stretch::Untouched)),
         }
     }
-    let run = writer.finish()?;
-    transaction.add(run);
-    Ok(())
+    all
+}
+
+fn renew_share(
+    events: &Events,
+    run: &Run,
+    share: &[Stretch],
+    erasure: &Erasure<'_>,
+) -> Result<Vec<EventBlock>, StoreError> {
+    let made = share.par_iter().map(|stretch| match stretch {
+        Stretch::Untouched(block) => {
+            glance::renumbered(events, run, *block, |id| erasure.erased.id(id)).map(|block| vec![block])
+        }
+        Stretch::Touched(blocks) => renew_blocks(events, run, blocks.clone(), erasure),
+    });
+    let made: Vec<Vec<EventBlock>> = made.collect::<Result<_, StoreError>>()?;
+    Ok(made.into_iter().flatten().collect())
+}
+
+/// Blocks without what goes.
+fn renew_blocks(
+    events: &Events,
+    run: &Run,
+    blocks: Range<usize>,
+    erasure: &Erasure<'_>,
+) -> Result<Vec<EventBlock>, StoreError> {
+    let decoded = blocks.map(|block| {
+        let mut rows = DecodedEvents::default();
+        read_block(&*events.backend, run, block, events.known, &mut rows).map(|()| rows)
+    });
+    let decoded: Vec<DecodedEvents> = decoded.collect::<Result<_, StoreError>>()?;
+    let all = decoded.iter().flat_map(DecodedEvents::each);
+    let mut kept = all.filter_map(|(anchor, event)| Some((anchor, (erasure.event)(anchor, event)?))).peekable();
+    let (mut writer, mut room) = (EventWriter::new(), RenewedSets::default());
+    let mut of_a_time: SameTime<'_> = SmallVec::new();
+    while let Some((anchor, event)) = kept.next() {
+        of_a_time.push(event);
+        if kept.peek().is_none_or(|&(next, later)| (next, later.time) != (anchor, event.time)) {
+            if let Some(anchor) = erasure.erased.id(anchor) {
+                write_moment(&mut writer, anchor, &of_a_time, &erasure.erased, &mut room)?;
+            }
+            of_a_time.clear();
+        }
+    }
+    writer.finish()
 }
 
 /// Companions by their new numbers, end to end.
@@ -184,33 +269,12 @@ struct RenewedSets {
     ends: Vec<usize>,
 }
 
-/// Writes the events of a group that stay.
-fn write_group(
-    writer: &mut GroupWriter,
-    anchor: IdentityId,
-    group: &Group<'_>,
-    erasure: &Erasure<'_>,
-    room: &mut RenewedSets,
-) -> Result<(), StoreError> {
-    let old = group.anchor();
-    let mut of_a_time: SameTime<'_> = SmallVec::new();
-    let mut kept = group.events().filter_map(|event| (erasure.event)(old, event)).peekable();
-    while let Some(event) = kept.next() {
-        of_a_time.push(event);
-        if kept.peek().is_none_or(|next| next.time != event.time) {
-            write_moment(writer, anchor, &of_a_time, &erasure.erased, room)?;
-            of_a_time.clear();
-        }
-    }
-    Ok(())
-}
-
 /// Events of one time: mostly one.
 type SameTime<'e> = SmallVec<[Event<'e>; 4]>;
 
 /// Writes the events of one time: one whose id is replaced has another place among them.
 fn write_moment(
-    writer: &mut GroupWriter,
+    writer: &mut EventWriter,
     anchor: IdentityId,
     events: &[Event<'_>],
     erased: &Erased<'_>,

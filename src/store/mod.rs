@@ -50,6 +50,7 @@ pub mod feed;
 pub mod find;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+pub mod glance;
 mod kind;
 mod kinds;
 mod known_at;

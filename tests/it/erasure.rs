@@ -50,7 +50,7 @@ fn encodings(value: &str) -> Vec<Vec<u8>> {
 }
 
 /// The files of a store that hold a value in any form.
-fn traces(store: &Path, value: &str) -> Vec<PathBuf> {
+pub fn traces(store: &Path, value: &str) -> Vec<PathBuf> {
     let files = walkdir::WalkDir::new(store).into_iter().filter_map(Result::ok).filter(|file| file.path().is_file());
     let forms = encodings(value);
     let holds = |path: &Path| {

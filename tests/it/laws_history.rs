@@ -150,7 +150,7 @@ fn what_was_known_is_known() {
 }
 
 /// An act as acts that are a commit each, or none.
-fn one_by_one(act: &Act) -> Vec<Act> {
+pub fn one_by_one(act: &Act) -> Vec<Act> {
     match act {
         Act::Replay { pieces, batch_events, force } => {
             let alone = |&piece: &usize| Act::Replay {
@@ -176,7 +176,7 @@ fn expected_of(life: &Life, belief: &Belief, id: &Id) -> Value {
 }
 
 /// Asserts that the store says after each of some commits what the oracle does of the facts that there were by then.
-fn assert_known(engine: &Engine, lives: &BTreeMap<u64, Life>, everybody: &BTreeSet<Id>) {
+pub fn assert_known(engine: &Engine, lives: &BTreeMap<u64, Life>, everybody: &BTreeSet<Id>) {
     for (&commit, life) in lives {
         let then = known_at(engine, When::Commit(commit));
         let belief = life.belief(Reading::default());

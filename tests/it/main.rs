@@ -17,6 +17,7 @@ mod dependencies; // where dependencies come from, and the advisories that are l
 mod docs; // what the README and the pages say, held against the program
 mod docs_format; // a store, read by docs/format.md alone
 mod erasure; // nothing brings the erased back, and no file holds a trace
+mod erasure_laws; // a value in every spelling, segments and traits under erasures, kills in between
 mod explain; // why two are one person or not, worked out by hand
 mod explain_laws; // every link that explain names is the oracle's, every chain connects
 mod face; // the public face: its names, and that the command uses no other

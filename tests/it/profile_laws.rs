@@ -20,9 +20,9 @@ use crate::oracle::{
 };
 
 /// A line, and the file that it stands in.
-type Placed = (String, usize);
+pub type Placed = (String, usize);
 
-const FILES: usize = 3;
+pub const FILES: usize = 3;
 
 /// What a line says of its person: spellings of which several mean one thing.
 fn user() -> impl Strategy<Value = String> {
@@ -43,6 +43,8 @@ fn user() -> impl Strategy<Value = String> {
         r#""city":"K\u00f6ln""#,
         r#""city":{"zip":1,"at":[true]}"#,
         r#""city":{ "at":[true], "zip":1}"#,
+        r#""city":"by a@example.org""#,
+        r#""city":"by a@example.org""#,
     ]);
     (segments, age, city, any::<bool>()).prop_map(|(segments, age, city, turned)| {
         let mut traits: Vec<&str> = [age, city].into_iter().filter(|text| !text.is_empty()).collect();
@@ -72,7 +74,7 @@ fn line() -> impl Strategy<Value = String> {
     })
 }
 
-fn placed() -> impl Strategy<Value = Vec<Placed>> {
+pub fn placed() -> impl Strategy<Value = Vec<Placed>> {
     prop::collection::vec((line(), 0..FILES), 1..40)
 }
 
@@ -113,7 +115,7 @@ fn is_held(value: &ProfileValue, held: &Held) {
 }
 
 /// Whether a view says of everybody what the oracle says.
-fn assert_profiles(view: &View, belief: &Belief, sayings: &Sayings) {
+pub fn assert_profiles(view: &View, belief: &Belief, sayings: &Sayings) {
     let said = greatest(sayings);
     assert_eq!(view.totals().expect("sound").profiles.to_string(), profiles_digest(belief, &said));
     for (at, (segments, expected_segments)) in RULES.into_iter().enumerate() {
@@ -156,7 +158,7 @@ fn assert_profiles(view: &View, belief: &Belief, sayings: &Sayings) {
     }
 }
 
-fn readings() -> Vec<Reading> {
+pub fn readings() -> Vec<Reading> {
     let policies = Policy::ALL.map(|policy| Reading { policy, ..Reading::default() });
     let as_of = [1_002_000_000, 1_004_000_000].map(|micros| Reading { as_of: Some(micros), ..Reading::default() });
     policies.into_iter().chain(as_of).chain([Reading { lookback: Some(1_000_000), ..Reading::default() }]).collect()

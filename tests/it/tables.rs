@@ -13,7 +13,7 @@ use backstitch::rows::TableUpdate;
 use backstitch::{Engine, Feed, RowFormat, Sequence, SessionTable, View};
 use serde_json::{Value, json};
 
-use crate::acts::{course, law};
+use crate::acts::{erasing_course, law};
 use crate::busy::Moody;
 use crate::cli_history::{command, object, ok, ok_of, refused, workplace};
 use crate::harness::{Manner, of_the_feed, replay};
@@ -45,7 +45,7 @@ fn counted(before: &str, after: &str) -> [u64; 3] {
 
 #[test]
 fn a_table_moved_on_is_the_table_exported_anew() {
-    law("the feed keeps a table", 10, course(60, 10), |course| {
+    law("the feed keeps a table", 10, erasing_course(60, 10), |course| {
         let folder = tempfile::tempdir().expect("a folder");
         let formats =
             [(RowFormat::Ndjson, "people.ndjson"), (RowFormat::Csv, "people.csv"), (RowFormat::CsvSafe, "safe.csv")];

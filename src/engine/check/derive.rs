@@ -1,5 +1,6 @@
 //! What follows from the stored events alone: links and times, reduced again.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use hashbrown::HashMap;
@@ -33,28 +34,53 @@ pub struct Derived {
 /// # Errors
 /// When the store cannot be read or a block is damaged.
 pub fn derive(view: &View) -> Result<Derived, StoreError> {
-    derive_kept(view, &|_, event| Some(event))
+    let piece = |anchors: Range<u32>| {
+        let mut derived = Derived::default();
+        let mut scan = view.stored_events().scan(anchors);
+        while let Some(group) = scan.next()? {
+            group.events().for_each(|event| derived.add(view.graph(), group.anchor(), &event));
+        }
+        Ok(derived)
+    };
+    view.pieces().into_par_iter().map(piece).try_reduce(Derived::default, |a, b| Ok(a.merge(b)))
 }
 
-/// The same of the events as they will be, those left out that will not be.
+/// The same of the events alone that carry any of `ids`, as they will be, those left out that will not be: of these identities, and of
+/// links at them, it is the whole truth. Looks at every block, and decodes those in which any of `ids` stands.
 ///
 /// # Errors
 /// As [`derive`].
-pub fn derive_kept(view: &View, kept: KeptEvent<'_>) -> Result<Derived, StoreError> {
-    let pieces = view.pieces().into_par_iter();
-    pieces.map(|piece| derive_piece(view, piece, kept)).try_reduce(Derived::default, |a, b| Ok(a.merge(b)))
+pub fn derive_carrying(view: &View, ids: &HashSet<IdentityId>, kept: KeptEvent<'_>) -> Result<Derived, StoreError> {
+    let carries = |anchor: IdentityId, companions: &[IdentityId]| {
+        ids.contains(&anchor) || companions.iter().any(|id| ids.contains(id))
+    };
+    let gather = |anchor, event: &Event<'_>, anchors: &mut Vec<IdentityId>| {
+        if anchors.last() != Some(&anchor) && carries(anchor, event.companions) {
+            anchors.push(anchor);
+        }
+    };
+    let (_, anchors) = view.stored_events().sift(&|block| block.names(|id| ids.contains(&id)), gather)?;
+    let mut anchors = anchors.concat();
+    anchors.sort_unstable();
+    anchors.dedup();
+    let part = |anchors: &[IdentityId]| {
+        let mut derived = Derived::default();
+        let mut events = view.stored_events().cursor();
+        for &anchor in anchors {
+            let group = events.group(anchor)?;
+            let carrying = group.events().filter(|event| carries(anchor, event.companions));
+            carrying
+                .filter_map(|event| kept(anchor, event))
+                .for_each(|event| derived.add(view.graph(), anchor, &event));
+        }
+        Ok(derived)
+    };
+    let parts = anchors.par_chunks(ANCHORS_A_TASK).map(part);
+    parts.try_reduce(Derived::default, |a, b| Ok(a.merge(b)))
 }
 
-fn derive_piece(view: &View, anchors: Range<u32>, kept: KeptEvent<'_>) -> Result<Derived, StoreError> {
-    let mut derived = Derived::default();
-    let mut scan = view.stored_events().scan(anchors);
-    while let Some(group) = scan.next()? {
-        for event in group.events().filter_map(|event| kept(group.anchor(), event)) {
-            derived.add(view.graph(), group.anchor(), &event);
-        }
-    }
-    Ok(derived)
-}
+/// Anchors that one task reads: some milliseconds.
+const ANCHORS_A_TASK: usize = 256;
 
 impl Derived {
     /// When an identity was seen.

@@ -9,7 +9,6 @@
 
 use std::collections::HashSet;
 
-use crate::engine::check::derive::Derived;
 use crate::engine::people::follows;
 use crate::graph::Graph;
 use crate::graph::links::Links;
@@ -19,14 +18,14 @@ use crate::model::link::{Link, Seen, Unlink};
 use crate::model::time::Time;
 
 /// The links that must not count, of those that are left.
-pub fn cuts(before: &Graph, seen: &[(IdentityId, Seen)], derived: &Derived) -> Result<Vec<Unlink>, Error> {
+pub fn cuts(before: &Graph, seen: &[(IdentityId, Seen)], links: &Links) -> Result<Vec<Unlink>, Error> {
     let unlinked: HashSet<(IdentityId, IdentityId)> = before.unlinked_pairs().collect();
     let owner = |id| before.owner(id).map(|owner| owner.customer);
     let was_refused = |link: &Link| {
         let both = (owner(link.lower), owner(link.higher));
         matches!(both, (Some(a), Some(b)) if a != b) && !unlinked.contains(&(link.lower, link.higher))
     };
-    let all = derived.links.as_slice();
+    let all = links.as_slice();
     let refused: Vec<&Link> = all.iter().filter(|link| was_refused(link)).collect();
     if refused.is_empty() {
         return Ok(Vec::new());

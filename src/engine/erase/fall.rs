@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 
-use crate::engine::check::derive::derive_kept;
+use crate::engine::check::derive::derive_carrying;
 use crate::engine::erase::cuts::cuts;
 use crate::engine::erase::targets::Targets;
 use crate::engine::people::follows;
 use crate::graph::Graph;
+use crate::graph::links::Links;
 use crate::model::counting::CountsAs;
 use crate::model::error::Result;
 use crate::model::identity::IdentityId;
-use crate::model::link::{Seen, Unlink};
+use crate::model::link::{Link, Seen, Unlink};
 use crate::resolver::View;
 use crate::store::erase::KeptEvent;
 
@@ -25,13 +26,23 @@ pub struct Fall {
 }
 
 impl Fall {
-    /// Reads all events of `over`, as they count.
-    pub fn of(over: &View, kept: KeptEvent<'_>) -> Result<Self> {
+    /// What follows from the events of `over`, as they count, in so far as they are `kept`. Those alone are read that carry any of the
+    /// `affected`: of others the same follows as before.
+    pub fn of(over: &View, affected: &HashSet<IdentityId>, kept: KeptEvent<'_>) -> Result<Self> {
         let before = over.graph();
-        let derived = derive_kept(over, kept)?;
-        let seen: Vec<(IdentityId, Seen)> = before.identities().ids().map(|id| (id, derived.seen(id))).collect();
-        let cuts = cuts(before, &seen, &derived)?;
-        let after = follows(before, &seen, derived.links, &cuts, &[])?;
+        let derived = derive_carrying(over, affected, kept)?;
+        let seen = |id| if affected.contains(&id) { derived.seen(id) } else { before.seen(id) };
+        let seen: Vec<(IdentityId, Seen)> = before.identities().ids().map(|id| (id, seen(id))).collect();
+        let is_affected = |link: &Link| affected.contains(&link.lower) || affected.contains(&link.higher);
+        let mut links = Links::new();
+        links.reserve(before.links().as_slice().len());
+        let same = before.links().as_slice().iter().filter(|link| !is_affected(link));
+        let others = derived.links.as_slice().iter().filter(|link| is_affected(link));
+        for &link in same.chain(others) {
+            links.merge_link(link);
+        }
+        let cuts = cuts(before, &seen, &links)?;
+        let after = follows(before, &seen, links, &cuts, &[])?;
         Ok(Self { seen, cuts, after })
     }
 

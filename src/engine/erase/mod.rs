@@ -7,6 +7,7 @@
 //! 4. The store is [rewritten](crate::store::erase), with tombstones.
 
 mod cuts;
+mod escapes;
 mod fall;
 #[cfg(feature = "serve")]
 mod logged;
@@ -107,12 +108,12 @@ impl Committer<'_> {
     pub fn forget(&mut self, forget: &Forget) -> Result<Forgotten> {
         let view = self.resolver.view();
         let targets = Targets::of(view.graph(), forget)?;
-        let found = Traces::of(&view, self.store, &targets)?;
-        let kept: KeptEvent<'_> = &|anchor, event| found.kept(&targets, anchor, event);
+        let traces = Traces::of(&view, self.store, &targets)?;
+        let kept: KeptEvent<'_> = &|anchor, event| traces.kept(&targets, anchor, event);
         let before = view.graph();
         let count = |anchor, event: &Event<'_>| counted(before, before.counting(), anchor, event);
         // Where events count otherwise than they were written, what counts is written out once.
-        let renamed: KeptEvent<'_> = &|_, event| Some(found.renamed(event));
+        let renamed: KeptEvent<'_> = &|_, event| Some(traces.renamed(event));
         let fate = |anchor, event: &Event<'_>| match targets.take(anchor, event) {
             true => Fate::Goes,
             false => Fate::Stays,
@@ -125,35 +126,36 @@ impl Committer<'_> {
             Some(rewritten) => (view.over(rewritten.after.clone()), renamed),
             None => (view.clone(), kept),
         };
-        let fall = Fall::of(&over, as_counted)?;
-        let (gone, unnamed) = (fall.gone(before, &targets, &found.staying), fall.unnamed(before, &targets));
+        let fall = Fall::of(&over, &traces.found.affected, as_counted)?;
+        let (gone, unnamed) = (fall.gone(before, &targets, &traces.staying), fall.unnamed(before, &targets));
         let changes = self.changes(&over, &fall, &gone, &unnamed, as_counted)?;
         drop((over, rewritten));
-        let hidden = |told: &str| found.tale.is_in(told).then(|| hash_text(&found.key, told));
+        let hidden = |told: &str| traces.tale.is_in(told).then(|| hash_text(&traces.key, told));
         let sources = view.sources().iter();
-        let told: BTreeSet<BarHash> =
-            sources.clone().filter_map(|source| hidden(&source.name)).chain(found.ids.iter().copied()).collect();
+        let told: BTreeSet<BarHash> = sources
+            .clone()
+            .filter_map(|source| hidden(&source.name))
+            .chain(traces.found.texts.iter().copied())
+            .collect();
         let pushed = sources.filter(|source| source.pushed.as_ref().is_some_and(|pushed| hidden(pushed).is_some()));
         let mut forgotten = Forgotten {
             identities: targets.named.len() as u64,
-            events: found.written.len() as u64,
+            events: traces.found.written.len() as u64,
             texts: told.len() as u64 + pushed.count() as u64,
             unlinked: fall.cuts.len() as u64,
             changes: changes.len() as u64,
-            settings: told_by_settings(self.store.settings(), before, &found.tale),
+            settings: told_by_settings(self.store.settings(), before, &traces.tale),
             ..Forgotten::default()
         };
-        name_containing(before, &gone, &found.tale, &mut forgotten);
-        let bars = self.store.bars_of(
-            &found.key,
-            &targets.in_hashes(),
-            &fall.cuts,
-            (targets.until, Time::from(SystemTime::now())),
-        )?;
-        let erased = Erased { gone: &gone, unnamed: &unnamed, events: &found.events, hidden: &hidden };
+        name_containing(before, &gone, &traces.tale, &mut forgotten);
+        let times = (targets.until, Time::from(SystemTime::now()));
+        let bars = self.store.bars_of(&traces.key, &targets.in_hashes(), &fall.cuts, times)?;
+        let erased = Erased { gone: &gone, unnamed: &unnamed, events: &traces.found.events, hidden: &hidden };
         let erasure = Erasure {
             totals: &|events| totals_of(&fall.after, events, |id| erased.old(id)),
             erased,
+            touched: &traces.blocks,
+            reordered: &traces.found.told,
             event: kept,
             count: &count,
             seen: &fall.seen,

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use rayon::prelude::*;
-
 use crate::engine::count::counted;
 use crate::engine::erase::targets::Targets;
 use crate::engine::erase::texts::TellTale;
+use crate::graph::Graph;
 use crate::model::barred::{BarHash, IdentityBar};
 use crate::model::digest::EventHash;
 use crate::model::error::Result;
@@ -16,11 +15,8 @@ use crate::model::profile::ProfilePart;
 use crate::resolver::View;
 use crate::store::Store;
 use crate::store::barred::{BarKey, hash_text};
-use crate::store::error::StoreError;
+use crate::store::glance::FoundBlocks;
 use crate::store::recount::CountedEvent;
-
-/// Pieces a thread: enough that one slow piece does not leave the others idle.
-const PIECES_PER_THREAD: usize = 8;
 
 /// What a store holds of the erased.
 pub struct Traces {
@@ -30,26 +26,34 @@ pub struct Traces {
     pub tale: TellTale,
     /// Those of which later events are left.
     pub staying: HashSet<IdentityId>,
+    /// The blocks of events in which any of it stands.
+    pub blocks: FoundBlocks,
+    /// What stands there.
+    pub found: Findings,
+}
+
+/// What stands in the events of a store.
+#[derive(Default)]
+pub struct Findings {
     /// The events that go, as they were written.
     pub written: HashSet<EventHash>,
     /// The events that go, as they were written, and as they count.
     pub events: HashSet<EventHash>,
+    /// The identities of the events that go or have a mark, as they were written and as they count: what follows of others stays.
+    pub affected: HashSet<IdentityId>,
     /// The hashes of what tells a value of other events: their ids, their segments and traits.
-    pub ids: BTreeSet<BarHash>,
+    pub texts: BTreeSet<BarHash>,
+    /// The anchors of these.
+    pub told: HashSet<IdentityId>,
 }
 
 impl Traces {
-    /// What there is. Reads all events; once more where there is a bound in time.
+    /// What there is. Looks at every block of events, and once more where there is a bound in time; decodes those in which anything stands.
     pub fn of(view: &View, store: &Store, targets: &Targets) -> Result<Self> {
         let graph = view.graph();
         let staying = match targets.until == IdentityBar::FOR_GOOD {
             true => HashSet::new(),
-            false => gather(view, |anchor, event, staying: &mut HashSet<IdentityId>| {
-                if !targets.take(anchor, event) {
-                    let of_it = targets.carried(anchor, event);
-                    staying.extend(of_it.flat_map(|id| graph.counting().chain(id)));
-                }
-            })?,
+            false => staying(view, targets)?,
         };
         let going = targets.named.iter().filter(|(name, value)| {
             let id = graph.namespaces().get(name).and_then(|name| graph.identities().get(name, Value::new(value)));
@@ -57,26 +61,19 @@ impl Traces {
         });
         let tale = TellTale::of(going.map(|(_, value)| Value::new(value)))?;
         let key = store.key()?;
-        let mut this =
-            Self { key, tale, staying, written: HashSet::new(), events: HashSet::new(), ids: BTreeSet::new() };
-        type Gathering = (HashSet<EventHash>, (HashSet<EventHash>, BTreeSet<BarHash>));
-        let (written, (events, ids)) = gather(view, |anchor, event, (written, (events, ids)): &mut Gathering| {
-            if targets.take(anchor, event) {
-                written.insert(graph.event_hash(anchor, event));
-                if let CountedEvent::As(anchor, ids) = counted(graph, graph.counting(), anchor, event) {
-                    events.insert(graph.event_hash(anchor, &Event { companions: &ids, ..*event }));
-                }
-                return;
-            }
-            if let Some(told) = this.tale.told_by(event.id) {
-                ids.insert(hash_text(&this.key, &told));
-            }
-            let profile = [event.profile.segments, event.profile.traits].into_iter();
-            ids.extend(profile.filter(|text| this.tale.is_in_profile(text)).map(|text| hash_text(&this.key, text)));
-        })?;
-        (this.events, this.ids) = (events.union(&written).copied().collect(), ids);
-        this.written = written;
-        Ok(this)
+        let gather = |anchor, event: &Event<'_>, found: &mut Findings| match targets.take(anchor, event) {
+            true => found.add_event(graph, anchor, event),
+            false => found.add_texts(graph, (&tale, &key), anchor, event),
+        };
+        let (blocks, gathered) = view.stored_events().as_written().sift(
+            &|block| {
+                block.names(|id| targets.is_one(id))
+                    || block.tells(|id| tale.told_by(id).is_some(), |text| tale.is_in_profile(text))
+            },
+            gather,
+        )?;
+        let found = gathered.into_iter().fold(Findings::default(), Findings::unite);
+        Ok(Self { key, tale, staying, blocks, found })
     }
 
     /// What becomes of an event.
@@ -97,45 +94,61 @@ impl Traces {
     }
 }
 
-/// Shows all events as they were written, in parallel pieces, and unites what was gathered of them.
-fn gather<G: Default + Send + Unites>(
-    view: &View,
-    each: impl Fn(IdentityId, &Event<'_>, &mut G) + Sync,
-) -> Result<G, StoreError> {
-    let events = view.stored_events().as_written();
-    let piece = |anchors| {
-        let mut gathered = G::default();
-        let mut scan = events.deliveries(anchors);
-        while let Some(group) = scan.next()? {
-            group.events().for_each(|event| each(group.anchor(), &event, &mut gathered));
+/// The identities of which later events are left.
+fn staying(view: &View, targets: &Targets) -> Result<HashSet<IdentityId>> {
+    let counting = view.graph().counting();
+    let gather = |anchor, event: &Event<'_>, staying: &mut HashSet<IdentityId>| {
+        if !targets.take(anchor, event) {
+            staying.extend(targets.carried(anchor, event).flat_map(|id| counting.chain(id)));
         }
-        Ok(gathered)
     };
-    let pieces = events.pieces(rayon::current_num_threads() * PIECES_PER_THREAD);
-    pieces.into_par_iter().map(piece).try_reduce(G::default, |a, b| Ok(a.unite(b)))
+    let events = view.stored_events().as_written();
+    let (_, gathered) = events.sift(&|block| block.names(|id| targets.is_one(id)), gather)?;
+    Ok(gathered.into_iter().flatten().collect())
 }
 
-/// Sets that unite.
-trait Unites {
-    fn unite(self, other: Self) -> Self;
-}
-
-impl<T: Eq + std::hash::Hash> Unites for HashSet<T> {
-    fn unite(mut self, other: Self) -> Self {
-        self.extend(other);
-        self
+impl Findings {
+    fn add_event(&mut self, graph: &Graph, anchor: IdentityId, event: &Event<'_>) {
+        self.written.insert(graph.event_hash(anchor, event));
+        self.events.insert(graph.event_hash(anchor, event));
+        self.affect(anchor, event.companions);
+        match counted(graph, graph.counting(), anchor, event) {
+            CountedEvent::As(anchor, ids) => {
+                self.affect(anchor, &ids);
+                self.events.insert(graph.event_hash(anchor, &Event { companions: &ids, ..*event }));
+            }
+            CountedEvent::AsWritten | CountedEvent::Nothing => {}
+        }
     }
-}
 
-impl<T: Ord> Unites for BTreeSet<T> {
+    fn add_texts(&mut self, graph: &Graph, (tale, key): (&TellTale, &BarKey), anchor: IdentityId, event: &Event<'_>) {
+        let id = tale.told_by(event.id);
+        let ProfilePart { segments, traits } = event.profile;
+        let profile = [segments, traits].into_iter().filter(|text| tale.is_in_profile(text));
+        let told: Vec<BarHash> = id.as_deref().into_iter().chain(profile).map(|text| hash_text(key, text)).collect();
+        if told.is_empty() {
+            return;
+        }
+        self.texts.extend(told);
+        self.told.insert(anchor);
+        // The evidence of links is named by hashes of events, and so by their ids.
+        self.affect(anchor, event.companions);
+        if let CountedEvent::As(anchor, ids) = counted(graph, graph.counting(), anchor, event) {
+            self.affect(anchor, &ids);
+        }
+    }
+
+    fn affect(&mut self, anchor: IdentityId, companions: &[IdentityId]) {
+        self.affected.insert(anchor);
+        self.affected.extend(companions);
+    }
+
     fn unite(mut self, mut other: Self) -> Self {
-        self.append(&mut other);
+        self.written.extend(other.written);
+        self.events.extend(other.events);
+        self.affected.extend(other.affected);
+        self.texts.append(&mut other.texts);
+        self.told.extend(other.told);
         self
-    }
-}
-
-impl<A: Unites, B: Unites> Unites for (A, B) {
-    fn unite(self, other: Self) -> Self {
-        (self.0.unite(other.0), self.1.unite(other.1))
     }
 }
