@@ -92,8 +92,11 @@ impl Barred {
     /// The links that were cut by erasures of which no tombstone stands any more.
     pub fn healed(&self) -> Vec<(u64, IdentityId, IdentityId)> {
         let standing: HashSet<u64> = self.tombstones().map(|(_, tombstone)| tombstone.act).collect();
-        let cuts = self.cuts.iter().filter(|(cut, stands)| **stands && !standing.contains(&cut.0));
-        cuts.map(|(&cut, _)| cut).collect()
+        let cuts = || self.cuts.iter().filter(|(_, stands)| **stands).map(|(&cut, _)| cut);
+        // An erasure that became another's left its cuts there under both numbers.
+        let held: HashSet<(IdentityId, IdentityId)> =
+            cuts().filter(|(act, ..)| standing.contains(act)).map(|(_, lower, higher)| (lower, higher)).collect();
+        cuts().filter(|(act, lower, higher)| !standing.contains(act) && !held.contains(&(*lower, *higher))).collect()
     }
 
     /// The rows that let the erasures of these hashes, and what was cut by them, be of another number: one that erases again what was erased.

@@ -274,9 +274,10 @@ fn what_was_known_names_nobody_who_was_erased() {
             let (commit, life) = (pair.engine.generation(), pair.life.clone());
             everybody.extend(life.belief(Reading::default()).identities.into_keys());
             if matches!(act, Act::Forget { .. }) {
-                let carried: BTreeSet<&Id> = life.delivered.keys().flat_map(|event| &event.ids).collect();
+                let carried = life.delivered.keys().flat_map(|event| &event.ids);
+                let carried: BTreeSet<Id> = carried.flat_map(|id| life.chain(id)).collect();
                 let erased = life.erased.last().expect("it stands").ids.keys();
-                erasures.push((commit, erased.filter(|id| !carried.contains(id)).cloned().collect()));
+                erasures.push((commit, erased.filter(|id| !carried.contains(*id)).cloned().collect()));
                 lives.clear();
             }
             lives.insert(commit, life);
@@ -460,4 +461,25 @@ fn a_store_of_many_blocks_is_one_that_never_saw_the_erased() {
         assert_eq!((events.accepted, events.erased, events.duplicate), (0, gone, EVENTS as u64 - gone), "{telling}");
         assert_eq!(totals(&engine).digest, after.digest, "{telling}: all are known again");
     }
+}
+
+/// Who is erased again takes along who was erased with them, and what was cut then stays cut while any of them is erased.
+#[test]
+fn what_was_cut_stays_cut_when_one_is_erased_again() {
+    let mut engine = Engine::in_memory();
+    let line = |second: u8, customer: &str| {
+        format!(r#"{{"timestamp":{second},"user":{{"identities":{{"sessionId":"tablet"{customer}}}}}}}"#) + "\n"
+    };
+    let log = [line(1, r#","ecommerceId":"bob""#), line(2, ""), line(3, r#","ecommerceId":"anna""#)].concat();
+    engine.ingest("log", log.as_bytes()).expect("ingested");
+    let of = |engine: &Engine| engine.resolver().resolve("tablet").expect("known").customer;
+    let forgotten = engine.forget(&Forget::identity("ecommerceId", "bob").and("sessionId", "phone")).expect("erased");
+    assert_eq!((forgotten.unlinked, of(&engine)), (1, None));
+    engine.forget(&Forget::identity("sessionId", "phone")).expect("erased again");
+    for nobody in ["nobody", "phone"] {
+        engine.readmit("sessionId", nobody).expect("written");
+        assert_eq!(of(&engine), None, "bob is erased still");
+    }
+    assert!(engine.readmit("ecommerceId", "bob").expect("written"));
+    assert_eq!(of(&engine).as_deref(), Some("anna"), "none of them is erased any more");
 }

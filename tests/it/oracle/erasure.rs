@@ -64,7 +64,7 @@ impl Life {
     }
 
     /// An identity, and all that it was renamed to.
-    fn chain(&self, id: &Id) -> Vec<Id> {
+    pub fn chain(&self, id: &Id) -> Vec<Id> {
         let mut chain = vec![id.clone()];
         while let Some(next) = self.renamed.get(chain.last().expect("not empty")) {
             chain.push(next.clone());
