@@ -128,7 +128,7 @@ pub mod rows {
     pub use crate::ingest::tally::Tally;
     pub use crate::resolver::{AttributionCounts, GraphCounts};
     pub use crate::resolver::{CommonIdentity, DuplicateRow, RelatedRow, Shares, Tie};
-    pub use crate::resolver::{DiffRow, EventRow, PersonRow, SessionRow};
+    pub use crate::resolver::{DiffRow, EventRow, MemberRow, PersonRow, SessionRow};
     pub use crate::resolver::{EarlierValue, Holder, ProfileRow, ProfileValue};
     pub use crate::resolver::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
     pub use crate::resolver::{Logins, PolicyShare, PolicyShares, SharedRow};

@@ -3,12 +3,14 @@
 
 use std::cmp::Ordering;
 
+use hashbrown::HashMap;
 use rayon::prelude::*;
 
 use crate::graph::Graph;
 use crate::model::error::Result;
 use crate::model::event::{Event, EventId, in_level_order};
 use crate::model::identity::{IdentityId, Value};
+use crate::model::link::Seen;
 use crate::model::person::{AttributionKind, Person};
 use crate::model::profile::ProfilePart;
 use crate::model::source::SourceId;
@@ -24,6 +26,7 @@ struct SmallEvent {
     /// The 16 bytes of a hash or a UUID, as they are ordered; start and end of a text.
     id: [u64; 2],
     anchor: IdentityId,
+    /// The set of the identity that names its person, and of its companions.
     companions: u32,
     sources: u32,
     sort: IdSort,
@@ -63,9 +66,8 @@ impl<T: Copy + PartialEq> Sets<T> {
     }
 }
 
-/// The events of a person, in time order (then by id, then by identities).
+/// The events of a person, or of some anchors, in time order (then by id, then by identities).
 pub struct PersonEvents {
-    person: Person,
     all: Vec<SmallEvent>,
     /// The ids that are texts, end to end.
     texts: String,
@@ -76,9 +78,33 @@ pub struct PersonEvents {
 impl PersonEvents {
     /// The events that belong to `person` under the reading of `view`.
     pub fn of(view: &View, person: Person) -> Result<Self> {
+        Self::gather(view, &anchors_of(view, person), |found| found == person)
+    }
+
+    /// All events of these anchors, of whatever person under the reading of `view`.
+    pub fn around(view: &View, anchors: &[IdentityId]) -> Result<Self> {
+        Self::gather(view, anchors, |_| true)
+    }
+
+    fn gather(view: &View, anchors: &[IdentityId], wanted: impl Fn(Person) -> bool) -> Result<Self> {
         let (companions, sources) = (Sets::new(), Sets::new());
-        let mut this = Self { person, all: Vec::new(), texts: String::new(), companions, sources };
-        this.gather(view)?;
+        let mut this = Self { all: Vec::new(), texts: String::new(), companions, sources };
+        let until = view.reading().until();
+        let mut cursor = view.stored_events().cursor();
+        let mut set: Vec<IdentityId> = Vec::new();
+        for &anchor in anchors {
+            let group = cursor.group(anchor)?;
+            let rule = AnchorRule::of_group(view, &group);
+            for event in group.events().take_while(|event| event.time <= until) {
+                let Attributed { person, kind } = rule.attribute(&event);
+                if wanted(person) {
+                    set.clear();
+                    set.push(person.identity());
+                    set.extend_from_slice(event.companions);
+                    this.push(anchor, &event, &set, kind);
+                }
+            }
+        }
         let mut all = std::mem::take(&mut this.all);
         all.par_sort_unstable_by(|a, b| this.compare(view.graph(), a, b));
         this.all = all;
@@ -93,33 +119,41 @@ impl PersonEvents {
     /// The row of one of them. `view` is the one they were gathered of.
     pub fn row(&self, view: &View, at: usize) -> EventRow {
         let small = &self.all[at];
+        let (person, companions) = self.set(small);
+        let person = match small.kind {
+            AttributionKind::Anonymous => Person::Anonymous(person),
+            AttributionKind::Direct | AttributionKind::Retroactive | AttributionKind::Carried => {
+                Person::Customer(person)
+            }
+        };
         let event = Event {
             time: small.time,
             id: self.id(small),
-            companions: self.companions.get(small.companions),
+            companions,
             sources: self.sources.get(small.sources),
             profile: ProfilePart::default(),
         };
-        rows::event(view, small.anchor, &event, Attributed { person: self.person, kind: small.kind })
+        rows::event(view, small.anchor, &event, Attributed { person, kind: small.kind })
     }
 
-    fn gather(&mut self, view: &View) -> Result<()> {
-        let until = view.reading().until();
-        let mut cursor = view.stored_events().cursor();
-        for anchor in anchors_of(view, self.person) {
-            let group = cursor.group(anchor)?;
-            let rule = AnchorRule::of_group(view, &group);
-            for event in group.events().take_while(|event| event.time <= until) {
-                let Attributed { person, kind } = rule.attribute(&event);
-                if person == self.person {
-                    self.push(anchor, &event, kind);
-                }
+    /// The identities that they carry, each with when and in how many of them.
+    pub fn identities(&self) -> HashMap<IdentityId, Seen> {
+        let mut all: HashMap<IdentityId, Seen> = HashMap::new();
+        for event in &self.all {
+            for &id in std::iter::once(&event.anchor).chain(self.set(event).1) {
+                all.entry(id).or_insert(Seen::NEVER).merge(Seen { events: 1, ..Seen::at(event.time) });
             }
         }
-        Ok(())
+        all
     }
 
-    fn push(&mut self, anchor: IdentityId, event: &Event<'_>, kind: AttributionKind) {
+    /// The identity that names the person of an event, and its companions.
+    fn set(&self, event: &SmallEvent) -> (IdentityId, &[IdentityId]) {
+        let set = self.companions.get(event.companions);
+        set.split_first().map_or((event.anchor, set), |(&person, companions)| (person, companions))
+    }
+
+    fn push(&mut self, anchor: IdentityId, event: &Event<'_>, set: &[IdentityId], kind: AttributionKind) {
         let halves = |word: u128| [(word >> 64) as u64, word as u64];
         let (sort, id) = match event.id {
             EventId::Line(hash) => (IdSort::Line, halves(hash)),
@@ -130,7 +164,7 @@ impl PersonEvents {
                 (IdSort::Text, [start, self.texts.len() as u64])
             }
         };
-        let (companions, sources) = (self.companions.add(event.companions), self.sources.add(event.sources));
+        let (companions, sources) = (self.companions.add(set), self.sources.add(event.sources));
         self.all.push(SmallEvent { time: event.time, id, anchor, companions, sources, sort, kind });
     }
 
@@ -165,9 +199,8 @@ impl PersonEvents {
         if (a.anchor, a.companions) == (b.anchor, b.companions) {
             return Ordering::Equal;
         }
-        let identities = |event: &SmallEvent| {
-            in_level_order(event.anchor, graph.is_session(event.anchor), self.companions.get(event.companions))
-        };
+        let identities =
+            |event: &SmallEvent| in_level_order(event.anchor, graph.is_session(event.anchor), self.set(event).1);
         let written = |id| {
             let all = graph.identities();
             (graph.namespaces().display(all.namespace(id)), all.value(id))

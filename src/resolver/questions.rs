@@ -14,6 +14,7 @@ use crate::resolver::compare::{self, DiffRow, SharedRow};
 use crate::resolver::explain::{self, Explanation, PairExplanation};
 use crate::resolver::households::{self, DuplicateRow, RelatedRow, Shares};
 use crate::resolver::lookup::{self, Attributor, Lookup};
+use crate::resolver::members::{self, MemberRow};
 use crate::resolver::people::{self, PersonRow};
 use crate::resolver::person_events::PersonEvents;
 use crate::resolver::profiles::{Profile, Profiles};
@@ -120,6 +121,26 @@ impl View {
         wanted::events(self, &WantedEvent::new(id))
     }
 
+    /// All events of the sessions, and other anchors, on which a person was seen, in time order: of whatever person under the
+    /// reading of this view. The person is that of the identity by all events under the default policy, so that the rows of two
+    /// readings can be compared one by one; `None` when no event carries the identity.
+    ///
+    /// Costs as [`each_event`](Self::each_event).
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged: here, and not later.
+    pub fn timeline(
+        &self,
+        namespace: &str,
+        value: &str,
+    ) -> Result<Option<impl ExactSizeIterator<Item = EventRow> + Clone + use<'_>>> {
+        let whole = self.under(Reading::default());
+        let Some(id) = whole.find(namespace, value) else { return Ok(None) };
+        let anchors = rows::anchors_of(&whole, Lookup::new(&whole).standing(id)?.person);
+        let events = Arc::new(PersonEvents::around(self, &anchors)?);
+        Ok(Some((0..events.len()).map(move |at| events.row(self, at))))
+    }
+
     /// A row a session, sorted by session. From memory, on all cores of the current rayon pool; as of a moment it costs a scan of
     /// all events.
     ///
@@ -136,6 +157,20 @@ impl View {
     pub fn sessions_of(&self, namespace: &str, value: &str) -> Result<Option<Vec<SessionRow>>> {
         match self.find(namespace, value) {
             Some(id) => rows::sessions_of(self, id).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The identities of the person that an identity belongs to, and those of others on that person's events, in identity order, each with
+    /// when and in how many of the person's events it stands; `None` when no event carries the identity.
+    ///
+    /// Costs a read and a decoding of each block that holds an anchor of the person.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a block is damaged.
+    pub fn members(&self, namespace: &str, value: &str) -> Result<Option<Vec<MemberRow>>> {
+        match self.find(namespace, value) {
+            Some(id) => members::members_of(self, id).map(Some),
             None => Ok(None),
         }
     }

@@ -16,7 +16,7 @@ const FACE: &str = "
 /// The rows of answers, and the parts of rows and summaries: they stand in `backstitch::rows`, since a caller seldom needs their names.
 const ROWS: &str = "
     AttributionCounts BrokenLinks CommitRow CommonIdentity CrowdedRow DiffRow DuplicateRow EarlierValue EventCounts EventRow Evidence Explanation Exported FactCounts Generated GraphCounts Holder Imported JunkCounts
-    Located LocatedEvent LogErasure LogLine Logins LooksLike Obstacle OptOutRow OwnerRow PairExplanation Party PersonRow PolicyShare PolicyShares ProfileRow ProfileValue RejectedActivity RelatedRow
+    Located LocatedEvent LogErasure LogLine Logins LooksLike MemberRow Obstacle OptOutRow OwnerRow PairExplanation Party PersonRow PolicyShare PolicyShares ProfileRow ProfileValue RejectedActivity RelatedRow
     SessionRow SharedRow Shares SourceCounts TableUpdate Tally Tie TombstoneRow WitnessRow
 ";
 
