@@ -414,6 +414,9 @@ pub struct UnlinkArgs {
     /// Decide it also where no event links the two yet
     #[arg(long, conflicts_with = "revert")]
     pub anyway: bool,
+    /// Say what would change, and change nothing
+    #[arg(long, conflicts_with = "revert")]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -35,6 +35,9 @@ pub fn unlink(common: &Common, unlink: &UnlinkArgs) -> Result<Ended, Failure> {
         );
         return Err(Failure::Failed(visible(&refused).into_owned()));
     }
+    if unlink.dry_run {
+        return would(common, &engine.would_unlink(a, b)?);
+    }
     let undone = match unlink.revert {
         true => engine.relink_pair(a, b)?,
         false => engine.unlink_pair(a, b)?,
@@ -104,6 +107,18 @@ fn source_name(engine: &Engine, typed: &str) -> String {
     let gone = || Some(fs::canonicalize(folder?).ok()?.join(path.file_name()?));
     let full = fs::canonicalize(path).ok().or_else(gone);
     full.map_or_else(|| typed.to_owned(), |full| full.display().to_string())
+}
+
+/// What an unlink would do.
+fn would(common: &Common, undone: &Undone) -> Result<Ended, Failure> {
+    let mut out = Output::stdout();
+    if common.json {
+        out.json(undone)?;
+    } else if !common.quiet {
+        let (events, sessions) = (count(undone.events, "event"), count(undone.changes, "session"));
+        out.text(&format!("{events} would go to somebody else, and the rows of {sessions} would change\n"))?;
+    }
+    out.finish()
 }
 
 fn tell(common: &Common, undone: &Undone, done: &str) -> Result<Ended, Failure> {

@@ -241,6 +241,15 @@ impl Engine {
         self.committer().unlink(&[a, b].map(Clone::clone), true)
     }
 
+    /// What [`unlink_pair`](Self::unlink_pair) would do: how many events that carry no customer would go to somebody else, and the rows of how
+    /// many sessions would change. Nothing changes. Costs the memory of another graph.
+    ///
+    /// # Errors
+    /// As [`unlink_pair`](Self::unlink_pair).
+    pub fn would_unlink(&mut self, a: &Identity, b: &Identity) -> Result<Undone> {
+        self.committer().would_unlink(&[a, b].map(Clone::clone), true)
+    }
+
     /// Takes an [`unlink_pair`](Self::unlink_pair) back: everything is as if it had never been.
     ///
     /// # Errors

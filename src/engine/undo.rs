@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 use smallvec::SmallVec;
 
-use crate::engine::changes::{all_sessions, difference, stored_changes};
+use crate::engine::changes::{all_sessions, candidates, difference, stored_changes};
 use crate::engine::check::derive::derive;
 use crate::engine::commit::{Addition, Committer};
 use crate::engine::count::counted;
@@ -73,26 +73,24 @@ impl Committer<'_> {
     /// Commits the decisions about pairs of which another one stands, and says how many changes that added to the feed; `None` where
     /// there is none.
     pub fn decide(&mut self, pairs: &[[Identity; 2]], stands: bool) -> Result<Option<u64>, Error> {
-        let mut delta = {
-            let view = self.resolver.read();
-            let graph = view.graph();
-            let mut delta = Delta::new(graph.namespaces().clone());
-            let known: HashSet<(IdentityId, IdentityId)> = graph.unlinked_pairs().collect();
-            let mut decided = HashSet::new();
-            for pair in pairs {
-                let (lower, higher) = ends(graph, &mut delta, pair)?;
-                if known.contains(&(lower, higher)) != stands && decided.insert((lower, higher)) {
-                    delta.unlinks.push(Unlink { lower, higher, stands });
-                }
-            }
-            delta
-        };
+        let delta = decided(self.resolver.read().graph(), pairs, stands)?;
         if delta.unlinks.is_empty() {
             return Ok(None);
         }
-        delta.seen.sort_unstable_by_key(|row| row.0);
-        delta.seen.dedup_by_key(|row| row.0);
         self.add(delta, Addition::default()).map(Some)
+    }
+
+    /// What [`unlink`](Self::unlink) would do.
+    pub fn would_unlink(&self, pair: &[Identity; 2], stands: bool) -> Result<Undone, Error> {
+        let view = self.resolver.view();
+        let delta = decided(view.graph(), std::slice::from_ref(pair), stands)?;
+        let changed = !delta.unlinks.is_empty();
+        let (mut after, seen) = (view.graph().clone(), delta.seen.clone());
+        let applied = after.apply(delta)?;
+        let sessions = candidates(&after, &applied, &seen);
+        let changes = stored_changes(&after, &sessions, view.stored_events(), &|_, event| Some(event))?;
+        let events = changes.iter().filter_map(|change| change.moved).map(|moved| moved.events).sum();
+        Ok(Undone { events, changes: changes.len() as u64, sequence: self.store.sequence(), changed })
     }
 
     /// Takes events back.
@@ -179,6 +177,22 @@ impl Committer<'_> {
         let changes = changes.len() as u64;
         Ok(Undone { events, changes, sequence: self.store.sequence(), changed: true })
     }
+}
+
+/// The decisions about pairs of which another one stands.
+fn decided(graph: &Graph, pairs: &[[Identity; 2]], stands: bool) -> Result<Delta, Error> {
+    let mut delta = Delta::new(graph.namespaces().clone());
+    let known: HashSet<(IdentityId, IdentityId)> = graph.unlinked_pairs().collect();
+    let mut decided = HashSet::new();
+    for pair in pairs {
+        let (lower, higher) = ends(graph, &mut delta, pair)?;
+        if known.contains(&(lower, higher)) != stands && decided.insert((lower, higher)) {
+            delta.unlinks.push(Unlink { lower, higher, stands });
+        }
+    }
+    delta.seen.sort_unstable_by_key(|row| row.0);
+    delta.seen.dedup_by_key(|row| row.0);
+    Ok(delta)
 }
 
 /// How many events are stored.
