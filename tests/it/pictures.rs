@@ -203,7 +203,7 @@ pub fn moments_can_be_read(svg: &str) {
     assert_eq!(moments.len(), chain, "a moment each");
     let lines: Vec<Vec<[f64; 2]>> = paths.iter().map(|path| points(attribute(path, "d").expect("a path"))).collect();
     let identities: Vec<Edges> = svg
-        .match_indices("<g>")
+        .match_indices("<g data-id=")
         .flat_map(|(at, _)| tags(&svg[at..at + svg[at..].find("</g>").expect("closed")], "<rect x"))
         .map(edges)
         .collect();
@@ -221,7 +221,8 @@ pub fn moments_can_be_read(svg: &str) {
 
 /// The identities of a picture by what is said of them, each with its box: the name in two parts as shown, the colour.
 fn drawn(svg: &str) -> BTreeMap<String, (String, String)> {
-    let groups = svg.split("<g><title>").skip(1);
+    let groups =
+        svg.split("<g data-id=").skip(1).filter_map(|group| group.split_once("<title>")).map(|(_, group)| group);
     groups
         .map(|group| {
             let group = group.split("</g>").next().expect("closed");

@@ -21,7 +21,7 @@ pub(super) fn draw_mark(mark: &str, (left, y, width): (f64, f64, f64), (fill, in
         out,
         format_args!(
             "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{MARK}\" rx=\"{}\" fill=\"{fill}\"/>\
-             <text class=\"mark\" x=\"{}\" y=\"{}\" style=\"fill:{ink}\">{mark}</text>",
+             <text class=\"mark\" x=\"{}\" y=\"{}\" fill=\"{ink}\">{mark}</text>",
             number(left),
             number(y - MARK / 2.0),
             number(width),
