@@ -7,6 +7,7 @@
 mod activities;
 pub mod collector;
 mod error;
+mod explorer;
 mod follow;
 mod http;
 mod keys;

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::Request;
+use axum::http::{HeaderValue, Request, header};
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
+use crate::export::picture::Picture;
 use crate::model::history::FeedPosition;
 use crate::model::identity::Identity;
 use crate::model::namespace::SESSION;
@@ -27,7 +29,7 @@ use crate::serve::limits::{DEFAULT_ROWS, MAX_IDS, MAX_ROWS};
 pub type Parameters = Query<BTreeMap<String, String>>;
 
 /// The names of those that say how facts are read.
-const READING: [&str; 3] = ["policy", "lookback", "as-of"];
+pub const READING: [&str; 3] = ["policy", "lookback", "as-of"];
 
 /// Does work that reads the store, or waits for it, where it holds no connection up.
 pub async fn work<T: Send + 'static>(
@@ -44,7 +46,7 @@ pub async fn json<T: for<'de> Deserialize<'de>>(shared: &Shared, request: Reques
     serde_json::from_slice(&held.bytes).map_err(|error| HttpRefusal::bad(format!("the body cannot be read: {error}")))
 }
 
-fn unknown(identity: &Identity) -> HttpRefusal {
+pub fn unknown(identity: &Identity) -> HttpRefusal {
     HttpRefusal::missing(format!("unknown: no event carries {identity}"))
 }
 
@@ -71,7 +73,7 @@ fn moment(parameters: &Parameters) -> Result<Option<Time>, HttpRefusal> {
     parameters.get("as-of").map(read).transpose()
 }
 
-fn reading(parameters: &Parameters) -> Result<Reading, HttpRefusal> {
+pub fn reading(parameters: &Parameters) -> Result<Reading, HttpRefusal> {
     Ok(Reading {
         policy: parameter::<Policy>(parameters, "policy")?.unwrap_or_default(),
         lookback: parameter::<Lookback>(parameters, "lookback")?,
@@ -79,7 +81,7 @@ fn reading(parameters: &Parameters) -> Result<Reading, HttpRefusal> {
     })
 }
 
-fn rows(parameters: &Parameters) -> Result<usize, HttpRefusal> {
+pub fn rows(parameters: &Parameters) -> Result<usize, HttpRefusal> {
     let limit = parameter::<usize>(parameters, "limit")?.unwrap_or(DEFAULT_ROWS);
     match (1..=MAX_ROWS).contains(&limit) {
         true => Ok(limit),
@@ -187,6 +189,26 @@ pub struct EventPage {
     events: Vec<EventRow>,
 }
 
+/// Which of the events are asked for.
+struct AskedRows {
+    offset: usize,
+    limit: usize,
+}
+
+impl AskedRows {
+    fn of(&self, events: impl ExactSizeIterator<Item = EventRow>) -> EventPage {
+        let total = events.len();
+        let next = self.offset.checked_add(self.limit).filter(|next| *next < total);
+        EventPage { total, next, events: events.skip(self.offset).take(self.limit).collect() }
+    }
+}
+
+fn asked_events(shared: &Shared, parameters: &Parameters) -> Result<(View, AskedRows), HttpRefusal> {
+    only(parameters, &[&READING, &["limit", "offset"]])?;
+    let (limit, offset) = (rows(parameters)?, parameter::<usize>(parameters, "offset")?.unwrap_or_default());
+    Ok((shared.resolver.view().under(reading(parameters)?), AskedRows { offset, limit }))
+}
+
 /// `GET /v1/people/{namespace}/{value}/events`: what did this person do?
 pub async fn events(
     State(shared): State<Arc<Shared>>,
@@ -194,14 +216,23 @@ pub async fn events(
     parameters: Parameters,
 ) -> Result<Json<EventPage>, HttpRefusal> {
     work(shared, move |shared| {
-        only(&parameters, &[&READING, &["limit", "offset"]])?;
-        let (limit, offset) = (rows(&parameters)?, parameter::<usize>(&parameters, "offset")?.unwrap_or_default());
-        let view = shared.resolver.view().under(reading(&parameters)?);
-        let found = view.each_event(&namespace, &value)?;
-        let found = found.ok_or_else(|| unknown(&Identity { namespace: namespace.clone(), value: value.clone() }))?;
-        let total = found.len();
-        let next = offset.checked_add(limit).filter(|next| *next < total);
-        Ok(Json(EventPage { total, next, events: found.skip(offset).take(limit).collect() }))
+        let (view, rows) = asked_events(shared, &parameters)?;
+        let found = view.each_event(&namespace, &value)?.map(|events| rows.of(events));
+        found.map(Json).ok_or_else(|| unknown(&Identity { namespace, value }))
+    })
+    .await
+}
+
+/// `GET /v1/people/{namespace}/{value}/timeline`: what happened where this person was seen?
+pub async fn timeline(
+    State(shared): State<Arc<Shared>>,
+    Path((namespace, value)): Path<(String, String)>,
+    parameters: Parameters,
+) -> Result<Json<EventPage>, HttpRefusal> {
+    work(shared, move |shared| {
+        let (view, rows) = asked_events(shared, &parameters)?;
+        let found = view.timeline(&namespace, &value)?.map(|events| rows.of(events));
+        found.map(Json).ok_or_else(|| unknown(&Identity { namespace, value }))
     })
     .await
 }
@@ -236,30 +267,54 @@ fn rules(parameters: &Parameters) -> Result<ProfileRules, HttpRefusal> {
     Ok(rules)
 }
 
-/// `GET /v1/explain/{namespace}/{value}`: why? With `with=NAMESPACE:VALUE`: why are the two one person, or why not?
+/// `GET /v1/explain/{namespace}/{value}`: why? With `with=NAMESPACE:VALUE`: why are the two one person, or why not? With `format=svg` as a
+/// picture.
 pub async fn explain(
     State(shared): State<Arc<Shared>>,
     Path((namespace, value)): Path<(String, String)>,
     parameters: Parameters,
-) -> Result<Json<serde_json::Value>, HttpRefusal> {
+) -> Result<Response, HttpRefusal> {
     work(shared, move |shared| {
-        only(&parameters, &[&["with"]])?;
-        let view = shared.resolver.view();
+        only(&parameters, &[&["with", "as-of", "format"]])?;
+        let until = moment(&parameters)?;
+        let view = until.map_or_else(|| shared.resolver.view(), |until| shared.resolver.view().as_of(until));
         let one = Identity { namespace, value };
-        let Some(other) = parameters.get("with") else {
+        let named = |other: &String| {
+            let named = other.split_once(':').ok_or_else(|| HttpRefusal::bad("with: write NAMESPACE:VALUE"))?;
+            Ok::<_, HttpRefusal>(Identity { namespace: named.0.to_owned(), value: named.1.to_owned() })
+        };
+        let other = parameters.get("with").map(named).transpose()?;
+        match parameters.get("format").map_or("json", String::as_str) {
+            "json" => {}
+            "svg" => return picture(&view, &std::iter::once(one).chain(other).collect::<Vec<_>>()),
+            _ => return Err(HttpRefusal::bad("format: there are json, svg")),
+        }
+        let Some(other) = other else {
             let found = view.explain(&one.namespace, &one.value)?;
             return as_json(found.ok_or_else(|| unknown(&one))?);
         };
-        let named = other.split_once(':').ok_or_else(|| HttpRefusal::bad("with: write NAMESPACE:VALUE"))?;
-        let other = Identity { namespace: named.0.to_owned(), value: named.1.to_owned() };
         let why = || HttpRefusal::missing(format!("unknown: no event carries {one}, or none {other}"));
         as_json(view.explain_pair(&one, &other)?.ok_or_else(why)?)
     })
     .await
 }
 
-fn as_json(answer: impl Serialize) -> Result<Json<serde_json::Value>, HttpRefusal> {
-    serde_json::to_value(answer).map(Json).map_err(|_| HttpRefusal::defect())
+/// The picture of one or two identities, as `explain --format svg` draws it.
+fn picture(view: &View, asked: &[Identity]) -> Result<Response, HttpRefusal> {
+    let missing = asked.iter().find(|identity| view.find(&identity.namespace, &identity.value).is_none());
+    if let Some(missing) = missing {
+        return Err(unknown(missing));
+    }
+    let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
+    let policy = format!("default-src 'none'; style-src '{}'", Picture::STYLE_HASH);
+    let policy = HeaderValue::try_from(policy).map_err(|_| HttpRefusal::defect())?;
+    let headers =
+        [(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml")), (header::CONTENT_SECURITY_POLICY, policy)];
+    Ok((headers, Picture::new(view, asked, names.join(" and ")).svg()).into_response())
+}
+
+fn as_json(answer: impl Serialize) -> Result<Response, HttpRefusal> {
+    serde_json::to_value(answer).map(|answer| Json(answer).into_response()).map_err(|_| HttpRefusal::defect())
 }
 
 /// What commits changed.

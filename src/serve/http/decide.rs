@@ -44,10 +44,25 @@ async fn identity(shared: &Shared, request: Request<Body>) -> Result<Identity, H
     json(shared, request).await
 }
 
+/// Two identities that are to count as never seen together.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct AskedUnlink {
+    a: Identity,
+    b: Identity,
+    #[serde(default)]
+    dry_run: bool,
+}
+
 /// `POST /v1/unlink`: two identities count as never seen together.
 pub async fn unlink(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Result<Json<Undone>, HttpRefusal> {
-    let AskedPair { a, b } = pair(&shared, request).await?;
-    work(shared, move |shared| Ok(Json(shared.engine.lock().unlink_pair(&a, &b)?))).await
+    check_kind(request.headers())?;
+    let AskedUnlink { a, b, dry_run } = json(&shared, request).await?;
+    work(shared, move |shared| {
+        let mut engine = shared.engine.lock();
+        Ok(Json(if dry_run { engine.would_unlink(&a, &b)? } else { engine.unlink_pair(&a, &b)? }))
+    })
+    .await
 }
 
 /// `POST /v1/relink`: takes that back.

@@ -5,6 +5,7 @@ pub mod body;
 mod collect;
 mod cors;
 mod decide;
+mod explore;
 mod gate;
 mod intake;
 pub mod listen;

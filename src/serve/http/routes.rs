@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 
 use crate::serve::http::refusal::HttpRefusal;
 use crate::serve::http::shared::Shared;
-use crate::serve::http::{ask, collect, decide, gate, probes, stream, vendors};
+use crate::serve::http::{ask, collect, decide, explore, gate, probes, stream, vendors};
 
 /// All routes. `docs/openapi.json` describes them; a test holds the two against each other.
 pub fn router(shared: Arc<Shared>) -> Router {
@@ -20,8 +20,13 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/resolve/{namespace}/{value}", get(ask::resolve))
         .route("/v1/resolve", post(ask::resolve_many))
         .route("/v1/people/{namespace}/{value}/events", get(ask::events))
+        .route("/v1/people/{namespace}/{value}", get(explore::person))
+        .route("/v1/people/{namespace}/{value}/timeline", get(ask::timeline))
         .route("/v1/people/{namespace}/{value}/profile", get(ask::profile))
         .route("/v1/explain/{namespace}/{value}", get(ask::explain))
+        .route("/v1/find/{value}", get(explore::find))
+        .route("/v1/shared", get(explore::shared))
+        .route("/v1/commits", get(explore::commits))
         .route("/v1/changes", get(stream::changes))
         .route("/v1/unlink", post(decide::unlink))
         .route("/v1/relink", post(decide::relink))
@@ -31,6 +36,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/opt-in", post(decide::opt_in))
         .route_layer(from_fn_with_state(Arc::clone(&shared), gate::gate));
     Router::new()
+        .route("/", get(explore::page))
         .route("/{key}", post(collect::collect).options(collect::preflight))
         .route("/v1/{call}", post(vendors::segment).options(vendors::preflight))
         .route("/v1/projects/{key}/settings", get(vendors::settings))

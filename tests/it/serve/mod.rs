@@ -3,6 +3,7 @@
 mod client; // the least HTTP that asks it
 mod collecting; // activities come in, and questions are answered
 mod docs; // what the page says, held against the program
+mod explorer; // its page, and what that asks
 mod forgetting; // who is forgotten is in neither log nor store
 mod hostile; // requests that mean ill
 mod kills; // killed under load: what was acknowledged is there, once
