@@ -1,17 +1,18 @@
 //! From a store to the people in it.
 
-use crate::graph::interner::Interner;
+use crate::graph::interner::{Interner, InternerPart};
 use crate::graph::links::Links;
+use crate::graph::load::AllFacts;
 use crate::graph::{Delta, Graph};
 use crate::model::counting::Recount;
 use crate::model::error::Error;
-use crate::model::identity::IdentityId;
+use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Seen, Unlink};
-use crate::model::namespace::Namespaces;
+use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::when::CommitStamp;
 use crate::resolver::{Published, Resolver};
 use crate::store::Store;
-use crate::store::load::Loaded;
+use crate::store::load::{IdentityPart, Loaded};
 
 /// Loads everything but the events. Costs a read of all identities and links, and a sort of the links.
 pub fn load(store: &Store) -> Result<Resolver, Error> {
@@ -20,9 +21,9 @@ pub fn load(store: &Store) -> Result<Resolver, Error> {
 
 /// What the last commit published. Costs as [`load`].
 pub fn published(store: &Store) -> Result<Published, Error> {
-    let (identities, loaded) = read(store)?;
-    let sources = loaded.sources.clone();
-    let graph = build(store, identities, &loaded)?;
+    let (identities, mut loaded) = store.load()?;
+    let sources = std::mem::take(&mut loaded.sources);
+    let graph = build(store, identities, loaded)?;
     let (sequence, totals) = (store.sequence(), store.totals()?);
     Ok(Published { graph, events: store.events(), sources, sequence, totals })
 }
@@ -47,51 +48,33 @@ pub fn follows(
 
 /// The graph alone, as of the last commit.
 pub fn graph(store: &Store) -> Result<Graph, Error> {
-    let (identities, loaded) = read(store)?;
-    build(store, identities, &loaded)
+    let (identities, loaded) = store.load()?;
+    build(store, identities, loaded)
 }
 
 /// The graph as the store published it after a commit that it told.
 pub fn graph_known_at(store: &Store, commit: CommitStamp) -> Result<Graph, Error> {
-    let (identities, mut loaded) = read(store)?;
+    let (identities, mut loaded) = store.load()?;
     store.go_back(commit, &mut loaded)?;
-    build(store, identities, &loaded)
+    build(store, identities, loaded)
 }
 
-fn read(store: &Store) -> Result<(Interner, Loaded), Error> {
-    let mut identities = Interner::new();
-    let loaded = store.load(|namespace, value| {
-        identities.intern(namespace, value);
-    })?;
-    Ok((identities, loaded))
-}
-
-fn build(store: &Store, identities: Interner, loaded: &Loaded) -> Result<Graph, Error> {
-    let mut links = Links::new();
-    links.reserve(loaded.links.len());
-    for &link in &loaded.links {
-        links.merge_link(link);
+impl IdentityPart for InternerPart {
+    fn push(&mut self, namespace: NamespaceId, value: Value<'_>) {
+        Self::push(self, namespace, value);
     }
-    let seen = identities.ids().zip(loaded.seen.iter().copied()).collect();
-    let namespaces = namespaces(store, loaded);
-    let mut graph = Graph::new(namespaces.clone());
-    graph.apply(Delta {
-        namespaces,
-        identities,
-        seen,
-        links,
-        unlinks: loaded.unlinks.clone(),
-        recounts: loaded.recounts.clone(),
-    })?;
-    Ok(graph)
+}
+
+fn build(store: &Store, identities: Vec<InternerPart>, loaded: Loaded) -> Result<Graph, Error> {
+    let namespaces = namespaces(store, &loaded);
+    let Loaded { seen, links, unlinks, recounts, .. } = loaded;
+    Ok(Graph::of(AllFacts { namespaces, identities, seen, links, unlinks, recounts })?)
 }
 
 /// Loads the identities alone, as people without links: what a repair begins with.
 pub fn facts(store: &Store) -> Result<(Graph, Loaded), Error> {
-    let mut identities = Interner::new();
-    let loaded = store.load_facts(|namespace, value| {
-        identities.intern(namespace, value);
-    })?;
+    let (parts, loaded) = store.load_facts()?;
+    let identities = Interner::of_parts(parts);
     let namespaces = namespaces(store, &loaded);
     let mut graph = Graph::new(namespaces.clone());
     graph.apply(Delta { identities, recounts: loaded.recounts.clone(), ..Delta::new(namespaces) })?;

@@ -177,13 +177,7 @@ impl Graph {
         }
         let links = facts.in_order(links);
         forest.take_apart(&members, &links);
-        for due in links {
-            let (a, b) = (forest.root(due.lower), forest.root(due.higher));
-            if a != b && !(forest.is_customer(a) && forest.is_customer(b)) {
-                let joined = forest.join(due, a, b, facts);
-                debug_assert!(joined, "links in order can always be joined");
-            }
-        }
+        forest.take_in_order(links, facts);
     }
 }
 

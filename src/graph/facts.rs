@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use hashbrown::HashSet;
+use rayon::prelude::*;
 
 use crate::graph::interner::Interner;
 use crate::graph::links::{LinkId, Links};
@@ -83,7 +84,7 @@ impl Facts {
         };
         let mut all: Vec<Due> = links.into_iter().map(due).collect();
         // Stable because that one is quick where links come in runs, as they do from a log.
-        all.sort_by(|a, b| {
+        all.par_sort_by(|a, b| {
             let ends = || self.compare(a.higher, b.higher).then_with(|| self.compare(a.lower, b.lower));
             a.key.first.cmp(&b.key.first).then_with(ends)
         });

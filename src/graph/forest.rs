@@ -77,6 +77,25 @@ pub(super) struct Forest {
 }
 
 impl Forest {
+    /// The forest of facts that are all known: their links are taken in order, each a join or none.
+    pub(super) fn of(facts: &Facts) -> Self {
+        let mut forest = Self::default();
+        forest.grow(facts);
+        forest.take_in_order(facts.in_order(facts.links.ids().filter(|&id| !facts.is_unlinked(id))), facts);
+        forest
+    }
+
+    /// Takes links in order, which come after all others in their groups: each joins these, or is refused, or closes a ring.
+    pub(super) fn take_in_order(&mut self, links: Vec<Due>, facts: &Facts) {
+        for due in links {
+            let (a, b) = (self.root(due.lower), self.root(due.higher));
+            if a != b && !(self.is_customer(a) && self.is_customer(b)) {
+                let joined = self.join(due, a, b, facts);
+                debug_assert!(joined, "links in order can always be joined");
+            }
+        }
+    }
+
     /// Makes place for the identities and links of `facts`; new ones are alone.
     pub(super) fn grow(&mut self, facts: &Facts) {
         let unique = facts.namespaces.unique();

@@ -36,7 +36,70 @@ struct Record {
     uuid: bool,
 }
 
+/// A part of a table that is loaded: identities that follow one another, with their hashes.
+#[derive(Debug, Default)]
+pub struct InternerPart {
+    records: Vec<Record>,
+    texts: String,
+    hashes: Vec<u64>,
+}
+
+impl InternerPart {
+    /// Adds the next one.
+    pub fn push(&mut self, namespace: NamespaceId, value: Value<'_>) {
+        self.hashes.push(hash(namespace, &value));
+        self.records.push(Record::new(namespace, value, &mut self.texts));
+    }
+}
+
+impl Record {
+    /// That of an identity; its text, if it has one, is put at the end of `texts`.
+    fn new(namespace: NamespaceId, value: Value<'_>, texts: &mut String) -> Self {
+        let (cell, uuid) = match value {
+            Value::Uuid(bytes) => (bytes, true),
+            Value::Text(text) => {
+                let start = texts.len() as u64;
+                texts.push_str(text);
+                (place(start, text.len() as u64), false)
+            }
+        };
+        Self { cell, namespace, uuid }
+    }
+
+    /// The same where the texts lie behind others.
+    fn behind(mut self, texts: usize) -> Self {
+        if !self.uuid {
+            let range = range(&self);
+            self.cell = place((range.start + texts) as u64, range.len() as u64);
+        }
+        self
+    }
+}
+
 impl Interner {
+    /// The identities of parts, one after the other, none of which occurs twice.
+    pub fn of_parts(parts: Vec<InternerPart>) -> Self {
+        let (all, hashes) = Self::unindexed(parts);
+        Self { table: rebuilt(hashes.len(), hashes.into_iter()), ..all }
+    }
+
+    /// The same with their hashes, which are in no table yet: until they are, none of them is [found](Self::get).
+    pub(super) fn unindexed(parts: Vec<InternerPart>) -> (Self, Vec<u64>) {
+        let len = parts.iter().map(|part| part.records.len()).sum();
+        let (mut records, mut texts, mut hashes) = (Vec::with_capacity(len), String::new(), Vec::with_capacity(len));
+        for part in parts {
+            records.extend(part.records.into_iter().map(|record| record.behind(texts.len())));
+            texts.push_str(&part.texts);
+            hashes.extend_from_slice(&part.hashes);
+        }
+        (Self { records, texts, table: HashTable::new() }, hashes)
+    }
+
+    /// The same with the table of these hashes.
+    pub(super) fn indexed(self, table: HashTable<u32>) -> Self {
+        Self { table, ..self }
+    }
+
     /// An empty table; allocates nothing.
     pub fn new() -> Self {
         Self::default()
@@ -81,15 +144,7 @@ impl Interner {
                 at
             }
         };
-        let (cell, uuid) = match value {
-            Value::Uuid(bytes) => (bytes, true),
-            Value::Text(text) => {
-                let start = texts.len() as u64;
-                texts.push_str(text);
-                (place(start, text.len() as u64), false)
-            }
-        };
-        records.push(Record { cell, namespace, uuid });
+        records.push(Record::new(namespace, value, texts));
         IdentityId(new)
     }
 

@@ -39,6 +39,22 @@ impl Links {
         Self::default()
     }
 
+    /// Links of which no two are of one pair; their ids are their places. They are in no table yet: until they are, none of them is
+    /// [found](Self::find).
+    pub(super) fn unindexed(links: Vec<Link>) -> Self {
+        Self { links, table: HashTable::new() }
+    }
+
+    /// The table of their places.
+    pub(super) fn table(&self) -> HashTable<u32> {
+        rebuilt(self.links.len(), self.links.iter().map(|link| hash(link.lower, link.higher)))
+    }
+
+    /// The same with that table.
+    pub(super) fn indexed(self, table: HashTable<u32>) -> Self {
+        Self { table, ..self }
+    }
+
     /// How many there are; their ids are the numbers below it.
     pub fn len(&self) -> usize {
         self.links.len()

@@ -16,6 +16,7 @@ mod facts;
 mod forest;
 pub mod interner;
 pub mod links;
+pub mod load;
 pub mod met;
 mod query;
 pub mod shared;

@@ -3,7 +3,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::graph::interner::InternerPart;
 use crate::graph::links::{LinkId, Links};
+use crate::graph::load::AllFacts;
 use crate::graph::reference::{Happening, NAMESPACES, Name, Reference};
 use crate::graph::sharing::Sharing;
 use crate::graph::{Delta, Graph, GraphError};
@@ -174,6 +176,26 @@ fn note_and_apply(graph: &mut Graph, delta: Delta) {
     }
 }
 
+/// The graph that is made of all facts of another at once, the identities in parts of three.
+fn loaded(graph: &Graph) -> Graph {
+    let ids: Vec<IdentityId> = graph.identities().ids().collect();
+    let part = |ids: &[IdentityId]| {
+        let mut part = InternerPart::default();
+        ids.iter().for_each(|&id| part.push(graph.identities().namespace(id), graph.identities().value(id)));
+        part
+    };
+    let unlink = |(lower, higher)| Unlink { lower, higher, stands: true };
+    let all = AllFacts {
+        namespaces: graph.namespaces().clone(),
+        identities: ids.chunks(3).map(part).collect(),
+        seen: ids.iter().map(|&id| graph.seen(id)).collect(),
+        links: graph.links().as_slice().to_vec(),
+        unlinks: graph.unlinked_pairs().map(unlink).collect(),
+        recounts: Vec::new(),
+    };
+    Graph::of(all).unwrap()
+}
+
 /// How many sessions met several customers.
 fn shared(graph: &Graph) -> u64 {
     let met = graph.met_by_all();
@@ -261,6 +283,7 @@ proptest! {
             }
             note_and_apply(&mut graph, delta);
             agree_without(&unlinked, &graph, &events, unique);
+            agree_without(&unlinked, &loaded(&graph), &events, unique);
         }
         agree_in_the_past(&unlinked, &graph, &events, unique);
         for pair in std::mem::take(&mut unlinked) {

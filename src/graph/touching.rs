@@ -21,6 +21,14 @@ pub(super) struct Touching {
 }
 
 impl Touching {
+    /// Those of all links, between `len` identities.
+    pub(super) fn of(len: usize, links: &Links) -> Self {
+        let mut touching = Self { heads: Vec::new(), next: Vec::with_capacity(links.len()) };
+        touching.grow(len);
+        links.as_slice().iter().for_each(|link| touching.push(link));
+        touching
+    }
+
     /// Makes place for identities up to `len`.
     pub(super) fn grow(&mut self, len: usize) {
         self.heads.resize(len, [END; 2]);

@@ -1,4 +1,8 @@
-//! Reading back what a store holds beside its events.
+//! Reading back what a store holds beside its events, on all cores of the current rayon pool.
+
+use std::cmp::Ordering;
+
+use rayon::prelude::*;
 
 use crate::model::counting::{CountsAs, Recount};
 use crate::model::identity::{IdentityId, Value};
@@ -12,8 +16,11 @@ use crate::store::kinds::identities;
 use crate::store::kinds::recounts::StoredRecount;
 use crate::store::manifest::Manifest;
 use crate::store::open::Store;
-use crate::store::run;
-use crate::store::table::{Table, TableRow};
+use crate::store::run::{self, Run};
+use crate::store::table::{self, Table, TableRow};
+
+/// Blocks of identities that one task reads: some hundred thousand bytes.
+const BLOCKS_A_TASK: usize = 32;
 
 /// What a store holds beside its identities and its events.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,48 +39,93 @@ pub struct Loaded {
     pub recounts: Vec<Recount>,
 }
 
+/// What identities are gathered in while they are read: a part of them, in the order of their ids.
+pub trait IdentityPart: Default + Send {
+    /// Takes the next one.
+    fn push(&mut self, namespace: NamespaceId, value: Value<'_>);
+}
+
+/// None of them is wanted.
+impl IdentityPart for () {
+    fn push(&mut self, _: NamespaceId, _: Value<'_>) {}
+}
+
 impl Store {
-    /// Reads everything but the events; `each` gets the identities, in the order of their ids.
+    /// Reads everything but the events; the identities in parts, one after the other in the order of their ids.
     ///
     /// # Errors
     /// When a block is damaged or cannot be read.
-    pub fn load(&self, each: impl FnMut(NamespaceId, Value<'_>)) -> Result<Loaded, StoreError> {
-        let mut loaded = self.load_facts(each)?;
+    pub fn load<P: IdentityPart>(&self) -> Result<(Vec<P>, Loaded), StoreError> {
         let (backend, held) = (self.backend(), self.ledger.manifest());
-        let count = held.totals.identities;
-        loaded.seen = numbered::<(IdentityId, Seen), _>(backend, held, count, |row| (u64::from(row.0.0), row.1))?;
-        loaded.links = table::<Link>(backend, held).collect()?;
-        Ok(loaded)
+        let reduced = || rayon::join(|| seen(backend, held), || table::rows::<Link>(backend, held.of(Link::KIND)));
+        let (facts, (seen, links)) = rayon::join(|| self.load_facts(), reduced);
+        let (parts, facts) = facts?;
+        Ok((parts, Loaded { seen: seen?, links: links?, ..facts }))
     }
 
     /// The same without what follows from the events (`seen` and links stay empty): where to begin a repair.
     ///
     /// # Errors
     /// When a block of the rest is damaged or cannot be read.
-    pub fn load_facts(&self, mut each: impl FnMut(NamespaceId, Value<'_>)) -> Result<Loaded, StoreError> {
+    pub fn load_facts<P: IdentityPart>(&self) -> Result<(Vec<P>, Loaded), StoreError> {
         let (backend, held) = (self.backend(), self.ledger.manifest());
-        let known = held.totals.namespaces.len();
-        let mut last = BlockKey { kind: identities::SPEC.kind, run: 0, index: 0 };
-        let mut count = 0;
-        let mut unknown = false;
-        for run in held.of(identities::SPEC.kind) {
-            last.run = run.number;
-            count += identities::read_run(backend, run, &mut |namespace, value| {
-                unknown |= usize::from(namespace.0) >= known;
-                each(namespace, value);
-                Ok(())
-            })?;
-        }
-        if count != held.totals.identities || unknown {
-            return Err(run::damaged(backend, last, "it does not fit the manifest"));
-        }
+        let parts = identities(backend, held)?;
         let count = held.totals.sources;
         let sources = numbered::<(SourceId, Source), _>(backend, held, count, |row| (u64::from(row.0.0), row.1))?;
         let unlinks = table::<Unlink>(backend, held).collect()?.into_iter().filter(|unlink| unlink.stands).collect();
         let recounts = self.recounts_by(u64::MAX)?;
         let namespaces = held.totals.namespaces.clone();
-        Ok(Loaded { namespaces, sources, unlinks, recounts, ..Loaded::default() })
+        Ok((parts, Loaded { namespaces, sources, unlinks, recounts, ..Loaded::default() }))
     }
+}
+
+/// The identities, in parts.
+fn identities<P: IdentityPart>(backend: &dyn Backend, held: &Manifest) -> Result<Vec<P>, StoreError> {
+    let known = held.totals.namespaces.len();
+    let kind = identities::SPEC.kind;
+    let blocks = |run: &Run| (0..run.blocks).map(|index| (run.clone(), index)).collect::<Vec<_>>();
+    let blocks: Vec<(Run, u32)> = held.of(kind).flat_map(blocks).collect();
+    let read = |blocks: &[(Run, u32)]| {
+        let (mut part, mut count, mut unknown) = (P::default(), 0, false);
+        for (run, index) in blocks {
+            count += identities::read_block(backend, run, *index, &mut |namespace, value| {
+                unknown |= usize::from(namespace.0) >= known;
+                part.push(namespace, value);
+                Ok(())
+            })?;
+        }
+        Ok((part, count, unknown))
+    };
+    let parts: Vec<(P, u64, bool)> = blocks.par_chunks(BLOCKS_A_TASK).map(read).collect::<Result<_, StoreError>>()?;
+    let count: u64 = parts.iter().map(|part| part.1).sum();
+    if count != held.totals.identities || parts.iter().any(|part| part.2) {
+        let run = held.of(kind).last().map_or(0, |run| run.number);
+        return Err(run::damaged(backend, BlockKey { kind, run, index: 0 }, "it does not fit the manifest"));
+    }
+    Ok(parts.into_iter().map(|part| part.0).collect())
+}
+
+/// When each identity was seen, by id.
+fn seen(backend: &dyn Backend, held: &Manifest) -> Result<Vec<Seen>, StoreError> {
+    type Row = (IdentityId, Seen);
+    let kind = <Row as TableRow>::KIND;
+    let damaged = |run: u32| run::damaged(backend, BlockKey { kind, run, index: 0 }, "it does not fit the manifest");
+    // The rows of one run after the other: a later one counts.
+    let mut all: Vec<Seen> = Vec::new();
+    let mut last = 0;
+    for run in held.of(kind) {
+        last = run.number;
+        table::each_row_of_run::<Row>(backend, run, &mut |(id, seen)| {
+            match id.index().cmp(&all.len()) {
+                Ordering::Less => all.get_mut(id.index()).map_or((), |known| *known = seen),
+                // Each run has all that were new in its commit.
+                Ordering::Equal => all.push(seen),
+                Ordering::Greater => return Err(damaged(run.number)),
+            }
+            Ok(())
+        })?;
+    }
+    if all.len() as u64 == held.totals.identities { Ok(all) } else { Err(damaged(last)) }
 }
 
 impl Store {

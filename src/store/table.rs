@@ -6,6 +6,7 @@
 use std::iter::Peekable;
 use std::vec;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::store::backend::Backend;
@@ -19,6 +20,12 @@ use crate::store::run::{self, NewRun, Run, RunEntry, RunWriter};
 
 /// Bytes of a block beside its rows: the header, their count and their length.
 const OVERHEAD: usize = HEADER_BYTES + 8;
+
+/// Blocks of a run that are read at a time: some megabytes when they are decoded.
+const BLOCKS_AT_ONCE: u32 = 256;
+
+/// Rows that room is made for before they are read, at most: a damaged count must not ask for memory.
+const ROWS_FORESEEN: usize = 1 << 24;
 
 /// A row of a table, and everything that the store has to know of its kind of block.
 pub(crate) trait TableRow: Sized + Clone {
@@ -158,6 +165,52 @@ pub(crate) fn read_block<R: TableRow>(
             Err("its rows are out of order".into())
         }
     })
+}
+
+/// Calls back with the rows of a run, in order; some hundred blocks at a time are read on all cores of the current rayon pool.
+pub(crate) fn each_row_of_run<R: TableRow + Send>(
+    backend: &dyn Backend,
+    run: &RunEntry,
+    each: &mut dyn FnMut(R) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    for from in (0..run.blocks).step_by(BLOCKS_AT_ONCE as usize) {
+        let blocks = from..run.blocks.min(from.saturating_add(BLOCKS_AT_ONCE));
+        let read = blocks.into_par_iter().map(|index| read_block::<R>(backend, run, index));
+        let rows: Vec<Vec<R>> = read.collect::<Result<_, _>>()?;
+        rows.into_iter().flatten().try_for_each(&mut *each)?;
+    }
+    Ok(())
+}
+
+/// The rows of several runs, the oldest first, in ascending order, those of one key merged: as [`Table`] gives them, but all at once, read
+/// and sorted on all cores of the current rayon pool.
+pub(crate) fn rows<'a, R: TableRow + Send>(
+    backend: &dyn Backend,
+    runs: impl IntoIterator<Item = &'a Run>,
+) -> Result<Vec<R>, StoreError>
+where
+    R::Key: Send,
+{
+    let runs: Vec<&Run> = runs.into_iter().collect();
+    let mut all: Vec<R> = Vec::with_capacity(runs.iter().map(|run| (run.rows as usize).min(ROWS_FORESEEN)).sum());
+    for run in &runs {
+        each_row_of_run(backend, run, &mut |row| {
+            all.push(row);
+            Ok(())
+        })?;
+    }
+    if runs.len() > 1 {
+        // Stable: of one key, the row of a later run comes later. It makes use of runs that ascend.
+        all.par_sort_by_key(TableRow::key);
+        all.dedup_by(|later, earlier| {
+            let is_same = later.key() == earlier.key();
+            if is_same {
+                *earlier = earlier.clone().merge(later.clone());
+            }
+            is_same
+        });
+    }
+    Ok(all)
 }
 
 /// The rows of several runs in ascending order, those of one key merged.

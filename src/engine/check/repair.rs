@@ -52,7 +52,7 @@ fn told_of(store: &Store) -> Result<Repaired, Error> {
 
 /// Whether the store holds what follows from its events. One whose repair was cut short holds nothing of it.
 fn is_stored(store: &Store, seen: &[(IdentityId, Seen)], derived: &Derived) -> bool {
-    let Ok(stored) = store.load(|_, _| ()) else { return false };
+    let Ok((_, stored)) = store.load::<()>() else { return false };
     let links_agree = stored.links.len() == derived.links.len()
         && stored.links.iter().all(|link| derived.links.get(link.lower, link.higher) == Some(link));
     links_agree && stored.seen.iter().eq(seen.iter().map(|row| &row.1))

@@ -79,13 +79,13 @@ proptest! {
         block::seal(place, generation, value);
         // Whatever they say: nothing may panic, and what is handed out must be usable.
         if let Ok(store) = open(entries.clone()) {
-            let _ = store.load(|_, _| ());
+            let _ = store.load::<()>();
             let mut scan = store.events().scan(0..u32::MAX);
             while let Ok(Some(group)) = scan.next() {
                 prop_assert!(group.events().count() == group.len());
             }
             prop_assert!(store.check().is_ok());
-            let held = store.load_facts(|_, _| ()).map(|_| store.ledger.manifest().totals.identities);
+            let held = store.load_facts::<()>().map(|_| store.ledger.manifest().totals.identities);
             let mut feed = store.feed().changes(store.trimmed()).ok();
             while let Some(Ok(Some((_, change)))) = feed.as_mut().map(|feed| feed.next()) {
                 prop_assert!(held.as_ref().is_ok_and(|&held| change.session.is_none_or(|id| u64::from(id.0) < held)) || held.is_err());
@@ -200,7 +200,7 @@ fn a_damaged_store_is_repaired_from_what_is_left() {
     let backend = Arc::new(MemoryBackend::holding(entries));
     assert!(matches!(Store::with_backend(backend.clone(), None), Err(StoreError::Damaged(_))));
     let mut store = Store::with_damaged_backend(backend.clone()).unwrap();
-    assert_eq!(store.load_facts(|_, _| ()).unwrap().sources.len(), 4);
+    assert_eq!(store.load_facts::<()>().unwrap().1.sources.len(), 4);
     let lost = store.drop_unreadable_events().unwrap();
     assert_eq!((lost.blocks, lost.events), (1, 41));
     store.rewrite_derived(&seen_rows(&state.seen), &link_rows(&state.links), None).unwrap();

@@ -22,6 +22,7 @@ use crate::model::time::Time;
 use crate::store::decoded::KnownIds;
 use crate::store::error::StoreError;
 use crate::store::events::EventWriter;
+use crate::store::load::IdentityPart;
 use crate::store::scan::Events;
 use crate::store::{Commit, Store};
 
@@ -159,6 +160,16 @@ impl OwnedCommit {
     }
 }
 
+/// Identities, in the order of their ids.
+#[derive(Default)]
+struct Named(Vec<(u16, String)>);
+
+impl IdentityPart for Named {
+    fn push(&mut self, namespace: NamespaceId, value: Value<'_>) {
+        self.0.push((namespace.0, value.to_string()));
+    }
+}
+
 impl Model {
     /// What is held after the step.
     pub fn with(mut self, step: &OwnedCommit) -> Self {
@@ -181,8 +192,8 @@ impl Model {
 
     /// What the store says it holds.
     pub fn of(store: &Store) -> Result<Self, StoreError> {
-        let mut identities = Vec::new();
-        let loaded = store.load(|namespace, value| identities.push((namespace.0, value.to_string())))?;
+        let (parts, loaded) = store.load::<Named>()?;
+        let identities = parts.into_iter().flat_map(|part| part.0).collect();
         let seen = loaded.seen.iter().map(|seen| (seen.first.as_micros(), seen.last.as_micros()));
         let mut links = BTreeMap::new();
         for row in &loaded.links {
