@@ -18,13 +18,15 @@ use crate::model::event::Event;
 use crate::model::identity::IdentityId;
 use crate::model::link::Seen;
 use crate::model::person::Standing;
+use crate::model::profile::ProfilePart;
 use crate::model::totals::Totals;
 use crate::resolver::attribution::AnchorRule;
 use crate::resolver::count::{IdentityHashes, TotalsCounter};
 use crate::resolver::totals::IDENTITIES_A_TASK;
 use crate::store::arriving::Arriving;
 use crate::store::error::StoreError;
-use crate::store::scan::{Cursor, Events};
+use crate::store::find::EventFinder;
+use crate::store::scan::{Cursor, Events, Group};
 
 /// Stored events that a commit reads again for totals in any case: a few milliseconds.
 const EVENTS_READ_AGAIN: u64 = 1 << 16;
@@ -169,6 +171,11 @@ impl<'c> TotalsDifference<'c> {
         Counters { graph: self.drafted.graph, gained: counter(), lost: counter() }
     }
 
+    /// The rule for the events of an anchor, with the commit.
+    fn rule(&self, anchor: IdentityId) -> AnchorRule<'c> {
+        AnchorRule::by_standing(self.drafted.graph, anchor, self.drafted.graph.standing(anchor))
+    }
+
     /// What changes about identities: those that are new, and those that belong to others than before.
     fn of_identities(&self) -> TotalsChange {
         let Drafted { graph, applied, .. } = *self.drafted;
@@ -198,7 +205,7 @@ impl<'c> TotalsDifference<'c> {
         let Drafted { graph, seen, stored, .. } = *self.drafted;
         let events = self.drafted.events.events_of(&anchors)?;
         let (mut counters, mut read) = (self.counters(), Vec::new());
-        let mut stored: Cursor = stored.cursor();
+        let (mut cursor, mut finder): (Cursor, EventFinder) = (stored.cursor(), EventFinder::new(stored));
         let mut next = seen.partition_point(|row| row.0.0 < anchors.start);
         let mut scan = events.scan(anchors);
         while let Some(group) = scan.next()? {
@@ -207,19 +214,16 @@ impl<'c> TotalsDifference<'c> {
                 next += 1;
             }
             let added = seen.get(next).filter(|row| row.0 == anchor).map_or(0, |row| row.1.events);
-            let moved = self.moved.get(&anchor);
             // Those that are stored already, and only come from another source or with other traits, are not counted in what was seen.
             let is_all_new = graph.seen(anchor).events == added || group.len() as u64 == added;
-            if is_all_new && moved.is_none() {
-                counters.gained.events(
-                    anchor,
-                    &AnchorRule::by_standing(graph, anchor, graph.standing(anchor)),
-                    group.events(),
-                );
-                continue;
+            match self.moved.get(&anchor) {
+                Some(moved) => {
+                    counters.move_all(anchor, moved.stood, cursor.group(anchor)?.events(), group.events());
+                    read.push(anchor);
+                }
+                None if is_all_new => counters.gained.events(anchor, &self.rule(anchor), group.events()),
+                None => counters.deliver(anchor, &self.rule(anchor), &group, &mut finder)?,
             }
-            counters.merge(anchor, moved, stored.group(anchor)?.events(), group.events());
-            read.extend(moved.map(|_| anchor));
         }
         Ok((counters.change(), read))
     }
@@ -228,8 +232,9 @@ impl<'c> TotalsDifference<'c> {
     fn of_stored(&self, anchors: &[IdentityId]) -> Result<TotalsChange, StoreError> {
         let mut counters = self.counters();
         let mut stored = self.drafted.stored.cursor();
-        for &anchor in anchors {
-            counters.merge(anchor, self.moved.get(&anchor), stored.group(anchor)?.events(), std::iter::empty());
+        for anchor in anchors {
+            let Some(moved) = self.moved.get(anchor) else { continue };
+            counters.move_all(*anchor, moved.stood, stored.group(*anchor)?.events(), std::iter::empty());
         }
         Ok(counters.change())
     }
@@ -247,33 +252,62 @@ impl Counters<'_> {
         TotalsChange { gained: self.gained.totals, lost: self.lost.totals }
     }
 
-    /// Counts the events of an anchor, those that were stored and those that arrive; each ascends, an event is in each once.
-    fn merge<'e>(
+    /// Counts the events of an anchor that stood elsewhere, those that were stored and those that arrive; each ascends, an event is in each
+    /// once.
+    fn move_all<'e>(
         &mut self,
         anchor: IdentityId,
-        moved: Option<&MovedAnchor>,
+        stood: Standing,
         stored: impl Iterator<Item = Event<'e>>,
         arriving: impl Iterator<Item = Event<'e>>,
     ) {
-        let stands = self.graph.standing(anchor);
-        let now = AnchorRule::by_standing(self.graph, anchor, stands);
-        let then = AnchorRule::by_standing(self.graph, anchor, moved.map_or(stands, |moved| moved.stood));
+        let now = AnchorRule::by_standing(self.graph, anchor, self.graph.standing(anchor));
+        let then = AnchorRule::by_standing(self.graph, anchor, stood);
         let (mut lost, mut gained) = (Vec::new(), Vec::new());
         let (mut stored, mut arriving) = (stored.peekable(), arriving.peekable());
         while let Some((old, new)) = next_of(&mut stored, &mut arriving) {
-            let is = match (old, new) {
+            lost.extend(old);
+            gained.extend(match (old, new) {
                 // Of several parts of segments and traits it has the greatest.
                 (Some(old), Some(new)) => Some(Event { profile: old.profile.max(new.profile), ..old }),
                 (old, new) => new.or(old),
-            };
-            if moved.is_some() || old.is_none_or(|old| is.is_some_and(|is| is.profile != old.profile)) {
-                lost.extend(old);
-                gained.extend(is);
-            }
+            });
         }
         self.lost.events(anchor, &then, lost);
         self.gained.events(anchor, &now, gained);
     }
+
+    /// Counts the events of an anchor that arrive, some of which are stored: these are found where they lie, however many are stored. They
+    /// count as before, but for segments and traits that are greater than those known.
+    fn deliver(
+        &mut self,
+        anchor: IdentityId,
+        rule: &AnchorRule<'_>,
+        arriving: &Group<'_>,
+        stored: &mut EventFinder,
+    ) -> Result<(), StoreError> {
+        let arriving: Vec<Event<'_>> = arriving.events().collect();
+        let mut known: Vec<Option<[String; 2]>> = vec![None; arriving.len()];
+        stored.find(anchor, &arriving, |at, old| {
+            let ProfilePart { segments, traits } = old.profile;
+            if known[at].as_ref().is_none_or(|greatest| part(greatest) < old.profile) {
+                known[at] = Some([segments, traits].map(str::to_owned));
+            }
+        })?;
+        for (&event, known) in arriving.iter().zip(&known) {
+            let known = known.as_ref().map(part);
+            if known.is_none_or(|known| known < event.profile) {
+                let old = known.map(|profile| Event { profile, ..event });
+                self.lost.events(anchor, rule, old);
+                self.gained.events(anchor, rule, [event]);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn part([segments, traits]: &[String; 2]) -> ProfilePart<'_> {
+    ProfilePart { segments, traits }
 }
 
 /// The next event of two sequences that ascend, from either or from both.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use backstitch::store::backend::{Backend, Entry, MemoryBackend};
 use backstitch::store::error::BackendError;
 use backstitch::{Activity, Engine, Time};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// A store in memory that counts what is read of it.
 #[derive(Debug, Default)]
@@ -107,4 +108,81 @@ fn known_events_are_found_wherever_they_lie() {
         assert_eq!(row.sources, sources, "{number}");
     }
     assert!(engine.verify().expect("readable").is_sound());
+}
+
+/// One more event costs the same, and what is told of everything nothing, however much is stored.
+#[test]
+fn one_more_event_and_what_is_told_of_all_cost_no_read_of_all() {
+    let backend = Arc::new(Counting::default());
+    let mut engine = Engine::options().over(backend.clone()).expect("a store");
+    let of_session = |session: usize, number: usize| {
+        let time = Time::from_micros((session * 10 + number) as i64 * 1_000);
+        let id = format!("{session}-{number:0>400}");
+        Activity::at(time).id(id).identity("sessionId", format!("s{session}")).identity("email", format!("e{session}"))
+    };
+    let all = (0..400).flat_map(|session| (0..6).map(move |number| (session, number)));
+    engine.push("shop", all.map(|(session, number)| of_session(session, number)), "").expect("a sound store");
+    let reads = || backend.reads.load(Ordering::Relaxed);
+    let count = |reads_before: usize| reads() - reads_before;
+    for session in 100..120 {
+        // One more of a session that stays what it is; one that says who it is, of six that were anonymous; and one that was known.
+        let more = of_session(session, 6);
+        let login = of_session(session, 7).identity("ecommerceId", format!("c{session}"));
+        for (activity, source) in [(more, "shop"), (login, "shop"), (of_session(session, 3), "another")] {
+            let before = reads();
+            engine.push(source, [activity], "").expect("a sound store");
+            assert!(count(before) < 60, "one event: {}", count(before));
+        }
+        let before = reads();
+        let totals = engine.resolver().view().totals().expect("a sound store");
+        assert_eq!((totals.attribution.events() as usize, count(before)), (400 * 6 + 2 * (session - 99), 0));
+    }
+    assert!(engine.verify().expect("readable").is_sound());
+}
+
+/// A commit after which so many stored events count otherwise that it is cheaper to count all: they are counted once, and kept.
+#[test]
+fn where_much_changes_hands_everything_is_counted_once() {
+    let mut engine = Engine::in_memory();
+    let event = |number: i64| Activity::at(Time::from_micros(number * 1_000)).identity("sessionId", "s");
+    engine.push("shop", (0..90_000).map(event), "").expect("a sound store");
+    let before = engine.generation();
+    engine.push("shop", [event(90_000).identity("ecommerceId", "c")], "").expect("a sound store");
+    assert_eq!(engine.generation(), before + 2, "one commit for the event, one for the totals");
+    let kept = engine.store().totals().expect("readable").expect("kept");
+    assert_eq!((kept.attribution.retroactive, kept.attribution.direct), (90_000, 1));
+    assert!(engine.verify().expect("readable").is_sound());
+}
+
+/// Totals are a cache: where they cannot be read everything is counted, and the next commit keeps them again. Those that are wrong are
+/// told.
+#[test]
+fn totals_that_are_lost_are_counted_and_those_that_are_wrong_are_told() {
+    let made = Arc::new(MemoryBackend::default());
+    let over = |backend: MemoryBackend| Engine::options().over(Arc::new(backend)).expect("a store");
+    let mut engine = Engine::options().over(made.clone()).expect("a store");
+    engine.replay([concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/journeys.ndjson")]).expect("replayed");
+    let whole = engine.resolver().view().totals().expect("a sound store");
+    let entries = made.entries();
+    let (key, block) = entries.iter().find(|(key, _)| key[0] == 19).expect("a block of totals");
+    for is_sealed in [false, true] {
+        let mut changed = block.clone();
+        // The first number of its row: events that carry their customer.
+        changed[26] ^= 1;
+        if is_sealed {
+            let sum = xxh3_64_with_seed(&changed[24..], xxh3_64(&[&key[..], &changed[..16]].concat()));
+            changed[16..24].copy_from_slice(&sum.to_le_bytes());
+        }
+        let mut entries = entries.clone();
+        entries.insert(key.clone(), changed);
+        let mut engine = over(MemoryBackend::holding(entries));
+        let told = engine.verify().expect("readable");
+        let what = [told.damaged, told.differences].concat().join("; ");
+        assert!(what.contains("totals"), "{what}");
+        if !is_sealed {
+            assert_eq!(engine.resolver().view().totals().expect("counted"), whole);
+            engine.push("shop", [event(1)], "").expect("a sound store");
+            assert!(engine.verify().expect("readable").is_sound());
+        }
+    }
 }
