@@ -258,6 +258,7 @@ mod tests {
             id: EventId::Text("o,1"),
             identities,
             profile: Default::default(),
+            recalled: None,
         };
         let mut rows = writer(Vec::new());
         Cells::Exact.push_attributed(&mut rows, &event, &named("7"), AttributionKind::Direct);

@@ -65,7 +65,7 @@ fn event<'a>(
     let id = activity.told_id().and_then(usable_id);
     let id = id.unwrap_or_else(|| EventId::Line(xxh3_128(line(task.namespaces, time, &identities).as_bytes())));
     let profile = if task.profiles { activity.profile() } else { ProfilePart::default() };
-    Ok(DecodedEvent { time, id, identities, profile })
+    Ok(DecodedEvent { time, id, identities, profile, recalled: None })
 }
 
 /// The line that says the same as an activity without an `id`, in the one way there is: its hash tells the activity from others.

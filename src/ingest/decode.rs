@@ -17,17 +17,23 @@ pub struct Decoder {
     junk: JunkList,
     fields: Fields,
     profiles: bool,
+    recall: bool,
 }
 
 impl Decoder {
     /// A decoder of lines with these fields that ignores the values that `junk` names.
     pub fn new(junk: &Junk, fields: &Fields) -> Self {
-        Self { junk: JunkList::new(junk), fields: fields.clone(), profiles: false }
+        Self { junk: JunkList::new(junk), fields: fields.clone(), profiles: false, recall: false }
     }
 
     /// One that gives the segments and traits of events, too, where that is `asked`.
     pub fn with_profiles(self, asked: bool) -> Self {
         Self { profiles: asked, ..self }
+    }
+
+    /// One that may tell what an event carries by an [earlier one](crate::model::event::DecodedEvent::recalled) of its chunk.
+    pub fn with_recall(self) -> Self {
+        Self { recall: true, ..self }
     }
 
     /// Decodes every line of `chunk`: `each` is called once for each line that is not blank, in order. New namespaces are
@@ -51,8 +57,9 @@ impl Decoder {
         junk: &'c mut JunkCounts,
         identity_paths: Vec<&'c str>,
     ) -> Task<'c> {
-        let Self { junk: junk_list, fields, profiles } = self;
-        Task { fields, identity_paths, profiles: *profiles, junk_list, namespaces, junk, tally: Tally::default() }
+        let Self { junk: junk_list, fields, profiles, recall } = self;
+        let (profiles, recall) = (*profiles, *recall);
+        Task { fields, identity_paths, profiles, recall, junk_list, namespaces, junk, tally: Tally::default() }
     }
 
     /// Appends the line of an event of `chunk`, its `text`, to `rows`, with its person and attribution added.

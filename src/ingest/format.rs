@@ -33,6 +33,8 @@ pub(super) struct Task<'c> {
     pub identity_paths: Vec<&'c str>,
     /// Whether segments and traits are asked for.
     pub profiles: bool,
+    /// Whether an event may be told by an earlier one that carries the same.
+    pub recall: bool,
     /// Which values are no identities.
     pub junk_list: &'c JunkList,
     /// The namespaces that are known; new ones are added.

@@ -53,10 +53,13 @@ pub struct DecodedEvent<'a> {
     pub time: Time,
     /// Its `id`, or the hash of its line.
     pub id: EventId<'a>,
-    /// Its identities in level order, lowest first; each namespace once; never empty.
+    /// Its identities in level order, lowest first; each namespace once; never empty but for one that is recalled.
     pub identities: SmallVec<[(NamespaceId, Value<'a>); 4]>,
     /// Its segments and traits as they are spelled, each a JSON value whole, or empty.
     pub profile: ProfilePart<'a>,
+    /// Where that was asked for: the earlier event of the chunk, by its place from 0, that carries the same identities, segments and traits.
+    /// They are left out here then.
+    pub recalled: Option<u32>,
 }
 
 /// An event as the index holds it, under its anchor. Two with the same time, id and identities are one event,

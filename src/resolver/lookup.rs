@@ -122,7 +122,7 @@ pub fn as_counted<'a, 'line: 'a>(
         }
     }
     let DecodedEvent { time, id, profile, .. } = *activity;
-    (differs && !identities.is_empty()).then_some(DecodedEvent { time, id, identities, profile })
+    (differs && !identities.is_empty()).then_some(DecodedEvent { time, id, identities, profile, recalled: None })
 }
 
 /// Whom an activity of a log belongs to, and how; `rule` gives the rule of a known anchor. `namespaces` are those it was decoded with.

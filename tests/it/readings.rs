@@ -160,6 +160,7 @@ fn assert_one_story(view: &View, told: &[Told]) {
             id: EventId::Line(0),
             identities: identities.collect(),
             profile: Default::default(),
+            recalled: None,
         };
         let (person, kind) = view.attribute(namespaces, &activity).expect("a sound store");
         assert_eq!(format!("{} {} {}", told.0, kind.word(), short(&person.to_string())), *given);
@@ -568,7 +569,13 @@ fn a_session_of_many_customers_is_read_in_linear_time() {
             for at in 0..CUSTOMERS {
                 let time = Time::from_micros(1_000_000 * at as i64 + 1);
                 let identities = [(session, Value::new("1"))].into_iter().collect();
-                let activity = DecodedEvent { time, id: EventId::Line(0), identities, profile: Default::default() };
+                let activity = DecodedEvent {
+                    time,
+                    id: EventId::Line(0),
+                    identities,
+                    profile: Default::default(),
+                    recalled: None,
+                };
                 let (person, _) = attributor.attribute(view.graph().namespaces(), &activity);
                 let expected = if policy == Policy::DeviceSplit { at } else { CUSTOMERS - 1 };
                 assert_eq!(person.value, format!("c{expected}"));

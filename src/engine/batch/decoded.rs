@@ -1,6 +1,6 @@
 //! What one thread makes of one chunk of a log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use smallvec::SmallVec;
 
@@ -46,6 +46,8 @@ pub struct DecodedChunk {
     pub bytes: u64,
     /// How segments and traits were spelled.
     spelled: SpelledProfiles,
+    /// By row, how many segments and traits were left out of it, where some were.
+    cut: HashMap<u32, u64>,
     /// The chunk itself, where it may have to be decoded once more.
     pub again: Option<BufferedChunk>,
 }
@@ -76,6 +78,7 @@ impl DecodedChunk {
             within: Within::Lines,
             bytes: 0,
             spelled: SpelledProfiles::default(),
+            cut: HashMap::new(),
             again: None,
         }
     }
@@ -84,10 +87,10 @@ impl DecodedChunk {
     /// counted, and kept where they are `wanted`.
     pub fn decode(&mut self, decoder: &Decoder, chunk: &Chunk, wanted: bool) {
         self.clear();
-        let Self { namespaces, identities, rows, rejected, rejects, junk, spelled, .. } = self;
-        let mut cut = 0;
+        let Self { namespaces, identities, rows, rejected, rejects, junk, spelled, cut, .. } = self;
+        let mut all_cut = 0;
         let decoded = decoder.chunk(chunk, namespaces, junk, |line| match line.outcome {
-            Ok(activity) => cut += push(identities, rows, spelled, &activity),
+            Ok(activity) => all_cut += push(identities, rows, spelled, cut, &activity),
             Err(reject) => {
                 *rejected.entry(reject.reason.word()).or_default() += 1;
                 if !wanted {
@@ -97,7 +100,7 @@ impl DecodedChunk {
                 rejects.push(RejectedLine { number: line.number, reject, text });
             }
         });
-        self.tally = Tally { profiles_cut: cut, ..decoded.tally };
+        self.tally = Tally { profiles_cut: all_cut, ..decoded.tally };
         self.lines = decoded.lines;
         self.consumed = decoded.consumed;
         self.within = decoded.within;
@@ -106,13 +109,13 @@ impl DecodedChunk {
 
     /// Takes activities that a program decoded, and returns those that were rejected, by their index.
     pub fn take(&mut self, decoder: &Decoder, activities: impl IntoIterator<Item = Activity>) -> Vec<(usize, Reject)> {
-        let Self { namespaces, identities, rows, junk, spelled, .. } = self;
-        let (mut rejected, mut cut) = (Vec::new(), 0);
+        let Self { namespaces, identities, rows, junk, spelled, cut, .. } = self;
+        let (mut rejected, mut all_cut) = (Vec::new(), 0);
         let tally = decoder.activities(activities, namespaces, junk, |number, outcome| match outcome {
-            Ok(activity) => cut += push(identities, rows, spelled, &activity),
+            Ok(activity) => all_cut += push(identities, rows, spelled, cut, &activity),
             Err(reject) => rejected.push((number, reject)),
         });
-        self.tally = Tally { profiles_cut: cut, ..tally };
+        self.tally = Tally { profiles_cut: all_cut, ..tally };
         rejected
     }
 
@@ -123,18 +126,25 @@ impl DecodedChunk {
         self.rejected.clear();
         self.rejects.clear();
         self.spelled.clear();
+        self.cut.clear();
         self.junk = JunkCounts::default();
     }
 }
 
 /// Adds an activity under its anchor: its session or, without one, its highest identity. Says how many of its segments and traits were
-/// left out.
+/// left out, which is noted in `cut`.
+#[inline]
 fn push(
     identities: &mut Interner,
     rows: &mut BatchRows,
     spelled: &mut SpelledProfiles,
+    cut: &mut HashMap<u32, u64>,
     activity: &DecodedEvent<'_>,
 ) -> u64 {
+    if let Some(earlier) = activity.recalled.and_then(|row| rows.all.get(row as usize)) {
+        rows.push(earlier.carried(), activity.time, activity.id, SourceId(0));
+        return activity.recalled.and_then(|row| cut.get(&row)).copied().unwrap_or(0);
+    }
     let ids: SmallVec<[IdentityId; 4]> =
         activity.identities.iter().map(|&(namespace, value)| identities.intern(namespace, value)).collect();
     let (anchor, companions) = if activity.identities[0].0 == NamespaceId::SESSION {
@@ -143,7 +153,10 @@ fn push(
         (ids[ids.len() - 1], &ids[..ids.len() - 1])
     };
     let companions = rows.sets.intern(companions);
-    let (profile, cut) = spelled.part(&mut rows.profiles, activity.profile);
+    let (profile, left_out) = spelled.part(&mut rows.profiles, activity.profile);
+    if left_out > 0 {
+        cut.insert(rows.all.len() as u32, left_out);
+    }
     rows.push(Carried { anchor, companions, profile }, activity.time, activity.id, SourceId(0));
-    cut
+    left_out
 }

@@ -113,9 +113,12 @@ impl Batch {
             .collect();
         let kept = |row: &BatchRow| intake.as_ref().is_none_or(|intake| intake.takes(row));
         let hides = barred.hides_texts();
-        let replaced = |id: EventId<'_>| match barred.event_id(id) {
-            EventId::Line(hash) if hides => Some(hash),
-            EventId::Line(_) | EventId::Uuid(_) | EventId::Text(_) => None,
+        let replaced = |id: EventId<'_>| match id {
+            _ if !hides => None,
+            id => match barred.event_id(id) {
+                EventId::Line(hash) => Some(hash),
+                EventId::Uuid(_) | EventId::Text(_) => None,
+            },
         };
         let translated = Translated { identities: &identities, sets: &sets, texts: &texts };
         self.rows.absorb(&chunk.rows, &translated, source, kept, replaced);

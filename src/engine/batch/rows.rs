@@ -37,6 +37,12 @@ impl BatchRow {
         Self { recounted: counts, ..self }
     }
 
+    /// What it carries.
+    pub fn carried(&self) -> Carried {
+        let Self { anchor, companions, profile, .. } = *self;
+        Carried { anchor, companions, profile }
+    }
+
     /// What it counts as.
     pub fn counted(self, anchor: IdentityId, companions: SetId) -> Self {
         Self { anchor, companions, recounted: true, ..self }

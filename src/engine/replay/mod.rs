@@ -60,7 +60,8 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
     let resolver = committer.resolver;
     let again = Again { fields: replay.fields.hash(), force: replay.force };
     let mut gathering = Gathering::new(&committer, replay.rejects.take(), again.fields);
-    let decoder = Decoder::new(&committer.store.settings().junk, &replay.fields).with_profiles(replay.profiles);
+    let decoder =
+        Decoder::new(&committer.store.settings().junk, &replay.fields).with_profiles(replay.profiles).with_recall();
     let decoding = Decoding::new(decoder, gathering.rejects.are_wanted(), &gathering.batch);
     let decode = |chunk: BufferedChunk, spare: Option<DecodedChunk>| decoding.chunk(chunk, spare);
     let known = KnownPositions { positions: positions(resolver), barred: Arc::clone(committer.store.barred()) };

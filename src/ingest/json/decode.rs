@@ -10,6 +10,7 @@ use crate::ingest::identities::{Spellings, gather, usable_id};
 use crate::ingest::json::frame::OPEN_ARRAY;
 use crate::ingest::json::marks::Marks;
 use crate::ingest::json::members::{self, Members};
+use crate::ingest::json::recall::{CarriedPlace, Recall};
 use crate::ingest::json::scan::{Fault, Scanner, Token};
 use crate::ingest::json::shapes::Shapes;
 use crate::ingest::looks::LooksLike;
@@ -58,11 +59,14 @@ fn lines(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decod
         task,
         marks: Marks::default(),
         shapes: Shapes::default(),
+        recall: Recall::default(),
+        events: 0,
+        bytes: &chunk.bytes,
         spellings: Spellings::default(),
         number: 0,
         rejected_last: None,
         rejects: 0,
-        start: (chunk.start == 0).then_some(&chunk.bytes),
+        is_start: chunk.start == 0,
         cut: chunk.cut.is_some(),
     };
     let bytes = &chunk.bytes[..];
@@ -117,6 +121,9 @@ struct Lines<'c> {
     members: Members,
     marks: Marks,
     shapes: Shapes,
+    /// What earlier events of the chunk carry, and how many there are.
+    recall: Recall,
+    events: u32,
     spellings: Spellings,
     /// Line ends passed.
     number: u64,
@@ -124,8 +131,9 @@ struct Lines<'c> {
     rejected_last: Option<usize>,
     /// Rejects so far.
     rejects: usize,
-    /// The start of the source, where the chunk is its first.
-    start: Option<&'c [u8]>,
+    /// The chunk, and whether it is the first of its source.
+    bytes: &'c [u8],
+    is_start: bool,
     /// Whether its lines are values that were cut out.
     cut: bool,
 }
@@ -175,7 +183,7 @@ impl Lines<'_> {
                 )
             } else {
                 let line = text.get(first..last).unwrap_or_default();
-                (line.as_bytes(), self.activity(text, line, &members))
+                (line.as_bytes(), self.activity(text, offset, line, &members))
             };
             // Only a line that is no JSON may be half of one; what else is wrong with it will not mend when the source grows.
             let rejected = matches!(&outcome, Err(reject) if reject.reason == Reason::Malformed);
@@ -257,7 +265,7 @@ impl Lines<'_> {
             }
             let value = text.get(*from..scanner.at).unwrap_or_default();
             let outcome = match object {
-                true => self.activity(text, value, members),
+                true => self.activity(text, offset, value, members),
                 false => Err(Reject::new(Reason::Malformed, Fault::NoElement)),
             };
             match &outcome {
@@ -328,7 +336,7 @@ impl Lines<'_> {
         let reason = reject.reason;
         self.rejects += 1;
         if self.rejects == 1 {
-            let by_start = self.start.and_then(LooksLike::of_start);
+            let by_start = Some(self.bytes).filter(|_| self.is_start).and_then(LooksLike::of_start);
             let by_line = || LooksLike::of_line(line).filter(|_| reason == Reason::Malformed);
             self.task.tally.looks_like = by_start.or_else(by_line);
             self.task.tally.first_reject = Some(reject.clone());
@@ -345,13 +353,31 @@ impl Lines<'_> {
         }
     }
 
-    /// The activity whose fields were read from `line`, which is a part of `text`.
+    /// The activity whose fields were read from `line`, which is a part of `text`, which lies at `offset` of the chunk.
     #[inline(always)]
-    fn activity<'a>(&mut self, text: &'a str, line: &str, members: &'a Members) -> Result<DecodedEvent<'a>, Reject> {
+    fn activity<'a>(
+        &mut self,
+        text: &'a str,
+        offset: usize,
+        line: &str,
+        members: &'a Members,
+    ) -> Result<DecodedEvent<'a>, Reject> {
         let time = time_of(self.task.fields, text, members)?;
-        let identities = gather(&mut self.task, &mut self.spellings, members.found(text))?;
         let id = event_id(text, members).unwrap_or_else(|| EventId::Line(xxh3_128(line.as_bytes())));
-        Ok(DecodedEvent { time, id, identities, profile: members.profile(text) })
+        let place = if self.task.recall && !self.cut { CarriedPlace::of(text, offset, members) } else { None };
+        let event = self.events;
+        if let Some(recalled) = place.and_then(|place| self.recall.find(self.bytes, &place)) {
+            self.events += 1;
+            let (identities, profile) = Default::default();
+            return Ok(DecodedEvent { time, id, identities, profile, recalled: Some(recalled) });
+        }
+        let identities = gather(&mut self.task, &mut self.spellings, members.found(text))?;
+        self.events += 1;
+        // Where something was left out, it is to be counted each time.
+        if let Some(place) = place.filter(|_| identities.len() == members.identities.len()) {
+            self.recall.note(place, event);
+        }
+        Ok(DecodedEvent { time, id, identities, profile: members.profile(text), recalled: None })
     }
 }
 

@@ -123,6 +123,12 @@ impl Members {
         ProfilePart { segments: of(self.segments), traits: of(self.traits) }
     }
 
+    /// Where segments and traits lie; `None` where what was found does not lie in the text as it stands.
+    #[inline(always)]
+    pub fn profile_spans(&self) -> Option<[Option<Span>; 2]> {
+        (!self.escaped && self.names.is_empty()).then_some([self.segments, self.traits])
+    }
+
     /// Reads the object at `scanner`, which reads `text`: by `tree`, for which these were made, or as an activity.
     #[inline(never)]
     pub fn read(&mut self, tree: Option<&Tree>, text: &str, scanner: &mut Scanner<'_>) -> Result<(), Fault> {

@@ -9,6 +9,7 @@ pub(super) mod frame;
 mod marks;
 mod members;
 mod nest;
+mod recall;
 mod scan;
 mod shapes;
 

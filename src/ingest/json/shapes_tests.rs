@@ -74,10 +74,14 @@ fn log(line: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<Vec<u8>
 type Told = (u64, String, String);
 
 fn told_of(fields: &Fields, bytes: &[u8], namespaces: &mut Namespaces, junk: &mut JunkCounts) -> (Vec<Told>, Tally) {
-    let mut told = Vec::new();
-    let decoder = Decoder::new(&Junk::default(), fields).with_profiles(true);
+    let (mut told, mut carried) = (Vec::new(), Vec::new());
+    let decoder = Decoder::new(&Junk::default(), fields).with_profiles(true).with_recall();
     let decoded = decoder.chunk(&whole(bytes), namespaces, junk, |line| {
-        let outcome = line.outcome.map(|event| format!("{event:?}"));
+        let outcome = line.outcome.map(|event| {
+            let own = || format!("{:?} {:?}", event.identities, event.profile);
+            carried.push(event.recalled.map_or_else(own, |earlier| String::clone(&carried[earlier as usize])));
+            format!("{:?} {:?} {}", event.time, event.id, carried[carried.len() - 1])
+        });
         let outcome = outcome.unwrap_or_else(|reject| format!("{reject:?}"));
         told.push((line.number, String::from_utf8_lossy(line.text).into_owned(), outcome));
     });
@@ -115,6 +119,41 @@ proptest! {
         check(&single(), &lines)?;
         check(&both(), &lines)?;
     }
+}
+
+#[test]
+fn what_an_earlier_line_spelled_the_same_is_recalled() {
+    let line = |time: u32, user: &str| format!(r#"{{"timestamp":{time},"user":{{{user}}},"action":"{time}"}}"#);
+    let plain = r#""identities":{"sessionId":"s","email":"e"},"segments":["a"],"traits":{"b":1}"#;
+    let lines = [
+        (plain, None),
+        (plain, Some(0)),
+        (r#""identities":{"sessionId":"s","email":"e"},"segments":["b"],"traits":{"b":1}"#, None),
+        (plain, None), // the slot has the last line of the same identities
+        (plain, Some(3)),
+        // The same bytes, and other places.
+        (r#""identities":{"sessionId":"s"},"x":{"email":"e"},"segments":["a"],"traits":{"b":1}"#, None),
+        // What is left out of a line is counted each time.
+        (r#""identities":{"sessionId":"t","email":"null"}"#, None),
+        (r#""identities":{"sessionId":"t","email":"null"}"#, None),
+        (r#""identities":{"sessionId":"t","sessionid":"u"}"#, None),
+        (r#""identities":{"sessionId":"t","sessionid":"u"}"#, None),
+        (r#""identities":{"sessionId":"\u0073"}"#, None),
+        (r#""identities":{"sessionId":"\u0073"}"#, None),
+    ];
+    let log: Vec<String> = (0..).zip(&lines).map(|(time, (user, _))| line(time, user)).collect();
+    let (mut names, mut junk, mut recalled) = (Namespaces::new(Levels::default()), JunkCounts::new(), Vec::new());
+    let (junk_list, fields) = (Junk::default(), Fields::default());
+    let decoder = Decoder::new(&junk_list, &fields).with_profiles(true);
+    let recalling = decoder.clone().with_recall();
+    let decoded = recalling.chunk(&whole(log.join("\n").as_bytes()), &mut names, &mut junk, |line| {
+        recalled.push(line.outcome.unwrap().recalled);
+    });
+    assert_eq!(recalled, lines.map(|(_, recalled)| recalled));
+    assert_eq!((junk.iter().map(|(_, count)| count).sum::<u64>(), decoded.tally.spellings), (2, 2));
+    decoder.chunk(&whole(log.join("\n").as_bytes()), &mut names, &mut junk, |line| {
+        assert_eq!(line.outcome.unwrap().recalled, None, "it was not asked for");
+    });
 }
 
 /// Reads lines as a chunk does, and says of which the shape was known.

@@ -1,0 +1,120 @@
+//! Events of a chunk that carry what an earlier one carries, spelled byte for byte the same.
+//!
+//! Within a session hardly anything changes but the time and the action: of three lines in a chunk, two carry the identities, segments and
+//! traits of one before. To see that costs a comparison of some 150 bytes, and spares the parsing of each value and its look-up.
+
+use crate::ingest::json::members::Members;
+use crate::ingest::json::scan::{Span, Token};
+
+/// Identities of a line that is recalled. Of longer lines there are few.
+const MAX_IDENTITIES: usize = 4;
+
+/// Places of what a line carries: four for each identity, and two each for segments and traits.
+const PLACES: usize = 4 * MAX_IDENTITIES + 4;
+
+/// Lines that are remembered: a power of two, and more than a chunk has sessions. They take some 300 KB.
+const SLOTS: usize = 1 << 12;
+
+/// Bytes of an identity's value that tell where a line is looked for: its last ones, which differ most.
+const TAIL: usize = 8;
+
+/// An odd number without a pattern: the golden ratio. It need not be secret: who makes all lines meet in one slot gains that none
+/// is recalled.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Where in a text lies what a line carries.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CarriedPlace {
+    start: usize,
+    length: usize,
+    /// The places within it, each one more than its distance from the start; zero where there is nothing. Where they and the bytes are
+    /// the same, so is everything that they say.
+    places: [u16; PLACES],
+    slot: usize,
+}
+
+impl CarriedPlace {
+    /// That of a line of `text`, which lies at `offset` of the chunk, whose fields are `members`; `None` where it is not simple.
+    #[inline(always)]
+    pub fn of(text: &str, offset: usize, members: &Members) -> Option<Self> {
+        let [segments, traits] = members.profile_spans()?;
+        let identities = &members.identities[..];
+        if identities.len() > MAX_IDENTITIES {
+            return None;
+        }
+        let (mut start, mut end) = (usize::MAX, 0);
+        let mut include = |span: Span| {
+            start = start.min(span.start);
+            end = end.max(span.end);
+        };
+        let mut tails = 0;
+        for &(name, value) in identities {
+            let (Token::Text(value) | Token::Number(value)) = value else { return None };
+            include(name);
+            include(value);
+            tails = (tails ^ tail(value.of(text))).wrapping_mul(SPREAD);
+        }
+        [segments, traits].into_iter().flatten().for_each(&mut include);
+        let length = end.checked_sub(start).filter(|&length| length < usize::from(u16::MAX))?;
+        let mut places = [0; PLACES];
+        // Within the length, which is below 2^16.
+        let at = |place: usize| (place - start) as u16 + 1;
+        for (places, &(name, value)) in places.chunks_exact_mut(4).zip(identities) {
+            let (Token::Text(value) | Token::Number(value)) = value else { return None };
+            places.copy_from_slice(&[at(name.start), at(name.end), at(value.start), at(value.end)]);
+        }
+        for (places, span) in places.rchunks_exact_mut(2).zip([segments, traits]) {
+            if let Some(span) = span {
+                places.copy_from_slice(&[at(span.start), at(span.end)]);
+            }
+        }
+        let start = offset + start;
+        Some(Self { start, length, places, slot: (tails >> (u64::BITS - SLOTS.trailing_zeros())) as usize })
+    }
+}
+
+#[inline(always)]
+fn tail(value: &str) -> u64 {
+    let bytes = value.as_bytes();
+    match bytes.last_chunk::<TAIL>() {
+        Some(tail) => u64::from_le_bytes(*tail),
+        None => bytes.iter().fold(0, |all, &byte| all << 8 | u64::from(byte)),
+    }
+}
+
+/// The lines of a chunk that are remembered, by their slot; the last one of each.
+#[derive(Debug, Default)]
+pub(super) struct Recall {
+    slots: Vec<Remembered>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Remembered {
+    place: CarriedPlace,
+    event: u32,
+}
+
+impl Recall {
+    /// The event of the chunk, whose bytes are `bytes`, that carries what lies at `place` of it.
+    #[inline(always)]
+    pub fn find(&self, bytes: &[u8], place: &CarriedPlace) -> Option<u32> {
+        let known = self.slots.get(place.slot)?;
+        let of = |place: &CarriedPlace| bytes.get(place.start..place.start + place.length);
+        let same = known.place.length == place.length
+            && known.place.places == place.places
+            && of(&known.place).is_some_and(|known| Some(known) == of(place));
+        same.then_some(known.event)
+    }
+
+    /// Remembers that an event carries what lies at `place` of the chunk.
+    #[inline(always)]
+    pub fn note(&mut self, place: CarriedPlace, event: u32) {
+        if self.slots.is_empty() {
+            let nothing = CarriedPlace { start: 0, length: usize::MAX, places: [0; PLACES], slot: 0 };
+            self.slots = vec![Remembered { place: nothing, event: 0 }; SLOTS];
+        }
+        if let Some(slot) = self.slots.get_mut(place.slot) {
+            *slot = Remembered { place, event };
+        }
+    }
+}
