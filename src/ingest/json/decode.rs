@@ -172,18 +172,20 @@ impl Lines<'_> {
                 scanner.at = memchr::memchr(b'\n', rest).map_or(text.len(), |end| fault + end);
             }
             let whole = text.as_bytes().get(start..scanner.at).unwrap_or_default();
-            let (line, outcome) = if whole.len() > MAX_LINE_BYTES {
-                (shortened(whole), Err(self.too_long(whole)))
+            // Each in its place, and not as a pair: an activity is 200 bytes, which are not to be moved about.
+            let line;
+            let outcome = if whole.len() > MAX_LINE_BYTES {
+                line = shortened(whole);
+                Err(self.too_long(whole))
             } else if let Err(fault_kind) = read {
                 let fault_kind = if self.cut { of_cut(fault_kind, whole) } else { fault_kind };
                 let place = fault - start + 1;
-                (
-                    whole.trim_ascii(),
-                    Err(Reject::new(Reason::Malformed, format_args!("{fault_kind} (at byte {place})"))),
-                )
+                line = whole.trim_ascii();
+                Err(Reject::new(Reason::Malformed, format_args!("{fault_kind} (at byte {place})")))
             } else {
-                let line = text.get(first..last).unwrap_or_default();
-                (line.as_bytes(), self.activity(text, offset, line, &members))
+                let text_of_line = text.get(first..last).unwrap_or_default();
+                line = text_of_line.as_bytes();
+                self.activity(text, offset, text_of_line, &members)
             };
             // Only a line that is no JSON may be half of one; what else is wrong with it will not mend when the source grows.
             let rejected = matches!(&outcome, Err(reject) if reject.reason == Reason::Malformed);

@@ -104,7 +104,7 @@ impl Members {
         for name in &tree.names {
             let start = this.decoded.len();
             this.decoded.push_str(name);
-            this.names.push(Span { start, end: this.decoded.len(), escaped: true });
+            this.names.push(Span::escaped(start, this.decoded.len()));
             this.singles.push(Token::Absent);
         }
         this.names_end = this.decoded.len();
@@ -200,7 +200,7 @@ impl Members {
         scanner: &mut Scanner<'_>,
     ) -> Result<(), Fault> {
         scanner.object(|scanner, key| {
-            let target = if key.escaped {
+            let target = if key.is_escaped() {
                 let mut name = String::new();
                 let known = unescape(key.of(text), &mut name);
                 known.ok().and_then(|()| tree.target(node, name.as_bytes()))
@@ -249,7 +249,11 @@ impl Members {
             Role::Id
         } else if let Some(&(name, _)) = self.identities.iter().find(|(_, value)| is(value)) {
             let length = u16::try_from(name.end - name.start).ok()?;
-            Role::Identity { back: u16::try_from(start.checked_sub(name.start)?).ok()?, length, escaped: name.escaped }
+            Role::Identity {
+                back: u16::try_from(start.checked_sub(name.start)?).ok()?,
+                length,
+                escaped: name.is_escaped(),
+            }
         } else if let Some(place) = self.singles.iter().position(is) {
             Role::Single(u16::try_from(place).ok()?)
         } else {
@@ -273,8 +277,8 @@ impl Members {
     /// Takes an edge that lies at `at`.
     #[inline(always)]
     pub fn reach(&mut self, edge: Edge, at: usize) {
-        let begun = Some(Span { start: at, end: at, escaped: false });
-        let end = |span: &mut Option<Span>| *span = span.map(|span| Span { end: at, ..span });
+        let begun = Some(Span::plain(at, at));
+        let end = |span: &mut Option<Span>| *span = span.map(|span| Span::plain(span.start, at));
         match edge {
             Edge::SegmentsBegin => self.segments = begun,
             Edge::SegmentsEnd => end(&mut self.segments),
@@ -294,11 +298,13 @@ impl Members {
             Role::Identity { back, length, escaped } => {
                 let start = span.start - usize::from(back);
                 self.escaped |= escaped;
-                self.identities.push((Span { start, end: start + usize::from(length), escaped }, token));
+                let end = start + usize::from(length);
+                let name = if escaped { Span::escaped(start, end) } else { Span::plain(start, end) };
+                self.identities.push((name, token));
             }
             Role::Single(place) => self.put(usize::from(place), token),
         }
-        self.escaped |= span.escaped;
+        self.escaped |= span.is_escaped();
     }
 
     /// Forgets what was found at a node and below.
@@ -327,7 +333,7 @@ impl Members {
     /// The text at `span` of `text`, its escapes resolved.
     #[inline(always)]
     pub fn text<'t>(&'t self, text: &'t str, span: Span) -> &'t str {
-        if span.escaped { span.of(&self.decoded) } else { span.of(text) }
+        if span.is_escaped() { span.of(&self.decoded) } else { span.of(text) }
     }
 
     /// The identities with their texts.
@@ -386,12 +392,12 @@ impl Members {
         match value {
             Token::Absent => {}
             Token::Text(_) | Token::Number(_) => {
-                self.escaped |= namespace.escaped;
+                self.escaped |= namespace.is_escaped();
                 self.identities.push((namespace, value));
             }
             // Counted, and its name read by nobody.
             Token::Boolean | Token::List | Token::Object => {
-                self.identities.push((Span { start: 0, end: 0, escaped: false }, value));
+                self.identities.push((Span::plain(0, 0), value));
             }
         }
         Ok(())
@@ -401,14 +407,14 @@ impl Members {
     fn token(&mut self, scanner: &mut Scanner<'_>, depth: u32) -> Result<Token, Fault> {
         let token = scanner.token(depth)?;
         if let Token::Text(span) = token {
-            self.escaped |= span.escaped;
+            self.escaped |= span.is_escaped();
         }
         Ok(token)
     }
 
     #[inline(always)]
     fn key(&self, text: &str, scanner: &Scanner<'_>, key: Span) -> Key {
-        if key.escaped {
+        if key.is_escaped() {
             return escaped_key(text, key);
         }
         key_of(scanner.raw(key))
@@ -424,7 +430,7 @@ impl Members {
         let decoded = &mut self.decoded;
         decoded.truncate(self.names_end);
         let mut decode = |span: &mut Span| {
-            if span.escaped {
+            if span.is_escaped() {
                 let start = decoded.len();
                 unescape(span.of(text), decoded).map_err(|place| span.start + place)?;
                 (span.start, span.end) = (start, decoded.len());
@@ -458,7 +464,7 @@ fn span(scanner: &mut Scanner<'_>, depth: u32) -> Result<Option<Span>, Fault> {
     scanner.white();
     let start = scanner.at;
     scanner.skip(depth)?;
-    Ok(Some(Span { start, end: scanner.at, escaped: false }))
+    Ok(Some(Span::plain(start, scanner.at)))
 }
 
 #[inline(always)]
@@ -483,7 +489,7 @@ fn escaped_key(text: &str, key: Span) -> Key {
 
 #[inline(always)]
 fn is(text: &str, scanner: &Scanner<'_>, key: Span, name: &[u8]) -> bool {
-    if !key.escaped {
+    if !key.is_escaped() {
         return scanner.raw(key) == name;
     }
     let mut plain = String::new();

@@ -9,8 +9,8 @@ use crate::ingest::json::scan::{Span, Token};
 /// Identities of a line that is recalled. Of longer lines there are few.
 const MAX_IDENTITIES: usize = 4;
 
-/// Places of what a line carries: four for each identity, and two each for segments and traits.
-const PLACES: usize = 4 * MAX_IDENTITIES + 4;
+/// Words of the places of what a line carries: one for each identity, and one for segments and traits.
+const WORDS: usize = MAX_IDENTITIES + 1;
 
 /// Lines that are remembered: a power of two, and more than a chunk has sessions. They take some 300 KB.
 const SLOTS: usize = 1 << 12;
@@ -27,9 +27,9 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 pub(super) struct CarriedPlace {
     start: usize,
     length: usize,
-    /// The places within it, each one more than its distance from the start; zero where there is nothing. Where they and the bytes are
-    /// the same, so is everything that they say.
-    places: [u16; PLACES],
+    /// The places within it, four a word, each one more than its distance from the start; zero where there is nothing. Where they and the
+    /// bytes are the same, so is everything that they say.
+    places: [u64; WORDS],
     slot: usize,
 }
 
@@ -56,18 +56,14 @@ impl CarriedPlace {
         }
         [segments, traits].into_iter().flatten().for_each(&mut include);
         let length = end.checked_sub(start).filter(|&length| length < usize::from(u16::MAX))?;
-        let mut places = [0; PLACES];
+        let mut places = [0; WORDS];
         // Within the length, which is below 2^16.
-        let at = |place: usize| (place - start) as u16 + 1;
-        for (places, &(name, value)) in places.chunks_exact_mut(4).zip(identities) {
+        let word = |span: Span| ((span.start - start + 1) as u64) << 16 | (span.end - start + 1) as u64;
+        for (place, &(name, value)) in places.iter_mut().zip(identities) {
             let (Token::Text(value) | Token::Number(value)) = value else { return None };
-            places.copy_from_slice(&[at(name.start), at(name.end), at(value.start), at(value.end)]);
+            *place = word(name) << 32 | word(value);
         }
-        for (places, span) in places.rchunks_exact_mut(2).zip([segments, traits]) {
-            if let Some(span) = span {
-                places.copy_from_slice(&[at(span.start), at(span.end)]);
-            }
-        }
+        places[MAX_IDENTITIES] = segments.map_or(0, word) << 32 | traits.map_or(0, word);
         let start = offset + start;
         Some(Self { start, length, places, slot: (tails >> (u64::BITS - SLOTS.trailing_zeros())) as usize })
     }
@@ -101,7 +97,13 @@ impl Recall {
         let known = self.slots.get(place.slot)?;
         let of = |place: &CarriedPlace| bytes.get(place.start..place.start + place.length);
         let same = known.place.length == place.length
-            && known.place.places == place.places
+            && known
+                .place
+                .places
+                .iter()
+                .zip(&place.places)
+                .fold(0, |differing, (known, new)| differing | (known ^ new))
+                == 0
             && of(&known.place).is_some_and(|known| Some(known) == of(place));
         same.then_some(known.event)
     }
@@ -110,7 +112,7 @@ impl Recall {
     #[inline(always)]
     pub fn note(&mut self, place: CarriedPlace, event: u32) {
         if self.slots.is_empty() {
-            let nothing = CarriedPlace { start: 0, length: usize::MAX, places: [0; PLACES], slot: 0 };
+            let nothing = CarriedPlace { start: 0, length: usize::MAX, places: [0; WORDS], slot: 0 };
             self.slots = vec![Remembered { place: nothing, event: 0 }; SLOTS];
         }
         if let Some(slot) = self.slots.get_mut(place.slot) {

@@ -60,11 +60,37 @@ impl fmt::Display for Fault {
 pub(super) struct Span {
     pub start: usize,
     pub end: usize,
-    /// Whether it holds escapes.
-    pub escaped: bool,
+    spelled: Spelled,
+}
+
+/// How a text is spelled. As wide as a place is, so that a span has no gaps: to copy one with gaps, seven bytes in two overlapping halves,
+/// stalled the processor at each value of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+enum Spelled {
+    AsItIs,
+    WithEscapes,
 }
 
 impl Span {
+    /// One that holds no escapes.
+    #[inline(always)]
+    pub fn plain(start: usize, end: usize) -> Self {
+        Self { start, end, spelled: Spelled::AsItIs }
+    }
+
+    /// One that holds escapes.
+    #[inline(always)]
+    pub fn escaped(start: usize, end: usize) -> Self {
+        Self { start, end, spelled: Spelled::WithEscapes }
+    }
+
+    /// Whether it holds escapes.
+    #[inline(always)]
+    pub fn is_escaped(self) -> bool {
+        self.spelled == Spelled::WithEscapes
+    }
+
     /// What lies here in `text`, which the span was found in.
     #[inline(always)]
     pub fn of(self, text: &str) -> &str {
@@ -174,7 +200,7 @@ impl<'a> Scanner<'a> {
             b'-' | b'0'..=b'9' => {
                 let start = self.at;
                 self.number()?;
-                Ok(Token::Number(Span { start, end: self.at, escaped: false }))
+                Ok(Token::Number(Span::plain(start, self.at)))
             }
             b'n' => self.literal(b"null").map(|()| Token::Absent),
             b'[' => self.skip(depth).map(|()| Token::List),
@@ -279,7 +305,7 @@ impl<'a> Scanner<'a> {
         if self.byte() == b'"' {
             let end = self.at;
             self.at += 1;
-            return Ok(Span { start, end, escaped: false });
+            return Ok(Span::plain(start, end));
         }
         self.string_rest(start)
     }
@@ -297,7 +323,7 @@ impl<'a> Scanner<'a> {
         }
         let end = self.at;
         self.at += 1;
-        Ok(Span { start, end, escaped: true })
+        Ok(Span::escaped(start, end))
     }
 
     fn escape(&mut self) -> Result<(), Fault> {

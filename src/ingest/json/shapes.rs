@@ -133,7 +133,7 @@ impl Shapes {
                 }
                 Behind::Number(role) => {
                     scanner.number().ok()?;
-                    let span = Span { start, end: scanner.at, escaped: false };
+                    let span = Span::plain(start, scanner.at);
                     members.take(role, Token::Number(span), span);
                 }
                 Behind::Plain => scanner.skip_flat(scanner.byte_after(0)).ok()?,
@@ -335,7 +335,7 @@ fn values(line: &str, marks: &Marks) -> Option<Vec<(Span, Kind)>> {
             }
         };
         scanner.skip_flat(scanner.byte_after(0)).ok()?;
-        values.push((Span { start, end: scanner.at, escaped: false }, kind));
+        values.push((Span::plain(start, scanner.at), kind));
     }
     Some(values)
 }
