@@ -45,7 +45,15 @@ export const startServe = async () => {
     start,
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
-    activities: () => linesOf(log),
+    /** Stands still for as long as the first of these says, as one that answers late. */
+    faults: async ([{ wait }]) => {
+      child.kill('SIGSTOP');
+      setTimeout(() => child.kill('SIGCONT'), wait);
+    },
+    /** Everything that was written, repetitions too. */
+    deliveries: () => linesOf(log),
+    /** Each event once, as the engine counts them. */
+    events: () => [...new Map(linesOf(log).map((event) => [event.id, event])).values()],
     /** The activities of the log, when there are so many: no more come. */
     lines: async (count) => {
       for (let tries = 0; linesOf(log).length < count && tries < 200; tries += 1) {
@@ -58,7 +66,7 @@ export const startServe = async () => {
       return lines;
     },
     resolve: (namespace, value) => ask(`resolve/${namespace}/${value}`),
-    events: (namespace, value) => ask(`people/${namespace}/${value}/events`),
+    eventsOf: (namespace, value) => ask(`people/${namespace}/${value}/events`),
     /** What a command of the binary prints, in the folder of the collector. */
     command: (...args) => spawnSync(binary, args, { cwd: folder, encoding: 'utf8' }),
   };

@@ -55,7 +55,7 @@ test('Segment for Node: each call', { skip }, () =>
     for (const session of ['a-1', 'a-2']) {
       assert.equal((await serve.resolve('sessionId', session)).person, 'ecommerceId:anna', session);
     }
-    assert.equal((await serve.events('ecommerceId', 'anna')).total, 6);
+    assert.equal((await serve.eventsOf('ecommerceId', 'anna')).total, 6);
   }));
 
 test('Segment for the browser: settings from here, then t, i and p', { skip }, () =>
@@ -129,7 +129,7 @@ test('Snowplow for Node', { skip }, () =>
     assert.deepEqual(viewed.user.identities, { sessionId: 'visit-1', domainUserId: 'browser-1' });
     assert.equal(viewed.id, viewed.snowplow.eid);
     assert.equal((await serve.resolve('sessionId', 'visit-1')).person, 'ecommerceId:sam');
-    assert.equal((await serve.events('ecommerceId', 'sam')).total, 2);
+    assert.equal((await serve.eventsOf('ecommerceId', 'sam')).total, 2);
   }));
 
 test('Snowplow for the browser', { skip }, () =>
