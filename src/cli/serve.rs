@@ -25,6 +25,9 @@ pub fn run(common: &Common, serve: &ServeArgs) -> Result<Ended, Failure> {
     if let Some(file) = &serve.token_file {
         collector = collector.tokens(file)?;
     }
+    if serve.compress {
+        collector = collector.compress();
+    }
     let collector = collector.listen(&serve.listen)?;
     let engine = open_or_make(&common.store, &config.asked)?;
     if !common.quiet {

@@ -18,4 +18,7 @@ pub struct ServeArgs {
     /// The tokens that open questions and decisions, one a line [default: only programs on this machine may ask]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub token_file: Option<PathBuf>,
+    /// Compress the files of the log with zstd as they are closed
+    #[arg(long)]
+    pub compress: bool,
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
@@ -14,15 +13,17 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::fields::Fields;
+use crate::ingest::format::Line;
 use crate::ingest::junk::JunkCounts;
 use crate::model::barred::IdentityBar;
-use crate::model::event::DecodedEvent;
-use crate::model::identity::Value;
-use crate::model::namespace::{ECOMMERCE, NamespaceId, Namespaces};
+use crate::model::namespace::{ECOMMERCE, Namespaces};
 use crate::model::settings::Settings;
 use crate::model::time::Time;
-use crate::serve::limits::{MAX_ACTIVITIES, MAX_STAMPS};
+use crate::serve::limits::{MAX_ACTIVITIES, MAX_KEY_NAMESPACES, MAX_STAMPS};
 use crate::store::barred::Barred;
+
+/// Whether activities may have identities of a namespace.
+pub type Brings<'b> = &'b dyn Fn(&str) -> bool;
 
 /// What became of a body.
 #[derive(Debug, Default)]
@@ -78,19 +79,20 @@ impl Screen {
         *self.barred.write() = Arc::clone(barred);
     }
 
-    /// Takes a body that came at `now`: an activity or an array of them.
+    /// Takes a body that came at `now`: an activity or an array of them. `brings` says whether they may have identities of a namespace, in
+    /// lower case, that not every store has.
     ///
     /// # Errors
     /// When it is not JSON, with what is wrong.
-    pub fn take(&self, body: &[u8], now: Time) -> Result<Taken, String> {
-        self.take_values(&items(body)?, now)
+    pub fn take(&self, body: &[u8], now: Time, brings: Brings<'_>) -> Result<Taken, String> {
+        self.take_values(&items(body)?, now, brings)
     }
 
     /// Takes values that came at `now`, each of which is to be an activity.
     ///
     /// # Errors
     /// When they are too many.
-    pub fn take_values(&self, values: &[&RawValue], now: Time) -> Result<Taken, String> {
+    pub fn take_values(&self, values: &[&RawValue], now: Time, brings: Brings<'_>) -> Result<Taken, String> {
         if values.len() > MAX_ACTIVITIES {
             return Err(too_many());
         }
@@ -110,20 +112,15 @@ impl Screen {
                 }
             }
         }
-        let barred = Arc::clone(&self.barred.read());
-        let mut events = Vec::new();
+        let mut accepted = Vec::new();
         let mut indices = indices.into_iter();
-        let each = |line: crate::ingest::format::Line<'_>| {
+        let each = |line: Line<'_>| {
             let index = indices.next().unwrap_or_default();
             match line.outcome {
-                Ok(event) => {
-                    let start = taken.lines.len();
+                Ok(_) => {
                     taken.lines.extend_from_slice(line.text);
                     taken.lines.push(b'\n');
-                    taken.accepted += 1;
-                    if !barred.is_empty() {
-                        events.push(AcceptedEvent::new(&event, start..taken.lines.len()));
-                    }
+                    accepted.push(index);
                 }
                 Err(reject) => {
                     let (reason, detail) = (reject.reason.word(), reject.detail);
@@ -131,17 +128,50 @@ impl Screen {
                 }
             }
         };
-        let chunk = Chunk::whole(stamped);
         let mut namespaces = self.namespaces.clone();
-        self.decoder.chunk(&chunk, &mut namespaces, &mut JunkCounts::new(), each);
+        self.decoder.chunk(&Chunk::whole(stamped), &mut namespaces, &mut JunkCounts::new(), each);
+        taken.accepted = accepted.len();
+        self.leave_out(&mut taken, &accepted, &namespaces, brings);
         taken.rejected.sort_by_key(|item| item.index);
-        if !barred.is_empty() {
-            let taken_in = events.iter().filter(|event| !event.is_barred(&barred, &namespaces));
-            let kept: Vec<&[u8]> = taken_in.filter_map(|event| taken.lines.get(event.line.clone())).collect();
-            taken.suppressed = taken.accepted - kept.len();
-            taken.lines = kept.concat();
-        }
         Ok(taken)
+    }
+
+    /// Leaves those out whose identities are barred, or of namespaces that may not be brought. Looks at them again only where there is any such.
+    fn leave_out(&self, taken: &mut Taken, accepted: &[usize], namespaces: &Namespaces, brings: Brings<'_>) {
+        let barred = Arc::clone(&self.barred.read());
+        let names = namespaces.names();
+        let new = names.get(self.namespaces.len()..).unwrap_or_default();
+        let is_level =
+            |name: &str| self.namespaces.levels().between.iter().any(|level| level.eq_ignore_ascii_case(name));
+        let odd: Vec<&String> = new.iter().filter(|name| !is_level(name) && !brings(name)).collect();
+        if barred.is_empty() && odd.is_empty() {
+            return;
+        }
+        let lines = std::mem::take(&mut taken.lines);
+        let mut indices = accepted.iter();
+        let each = |line: Line<'_>| {
+            let index = indices.next().copied().unwrap_or_default();
+            let Ok(event) = line.outcome else { return };
+            let mut bar = IdentityBar::default();
+            for &(namespace, value) in &event.identities {
+                let Some(name) = names.get(usize::from(namespace.0)) else { continue };
+                if odd.contains(&name) {
+                    let detail =
+                        format!("{name:?} is one namespace too many: a key brings {MAX_KEY_NAMESPACES} at most");
+                    taken.rejected.push(RejectedItem { index, reason: "too_many_namespaces", detail });
+                    taken.accepted -= 1;
+                    return;
+                }
+                bar = bar.and(barred.bar(name, value));
+            }
+            if bar.refusal(event.time).is_some() {
+                taken.suppressed += 1;
+            } else {
+                taken.lines.extend_from_slice(line.text);
+                taken.lines.push(b'\n');
+            }
+        };
+        self.decoder.chunk(&Chunk::whole(lines), &mut namespaces.clone(), &mut JunkCounts::new(), each);
     }
 
     /// Appends an activity as one line, with the time and the `id` that it lacks.
@@ -177,30 +207,6 @@ impl Screen {
         if let Some(time) = time {
             self.stamps.lock().time(id, time);
         }
-    }
-}
-
-/// An event that was accepted, where identities are barred.
-struct AcceptedEvent {
-    line: Range<usize>,
-    time: Time,
-    identities: Vec<(NamespaceId, String)>,
-}
-
-impl AcceptedEvent {
-    fn new(event: &DecodedEvent<'_>, line: Range<usize>) -> Self {
-        let identities = event.identities.iter().map(|(namespace, value)| (*namespace, value.to_string()));
-        Self { line, time: event.time, identities: identities.collect() }
-    }
-
-    /// Whether it is not taken in: what the store would leave out need not lie in the log.
-    fn is_barred(&self, barred: &Barred, namespaces: &Namespaces) -> bool {
-        let names = namespaces.names();
-        let bars = self
-            .identities
-            .iter()
-            .filter_map(|(namespace, value)| Some(barred.bar(names.get(usize::from(namespace.0))?, Value::new(value))));
-        bars.fold(IdentityBar::default(), IdentityBar::and).refusal(self.time).is_some()
     }
 }
 
@@ -340,7 +346,7 @@ mod tests {
     const NOW: Time = Time::from_micros(1_793_527_200_000_000);
 
     fn taken(body: &str) -> Taken {
-        Screen::new(&Settings::default()).take(body.as_bytes(), NOW).unwrap()
+        Screen::new(&Settings::default()).take(body.as_bytes(), NOW, &|_| true).unwrap()
     }
 
     fn lines(taken: &Taken) -> Vec<serde_json::Value> {
@@ -382,7 +388,7 @@ mod tests {
     #[test]
     fn of_too_many_none_is_taken_and_one_that_is_too_long_is_named() {
         let many = format!("[{}7]", "7,".repeat(MAX_ACTIVITIES));
-        let told = Screen::new(&Settings::default()).take(many.as_bytes(), NOW).unwrap_err();
+        let told = Screen::new(&Settings::default()).take(many.as_bytes(), NOW, &|_| true).unwrap_err();
         assert!(told.contains("at most 10000 activities at once"), "{told}");
         let good = r#"{"user":{"identities":{"sessionId":"s"}}}"#;
         let long = good.replacen('{', &format!("{{\"a\":\"{}\",", "x".repeat(MAX_LINE_BYTES)), 1);
@@ -391,32 +397,44 @@ mod tests {
     }
 
     #[test]
+    fn of_namespaces_that_may_not_be_brought_none_is_taken() {
+        let one = |namespace: &str| format!(r#"{{"user":{{"identities":{{"sessionId":"s","{namespace}":"x"}}}}}}"#);
+        let body = format!("[{},{},7,{}]", one("email"), one("Odd"), one("ecommerceId"));
+        let taken = Screen::new(&Settings::default()).take(body.as_bytes(), NOW, &|name| name != "odd").unwrap();
+        let rejected: Vec<_> = taken.rejected.iter().map(|item| (item.index, item.reason)).collect();
+        assert_eq!((taken.accepted, lines(&taken).len()), (2, 2));
+        assert_eq!(rejected, [(1, "too_many_namespaces"), (2, "malformed")]);
+    }
+
+    #[test]
     fn what_is_not_json_says_where() {
         let screen = Screen::new(&Settings::default());
         for body in ["", "{", "[{},", "nonsense", "{}{}", "\"\u{0}\""] {
-            let told = screen.take(body.as_bytes(), NOW).map(|taken| taken.accepted);
+            let told = screen.take(body.as_bytes(), NOW, &|_| true).map(|taken| taken.accepted);
             assert!(told.as_ref().is_err_and(|why| why.contains("cannot be read")), "{body}: {told:?}");
         }
-        assert!(screen.take(b"{\"a\":\"\xFF\"}", NOW).is_err() && screen.take(b"[]", NOW).is_ok());
+        assert!(
+            screen.take(b"{\"a\":\"\xFF\"}", NOW, &|_| true).is_err() && screen.take(b"[]", NOW, &|_| true).is_ok()
+        );
         let deep = "[".repeat(100_000);
-        assert!(screen.take(deep.as_bytes(), NOW).is_err());
+        assert!(screen.take(deep.as_bytes(), NOW, &|_| true).is_err());
     }
 
     #[test]
     fn a_retry_without_a_time_gets_the_time_of_the_first_try() {
         let screen = Screen::new(&Settings::default());
         let body = br#"{"id":"e1","user":{"identities":{"sessionId":"s"}}}"#;
-        let first = screen.take(body, NOW).unwrap().lines;
+        let first = screen.take(body, NOW, &|_| true).unwrap().lines;
         let later = Time::from_micros(NOW.as_micros() + 1);
-        assert_eq!(screen.take(body, later).unwrap().lines, first);
+        assert_eq!(screen.take(body, later, &|_| true).unwrap().lines, first);
         let other = Screen::new(&Settings::default());
         other.remember(&first);
-        assert_eq!(other.take(body, later).unwrap().lines, first, "after a restart");
+        assert_eq!(other.take(body, later, &|_| true).unwrap().lines, first, "after a restart");
         for number in 0..MAX_STAMPS {
             let id = RawValue::from_string(number.to_string()).unwrap();
             screen.stamps.lock().time(&id, NOW);
         }
-        assert_ne!(screen.take(body, later).unwrap().lines, first, "forgotten");
+        assert_ne!(screen.take(body, later, &|_| true).unwrap().lines, first, "forgotten");
         assert_eq!(screen.stamps.lock().times.len(), MAX_STAMPS);
     }
 }

@@ -20,7 +20,7 @@ use crate::serve::http::{listen, routes};
 use crate::serve::keys::{Keys, Tokens};
 use crate::serve::limits::{CLOSE_TIME, MAX_HELD_BYTES, MAX_STREAMS, MAX_WORKERS};
 use crate::serve::log::erase::LogErasure;
-use crate::serve::log::{ActivityLog, erase};
+use crate::serve::log::{ActivityLog, erase, pack};
 use crate::serve::metrics::Metrics;
 
 /// A collector of activities over HTTP: it appends them to a log of its own, answers once they are on the disk, and follows that log
@@ -41,6 +41,7 @@ pub struct Collector {
     keys: Keys,
     tokens: Option<Tokens>,
     listener: Option<TcpListener>,
+    compress: bool,
 }
 
 impl Collector {
@@ -51,7 +52,7 @@ impl Collector {
     /// When the file cannot be read, or holds no key or something else.
     pub fn new(log: impl AsRef<Path>, keys: impl AsRef<Path>) -> Result<Self> {
         let keys = Keys::read(keys.as_ref())?;
-        Ok(Self { log: log.as_ref().to_owned(), keys, tokens: None, listener: None })
+        Ok(Self { log: log.as_ref().to_owned(), keys, tokens: None, listener: None, compress: false })
     }
 
     /// Lets only those ask and decide who have a token of this file, which holds one a line. Without it only programs on the same
@@ -61,6 +62,11 @@ impl Collector {
     /// When the file cannot be read, or holds no token or a short one.
     pub fn tokens(self, file: impl AsRef<Path>) -> Result<Self> {
         Ok(Self { tokens: Some(Tokens::read(file.as_ref())?), ..self })
+    }
+
+    /// Compresses the files of the log with zstd as they are closed, each about 256 MiB of activities. A replay reads them as it does plain ones.
+    pub fn compress(self) -> Self {
+        Self { compress: true, ..self }
     }
 
     /// Listens at `address`, such as `127.0.0.1:8080`; port 0 is any that is free.
@@ -113,7 +119,7 @@ impl Collector {
         let Some(listener) = self.listener else {
             return Err(self.address().err().unwrap_or(ServeError::Thread.into()));
         };
-        let log = ActivityLog::open(&self.log)?;
+        let log = Arc::new(ActivityLog::open(&self.log)?);
         let mut engine = engine;
         if let Some(pending) = erase::pending(log.folder())? {
             let (_, search) = erase::from_store(&mut engine, log.folder(), &pending)?;
@@ -125,6 +131,10 @@ impl Collector {
         let (resolver, feed) = (engine.resolver(), engine.feed());
         let engine = Arc::new(Mutex::new(engine));
         let follower = Follower::start(Arc::clone(&engine), log.folder().to_owned(), log.durable())?;
+        let packer = match self.compress {
+            true => Some(pack::start(Arc::clone(&log), follower.visible.clone()).map_err(ServeError::Threads)?),
+            false => None,
+        };
         let shared = Arc::new(Shared {
             keys: self.keys,
             tokens: self.tokens,
@@ -149,6 +159,9 @@ impl Collector {
         shared.log.close();
         shared.hurry.ask();
         let followed = follower.join();
+        if let Some(packer) = packer {
+            packer.join().map_err(|_| ServeError::Thread)?;
+        }
         served.and(followed)
     }
 }

@@ -1,7 +1,7 @@
 //! The log into the store, as it grows.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -15,7 +15,7 @@ use crate::model::error::Result;
 use crate::serve::activities::Screen;
 use crate::serve::error::ServeError;
 use crate::serve::limits::{GATHER_TIME, STAMPS_BYTES};
-use crate::serve::log::{Durable, LogPosition, segments};
+use crate::serve::log::{Durable, LogPosition, pack, segment, segments};
 
 /// How long the thread waits for the log before it looks again whether it is closed.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -113,15 +113,14 @@ fn catch_up(engine: &Mutex<Engine>, folder: &Path, from: LogPosition, to: LogPos
             continue;
         }
         let fail = |error| of_log(&path, error);
-        let name = path.display().to_string();
-        let mut file = File::open(&path).map_err(fail)?;
-        let end = if number == to.segment { to.bytes } else { file.metadata().map_err(fail)?.len() };
+        let name = segment(folder, number).display().to_string();
+        let end = if number == to.segment { to.bytes } else { pack::bytes(&path).map_err(fail)? };
         let mut engine = engine.lock();
         let read = engine.source(&name).and_then(|source| source.position).map_or(0, |position| position.bytes);
         if read >= end {
             continue;
         }
-        file.seek(SeekFrom::Start(read)).map_err(fail)?;
+        let file = lines_from(&path, read).map_err(fail)?;
         // Not to the end of the file: what is not durable yet may be gone after a loss of power, and the store would have it.
         let summary = engine.replay(Replay::new().reader(name, file.take(end - read)).without_totals())?;
         if let Some(error) = summary.failed.into_iter().next() {
@@ -129,6 +128,18 @@ fn catch_up(engine: &Mutex<Engine>, folder: &Path, from: LogPosition, to: LogPos
         }
     }
     Ok(())
+}
+
+/// A file of the log from a place on.
+fn lines_from(path: &Path, start: u64) -> io::Result<Box<dyn BufRead + Send>> {
+    if pack::is_packed(path) {
+        let mut lines = pack::open(path)?;
+        io::copy(&mut lines.by_ref().take(start), &mut io::sink())?;
+        return Ok(lines);
+    }
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(start))?;
+    Ok(Box::new(BufReader::new(file)))
 }
 
 /// Tells `screen` of the last events of the log.
@@ -139,7 +150,7 @@ pub fn remember(folder: &Path, screen: &Screen) -> Result<()> {
     let mut room = STAMPS_BYTES;
     let mut recent = Vec::new();
     for (_, path) in segments(folder).map_err(|error| of_log(folder, error))?.into_iter().rev() {
-        let bytes = fs::metadata(&path).map_err(|error| of_log(&path, error))?.len();
+        let bytes = pack::bytes(&path).map_err(|error| of_log(&path, error))?;
         recent.push((path, bytes.saturating_sub(room)));
         room = room.saturating_sub(bytes);
         if room == 0 {
@@ -148,8 +159,7 @@ pub fn remember(folder: &Path, screen: &Screen) -> Result<()> {
     }
     for (path, start) in recent.into_iter().rev() {
         let fail = |error| of_log(&path, error);
-        let mut file = BufReader::new(File::open(&path).map_err(fail)?);
-        file.seek(SeekFrom::Start(start)).map_err(fail)?;
+        let mut file = lines_from(&path, start).map_err(fail)?;
         let mut line = Vec::new();
         while file.read_until(b'\n', &mut line).map_err(fail)? > 0 {
             // The first may be the rest of a line, which says nothing.

@@ -1,15 +1,16 @@
 //! Who may send, and who may ask: the file of tracker keys, and that of tokens.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::model::error::Result;
 use crate::serve::error::ServeError;
-use crate::serve::limits::{MAX_KEY_REQUESTS, MIN_TOKEN_CHARS};
+use crate::serve::limits::{MAX_KEY_NAMESPACES, MAX_KEY_REQUESTS, MIN_TOKEN_CHARS};
 
 /// Characters of a key: a UUID with its four hyphens.
 const KEY_CHARS: usize = 36;
@@ -25,6 +26,8 @@ pub struct TrackerKey {
     origins: Vec<String>,
     /// Requests that are being served.
     requests: AtomicUsize,
+    /// The namespaces that it brought since the start, in lower case.
+    namespaces: Mutex<HashSet<String>>,
 }
 
 /// What is said of a key that a request came with.
@@ -52,6 +55,20 @@ impl TrackerKey {
     /// Whether a page of that origin may send.
     pub fn admits(&self, origin: &str) -> bool {
         self.origins.is_empty() || self.origins.iter().any(|known| known == origin)
+    }
+
+    /// Whether activities may have identities of a namespace: one that the store has already, or one of few that the key brought. A page whose values
+    /// stand where names belong would leave no room for those of others.
+    pub fn brings(&self, namespace: &str, is_known: impl FnOnce() -> bool) -> bool {
+        let mut brought = self.namespaces.lock();
+        if brought.contains(namespace) || is_known() {
+            return true;
+        }
+        let has_room = brought.len() < MAX_KEY_NAMESPACES;
+        if has_room {
+            brought.insert(namespace.to_owned());
+        }
+        has_room
     }
 
     /// Room for a request, unless so many of the key are being served already.
@@ -205,6 +222,15 @@ mod tests {
         let tokens = told(Tokens::read, "# both\n0123456789abcdef\nfedcba9876543210 \n").unwrap();
         assert!(tokens.hold("0123456789abcdef") && tokens.hold("fedcba9876543210"));
         assert!(!tokens.hold("") && !tokens.hold("0123456789abcde") && !tokens.hold("# both"));
+    }
+
+    #[test]
+    fn a_key_brings_so_many_namespaces_and_any_that_are_known() {
+        let key = TrackerKey::default();
+        for number in 0..MAX_KEY_NAMESPACES {
+            assert!(key.brings(&format!("n{number}"), || false));
+        }
+        assert!(!key.brings("other", || false) && key.brings("n0", || false) && key.brings("other", || true));
     }
 
     #[test]

@@ -8,6 +8,10 @@ pub const MAX_CONNECTIONS: usize = 900;
 /// Requests of one tracker key at once: half of the connections, so that one page that goes wild leaves room for the others.
 pub const MAX_KEY_REQUESTS: usize = MAX_CONNECTIONS / 2;
 
+/// Namespaces that one tracker key may bring which the store does not have yet. A shop has a handful; a store has room for 256 in all, and a key lies
+/// open in the page.
+pub const MAX_KEY_NAMESPACES: usize = 16;
+
 /// Bytes of the head of a request. Browsers send cookies of the page's domain with it, which may be 16 KB.
 pub const MAX_HEAD_BYTES: usize = 32 << 10;
 

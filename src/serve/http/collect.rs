@@ -8,11 +8,10 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::serve::activities::Screen;
+use crate::serve::activities::{Brings, Screen};
 use crate::serve::http::body;
 use crate::serve::http::cors;
 use crate::serve::http::intake::{accept, answered, known_key, readable, room_for, waits};
-use crate::serve::http::refusal::HttpRefusal;
 use crate::serve::http::shared::Shared;
 use crate::serve::http::vendors;
 use crate::serve::keys::KeyFound;
@@ -52,11 +51,10 @@ pub async fn collect(
     }
     let (parts, body) = request.into_parts();
     let take = async {
-        let key = known_key(&shared, &key, &parts.headers)?;
-        let _request = room_for(key)?;
+        let _request = room_for(known_key(&shared, &key, &parts.headers)?)?;
         let body = body::read(&parts.headers, body, &shared.body_room).await?;
-        let screen = |screen: &Screen, body: &[u8], now| screen.take(body, now).map_err(HttpRefusal::bad);
-        let accepted = accept(&shared, body, waits(query.as_deref()), screen).await?;
+        let screen = |screen: &Screen, body: &[u8], now, brings: Brings<'_>| screen.take(body, now, brings);
+        let accepted = accept(&shared, &key, body, waits(query.as_deref()), screen).await?;
         let visible = accepted.visible.filter(|visible| !visible);
         Ok(answered(accepted, Collected { profiles: NoProfiles {}, visible }))
     };

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::model::time::Time;
-use crate::serve::activities::{RejectedItem, Screen, Taken};
+use crate::serve::activities::{Brings, RejectedItem, Screen, Taken};
 use crate::serve::http::body::HeldBody;
 use crate::serve::http::cors;
 use crate::serve::http::refusal::HttpRefusal;
@@ -73,12 +73,13 @@ pub fn readable(headers: &HeaderMap, outcome: Result<Response, HttpRefusal>) -> 
 /// Takes what `screen` finds in a body. Returns when it is on the disk.
 pub async fn accept(
     shared: &Arc<Shared>,
+    key: &str,
     body: HeldBody,
     wait: bool,
-    screen: impl FnOnce(&Screen, &[u8], Time) -> Result<Taken, HttpRefusal> + Send + 'static,
+    screen: impl FnOnce(&Screen, &[u8], Time, Brings<'_>) -> Result<Taken, String> + Send + 'static,
 ) -> Result<Accepted, HttpRefusal> {
     let admission = shared.admission.read().await;
-    let Taken { lines, accepted, suppressed, rejected } = screened(shared, body, screen).await?;
+    let Taken { lines, accepted, suppressed, rejected } = screened(shared, key, body, screen).await?;
     let bytes = lines.len() as u64;
     let mut place = None;
     if accepted > suppressed {
@@ -114,14 +115,20 @@ pub fn answered(outcome: Accepted, whole: impl Serialize) -> Response {
 /// What is in a body; a long one is looked through by a thread that holds nobody up.
 async fn screened(
     shared: &Arc<Shared>,
+    key: &str,
     body: HeldBody,
-    screen: impl FnOnce(&Screen, &[u8], Time) -> Result<Taken, HttpRefusal> + Send + 'static,
+    screen: impl FnOnce(&Screen, &[u8], Time, Brings<'_>) -> Result<Taken, String> + Send + 'static,
 ) -> Result<Taken, HttpRefusal> {
     let is_short = body.bytes.len() <= SHORT_BODY_BYTES && !body.is_packed();
-    let shared = Arc::clone(shared);
+    let (shared, key) = (Arc::clone(shared), key.to_owned());
     let work = move || {
         let body = body.unpacked()?;
-        screen(&shared.screen, &body.bytes, Time::from(SystemTime::now()))
+        let is_known = |name: &str| shared.resolver.view().namespaces().get(name).is_some();
+        let brings = |name: &str| match shared.keys.get(&key) {
+            KeyFound::Known(key) => key.brings(name, || is_known(name)),
+            KeyFound::Unknown | KeyFound::NotValid => false,
+        };
+        screen(&shared.screen, &body.bytes, Time::from(SystemTime::now()), &brings).map_err(HttpRefusal::bad)
     };
     match is_short {
         true => work(),

@@ -21,7 +21,7 @@ pub struct Shared {
     /// Who may ask; without them what runs on this machine.
     pub tokens: Option<Tokens>,
     /// Where activities go.
-    pub log: ActivityLog,
+    pub log: Arc<ActivityLog>,
     /// What is an activity.
     pub screen: Screen,
     /// The store, for what is decided and for what was known earlier. A caller that holds it keeps events from being taken in.

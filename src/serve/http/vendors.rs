@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::serve::activities::Screen;
+use crate::serve::activities::{Brings, Screen};
 use crate::serve::http::body;
 use crate::serve::http::cors;
 use crate::serve::http::intake::{accept, answered, known_key, readable, room_for, waits};
@@ -90,14 +90,14 @@ async fn take(
         let look = move || body.unpacked().map(|body| (key_of(&body.bytes), body));
         (key, body) = tokio::task::spawn_blocking(look).await.map_err(|_| HttpRefusal::defect())??;
     }
-    let key = known_key(shared, &key.unwrap_or_default(), headers)?;
-    let _request = room_for(key)?;
-    let screen = move |screen: &Screen, body: &[u8], now| {
-        let values = convert(screen, body).map_err(HttpRefusal::bad)?;
+    let key = key.unwrap_or_default();
+    let _request = room_for(known_key(shared, &key, headers)?)?;
+    let screen = move |screen: &Screen, body: &[u8], now, brings: Brings<'_>| {
+        let values = convert(screen, body)?;
         let values: Vec<&RawValue> = values.iter().map(|value| &**value).collect();
-        screen.take_values(&values, now).map_err(HttpRefusal::bad)
+        screen.take_values(&values, now, brings)
     };
-    let accepted = accept(shared, body, waits(query), screen).await?;
+    let accepted = accept(shared, &key, body, waits(query), screen).await?;
     Ok(answered(accepted, Success { success: true }))
 }
 

@@ -10,8 +10,8 @@
 //! was done.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::fs;
+use std::io::{self, BufRead, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,14 +29,13 @@ use crate::model::error::{ErrorKind, Result};
 use crate::model::identity::Value;
 use crate::model::namespace::Namespaces;
 use crate::model::time::Time;
+use crate::serve::log::files::{replace, sync_folder};
+use crate::serve::log::pack;
 use crate::serve::log::redact::{LineFate, LogTargets, LoggedIdentity};
 use crate::serve::log::{ActivityLog, LogError, segments};
 
 /// The file that says what is being erased. It is hidden, so that a replay of the folder skips it.
 const INTENT: &str = ".forget";
-
-/// The file that is being written, hidden too.
-const NEW: &str = ".new";
 
 /// Bytes of lines that are decoded at once.
 const PIECE_BYTES: usize = 4 << 20;
@@ -122,7 +121,7 @@ pub fn from_store(engine: &mut Engine, folder: &Path, forget: &Forget) -> Result
 /// Nothing is to be erased any more.
 fn done(folder: &Path) -> Result<(), LogError> {
     let intent = folder.join(INTENT);
-    fs::remove_file(&intent).and_then(|()| sync_folder(folder)).map_err(of_log(&intent))
+    fs::remove_file(&intent).and_then(|()| sync_folder(&intent)).map_err(of_log(&intent))
 }
 
 /// What is looked for in a log.
@@ -140,6 +139,7 @@ impl LogSearch {
     /// # Errors
     /// When the log cannot be read or written: then it is done when it is opened the next time.
     pub fn from_log(mut self, log: &ActivityLog) -> Result<LogErasure> {
+        let _files = log.files.lock();
         let growing = log.close_segment().map_err(LogError::Append)?.segment;
         let closed = segments(log.folder()).map_err(of_log(log.folder()))?;
         let closed: Vec<PathBuf> =
@@ -238,7 +238,7 @@ struct Edit {
 
 /// Shows the whole lines of a file in pieces, each with its place.
 fn pieces(path: &Path, mut each: impl FnMut(u64, &[u8]) -> io::Result<()>) -> io::Result<()> {
-    let mut file = BufReader::new(File::open(path)?);
+    let mut file = pack::open(path)?;
     let (mut at, mut piece) = (0, Vec::new());
     loop {
         let read = file.read_until(b'\n', &mut piece)?;
@@ -265,38 +265,26 @@ fn whole(piece: &[u8], at: usize) -> &[u8] {
 
 /// Writes a file of the log again, with what is to be overwritten, in ascending order.
 fn rewrite(path: &Path, edits: &[Edit]) -> io::Result<()> {
-    let mut old = BufReader::new(File::open(path)?);
-    replace(path, |file| {
-        let mut new = BufWriter::new(file);
+    let mut old = pack::open(path)?;
+    let mut lines = |new: &mut dyn Write| {
         let mut at = 0;
         for edit in edits {
-            io::copy(&mut old.by_ref().take(edit.at - at), &mut new)?;
+            io::copy(&mut old.by_ref().take(edit.at - at), new)?;
             io::copy(&mut old.by_ref().take(edit.bytes as u64), &mut io::sink())?;
             new.write_all(edit.with.as_bytes())?;
-            io::copy(&mut io::repeat(b' ').take((edit.bytes - edit.with.len()) as u64), &mut new)?;
+            io::copy(&mut io::repeat(b' ').take((edit.bytes - edit.with.len()) as u64), new)?;
             at = edit.at + edit.bytes as u64;
         }
-        io::copy(&mut old, &mut new)?;
-        new.flush()
+        io::copy(&mut old, new).map(drop)
+    };
+    let bytes = pack::bytes(path)?;
+    replace(path, |file| match pack::is_packed(path) {
+        true => pack::write(file, bytes, lines),
+        false => {
+            let mut new = BufWriter::new(file);
+            lines(&mut new).and_then(|()| new.flush())
+        }
     })
-}
-
-/// Puts a new file in the place of another, or where there is none: whenever it is killed, the one or the other is there, whole.
-fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let beside = folder.join(NEW);
-    let mut new = File::create(&beside)?;
-    write(&mut new)?;
-    new.sync_all()?;
-    fs::rename(&beside, path)?;
-    sync_folder(folder)
-}
-
-/// Makes names in a folder survive as contents do.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    Ok(())
 }
 
 fn of_log(path: &Path) -> impl FnOnce(io::Error) -> LogError {

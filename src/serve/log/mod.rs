@@ -1,7 +1,7 @@
 //! The log of the collector: activities one a line, in files that a replay reads.
 //!
 //! - **Files.** `000000000001.ndjson`, `000000000002.ndjson`, …: in the order of their names, each up to about
-//!   [`SEGMENT_BYTES`]. Only the last one grows.
+//!   [`SEGMENT_BYTES`]. Only the last one grows. Closed ones may be [compressed](pack): `000000000001.ndjson.zst`.
 //! - **Appending.** One thread writes. While it syncs, the next group gathers in its queue; there is no timer. An append is
 //!   answered after the sync that holds it.
 //! - **Recovery.** A process that dies may leave the start of a line, which was never acknowledged: it is cut off when the log is
@@ -11,9 +11,12 @@
 
 mod append;
 pub mod erase;
+mod files;
+pub mod pack;
 mod recover;
 mod redact;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -108,6 +111,8 @@ pub struct ActivityLog {
     queue: Mutex<Option<SyncSender<LogWork>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     durable: Arc<Durable>,
+    /// Held while closed files are written again.
+    files: Mutex<()>,
     /// Held as long as the log is open.
     _lock: File,
 }
@@ -165,7 +170,7 @@ impl ActivityLog {
         let appender = Appender::new(folder.clone(), file, position, segment_bytes, Arc::clone(&durable));
         let spawn = thread::Builder::new().name("log".to_owned()).spawn(move || appender.run(&work));
         let writer = Mutex::new(Some(spawn.map_err(fail)?));
-        Ok(Self { folder, queue: Mutex::new(Some(queue)), writer, durable, _lock: lock })
+        Ok(Self { folder, queue: Mutex::new(Some(queue)), writer, durable, files: Mutex::default(), _lock: lock })
     }
 
     /// Appends `lines`, each with its line end. `answer` is called from the thread of the log, once they are durable or failed: with
@@ -240,25 +245,28 @@ impl Drop for ActivityLog {
     }
 }
 
-/// The files of the log in `folder` with their numbers, in order.
+/// The files of the log in `folder` with their numbers, in order: of a plain one that is compressed as well the compressed one.
 ///
 /// # Errors
 /// When the folder cannot be read.
 pub fn segments(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
-    let mut found = Vec::new();
+    let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
-        if let Some(number) = number.filter(|_| path.extension().is_some_and(|extension| extension == EXTENSION)) {
-            found.push((number, path));
+        let plain = if pack::is_packed(&path) { path.with_extension("") } else { path.clone() };
+        let number = plain.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+        if let Some(number) = number.filter(|_| plain.extension().is_some_and(|extension| extension == EXTENSION)) {
+            let known: &mut PathBuf = found.entry(number).or_default();
+            if !pack::is_packed(known) {
+                *known = path;
+            }
         }
     }
-    found.sort();
-    Ok(found)
+    Ok(found.into_iter().collect())
 }
 
-/// The file of that number.
-fn segment(folder: &Path, number: u64) -> PathBuf {
+/// The file of that number, while it is not compressed. The store knows it by this name.
+pub fn segment(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:012}.{EXTENSION}"))
 }
 

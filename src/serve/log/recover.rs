@@ -1,10 +1,10 @@
 //! What a process that died has left of the log.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use crate::serve::log::{LogPosition, segment, segments};
+use crate::serve::log::{LogPosition, pack, segment, segments};
 
 /// Bytes that are looked at at once for the end of the last line.
 const LOOK_BYTES: u64 = 64 << 10;
@@ -12,7 +12,19 @@ const LOOK_BYTES: u64 = 64 << 10;
 /// The last file of the log, open for appending, with the place behind its last whole line. What lies behind that is cut off.
 /// Without any file it makes the first.
 pub fn last_segment(folder: &Path) -> io::Result<(File, LogPosition)> {
-    let Some((number, path)) = segments(folder)?.pop() else { return new_segment(folder, 1) };
+    let all = segments(folder)?;
+    for (number, _) in all.iter().filter(|(_, path)| pack::is_packed(path)) {
+        // It was compressed, and what it was made of not removed yet.
+        match fs::remove_file(segment(folder, *number)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    let (number, path) = match all.into_iter().next_back() {
+        None => return new_segment(folder, 1),
+        Some((number, path)) if pack::is_packed(&path) => return new_segment(folder, number + 1),
+        Some(last) => last,
+    };
     let mut file = File::options().read(true).append(true).open(path)?;
     let bytes = end_of_last_line(&mut file)?;
     if bytes < file.metadata()?.len() {

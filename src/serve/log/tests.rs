@@ -93,6 +93,48 @@ fn a_replay_of_the_folder_reads_the_files_and_nothing_else() {
 }
 
 #[test]
+fn closed_files_are_compressed_and_hold_the_same_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = ActivityLog::with_segments(folder.path(), 200).unwrap();
+    for number in 0..20 {
+        append(&log, &format!(r#"{{"timestamp":{number},"user":{{"identities":{{"sessionId":"s{number}"}}}}}}"#))
+            .unwrap();
+    }
+    let end = log.durable().position();
+    let plain = text(folder.path());
+    drop(log);
+    let sizes: Vec<u64> = segments(folder.path()).unwrap().iter().map(|(_, path)| pack::bytes(path).unwrap()).collect();
+    for number in 1..end.segment {
+        let path = segment(folder.path(), number);
+        let before = fs::read(&path).unwrap();
+        pack::pack(&path).unwrap();
+        assert!(!path.exists());
+        if number == 1 {
+            // Killed before the plain one was removed.
+            fs::write(&path, before).unwrap();
+        }
+    }
+    let unpacked = || -> String {
+        let read = |(_, path): &(u64, PathBuf)| io::read_to_string(pack::open(path).unwrap()).unwrap();
+        segments(folder.path()).unwrap().iter().map(read).collect()
+    };
+    assert_eq!(unpacked(), plain);
+    assert_eq!(
+        segments(folder.path()).unwrap().iter().map(|(_, path)| pack::bytes(path).unwrap()).collect::<Vec<_>>(),
+        sizes
+    );
+    let mut engine = crate::engine::Engine::in_memory();
+    assert_eq!(engine.replay([folder.path()]).unwrap().events.accepted, 20);
+    let log = ActivityLog::open(folder.path()).unwrap();
+    assert!(!segment(folder.path(), 1).exists() && log.durable().position() == end);
+    drop(log);
+    pack::pack(&segment(folder.path(), end.segment)).unwrap();
+    let log = ActivityLog::open(folder.path()).unwrap();
+    assert_eq!(log.durable().position(), LogPosition { segment: end.segment + 1, bytes: 0 });
+    assert_eq!(unpacked(), plain);
+}
+
+#[test]
 fn what_cannot_be_written_is_refused_and_nothing_of_it_stays() {
     let folder = tempfile::tempdir().unwrap();
     let log = ActivityLog::with_segments(folder.path(), 1).unwrap();

@@ -95,6 +95,36 @@ fn what_is_forgotten_is_in_neither_log_nor_store_and_what_others_did_is() {
 }
 
 #[test]
+fn closed_files_are_compressed_and_are_forgotten_in_all_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let packed = folder.path().join("log/000000000001.ndjson.zst");
+    let unpacked =
+        || String::from_utf8(zstd::decode_all(&*fs::read(&packed).expect("there")).expect("sound")).expect("UTF-8");
+    let serving = Serving::start(folder.path(), &["--compress"]);
+    send(&serving);
+    // It closes the file that grows.
+    let other = r#"{"identities":[{"namespace":"sessionId","value":"nobody-at-all"}]}"#;
+    assert_eq!(serving.post("/v1/forget", other).status, 200);
+    let start = std::time::Instant::now();
+    while !packed.exists() || folder.path().join("log/000000000001.ndjson").exists() {
+        assert!(start.elapsed() < Duration::from_secs(60), "not compressed");
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(unpacked().contains("clara-17"));
+    serving.stop();
+    let [stored, replayed] = digests(folder.path());
+    assert_eq!(stored, replayed);
+    let serving = Serving::start(folder.path(), &["--compress"]);
+    assert_eq!(serving.get("/v1/resolve/sessionId/dans").json()["person"], "ecommerceId:dan-4");
+    let forgotten = serving.post("/v1/forget", FORGET).json();
+    assert_eq!(forgotten["log"], json!({"lines": 3, "redacted": 2, "files": 1}));
+    assert!(VALUES.iter().all(|value| !unpacked().contains(value)), "{}", unpacked());
+    serving.stop();
+    let [stored, replayed] = digests(folder.path());
+    assert_eq!(stored, replayed);
+}
+
+#[test]
 fn up_to_a_moment_and_by_the_command() {
     let folder = tempfile::tempdir().expect("a folder");
     let serving = Serving::start(folder.path(), &[]);

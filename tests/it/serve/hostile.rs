@@ -2,7 +2,11 @@
 
 use std::fs;
 use std::io::{BufReader, Write};
+use std::net::TcpStream;
+use std::thread;
 use std::time::{Duration, Instant};
+
+use backstitch::serve::limits::MAX_KEY_NAMESPACES;
 
 use super::client::{KEY, Serving, ask, log, reply};
 
@@ -109,4 +113,58 @@ fn slow_and_idle_clients_are_cut_off() {
     assert!(reply(&mut slow_head).is_none_or(|reply| reply.status == 408));
     assert!(reply(&mut slow_body).is_none_or(|reply| reply.status == 408));
     assert!(start.elapsed() < Duration::from_secs(50), "{:?}", start.elapsed());
+}
+
+#[test]
+fn ten_thousand_connections_that_say_nothing_neither_fill_memory_nor_last() {
+    const THREADS: usize = 100;
+    const EACH: usize = 100;
+    let folder = tempfile::tempdir().expect("a folder");
+    let serving = Serving::start(folder.path(), &[]);
+    let before = peak_bytes(&serving);
+    let address = serving.address.parse().expect("an address");
+    // Beyond those that are accepted and those that the system queues, none comes about: then one more is tried.
+    let patience = Duration::from_millis(50);
+    let connect = || {
+        let tries = (0..EACH).map(|_| TcpStream::connect_timeout(&address, patience));
+        tries.filter_map(Result::ok).collect::<Vec<TcpStream>>()
+    };
+    let held: Vec<TcpStream> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(connect)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
+    });
+    assert!(held.len() >= 900, "{} connections", held.len());
+    let start = Instant::now();
+    // A connection that is refused or cut off before it was accepted is made again, as a client does.
+    let served = || {
+        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+        ask(&mut BufReader::new(stream), "GET /healthz", "", b"")
+    };
+    while served().is_none_or(|reply| reply.status != 200) {
+        assert!(start.elapsed() < Duration::from_secs(60), "nobody else is served");
+    }
+    if let (Some(before), Some(after)) = (before, peak_bytes(&serving)) {
+        assert!(after - before < 64 << 20, "{} bytes more", after - before);
+    }
+    println!("serve: {} connections that say nothing, of 10,000 tried; served after {:?}", held.len(), start.elapsed());
+    drop(held);
+    serving.stop();
+}
+
+#[test]
+fn a_key_that_lies_open_in_a_page_does_not_fill_the_room_for_namespaces() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let serving = Serving::start(folder.path(), &[]);
+    let post = |namespace: &str| {
+        let body = format!(r#"{{"user":{{"identities":{{"sessionId":"s","{namespace}":"x"}}}}}}"#);
+        serving.post(&format!("/{KEY}?wait=1"), &body)
+    };
+    let taken = (0..40).filter(|number| post(&format!("Odd{number}")).status == 200).count();
+    assert_eq!(taken, MAX_KEY_NAMESPACES);
+    assert_eq!((post("ODD0").status, post("ecommerceId").status), (200, 200), "those that are known go on");
+    let told = post("another").body;
+    assert!(told.contains(r#""reason":"too_many_namespaces""#), "{told}");
+    serving.stop();
+    assert_eq!(log(folder.path()).lines().count(), MAX_KEY_NAMESPACES + 2);
 }
