@@ -26,7 +26,7 @@
 //!   [`Policy`], with a lookback, as of a moment: sessions, people, events, [profiles](Profile), explanations, totals.
 //! - [`Feed`] lists what each commit [changed](Change), for a table that is kept elsewhere; [`Engine::known_at`] answers as
 //!   the store did right after an earlier [commit](When).
-//! - [`Attribute`] writes a log again with its people; [`Locate`] finds the line that an event is; `Picture`, with the feature `picture`, draws them.
+//! - [`Attribute`] writes a log again with its people; [`Locate`] finds the line that an event is; `Picture` and `PersonPage`, with the feature `picture`, draw them.
 //!
 //! # What to expect
 //! - **The result** is a function of the *set* of events: not of their order, of files, batches, threads, restarts, or of
@@ -60,7 +60,7 @@
 //! |---|---|
 //! | `gzip`, `zstd` | sources compressed with them |
 //! | `csv` | rows as CSV |
-//! | `picture` | people as pictures: SVG, and the language of Graphviz |
+//! | `picture` | people as pictures: SVG, the language of Graphviz, and pages for a browser |
 //! | `generate` | the generator of logs |
 //! | `visitor` | what the web SDK does for a page: visitors who make activities |
 //! | `serve` | the collector: activities over HTTP |
@@ -158,7 +158,7 @@ pub use model::error::{Error, ErrorKind, Result};
 
 // Answers that leave: rows in a file, a log with its people, pictures.
 #[cfg(feature = "picture")]
-pub use export::picture::Picture;
+pub use export::picture::{PersonPage, Picture};
 pub use export::{Attribute, Locate, NewFile, RowFormat, SessionTable};
 
 // Activities that come in over HTTP.

@@ -274,6 +274,8 @@ pub enum Telling {
     Dot,
     /// A picture that needs no other program
     Svg,
+    /// A page about the person of one ID, for a browser without a server
+    Html,
 }
 
 #[derive(Debug, Args)]

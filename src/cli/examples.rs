@@ -50,6 +50,7 @@ Examples:
   backstitch explain f49c75a2-6994-41e2-875d-97ec4d19254b
   backstitch explain ecommerceId:18278 email:ann@example.com    one person, or not?
   backstitch explain ecommerceId:18278 --format svg -o ann.svg
+  backstitch explain ecommerceId:18278 --format html -o ann.html    a page, with a timeline
   backstitch explain ecommerceId:18278 --format dot | dot -Tpdf > ann.pdf
   backstitch explain ecommerceId:18278 --json | jq .chain";
 

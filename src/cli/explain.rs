@@ -1,7 +1,7 @@
 //! `explain`: why does it belong to this person, and why are two one person or not?
 
 use backstitch::rows::{Evidence, Explanation, OwnerRow, PairExplanation, Party};
-use backstitch::{Identity, Levels, Namespaces, PersonKind, Picture, SESSION, View};
+use backstitch::{Identity, Levels, Namespaces, PersonKind, PersonPage, Picture, SESSION, View};
 use serde::Serialize;
 
 use crate::cli::Ended;
@@ -40,8 +40,19 @@ pub fn run(common: &Common, explain: &ExplainArgs) -> Result<Ended, Failure> {
             let text = if format == Telling::Dot { picture.dot() } else { picture.svg() };
             out.text(&text)?;
         }
+        Telling::Html => out.text(&page(&view, &asked, &answer)?)?,
     }
     out.finish()
+}
+
+/// The page about the person of the only identity.
+fn page(view: &View, asked: &[Identity], answer: &Answer) -> Result<String, Failure> {
+    let [identity] = asked else {
+        return Err(Failure::Usage("`--format html` is a page about the person of one ID: name one".to_owned()));
+    };
+    let title = answer.title(&Namespaces::new(Levels::default()), view, asked);
+    let unknown = || Failure::Failed(visible(title.trim_end()).into_owned());
+    Ok(PersonPage::new(view, identity, title.as_str())?.ok_or_else(unknown)?.html())
 }
 
 /// What was found; nothing where an identity is unknown.

@@ -321,6 +321,25 @@ test('nothing that a log says is executed', { skip }, async () => {
   await struck.end();
 });
 
+test('a page is saved that needs no server, and its switch of policy colours it', { skip }, async () => {
+  const saved = join(mkdtempSync(join(tmpdir(), 'saved-')), 'tablet.html');
+  const words = ['explain', 'sess-family-tablet', '--format', 'html', '--output', saved];
+  execFileSync(binary, ['replay', fixture('journeys.ndjson'), '--quiet', '--store', 'saved'], { cwd: served.folder });
+  execFileSync(binary, [...words, '--store', 'saved'], { cwd: served.folder });
+  const tab = await context.newPage();
+  tab.on('console', (message) => faults.push(message.text()));
+  tab.on('request', (request) => request.url().startsWith('file:') || asked.push(request.url()));
+  await tab.goto(`file://${saved}`);
+  const legend = async () =>
+    (await tab.locator('ul.legend:visible').allInnerTexts()).join().replace(/\s+/g, ' ').trim();
+  assert.equal(await legend(), 'direct 2 retroactive 1 carried 2 anonymous 0 somebody else’s 2');
+  await tab.getByLabel('strict').check();
+  assert.equal(await legend(), 'direct 2 retroactive 0 carried 0 anonymous 3 somebody else’s 2');
+  assert.match(await tab.locator('p:visible').first().innerText(), /is anonymous/);
+  assert.equal(await tab.locator('g > path.anonymous:visible').count(), 3);
+  await tab.close();
+});
+
 test('nothing is asked of another origin, and the policy was never broken', { skip }, async () => {
   assert.deepEqual(faults, []);
   const elsewhere = asked.filter((url) => !/^(http:\/\/127\.0\.0\.1:\d+\/|data:)/.test(url));

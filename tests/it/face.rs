@@ -8,7 +8,7 @@ use crate::floors::{assert_none, code, files};
 const FACE: &str = "
     Activity Attribute AttributionKind BarHash Change Changes Collector Consent Digest ECOMMERCE Engine Error ErrorKind EventHash
     Feed FeedPosition Field Fields FieldsBuilder FieldsError Forget Forgotten Generator Identity Junk KnownAt Levels LevelsError Limits
-    Locate Lookback Namespaces NewFile Options PersonKind Picture Policy Position Profile ProfileRule ProfileRules Profiles Progress Pushed Reading Reason Recipe
+    Locate Lookback Namespaces NewFile Options PersonKind PersonPage Picture Policy Position Profile ProfileRule ProfileRules Profiles Progress Pushed Reading Reason Recipe
     Reject Repaired Replay Resolution Resolver Result Retract RowFormat SESSION Sequence SessionTable Settings
     Source Summary Time TimeUnit Totals Undone Verification View Visitor VisitorAction VisitorFile VisitorMemory VisitorStore VisitorUser When is_unseen visible
 ";

@@ -46,6 +46,7 @@ mod oracle; // what is true, worked out naively from the design: the judge of al
 mod oracle_checks; // the judge judged: true figures, worked examples, a second formulation
 mod oracle_history; // likewise of its policies, moments, undoing and changes
 mod outputs; // no output lands in a store, on a log or on a source
+mod pages; // pages about a person: nothing of a log is markup in them
 mod pictures; // the pictures of explain: what is drawn can be read
 mod profile_laws; // segments and traits: any order, split, reading, rule, undoing: the oracle's
 mod push; // events that a program pushes, with its own position: exactly once, whatever dies

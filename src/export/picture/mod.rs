@@ -7,10 +7,13 @@ mod dot;
 mod frame;
 mod label;
 mod legend;
+mod page;
 mod pen;
 mod placement;
 mod scene;
 mod svg;
+
+pub use page::{MAX_EVENTS_DRAWN, PersonPage};
 
 use crate::model::identity::Identity;
 use crate::model::link::Seen;
