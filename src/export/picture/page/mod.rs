@@ -5,7 +5,7 @@
 mod timeline;
 
 use crate::export::picture::Picture;
-use crate::export::picture::label::xml;
+use crate::export::picture::label::{moment, xml};
 use crate::export::picture::page::timeline::Timeline;
 use crate::export::picture::pen::put;
 use crate::model::error::Result;
@@ -24,7 +24,7 @@ const STYLE: &str = include_str!("style.css");
 const _: () = assert!(Policy::ALL.len() == 4, "the style knows four");
 
 /// Its hash, as a content security policy names it.
-const STYLE_HASH: &str = "sha256-gLHgohVZs09/JQRHM9c6Dh+neQHtPawxyDyFnqdXYLs=";
+const STYLE_HASH: &str = "sha256-SVgSYJIgQKYfthilB+KKSux/TY7JmoIhN6F1AQG4xdU=";
 
 /// What a page about one person says: whose the identity is, the identities and the profile of the person, a timeline with a switch of
 /// policy, the graph, and the evidence.
@@ -191,7 +191,7 @@ fn code(identity: &Identity) -> String {
 }
 
 fn time(time: Option<Time>) -> String {
-    time.map_or_else(|| "–".to_owned(), |time| xml(&time.to_string()))
+    time.map_or_else(|| "–".to_owned(), |time| xml(&moment(time)))
 }
 
 fn table(out: &mut String, heading: &str, heads: &[&str], rows: impl Iterator<Item = Vec<String>>) {
