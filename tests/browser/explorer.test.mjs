@@ -83,6 +83,7 @@ test('the switch of policy colours the timeline anew, and says whose the session
   assert.equal(await colours(page), 'direct 2, retroactive 0, carried 0, anonymous 0, somebody else’s 5');
   await choose('strict');
   await shows(page.locator('.sentence'), 'is anonymous');
+  await shows(page.locator('.chip'), 'anonymous');
   assert.equal(await colours(page), 'direct 2, retroactive 0, carried 0, anonymous 3, somebody else’s 2');
   assert.deepEqual(await page.locator('.login text').allTextContents(), ['⚑ clara', '⚑ dan']);
 });

@@ -368,6 +368,7 @@ const personView = async ([namespace = '', value = ''], parameters) => {
   let turn = 0;
 
   const sentence = el('p', { class: 'sentence' });
+  const chip = el('span', {});
   const colours = el('div', {});
   const details = el('div', { class: 'details', 'aria-live': 'polite' });
   const identities = el('div', {});
@@ -425,6 +426,10 @@ const personView = async ([namespace = '', value = ''], parameters) => {
         : ask(of, reading);
     const rows = isEmpty(reading) ? Promise.resolve(all) : ask([...of, 'timeline'], { ...reading, ...pages });
     const found = who.catch(missing);
+    put(mine, chip, found, (found) => {
+      chip.className = found ? `chip ${found.kind}` : '';
+      return [found?.kind];
+    });
     return Promise.all([
       put(mine, sentence, found, (found) => [
         next['as-of'] && ['As of ', time(next['as-of']), ' it '],
@@ -483,7 +488,7 @@ const personView = async ([namespace = '', value = ''], parameters) => {
       'div',
       { class: 'title' },
       el('h1', { class: 'id' }, el('span', { class: 'ns' }, shown(namespace)), ' ', shown(value)),
-      el('span', { class: `chip ${base.kind}` }, base.kind),
+      chip,
       copyButton(() => ['resolve', id, ...options(asked), '--read-only']),
     ),
     sentence,
