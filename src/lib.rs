@@ -60,6 +60,7 @@
 //! |---|---|
 //! | `gzip`, `zstd` | sources compressed with them |
 //! | `csv` | rows as CSV |
+//! | `parquet` | profiles as Parquet |
 //! | `picture` | people as pictures: SVG, the language of Graphviz, and pages for a browser |
 //! | `generate` | the generator of logs |
 //! | `visitor` | what the web SDK does for a page: visitors who make activities |

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "parquet")]
+use backstitch::Profiles;
 use backstitch::rows::{ProfileRow, ProfileValue};
 use backstitch::{Namespaces, Profile, Result, RowFormat, SESSION};
 use serde::Serialize;
@@ -19,6 +21,11 @@ use crate::cli::text::{Even, count, table, visible};
 
 /// How the segments are named among the traits, for people.
 const SEGMENTS: &str = "segments";
+
+/// What is said where Parquet was left out.
+#[cfg(not(feature = "parquet"))]
+const NO_PARQUET: &str = "this program was built without Parquet: build it with `--features parquet`, or let another program make it of \
+                          the JSON lines";
 
 /// What is printed for programs of an identity that no event carries.
 #[derive(Default, Serialize)]
@@ -52,14 +59,29 @@ pub fn one(common: &Common, profile: &ProfileArgs) -> std::result::Result<Ended,
 
 /// Writes a row for each person of whom any event tells segments or traits.
 pub fn all(common: &Common, profiles: &ProfilesArgs) -> std::result::Result<Ended, Failure> {
+    #[cfg(not(feature = "parquet"))]
+    if profiles.parquet {
+        return Err(Failure::Usage(NO_PARQUET.into()));
+    }
     let rules = profiles.rules.over(Config::load(common)?.rules);
     let engine = opening::open(common)?;
     let view = profiles.read.view(&engine.resolver());
     note(common.quiet, view.reading());
     let mut out = Output::about(common, &engine, profiles.rows.output.as_deref())?;
     let rows = view.profiles(&rules)?;
+    #[cfg(feature = "parquet")]
+    if profiles.parquet {
+        parquet(rows, &mut out)?;
+        return out.finish();
+    }
     write(profiles.rows.format(), rows, &mut out)?;
     out.finish()
+}
+
+/// Writes rows as Parquet.
+#[cfg(feature = "parquet")]
+fn parquet(rows: Profiles, out: &mut Output) -> std::result::Result<(), Failure> {
+    Ok(rows.write_parquet(out.writer()).map(drop)?)
 }
 
 /// Writes rows up to the first that cannot be had.

@@ -53,6 +53,9 @@ pub struct ProfileArgs {
 pub struct ProfilesArgs {
     #[command(flatten)]
     pub rows: RowsArgs,
+    /// Write Parquet, with the columns of CSV; of a program that was built with it (`--features parquet`)
+    #[arg(long, conflicts_with_all = ["csv", "csv_safe", "json"])]
+    pub parquet: bool,
     #[command(flatten)]
     pub rules: RuleArgs,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! How does the answer leave? Rows to NDJSON and CSV, a log with its people written in, the line that an event is,
+//! How does the answer leave? Rows to NDJSON, CSV and Parquet, a log with its people written in, the line that an event is,
 //! and pictures.
 //!
 //! Floor 3. Rows are written to any [`std::io::Write`]; a table that is kept up to date is a file.
@@ -8,6 +8,8 @@ mod attribute;
 mod columns;
 mod locate;
 mod new_file;
+#[cfg(feature = "parquet")]
+mod parquet;
 #[cfg(feature = "picture")]
 pub mod picture;
 mod rows;

@@ -47,6 +47,8 @@ mod oracle_checks; // the judge judged: true figures, worked examples, a second 
 mod oracle_history; // likewise of its policies, moments, undoing and changes
 mod outputs; // no output lands in a store, on a log or on a source
 mod pages; // pages about a person: nothing of a log is markup in them
+#[cfg(feature = "parquet")]
+mod parquet; // segments and traits as Parquet, read back
 mod pictures; // the pictures of explain: what is drawn can be read
 mod profile_laws; // segments and traits: any order, split, reading, rule, undoing: the oracle's
 mod push; // events that a program pushes, with its own position: exactly once, whatever dies

@@ -110,3 +110,14 @@ fn results_go_to_files_alone() {
     ok(folder, "sessions --csv --output out/latest");
     assert!(fs::read_to_string(folder.join("out/sessions.ndjson")).expect("there").starts_with("session,"));
 }
+
+/// A program that was built without Parquet says how to have it.
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn what_was_left_out_is_told() {
+    let folder = workplace();
+    ok(folder.path(), "replay one.ndjson --quiet");
+    let reason = refused(folder.path(), 2, &["profiles", "--parquet", "--output", "people.parquet"]);
+    assert!(reason.contains("built without Parquet") && reason.contains("--features parquet"), "{reason}");
+    assert!(!folder.path().join("people.parquet").exists());
+}
