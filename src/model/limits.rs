@@ -39,6 +39,10 @@ pub const MAX_TRAIT_BYTES: usize = 1 << 10;
 /// something would otherwise fill the memory.
 pub const MAX_UNION_VALUES: usize = 1_000;
 
+/// Distinct values of a trait, or lists of segments, among which the rule `most-frequent` chooses: the first by their bytes. A trait that
+/// has more is a counter or a time, of which none is told often; what is left out is counted.
+pub const MAX_COUNTED_VALUES: usize = 10_000;
+
 /// Bytes of distinct segments and traits of a batch, from which on it is committed: a log whose traits differ on every event would
 /// otherwise fill the memory.
 pub const MAX_BATCH_PROFILE_BYTES: usize = 64 << 20;

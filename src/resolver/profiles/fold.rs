@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::model::limits::MAX_UNION_VALUES;
+use crate::model::limits::{MAX_COUNTED_VALUES, MAX_UNION_VALUES};
 use crate::model::profile::{ProfilePart, ProfileRule, ProfileRules, elements};
 use crate::resolver::profiles::told::Tellers;
 
@@ -18,22 +18,26 @@ pub enum Keeping {
 
 /// The values that were told of one trait, or as segments, and who told them.
 #[derive(Debug, Default)]
-pub struct ToldValues(BTreeMap<Box<str>, Tellers>);
+pub struct ToldValues {
+    by_value: BTreeMap<Box<str>, Tellers>,
+    /// Events that told any.
+    told: u64,
+}
 
 impl ToldValues {
     fn add(&mut self, value: &str, tellers: Tellers, rule: ProfileRule, keeping: Keeping) {
+        self.told += tellers.events;
         let one_is_enough = match rule {
             ProfileRule::Union => {
                 for element in elements(value) {
                     self.add_one(element, tellers);
                 }
-                while self.0.len() > MAX_UNION_VALUES {
-                    self.0.pop_last();
-                }
+                self.keep_first(MAX_UNION_VALUES);
                 false
             }
             ProfileRule::MostFrequent => {
                 self.add_one(value, tellers);
+                self.keep_first(MAX_COUNTED_VALUES);
                 false
             }
             ProfileRule::Latest | ProfileRule::First => {
@@ -41,23 +45,38 @@ impl ToldValues {
                 true
             }
         };
-        if keeping == Keeping::Needed && one_is_enough && self.0.len() > 1 {
+        if keeping == Keeping::Needed && one_is_enough && self.by_value.len() > 1 {
             let best = self.best(rule).map(|(value, tellers)| (value.into(), tellers));
-            self.0.clear();
-            self.0.extend(best);
+            self.by_value.clear();
+            self.by_value.extend(best);
+        }
+    }
+
+    /// Keeps the first values by their bytes: one of them is never let go of, so what is known of it is all there is.
+    fn keep_first(&mut self, most: usize) {
+        while self.by_value.len() > most {
+            self.by_value.pop_last();
+        }
+    }
+
+    /// Events that told values among which the rule did not choose, since there are too many.
+    pub fn left_out(&self, rule: ProfileRule) -> u64 {
+        match rule {
+            ProfileRule::MostFrequent => self.told - self.by_value.values().map(|tellers| tellers.events).sum::<u64>(),
+            ProfileRule::Latest | ProfileRule::First | ProfileRule::Union => 0,
         }
     }
 
     fn add_one(&mut self, value: &str, tellers: Tellers) {
-        match self.0.get_mut(value) {
+        match self.by_value.get_mut(value) {
             Some(known) => *known = known.and(tellers),
-            None => drop(self.0.insert(value.into(), tellers)),
+            None => drop(self.by_value.insert(value.into(), tellers)),
         }
     }
 
     /// The value that the rule chooses, and who told it; of a union, none.
     fn best(&self, rule: ProfileRule) -> Option<(&str, Tellers)> {
-        let all = self.0.iter().map(|(value, tellers)| (&**value, *tellers));
+        let all = self.by_value.iter().map(|(value, tellers)| (&**value, *tellers));
         match rule {
             ProfileRule::Latest => all.max_by_key(|(_, tellers)| tellers.last),
             ProfileRule::First => all.min_by_key(|(_, tellers)| tellers.first),
@@ -71,15 +90,16 @@ impl ToldValues {
         if rule != ProfileRule::Union {
             return self.best(rule).map(|(value, tellers)| (value.into(), tellers));
         }
-        let tellers = self.0.values().copied().reduce(Tellers::and)?;
-        let all: Vec<&str> = self.0.keys().map(|value| &**value).collect();
+        let tellers = self.by_value.values().copied().reduce(Tellers::and)?;
+        let all: Vec<&str> = self.by_value.keys().map(|value| &**value).collect();
         Some((format!("[{}]", all.join(",")).into(), tellers))
     }
 
     /// The value that was told last before the latest one.
     pub fn before_latest(&self) -> Option<(&str, Tellers)> {
         let latest = self.best(ProfileRule::Latest)?.0;
-        let others = self.0.iter().map(|(value, tellers)| (&**value, *tellers)).filter(|(value, _)| *value != latest);
+        let others =
+            self.by_value.iter().map(|(value, tellers)| (&**value, *tellers)).filter(|(value, _)| *value != latest);
         others.max_by_key(|(_, tellers)| tellers.last)
     }
 }
@@ -148,6 +168,22 @@ mod tests {
         }
         let before = told(&all, ProfileRule::Latest, Keeping::All);
         assert_eq!(before.before_latest().unwrap().0, "[1,2]");
+    }
+
+    #[test]
+    fn what_is_counted_is_bounded_in_whatever_order_it_is_told() {
+        // Quotation marks come before digits.
+        let first: Vec<String> = (0..MAX_COUNTED_VALUES).map(|number| format!("\"{number:05}\"")).collect();
+        let others: Vec<String> = (0..50).map(|number| number.to_string()).collect();
+        let mut all: Vec<(i64, &str)> = first.iter().map(|text| (0, text.as_str())).collect();
+        all.push((1, &first[7]));
+        (0..3).for_each(|time| all.extend(others.iter().map(|text| (time, text.as_str()))));
+        for _ in 0..2 {
+            all.reverse();
+            let values = told(&all, ProfileRule::MostFrequent, Keeping::All);
+            assert_eq!(values.value(ProfileRule::MostFrequent).unwrap().0, first[7]);
+            assert_eq!((values.left_out(ProfileRule::MostFrequent), values.by_value.len()), (150, MAX_COUNTED_VALUES));
+        }
     }
 
     #[test]

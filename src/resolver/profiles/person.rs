@@ -11,6 +11,7 @@ use crate::model::identity::Identity;
 use crate::model::person::{AttributionKind, Person, PersonKind};
 use crate::model::profile::{ProfileRule, ProfileRules};
 use crate::model::time::Time;
+use crate::model::writing::is_zero;
 use crate::resolver::attribution::AnchorRule;
 use crate::resolver::profiles::fold::{Keeping, ProfileFold, ToldValues};
 use crate::resolver::profiles::told::{Teller, each_told};
@@ -63,6 +64,10 @@ pub struct ProfileValue {
     pub held_before: Option<Holder>,
     /// The last value before it that differs. By the rule `latest` alone.
     pub before: Option<EarlierValue>,
+    /// Events that told values among which the rule did not choose, since the person has more than
+    /// [`MAX_COUNTED_VALUES`](crate::model::limits::MAX_COUNTED_VALUES). By the rule `most-frequent` alone.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub left_out: u64,
 }
 
 /// Who held a value until a login gave it to the person.
@@ -162,6 +167,7 @@ impl ToldBy<'_> {
             sources: row.sources,
             held_before,
             before,
+            left_out: values.left_out(rule),
         }))
     }
 
