@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::engine::Engine;
+use crate::model::counting::Limits;
 use crate::model::error::Result;
 use crate::model::namespace::Levels;
 use crate::model::settings::{Junk, Settings};
@@ -32,6 +33,7 @@ pub struct Options {
     builtin_junk: Option<bool>,
     existing_only: bool,
     read_only: bool,
+    quarantine: Option<Option<Limits>>,
 }
 
 impl Options {
@@ -83,6 +85,13 @@ impl Options {
         self
     }
 
+    /// Lets the store set identities aside by itself that are over these limits, from now on, or none any more where that is `None`:
+    /// [`Engine::quarantine`], at the opening. What is not set stays as it was.
+    pub fn quarantine(mut self, limits: impl Into<Option<Limits>>) -> Self {
+        self.quarantine = Some(limits.into());
+        self
+    }
+
     /// Opens the store in the folder `path`, which is made where it is missing.
     ///
     /// Costs a read of all identities and links, not of the events; [`read_only`](Self::read_only) also a copy of all files.
@@ -124,7 +133,11 @@ impl Options {
             let (stored, asked) = (Box::new(store.settings().clone()), Box::new(asked));
             return Err(StoreError::Settings { store: store.backend().name(), stored, asked }.into());
         }
-        Engine::of(store)
+        let mut engine = Engine::of(store)?;
+        if let Some(limits) = self.quarantine {
+            engine.quarantine(limits)?;
+        }
+        Ok(engine)
     }
 
     /// `settings`, but for what is set.
@@ -151,6 +164,7 @@ impl From<Settings> for Options {
             builtin_junk: Some(junk.builtin),
             existing_only: false,
             read_only: false,
+            quarantine: None,
         }
     }
 }
@@ -180,6 +194,16 @@ mod tests {
         {
             assert_eq!(kind(other.open(&path)), Some(ErrorKind::SettingsDiffer));
         }
+        let limits = Limits { customers: 3, ..Limits::default() };
+        assert_eq!(Engine::options().quarantine(limits).open(&path).unwrap().limits().unwrap(), Some(limits));
+        assert_eq!(
+            Engine::options().read_only().quarantine(limits).open(&path).unwrap().limits().unwrap(),
+            Some(limits)
+        );
+        let other = Engine::options().read_only().quarantine(None).open(&path);
+        assert_eq!(kind(other), Some(ErrorKind::ReadOnly));
+        assert_eq!(Engine::open(&path).unwrap().limits().unwrap(), Some(limits), "what is not set stays");
+        assert_eq!(Engine::options().quarantine(None).open(&path).unwrap().limits().unwrap(), None);
         assert_eq!(kind(Engine::open(&path)), None, "a refusal leaves the store as it was, and free");
     }
 }
