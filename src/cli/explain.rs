@@ -12,6 +12,9 @@ use crate::cli::opening;
 use crate::cli::output::Output;
 use crate::cli::text::{count, thousands, visible};
 
+/// Identities that are listed for people, of those that were renamed to one; `--json` lists all.
+const RENAMES_SHOWN: usize = 20;
+
 /// Explains one identity, or two.
 pub fn run(common: &Common, explain: &ExplainArgs) -> Result<Ended, Failure> {
     let engine = opening::open(common)?;
@@ -72,6 +75,9 @@ struct UnknownParty<'a> {
     decisive: Option<[Evidence; 0]>,
     refused: [Evidence; 0],
     more_refused: usize,
+    /// That it is set aside, where it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    set_aside: bool,
 }
 
 /// The answer for two of which an identity is unknown.
@@ -119,6 +125,7 @@ impl Answer {
                 decisive: None,
                 refused: [],
                 more_refused: 0,
+                set_aside: view.counts_as(&asked[0]).is_none(),
             }),
             Self::Pair(None) => out.json(&NoPair {
                 a: Stranger::new(view, &asked[0])?,
@@ -142,7 +149,7 @@ impl Answer {
             all.map(|identity| format!("{} is {}.\n", shown(names, identity), told(identity))).collect::<String>()
         };
         match self {
-            Self::One(Some(found)) => whose(names, &found.party),
+            Self::One(Some(found)) => whose(names, &found.party) + &renames(names, &found.party),
             Self::Pair(Some(found)) => one_or_two(names, found),
             Self::One(None) | Self::Pair(None) => unknown(),
         }
@@ -166,6 +173,18 @@ impl Answer {
             Self::One(None) | Self::Pair(None) => {}
         }
         text
+    }
+}
+
+/// What else counts as an identity.
+fn renames(names: &Namespaces, party: &Party) -> String {
+    let all: Vec<String> = party.renamed.iter().take(RENAMES_SHOWN).map(|old| shown(names, old)).collect();
+    let more = party.renamed.len() - all.len();
+    let more = if more > 0 { format!(" and {} more", thousands(more as u64)) } else { String::new() };
+    match party.renamed.len() {
+        0 => String::new(),
+        1 => format!("{} counts as it: it was renamed.\n", all.join(", ")),
+        _ => format!("{}{more} count as it: they were renamed.\n", all.join(", ")),
     }
 }
 

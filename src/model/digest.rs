@@ -24,7 +24,7 @@ pub struct IdentityHash(pub u128);
 pub struct EventHash(pub u128);
 
 /// Hash of the segments and traits of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProfileHash(pub u128);
 
 /// Bytes of an event or identity that are hashed without an allocation: an event with six identities.

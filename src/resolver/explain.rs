@@ -73,6 +73,9 @@ pub struct Party {
     /// The moment that first connected the identity to the customer; none for the customer itself and where it is anonymous.
     #[serde(serialize_with = "crate::model::writing::text_or_null")]
     pub since: Option<Time>,
+    /// The identities that count as this one since they were renamed to it, or to one of these; sorted as they are written.
+    #[serde(serialize_with = "crate::model::writing::texts", skip_serializing_if = "Vec::is_empty")]
+    pub renamed: Vec<Identity>,
 }
 
 /// A link, with the event that is its evidence.
@@ -188,7 +191,16 @@ fn party(graph: &Graph, id: IdentityId) -> Party {
         person: graph.identity(graph.person(id).identity()),
         kind: if owner.is_some() { PersonKind::Customer } else { PersonKind::Anonymous },
         since: owner.and_then(|owner| owner.since),
+        renamed: renamed_to(graph, id),
     }
+}
+
+fn renamed_to(graph: &Graph, id: IdentityId) -> Vec<Identity> {
+    let counting = graph.counting();
+    let others = counting.all().filter(|recount| recount.id != id && counting.of(recount.id) == Some(id));
+    let mut others: Vec<Identity> = others.map(|recount| graph.identity(recount.id)).collect();
+    others.sort_by_cached_key(ToString::to_string);
+    others
 }
 
 /// The evidence of the links of an answer.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use backstitch::store::backend::{Backend, MemoryBackend};
 use backstitch::{Engine, Identity, Locate, Retract};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -224,6 +226,16 @@ fn renames_from_the_command_line() {
     let told = ok(folder, "rename clara clara-2");
     assert!(told.starts_with("ecommerceId:clara counts as ecommerceId:clara-2; "), "{told}");
     assert_eq!(ok(folder, "rename --list"), "ecommerceId:clara counts as ecommerceId:clara-2\n");
+    let explained = |id: &str| object(&ok(folder, &format!("explain {id} --json --quiet")));
+    assert_eq!(explained("ecommerceId:clara")["renamed"], json!(["ecommerceId:clara"]));
+    assert_eq!(explained("ecommerceId:clara")["identity"]["value"], "clara-2");
+    assert_eq!(explained("ecommerceId:clara ecommerceId:ben")["a"]["renamed"], json!(["ecommerceId:clara"]));
+    assert_eq!(explained("ecommerceId:ben")["renamed"], Value::Null);
+    let words = ok(folder, "explain ecommerceId:clara-2 --quiet");
+    assert!(words.contains("ecommerceId:clara counts as it: it was renamed.\n"), "{words}");
+    ok(folder, "quarantine ecommerceId:ben --quiet");
+    assert_eq!(explained("ecommerceId:ben")["set_aside"], true);
+    ok(folder, "release ecommerceId:ben --quiet");
     assert_eq!(
         object(&ok(folder, "rename --list --json")),
         json!({"old": "ecommerceId:clara", "new": "ecommerceId:clara-2"})
@@ -281,4 +293,26 @@ fn chains_are_followed_and_come_apart_link_by_link() {
     assert_eq!(engine.resolver().customer_of("s2").as_deref(), Some("newest"));
     engine.set_aside([customer("newest")]).expect("written");
     assert_eq!(engine.resolver().customer_of("s2").as_deref(), Some("newer"), "by the event of the old name");
+}
+
+/// A store in which what renamed events count as says another trait than they do.
+#[test]
+fn verify_compares_what_renamed_events_tell() {
+    let stores = [44, 45].map(|age| {
+        let backend = Arc::new(MemoryBackend::default());
+        let mut engine = Engine::options().over(Arc::clone(&backend) as Arc<dyn Backend>).expect("made");
+        let line = format!(
+            r#"{{"timestamp":1,"id":"e","user":{{"identities":{{"sessionId":"s","ecommerceId":"old"}},"traits":{{"age":{age}}}}}}}"#
+        );
+        engine.ingest("log", line.as_bytes()).expect("ingested");
+        engine.rename([(customer("old"), customer("new"))]).expect("written");
+        assert!(engine.verify().expect("readable").is_sound());
+        backend.entries()
+    });
+    let [mut mixed, other] = stores;
+    const COUNTED: u8 = 13;
+    mixed.extend(other.into_iter().filter(|(key, _)| key[0] == COUNTED));
+    let engine = Engine::options().over(Arc::new(MemoryBackend::holding(mixed))).expect("a store");
+    let found = engine.verify().expect("readable");
+    assert!(found.differences.iter().any(|told| told.contains("other segments or traits")), "{found:?}");
 }
