@@ -35,8 +35,15 @@ fn told(folder: &Path, arguments: &str) -> Value {
 
 /// Every form in which a file may hold a value.
 fn encodings(value: &str) -> Vec<Vec<u8>> {
-    let mut all =
-        vec![value.as_bytes().to_vec(), value.to_uppercase().into_bytes(), value.replace('-', "").into_bytes()];
+    let by_number = |letter: char| format!("\\u{:04x}", letter as u32);
+    let escaped: String = value.chars().map(by_number).collect();
+    let mut all = vec![
+        value.as_bytes().to_vec(),
+        value.to_uppercase().into_bytes(),
+        value.replace('-', "").into_bytes(),
+        value.replace('-', "").to_uppercase().into_bytes(),
+        escaped.into_bytes(),
+    ];
     if let Ok(uuid) = u128::from_str_radix(&value.replace('-', ""), 16) {
         all.push(uuid.to_be_bytes().to_vec());
         all.push(uuid.to_le_bytes().to_vec());
@@ -75,8 +82,8 @@ fn logs(folder: &Path) {
     fs::create_dir(folder.join("logs")).expect("made");
     let anna = format!("ecommerceId:{CUSTOMER}");
     let first = [
-        line(1, "e-1", &format!("sessionId:{UUID}")),
-        line(2, "e-2", &format!("sessionId:{UUID} {anna} email:anna@example.org")),
+        told_of(&line(1, "e-1", &format!("sessionId:{UUID}"))),
+        told_of(&line(2, "e-2", &format!("sessionId:{UUID} {anna} email:anna@example.org"))),
         line(3, "e-3", "sessionId:tablet"),
         line(4, "e-4", &format!("sessionId:tablet {anna}")),
         line(5, "e-5", "sessionId:tablet")
@@ -102,12 +109,20 @@ fn logs(folder: &Path) {
     fs::write(folder.join("later.ndjson"), later.concat()).expect("written");
 }
 
+/// A line with segments and traits of hers.
+fn told_of(line: &str) -> String {
+    line.replace(r#""user":{"#, r#""user":{"segments":["vip"],"traits":{"city":"Annaburg"},"#)
+}
+
 /// Nothing is left of her, and nothing comes back.
 fn assert_forgotten(folder: &Path, store: &str) {
     let nobody = |id: &str| told(folder, &format!("resolve {id} --store {store}"))["person"].clone();
     for id in [UUID, &format!("ecommerceId:{CUSTOMER}"), "email:anna@example.org"] {
         assert_eq!(nobody(id), Value::Null, "{id}");
+        let profile = told(folder, &format!("profile {id} --store {store}"));
+        assert_eq!(profile, json!({"person": null, "kind": null, "segments": null, "traits": {}}), "{id}");
     }
+    assert!(!ok(folder, &format!("profiles --store {store}")).contains("Annaburg"), "nobody else has them");
     for value in [UUID, CUSTOMER] {
         // Another identity contains it, and was named.
         let traces = traces(&folder.join(store), value);
@@ -126,6 +141,7 @@ fn nothing_brings_the_erased_back() {
     ok(folder, "replay logs --store store --quiet");
     ok(folder, "sessions --store store --output table.before");
     ok(folder, "changes --apply table --store store --quiet");
+    assert!(ok(folder, "profile f49c75a2-6994-41e2-875d-97ec4d19254b --store store").contains("Annaburg"));
     assert!(!traces(&folder.join("store"), UUID).is_empty() && !traces(&folder.join("store"), CUSTOMER).is_empty());
     let missed = told(folder, "forget ecommerceId:anna-7f3a --store store");
     assert_eq!(
