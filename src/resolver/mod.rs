@@ -11,6 +11,7 @@ mod explain;
 pub(crate) mod feed;
 mod households;
 pub(crate) mod kept;
+pub(crate) mod kept_erased;
 mod known_at;
 mod lookup;
 mod members;

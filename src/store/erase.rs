@@ -26,7 +26,7 @@ use crate::store::decoded::DecodedEvents;
 use crate::store::directory::EventRunWriter;
 use crate::store::erased::Erased;
 use crate::store::error::StoreError;
-use crate::store::events::{COUNTED, EVENTS, EventBlock, EventWriter, WRITTEN};
+use crate::store::events::{EVENTS, EventBlock, EventWriter, WRITTEN};
 use crate::store::feed;
 use crate::store::glance::{self, FoundBlocks};
 use crate::store::kind::Renewal;
@@ -71,8 +71,8 @@ pub struct Erasure<'a> {
     pub overwritten: Overwritten,
     /// Tombstones, and the like, that come to those that stand.
     pub bars: Vec<BarRow>,
-    /// What the store will hold under the default reading, counted over these events, which have the new numbers.
-    pub totals: &'a (dyn Fn(&Events) -> Result<Totals, StoreError> + Sync),
+    /// What the store will hold under the default reading.
+    pub totals: Totals,
 }
 
 impl Store {
@@ -130,9 +130,7 @@ fn write(
             same @ (CountedEvent::AsWritten | CountedEvent::Nothing) => same,
         }
     })?;
-    let counting = transaction.next().of(EVENTS).chain(transaction.next().of(COUNTED)).cloned().collect();
-    let totals = (erasure.totals)(&Events::of(Arc::clone(transaction.backend()), counting))?;
-    totals::write(transaction, Some(&totals))?;
+    totals::write(transaction, Some(&erasure.totals))?;
     transaction.write_table(kept(sorted(erasure.seen)?, erased))?;
     transaction.write_table(kept(sorted(erasure.links)?, erased))?;
     transaction.write_table(kept(sorted(erasure.unlinks)?, erased))?;

@@ -37,9 +37,11 @@ use crate::model::history::{Overwritten, Sequence, StoredChange};
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::settings::Settings;
 use crate::model::time::Time;
+use crate::model::totals::Totals;
 use crate::model::writing::{text, text_or_null, texts};
 use crate::resolver::View;
 use crate::resolver::kept::totals_of;
+use crate::resolver::kept_erased::{Left, totals_left};
 use crate::store::Store;
 use crate::store::barred::{BarRow, Tombstone, hash_text};
 use crate::store::erase::{Erasure, KeptEvent};
@@ -129,6 +131,9 @@ impl Committer<'_> {
         let fall = Fall::of(&over, &traces.found.affected, as_counted)?;
         let (gone, unnamed) = (fall.gone(before, &targets, &traces.staying), fall.unnamed(before, &targets));
         let changes = self.changes(&over, &fall, &gone, &unnamed, as_counted)?;
+        let (events, affected) = (over.stored_events(), &traces.found.affected);
+        let left = Left { graph: &fall.after, events, kept: as_counted, affected };
+        let totals = totals_left(&view, self.all_totals(&view)?, left)?;
         drop((over, rewritten));
         let hidden = |told: &str| traces.tale.is_in(told).then(|| hash_text(&traces.key, told));
         let sources = view.sources().iter();
@@ -152,7 +157,7 @@ impl Committer<'_> {
         let bars = self.store.bars_of(&traces.key, &targets.in_hashes(), &fall.cuts, times)?;
         let erased = Erased { gone: &gone, unnamed: &unnamed, events: &traces.found.events, hidden: &hidden };
         let erasure = Erasure {
-            totals: &|events| totals_of(&fall.after, events, |id| erased.old(id)),
+            totals,
             erased,
             touched: &traces.blocks,
             reordered: &traces.found.told,
@@ -171,6 +176,14 @@ impl Committer<'_> {
         self.resolver.publish(people::published(self.store)?);
         self.feed.publish(self.store.feed());
         Ok(Forgotten { sequence: self.store.sequence(), ..forgotten })
+    }
+
+    /// The totals that the last commit left, or those that are counted.
+    fn all_totals(&self, view: &View) -> Result<Totals> {
+        match self.store.totals()? {
+            Some(totals) => Ok(totals),
+            None => Ok(totals_of(view.graph(), view.stored_events(), |id| id)?),
+        }
     }
 
     /// Lets events of an erased identity be taken in again; says whether they were not.
