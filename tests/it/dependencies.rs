@@ -26,7 +26,7 @@ const CONTAINED: [(&str, &str, &[&str]); 3] = [
 const BETWEEN: [(&str, &[&str]); 3] = [
     ("parking_lot 0.11.2", &["sled 0.34.7"]),
     ("parking_lot_core 0.8.6", &["parking_lot 0.11.2"]),
-    ("sled 0.34.7", &["backstitch 0.1.0"]),
+    ("sled 0.34.7", &["backstitch 0.1.0", "backstitch-benches 0.0.0"]),
 ];
 
 fn text<'v>(of: &'v Value, name: &str) -> Option<&'v str> {
