@@ -89,6 +89,12 @@ def in_turn(contestants, log, out, rounds):
     return medians, sum(expected[kind] for kind in ATTRIBUTION)
 
 
+def log_of(folder, name, backstitch, sessions):
+    """The path of a log, made where it is not there."""
+    subprocess.run([sys.executable, HERE / "logs.py", folder, name, backstitch, str(sessions)], check=True)
+    return logs.path_of(folder, name)
+
+
 def environment(folder):
     """A Python with the rivals in it."""
     python = folder / "python" / "bin" / "python"
@@ -165,7 +171,7 @@ def compare(asked, folder):
         if row == "night":
             night(asked, folder, backstitch)
             continue
-        log, out = logs.make(folder, row, backstitch, asked.sessions), folder / "out"
+        log, out = log_of(folder, row, backstitch, asked.sessions), folder / "out"
         # zstd and orders are no matter to the rival, or it cannot tell repeats.
         rivals = {"plain": [duckdb, distinct], "repeats": [distinct]}.get(row, [duckdb])
         medians, events = in_turn([own] if asked.without_rivals else [own, *rivals], log, out, asked.rounds)
@@ -178,15 +184,11 @@ def compare(asked, folder):
 def night(asked, folder, backstitch):
     """What follows on a replay of all but the last hundredth of a log: that hundredth, one more event, a few questions. Whole processes
     again, each on a store that lies there; the ratio is to that replay."""
-    log, threads = logs.make(folder, "plain", backstitch, asked.sessions), str(asked.threads)
-    first, rest, one = (folder / f"{name}.ndjson" for name in ("first", "rest", "one"))
-    with open(log, "rb") as file:
-        lines = file.readlines()
-    most = len(lines) * 99 // 100
-    for path, part in ((first, lines[:most]), (rest, lines[most:]), (one, lines[-1:])):
-        with open(path, "wb") as out:
-            out.writelines(part)
-    session = json.loads(lines[0])["user"]["identities"]["sessionId"]
+    threads = str(asked.threads)
+    first, rest, one = (log_of(folder, part, backstitch, asked.sessions) for part in logs.PARTS)
+    with open(first, encoding="utf-8") as lines:
+        session = json.loads(next(lines))["user"]["identities"]["sessionId"]
+        most = 1 + sum(1 for _ in lines)
     before, store = folder / "before", folder / "out"
     replay = ["replay", "--threads", threads, "--quiet"]
     steps = {
@@ -206,7 +208,7 @@ def night(asked, folder, backstitch):
             if start:
                 shutil.copytree(start, store)
             whole = lambda log, out: [backstitch, *command, "--store", out]
-            figures.append(run(Contestant(name, whole, lambda _: {}), log, store)[0])
+            figures.append(run(Contestant(name, whole, lambda _: {}), "", store)[0])
         medians = [statistics.median(column) for column in zip(*figures)]
         if start is None:
             clear(before)
@@ -222,7 +224,7 @@ def few(asked, folder, own, rival):
     sessions = min(asked.sessions, FEW_SESSIONS)
     within = folder / f"few-{sessions}"
     within.mkdir(exist_ok=True)
-    log = logs.make(within, "plain", own.command("", "")[0], sessions)
+    log = log_of(within, "plain", own.command("", "")[0], sessions)
     contestants = [own]
     if not asked.without_rivals:
         sled_keys = build_sled_keys()

@@ -1,12 +1,17 @@
 """The logs of the comparison: the one that `backstitch generate` writes, and what else logs look like.
 
-Each is made once, beside the first, and keeps the events: only their spelling, their order or their number differs.
+usage: logs.py FOLDER NAME BACKSTITCH SESSIONS
+
+Each is made once, beside the first, and keeps the events: only their spelling, their order or their number differs. It is a program of its
+own because memory that the comparison itself has taken would count as that of what it runs.
 """
 
 import gzip
 import json
 import random
 import subprocess
+import sys
+from pathlib import Path
 
 SEED = 20_261_101
 PAYLOAD_BYTES = 2_000  # of a nested payload a line
@@ -93,6 +98,18 @@ def repeated(lines, chance):
             yield line
 
 
+def first(lines, _):
+    return lines[: len(lines) * 99 // 100]
+
+
+def rest(lines, _):
+    return lines[len(lines) * 99 // 100 :]
+
+
+def one(lines, _):
+    return lines[-1:]
+
+
 def gzipped(base, path):
     with open(base, "rb") as plain, gzip.open(path, "wb", compresslevel=6) as packed:
         while piece := plain.read(1 << 20):
@@ -118,6 +135,9 @@ LOGS = {
     "repeats": ordered(repeated),
 }
 
+# Parts of the first: what was replayed before a night, what comes in it, and an event more.
+PARTS = {"first": ordered(first), "rest": ordered(rest), "one": ordered(one)}
+
 ENDINGS = {"gzip": ".gz", "zstd": ".zst"}
 
 
@@ -126,14 +146,18 @@ def path_of(folder, name):
 
 
 def make(folder, name, backstitch, sessions):
-    """The path of a log, made where it is not there."""
     path = path_of(folder, name)
     if path.exists():
-        return path
+        return
     half = path.with_name(f"half.{path.name}")
-    if LOGS[name] is None:
-        options = ["--sessions", str(sessions), "--no-repeats", "--quiet", "--output", str(half)]
+    if name == "plain":
+        options = ["--sessions", sessions, "--no-repeats", "--quiet", "--output", str(half)]
         subprocess.run([backstitch, "generate", *options], check=True)
     else:
-        LOGS[name](make(folder, "plain", backstitch, sessions), half)
-    return half.rename(path)
+        make(folder, "plain", backstitch, sessions)
+        {**LOGS, **PARTS}[name](path_of(folder, "plain"), half)
+    half.rename(path)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]), *sys.argv[2:])
