@@ -331,6 +331,25 @@ pub fn assert_view_agrees(view: &View, belief: &Belief) {
         let person = json!(person.to_string());
         let expected: Vec<Value> = all_rows.iter().filter(|row| row["person"] == person).cloned().collect();
         assert_eq!(rows(of_person), expected, "sessions of {id}");
+        let (namespace, value) = (&id.namespace, &id.value);
+        let around = view.timeline(namespace, value).expect("a sound store").expect("a known identity");
+        let theirs: Vec<Value> = rows(around.collect()).into_iter().filter(|row| row["person"] == person).collect();
+        let events = view.events(namespace, value).expect("a sound store").expect("a known identity");
+        let members = view.members(namespace, value).expect("a sound store").expect("a known identity");
+        let group = view.resolve_in(namespace, value).expect("a sound store").expect("a known identity").group;
+        let own: Vec<&Identity> = members.iter().filter(|row| row.own).map(|row| &row.identity).collect();
+        assert_eq!(own, group.iter().collect::<Vec<_>>(), "identities of {id}");
+        for row in &members {
+            let carry = events.iter().filter(|event| event.identities.contains(&row.identity));
+            let times: Vec<_> = carry.map(|event| event.time).collect();
+            let told = (row.events, row.first, row.last);
+            assert_eq!(told, (times.len() as u64, times.first().copied(), times.last().copied()), "{}", row.identity);
+        }
+        // A timeline is that of the person by all events under the default policy.
+        let whole = view.under(backstitch::Reading::default()).resolve_in(namespace, value).expect("a sound store");
+        if whole.is_some_and(|whole| json!(whole.person.to_string()) == person) {
+            assert_eq!(theirs, rows(events), "events of {id} among all of its sessions");
+        }
     }
     assert_eq!(sessions_in(view), all_rows);
     assert_eq!(people_in(view), expected_people(belief));
@@ -341,9 +360,13 @@ fn identity(id: &Id) -> Identity {
     Identity { namespace: id.namespace.clone(), value: id.value.clone() }
 }
 
-/// Unlinks a pair, whether or not they ever met.
+/// Unlinks a pair, whether or not they ever met. What it does is what was said before that it would do.
 pub fn unlink(engine: &mut Engine, lower: &Id, higher: &Id) {
-    engine.unlink_pair(&identity(lower), &identity(higher)).expect("a store that can be written");
+    let [lower, higher] = [lower, higher].map(identity);
+    let dry = engine.would_unlink(&lower, &higher).expect("a sound store");
+    let done = engine.unlink_pair(&lower, &higher).expect("a store that can be written");
+    assert_eq!((dry.changes, dry.changed), (done.changes, done.changed));
+    assert_eq!(dry.sequence.0 + done.changes, done.sequence.0, "nothing was written before");
 }
 
 /// Links it again.
