@@ -17,13 +17,13 @@ const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
 const UUID: &str = "f49c75a2-6994-41e2-875d-97ec4d19254b";
 const CUSTOMER: &str = "anna-7f3a";
 
-fn command(folder: &Path, arguments: &str) -> Command {
+pub fn command(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(BINARY);
     command.args(arguments.split_whitespace()).current_dir(folder).stdin(Stdio::null());
     command
 }
 
-fn ok(folder: &Path, arguments: &str) -> String {
+pub fn ok(folder: &Path, arguments: &str) -> String {
     let output = command(folder, arguments).output().expect("the binary runs");
     assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8")

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,14 +14,12 @@ use proptest::sample::select;
 use serde_json::Value;
 
 use crate::acts::{Act, erasing_course, law};
-use crate::erasure::traces;
+use crate::erasure::{command, ok, traces};
 use crate::harness::{self, Chance, asked, known_at, of_all_times, under};
 use crate::laws_history::{assert_known, one_by_one};
 use crate::oracle::{Event, Id, Life, Outcome, Reading, Rules, Said, Sayings, judge};
 use crate::profile_laws::{FILES, Placed, assert_profiles, placed, readings};
 use crate::side_by_side::Pair;
-
-const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
 
 /// A spelling of a text that JSON allows: of each character, as it stands where that may be, or by its number.
 fn spelled(text: &str, ways: &[bool]) -> String {
@@ -296,18 +294,6 @@ fn what_was_known_names_nobody_who_was_erased() {
             }
         }
     });
-}
-
-fn command(folder: &Path, arguments: &str) -> Command {
-    let mut command = Command::new(BINARY);
-    command.args(arguments.split_whitespace()).current_dir(folder).stdin(Stdio::null());
-    command
-}
-
-fn ok(folder: &Path, arguments: &str) -> String {
-    let output = command(folder, arguments).output().expect("the binary runs");
-    assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 fn told(folder: &Path, arguments: &str) -> Value {
