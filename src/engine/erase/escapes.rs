@@ -1,7 +1,7 @@
 //! The escapes of JSON, resolved wherever they stand: in a whole text of JSON, or in a piece of one.
 
-/// A text with its escapes resolved; `None` where it has none. What is no escape stays as it is, and half of a surrogate pair becomes
-/// U+FFFD, as where events are read.
+/// A text with its escapes resolved; `None` where it holds no escape. Any other backslash stays as it is, and half of a surrogate pair
+/// becomes U+FFFD, as where events are read.
 pub fn unescaped(text: &str) -> Option<String> {
     memchr::memchr(b'\\', text.as_bytes())?;
     let (mut out, mut rest, mut any) = (String::with_capacity(text.len()), text, false);

@@ -38,8 +38,8 @@ text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-se
 ";
 
 impl Picture {
-    /// The hash of the style of every [`svg`](Self::svg), as a content security policy admits it: `style-src 'HASH'`. There is no other
-    /// style in it, and no script.
+    /// The hash of the style in each [`svg`](Self::svg), for a content security policy: `style-src 'HASH'`. A picture has no other style, and
+    /// no script.
     pub const STYLE_HASH: &str = "sha256-x8qrwcw//LFO1MECcKfuMI0XGx8mbanlV9NzVNJhhqQ=";
 
     /// The picture as a whole SVG document. The same picture gives the same bytes.

@@ -54,7 +54,7 @@ impl BodyRoom {
 /// Reads a body.
 ///
 /// # Errors
-/// When it is too large or too slow, is of another kind, or there is no room for it.
+/// When it is too large, too slow or of another content type, or when too many others are held.
 pub async fn read(headers: &HeaderMap, body: Body, room: &Arc<Semaphore>) -> Result<HeldBody, HttpRefusal> {
     let kind = headers.get(header::CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());
     let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
