@@ -76,6 +76,10 @@ pub const MAX_JUNK_COUNTED: usize = 1_000;
 /// would otherwise be held in memory whole.
 pub const MAX_EVENTS_LOCATED: usize = 100;
 
+/// Blocks that one question about single identities may read of the disk: a tenth of a second, and some tens of megabytes decoded. What
+/// would take more is answered from everything, as questions about many are.
+pub const MAX_BLOCKS_A_QUESTION: u32 = 2_000;
+
 /// Keys of rejected lines that are told, so that they can be named in a configuration. A line has a dozen; values that stand where
 /// keys belong would otherwise make one a line.
 pub const MAX_KEYS_MET: usize = 24;

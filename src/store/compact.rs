@@ -1,6 +1,7 @@
 //! Merging runs, so that there are never many and what is superseded does not pile up.
 
 use crate::store::error::StoreError;
+use crate::store::index;
 use crate::store::kinds::KINDS;
 use crate::store::run::Run;
 use crate::store::transaction::Transaction;
@@ -22,6 +23,7 @@ pub(crate) fn compact(transaction: &mut Transaction) -> Result<(), StoreError> {
         let Some(merging) = spec.merge else { continue };
         let runs: Vec<Run> = transaction.next().of(spec.kind).cloned().collect();
         let due = due(&runs, (merging.live)(&transaction.next().totals, &runs));
+        let due = if merging.indexed { due.max(unindexed(&runs)) } else { due };
         if due > 0 {
             let (_, old) = runs.split_at(runs.len() - due);
             let into = transaction.new_run();
@@ -30,6 +32,12 @@ pub(crate) fn compact(transaction: &mut Transaction) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// How many of the newest runs to merge so that each has an index: those from the first one on that an earlier version wrote.
+fn unindexed(runs: &[Run]) -> usize {
+    let first = runs.iter().position(|run| !index::is_indexed(run));
+    first.map_or(0, |first| runs.len() - first)
 }
 
 /// How many of the newest runs to merge, of which `live` rows count. Neighbours only, for a later run overrides an earlier one.

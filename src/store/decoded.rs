@@ -289,6 +289,11 @@ impl DecodedEvents {
         self.sources.append(&other.sources, range);
     }
 
+    /// Gives each companion another number, in the same order.
+    pub(crate) fn renumber(&mut self, mut number: impl FnMut(IdentityId) -> IdentityId) {
+        self.companions.members.iter_mut().for_each(|member| *member = number(*member));
+    }
+
     /// Gives event `into` the sources of event `from` too.
     pub(crate) fn unite_sources(&mut self, into: usize, from: usize) {
         let (Some(own), Some(other)) = (self.sources.get(into), self.sources.get(from)) else { return };

@@ -3,16 +3,13 @@
 use crate::model::event::Event;
 use crate::model::identity::IdentityId;
 use crate::store::backend::Backend;
-use crate::store::block::{BlockKey, BlockKind, Loss};
+use crate::store::block::{BlockKey, BlockKind};
 use crate::store::column::{self, ColumnReader};
 use crate::store::decoded::DecodedEvents;
 use crate::store::error::StoreError;
 use crate::store::events::{EventBlock, EventWriter, kind_of};
-use crate::store::run::{self, DirectorySlot, NewRun, Run, RunEntry, RunWriter};
-use crate::store::table::{pack, unpack};
-
-/// The kind of the blocks of directories. They belong to the run of events of the same number.
-pub(crate) const DIRECTORY: BlockKind = BlockKind::new(8, "directory", Loss::Rebuilt);
+use crate::store::packed::{pack, unpack};
+use crate::store::run::{self, DIRECTORY, DirectorySlot, NewRun, Run, RunEntry, RunWriter};
 
 /// Entries of one block of a directory: about [`BLOCK_BYTES`](crate::store::block::BLOCK_BYTES) at six bytes each.
 const ENTRIES: usize = 1_000;
@@ -92,7 +89,7 @@ impl EventRunWriter {
                 write_slot(slot, before, &mut bytes);
                 before = Some(slot);
             }
-            self.run.push_directory(DIRECTORY, pack(slots.len() as u32, &bytes)?)?;
+            self.run.push_directory(pack(slots.len() as u32, &bytes)?)?;
         }
         let directory = self.directory;
         Ok(self.run.finish()?.map(|entry| Run::with_directory(entry, directory)))

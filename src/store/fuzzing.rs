@@ -7,14 +7,15 @@ use std::sync::Arc;
 use crate::store::backend::{Backend, MemoryBackend};
 use crate::store::block::{self, BlockKey, HEADER_BYTES};
 use crate::store::codec;
-use crate::store::directory::{self, DIRECTORY};
+use crate::store::directory;
 use crate::store::error::StoreError;
 use crate::store::events::EVENT_KINDS;
+use crate::store::index::{IndexSort, Starts};
 use crate::store::kind::KindSpec;
 use crate::store::kinds::KINDS;
 use crate::store::last_commit::{self, CommitRecord, LAST_COMMIT};
 use crate::store::manifest::{self, MANIFEST, Manifest};
-use crate::store::run::{NewRun, Run, RunEntry};
+use crate::store::run::{DIRECTORY, NewRun, Run, RunEntry};
 
 /// The generation of every block that is made here.
 const GENERATION: u64 = 1;
@@ -54,7 +55,11 @@ pub fn read_block(kind: u8, body: &[u8]) -> Result<(), StoreError> {
     let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::holding(entries));
     let read = |entry| if holds_events { directory::recover(&*backend, entry) } else { Ok(Run::from(entry)) };
     if spec.kind == DIRECTORY {
-        let _ = directory::read(&*backend, RunEntry { directory: 1, ..entry });
+        let entry = RunEntry { directory: 1, ..entry };
+        let _ = (directory::read(&*backend, entry), Starts::read(&*backend, &entry, 0));
+        for sort in [IndexSort::Hashes, IndexSort::Ends] {
+            let _ = sort.read_block(&*backend, &entry, 0);
+        }
         return Ok(());
     }
     let run_of_it = read(entry)?;

@@ -6,6 +6,7 @@ use crate::store::backend::Backend;
 use crate::store::block::{BlockKey, BlockKind, Loss};
 use crate::store::erased::Erased;
 use crate::store::error::StoreError;
+use crate::store::index::{self, LinkIndexBuilder};
 use crate::store::manifest::StoreTotals;
 use crate::store::run::{NewRun, Run};
 use crate::store::table::{self, Table, TableRow, TableWriter};
@@ -46,6 +47,8 @@ pub(crate) type MergeRuns = fn(&Arc<dyn Backend>, &[Run], NewRun) -> Result<Opti
 /// How runs of a kind are merged.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Merging {
+    /// Whether its runs have an index: one that has none is written again.
+    pub indexed: bool,
     /// How many rows of the runs count, at least; the others were superseded by rows of later runs.
     pub live: fn(&StoreTotals, &[Run]) -> u64,
     /// Makes one run of several.
@@ -58,7 +61,7 @@ impl KindSpec {
         Self {
             kind: R::KIND,
             check: check_table::<R>,
-            merge: Some(Merging { live: R::LIVE, merge: merge_table::<R> }),
+            merge: Some(Merging { indexed: R::ENDS.is_some(), live: R::LIVE, merge: merge_table::<R> }),
             renewal: match R::KIND.loss() {
                 Loss::Rebuilt => Renewal::HandedIn,
                 Loss::Replayed | Loss::FeedBegunAgain | Loss::Accepted | Loss::Salvaged | Loss::StoreReplayed => {
@@ -75,10 +78,20 @@ impl KindSpec {
 }
 
 fn check_table<R: TableRow>(backend: &dyn Backend, run: &Run, found: CheckedBlock<'_>) -> Result<(), StoreError> {
-    run.keys_of(R::KIND).try_for_each(|key| {
+    let (mut index, mut is_whole) = (LinkIndexBuilder::default(), true);
+    for key in run.keys_of(R::KIND) {
         let read = table::read_block::<R>(backend, run, key.index);
-        found(key, read.map(drop))
-    })
+        match (&read, R::ENDS) {
+            (Ok(rows), Some(ends)) => rows.iter().for_each(|row| index.push(ends(row))),
+            (Ok(_), None) => {}
+            (Err(_), _) => is_whole = false,
+        }
+        found(key, read.map(drop))?;
+    }
+    match is_whole && index::is_indexed(run) {
+        true => index::check(backend, run, &index.blocks()?, found),
+        false => Ok(()),
+    }
 }
 
 fn merge_table<R: TableRow>(backend: &Arc<dyn Backend>, runs: &[Run], into: NewRun) -> Result<Option<Run>, StoreError> {

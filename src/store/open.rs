@@ -255,6 +255,11 @@ impl Store {
         &self.settings
     }
 
+    /// The names of the namespaces by id, as they were first spelled.
+    pub fn namespaces(&self) -> &[String] {
+        &self.ledger.manifest().totals.namespaces
+    }
+
     /// The number of the last commit.
     pub fn generation(&self) -> u64 {
         self.ledger.manifest().generation

@@ -11,7 +11,8 @@ use crate::store::directory::{self, EventRunWriter};
 use crate::store::error::{BackendError, Damage, StoreError};
 use crate::store::events::{EVENTS, WRITTEN, kind_of};
 use crate::store::feed;
-use crate::store::kinds;
+use crate::store::index;
+use crate::store::kinds::{self, identities};
 use crate::store::load;
 use crate::store::manifest;
 use crate::store::open::Store;
@@ -110,6 +111,7 @@ impl Store {
         check_all_seen(&seen, self.ledger.manifest().totals.identities)?;
         self.ledger.transact(|transaction| {
             retire_reduced(transaction);
+            index_again(transaction)?;
             totals::write(transaction, totals)?;
             transaction.write_table(seen)?;
             transaction.write_table(links)?;
@@ -117,6 +119,25 @@ impl Store {
         })?;
         Ok(self.generation())
     }
+}
+
+/// Writes runs of identities again whose index is not what their rows say.
+fn index_again(transaction: &mut Transaction) -> Result<(), StoreError> {
+    let Some(merging) = identities::SPEC.merge else { return Ok(()) };
+    let runs: Vec<Run> = transaction.next().of(identities::SPEC.kind).cloned().collect();
+    for run in runs {
+        let mut is_sound = index::is_indexed(&run);
+        (identities::SPEC.check)(&**transaction.backend(), &run, &mut |_, read| {
+            is_sound &= read.is_ok();
+            Ok(())
+        })?;
+        if !is_sound {
+            let into = transaction.new_run();
+            let written = (merging.merge)(transaction.backend(), std::slice::from_ref(&run), into)?;
+            transaction.replace(&[run], written);
+        }
+    }
+    Ok(())
 }
 
 /// Whether `seen` is that of every identity, of which there are so many, ascending.

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::store::backend::{Backend, Entry};
-use crate::store::block::{self, BlockKey, BlockKind, MAX_BLOCK_BYTES, Unsealed};
+use crate::store::block::{self, BlockKey, BlockKind, Loss, MAX_BLOCK_BYTES, Unsealed};
 use crate::store::error::{Damage, StoreError};
 
 /// Bytes that are handed to the backend at a time: some hundred blocks, so that what the backend does again for the last of
 /// them hardly counts; and little to hold in memory.
 const PUT_BYTES: usize = 4 << 20;
+
+/// The kind of the blocks of directories: where in the run of the same number something lies.
+pub(crate) const DIRECTORY: BlockKind = BlockKind::new(8, "directory", Loss::Rebuilt);
 
 /// A run: blocks that one commit wrote together, in ascending order of what they hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +27,7 @@ pub(crate) struct RunEntry {
     pub generation: u64,
     /// How many blocks, from index 0 on.
     pub blocks: u32,
-    /// Blocks of its directory; runs of events have one.
+    /// Blocks of its directory; runs of events, identities and links have one.
     pub directory: u32,
     /// How many rows (events, links, …) the blocks hold.
     pub rows: u64,
@@ -37,6 +40,12 @@ impl RunEntry {
     pub(crate) fn keys_of(&self, kind: BlockKind) -> impl Iterator<Item = BlockKey> + use<> {
         let run = self.number;
         (0..self.blocks).map(move |index| BlockKey { kind, run, index })
+    }
+
+    /// Where the blocks of its directory lie.
+    pub(crate) fn directory_keys(&self) -> impl Iterator<Item = BlockKey> + use<> {
+        let run = self.number;
+        (0..self.directory).map(move |index| BlockKey { kind: DIRECTORY, run, index })
     }
 }
 
@@ -149,9 +158,9 @@ impl RunWriter {
         self.put(key, block)
     }
 
-    /// Adds a block of the run's directory, which is of a kind of its own.
-    pub(crate) fn push_directory(&mut self, kind: BlockKind, block: Vec<u8>) -> Result<(), StoreError> {
-        let key = BlockKey { kind, run: self.entry.number, index: self.entry.directory };
+    /// Adds a block of the run's directory.
+    pub(crate) fn push_directory(&mut self, block: Vec<u8>) -> Result<(), StoreError> {
+        let key = BlockKey { kind: DIRECTORY, run: self.entry.number, index: self.entry.directory };
         self.entry.directory += 1;
         self.put(key, block)
     }

@@ -13,6 +13,7 @@ use crate::store::block::BlockKey;
 use crate::store::decoded::{DecodedEvents, KnownIds};
 use crate::store::error::StoreError;
 use crate::store::events::{COUNTED, EVENTS, kind_of};
+use crate::store::excerpt::Excerpt;
 use crate::store::run::{self, Run};
 
 /// The events of one generation, as they count. Cheap to clone; stays readable while commits and merges go on.
@@ -25,6 +26,8 @@ pub struct Events {
     pub(crate) written: Vec<Run>,
     /// What they may name.
     pub(crate) known: KnownIds,
+    /// The part of the identities that they are read over, where it is one.
+    pub(crate) excerpt: Option<Arc<Excerpt>>,
 }
 
 impl fmt::Debug for Events {
@@ -41,7 +44,7 @@ impl Events {
 
     /// Those of some runs, whatever they name.
     pub(crate) fn of(backend: Arc<dyn Backend>, runs: Vec<Run>) -> Self {
-        Self { backend, runs, written: Vec::new(), known: KnownIds::ALL }
+        Self { backend, runs, written: Vec::new(), known: KnownIds::ALL, excerpt: None }
     }
 
     fn part(&self, runs: Vec<Run>) -> Self {
@@ -77,6 +80,11 @@ impl Events {
     pub fn as_written(&self) -> Self {
         let runs = self.of_kind(false).into_iter().chain(self.written.iter().cloned());
         self.part(runs.collect())
+    }
+
+    /// The same over a part of the identities, by its numbers; by a [`cursor`](Self::cursor) alone.
+    pub fn over(self, part: Arc<Excerpt>) -> Self {
+        Self { excerpt: Some(part), ..self }
     }
 
     /// What the store is called in messages: its directory.
@@ -138,7 +146,8 @@ impl Events {
 
     /// A reader for single anchors.
     pub fn cursor(&self) -> Cursor {
-        Cursor { merge: Merge::new(self, false) }
+        let excerpt = self.excerpt.clone().map(|excerpt| (excerpt, DecodedEvents::default()));
+        Cursor { merge: Merge::new(self, false), excerpt }
     }
 }
 
@@ -257,6 +266,8 @@ impl Scan {
 #[derive(Debug)]
 pub struct Cursor {
     merge: Merge,
+    /// The part of the identities that it reads over, and the group at hand by its numbers.
+    excerpt: Option<(Arc<Excerpt>, DecodedEvents)>,
 }
 
 impl Cursor {
@@ -265,8 +276,22 @@ impl Cursor {
     /// # Errors
     /// When a block is damaged or cannot be read.
     pub fn group(&mut self, anchor: IdentityId) -> Result<Group<'_>, StoreError> {
-        self.merge.seek(anchor.0)?;
-        self.merge.group(anchor.0)
+        let Some((excerpt, rows)) = &mut self.excerpt else {
+            self.merge.seek(anchor.0)?;
+            return self.merge.group(anchor.0);
+        };
+        let stored = excerpt.stored(anchor)?;
+        self.merge.seek(stored.0)?;
+        let group = self.merge.group(stored.0)?;
+        rows.clear();
+        match group.order {
+            Order::Range(start, end) => rows.append(group.rows, start..end),
+            Order::Picked(places) => {
+                places.iter().map(|&at| at as usize).for_each(|at| rows.append(group.rows, at..at + 1));
+            }
+        }
+        excerpt.renumber(rows)?;
+        Ok(Group { anchor, rows, order: Order::Range(0, rows.len()) })
     }
 }
 

@@ -7,15 +7,15 @@ use std::iter::Peekable;
 use std::vec;
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use crate::store::backend::Backend;
-use crate::store::block::{self, BLOCK_BYTES, BlockKey, BlockKind, HEADER_BYTES};
-use crate::store::codec::{self, Bytes};
+use crate::store::block::{BLOCK_BYTES, BlockKey, BlockKind, HEADER_BYTES};
 use crate::store::column::ColumnReader;
 use crate::store::erased::Erased;
 use crate::store::error::StoreError;
+use crate::store::index::{self, IndexRow, LinkIndexBuilder};
 use crate::store::manifest::StoreTotals;
+use crate::store::packed::{pack, unpack};
 use crate::store::run::{self, NewRun, Run, RunEntry, RunWriter};
 
 /// Bytes of a block beside its rows: the header, their count and their length.
@@ -26,6 +26,9 @@ const BLOCKS_AT_ONCE: u32 = 256;
 
 /// Rows that room is made for before they are read, at most: a damaged count must not ask for memory.
 const ROWS_FORESEEN: usize = 1 << 24;
+
+/// The higher and the lower end of a link.
+pub(crate) type EndsOf<R> = fn(&R) -> IndexRow;
 
 /// A row of a table, and everything that the store has to know of its kind of block.
 pub(crate) trait TableRow: Sized + Clone {
@@ -38,6 +41,8 @@ pub(crate) trait TableRow: Sized + Clone {
     fn key(&self) -> Self::Key;
     /// What a row and one of a later run with the same key are together, when they are read and when runs are merged.
     fn merge(self, later: Self) -> Self;
+    /// Its higher and its lower end, of a kind whose runs have an index by the higher one.
+    const ENDS: Option<EndsOf<Self>> = None;
     /// The row in a store that is rewritten, without what is erased; `None` where it goes. It keeps its place among the others.
     fn without(self, erased: &Erased<'_>) -> Option<Self>;
     /// Appends the row, given the one before it in the block.
@@ -56,48 +61,19 @@ pub(crate) fn rows_of_largest_run(_: &StoreTotals, runs: &[Run]) -> u64 {
     runs.iter().map(|run| run.rows).max().unwrap_or(0)
 }
 
-/// The body of a block.
-#[derive(Serialize, Deserialize)]
-struct TableBody<'a> {
-    rows: u32,
-    #[serde(borrow)]
-    bytes: Bytes<'a>,
-}
-
-/// A block with `rows` rows of `bytes`.
-pub(crate) fn pack(rows: u32, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let mut block = block::blank();
-    codec::encode(&TableBody { rows, bytes: Bytes(bytes) }, &mut block).map_err(StoreError::Invalid)?;
-    Ok(block)
-}
-
-/// The rows of a block's body, each read by `read`.
-pub(crate) fn unpack<T>(
-    body: &[u8],
-    mut read: impl FnMut(Option<&T>, &mut ColumnReader<'_>) -> Option<T>,
-) -> Result<Vec<T>, String> {
-    let body: TableBody<'_> = codec::decode(body)?;
-    let mut from = ColumnReader::new(body.bytes.0);
-    let mut rows = Vec::new();
-    for _ in 0..body.rows {
-        let row = read(rows.last(), &mut from).ok_or("a row cannot be read")?;
-        rows.push(row);
-    }
-    if from.is_done() { Ok(rows) } else { Err("something follows the last row".into()) }
-}
-
 /// Writes rows, ascending, into the blocks of a run.
 pub(crate) struct TableWriter<R> {
     run: RunWriter,
     bytes: Vec<u8>,
     rows: u32,
     before: Option<R>,
+    index: LinkIndexBuilder,
 }
 
 impl<R: TableRow> TableWriter<R> {
     pub(crate) fn new(run: NewRun) -> Self {
         let run = RunWriter::new(R::KIND, run);
-        Self { run, bytes: Vec::new(), rows: 0, before: None }
+        Self { run, bytes: Vec::new(), rows: 0, before: None, index: LinkIndexBuilder::default() }
     }
 
     pub(crate) fn push(&mut self, row: R) -> Result<(), StoreError> {
@@ -109,6 +85,9 @@ impl<R: TableRow> TableWriter<R> {
             row.write(None, &mut self.bytes);
         }
         self.rows += 1;
+        if let Some(ends) = R::ENDS {
+            self.index.push(ends(&row));
+        }
         self.before = Some(row);
         Ok(())
     }
@@ -125,6 +104,7 @@ impl<R: TableRow> TableWriter<R> {
 
     pub(crate) fn finish(mut self) -> Result<Option<Run>, StoreError> {
         self.cut()?;
+        index::write(&mut self.run, self.index.blocks()?)?;
         Ok(self.run.finish()?.map(Run::from))
     }
 }

@@ -287,6 +287,7 @@ fn every_limit_stands_on_its_page_with_its_number() {
         ("MAX_REJECT_BYTES", limits::MAX_REJECT_BYTES),
         ("MAX_JUNK_COUNTED", limits::MAX_JUNK_COUNTED),
         ("MAX_EVENTS_LOCATED", limits::MAX_EVENTS_LOCATED),
+        ("MAX_BLOCKS_A_QUESTION", limits::MAX_BLOCKS_A_QUESTION as usize),
         ("MAX_KEYS_MET", limits::MAX_KEYS_MET),
     ];
     for (name, limit) in all {

@@ -418,3 +418,59 @@ fn sources_are_laid_out_as_in_the_format() {
     ];
     assert_eq!(sources.into_values().collect::<Vec<_>>(), expected);
 }
+
+/// The blocks of the directory of the only run of a kind.
+fn directory_of(backend: &MemoryBackend, word: &str) -> Vec<Vec<u8>> {
+    let entries = backend.entries();
+    let run = entries.keys().find(|key| key[0] == kind(word)).expect("a run")[1..5].to_vec();
+    let blocks = entries.iter().filter(|(key, _)| key[0] == kind("directory") && key[1..5] == run);
+    blocks.map(|(_, stored)| stored[24..].to_vec()).collect()
+}
+
+#[test]
+fn indexes_are_laid_out_as_in_the_format() {
+    let backend = Arc::new(MemoryBackend::default());
+    let mut engine = Engine::options().over(Arc::clone(&backend) as Arc<dyn Backend>).expect("a new store");
+    engine.replay(["fixtures/journeys.ndjson"]).expect("replayed");
+    let view = engine.resolver().view();
+    let identities = view.graph().identities();
+
+    let blocks = directory_of(&backend, "identities");
+    let [starts, hashes] = &blocks[..] else { panic!("{blocks:?}") };
+    let mut starts = Column(starts);
+    let seed = starts.varint();
+    assert_eq!((starts.varint(), starts.0), (4, &[0; 4][..]), "one block");
+    let digits = format!("{:b}", identities.len()).len() as u32;
+    let bits = |id: IdentityId| {
+        let seed = seed.wrapping_add(u64::from(identities.namespace(id).0).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let hash = match identities.value(id) {
+            Value::Uuid(bytes) => xxh3_64_with_seed(&bytes, seed),
+            Value::Text(text) => xxh3_64_with_seed(text.as_bytes(), seed),
+        };
+        hash >> (64 - (digits + 6))
+    };
+    let expected: BTreeSet<u64> = identities.ids().map(bits).collect();
+    let mut hashes = Column(hashes);
+    let (rows, bytes) = (hashes.varint(), hashes.varint());
+    assert_eq!((rows, bytes), (expected.len() as u64, hashes.0.len() as u64));
+    let mut hash = 0;
+    for expected in expected {
+        hash += hashes.number();
+        assert_eq!((hash, hashes.number()), (expected, 0), "in the only block");
+    }
+    assert!(hashes.0.is_empty());
+
+    let mut expected: Vec<(u32, u32)> =
+        view.graph().links().as_slice().iter().map(|link| (link.higher.0, link.lower.0)).collect();
+    expected.sort_unstable();
+    let blocks = directory_of(&backend, "links");
+    let [ends] = &blocks[..] else { panic!("{blocks:?}") };
+    let mut ends = Column(ends);
+    assert_eq!((ends.varint(), ends.varint()), (expected.len() as u64, ends.0.len() as u64));
+    let mut higher = 0;
+    for expected in expected {
+        higher += ends.number() as u32;
+        assert_eq!((higher, ends.jump(higher)), expected);
+    }
+    assert!(ends.0.is_empty());
+}

@@ -1,6 +1,6 @@
 //! A second opinion on everything that is derived.
 //!
-//! 1. Every block of the store is read and its checksum compared.
+//! 1. Every block of the store is read and its checksum compared, and indexes are compared with the rows that they are of.
 //! 2. What events count as that carry a renamed identity, or one that is set aside, is worked out again and compared.
 //! 3. Links and times are reduced again from the stored events, and compared with the stored ones.
 //! 4. The people are worked out a second time from the stored links, by a way that shares no code with the graph: every customer

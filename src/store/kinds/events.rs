@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::store::backend::Backend;
 use crate::store::block::{BlockKey, BlockKind};
 use crate::store::decoded::DecodedEvents;
-use crate::store::directory::{self, DIRECTORY, GroupWriter};
+use crate::store::directory::{self, GroupWriter};
 use crate::store::error::StoreError;
 use crate::store::events::{COUNTED, EVENTS, WRITTEN, kind_of};
 use crate::store::kind::{CheckedBlock, KindSpec, Merging, Renewal};
-use crate::store::run::{NewRun, Run};
+use crate::store::run::{DIRECTORY, NewRun, Run};
 use crate::store::scan::Events;
 use crate::store::table;
 
@@ -20,7 +20,7 @@ pub(crate) const COUNTED_SPEC: KindSpec = spec(COUNTED);
 pub(crate) const WRITTEN_SPEC: KindSpec = spec(WRITTEN);
 
 const fn spec(kind: BlockKind) -> KindSpec {
-    let merge = Some(Merging { live: table::all_rows, merge: unite });
+    let merge = Some(Merging { indexed: false, live: table::all_rows, merge: unite });
     KindSpec { kind, check: check_run, merge, renewal: Renewal::HandedIn }
 }
 

@@ -12,6 +12,7 @@ use crate::store::codec::{self, Bytes};
 use crate::store::column::{self, ColumnReader};
 use crate::store::erased::Erased;
 use crate::store::error::StoreError;
+use crate::store::index::{self, IdentityIndexBuilder, Starts};
 use crate::store::kind::{CheckedBlock, KindSpec, Merging, Renewal};
 use crate::store::run::{self, NewRun, Run, RunEntry, RunWriter};
 use crate::store::table;
@@ -22,7 +23,7 @@ const KIND: BlockKind = BlockKind::new(3, "identities", Loss::Salvaged);
 pub(crate) const SPEC: KindSpec = KindSpec {
     kind: KIND,
     check: check_run,
-    merge: Some(Merging { live: table::all_rows, merge: append }),
+    merge: Some(Merging { indexed: true, live: table::all_rows, merge: append }),
     renewal: Renewal::Rows(renew),
 };
 
@@ -53,6 +54,7 @@ pub(crate) struct IdentityWriter {
     lengths: Vec<u8>,
     uuids: Vec<u8>,
     texts: Vec<u8>,
+    index: IdentityIndexBuilder,
 }
 
 impl IdentityWriter {
@@ -65,6 +67,7 @@ impl IdentityWriter {
             lengths: Vec::new(),
             uuids: Vec::new(),
             texts: Vec::new(),
+            index: IdentityIndexBuilder::new(),
         }
     }
 
@@ -83,6 +86,7 @@ impl IdentityWriter {
         }
         self.namespace.1 += 1;
         self.rows += 1;
+        self.index.push(namespace, value);
         match value {
             Value::Uuid(bytes) => {
                 column::put(&mut self.lengths, UUID);
@@ -117,6 +121,7 @@ impl IdentityWriter {
             let mut block = block::blank();
             codec::encode(&body, &mut block).map_err(StoreError::Invalid)?;
             self.run.push(block, u64::from(self.rows))?;
+            self.index.end_block();
         }
         self.rows = 0;
         for column in [&mut self.namespaces, &mut self.lengths, &mut self.uuids, &mut self.texts] {
@@ -127,6 +132,7 @@ impl IdentityWriter {
 
     pub(crate) fn finish(mut self) -> Result<Option<Run>, StoreError> {
         self.cut()?;
+        index::write(&mut self.run, self.index.blocks()?)?;
         Ok(self.run.finish()?.map(Run::from))
     }
 }
@@ -145,10 +151,22 @@ pub(crate) fn read_run(
 }
 
 fn check_run(backend: &dyn Backend, run: &Run, found: CheckedBlock<'_>) -> Result<(), StoreError> {
-    run.keys_of(KIND).try_for_each(|key| {
-        let read = read_block(backend, run, key.index, &mut |_, _| Ok(()));
-        found(key, read.map(drop))
-    })
+    // Where the seed cannot be read, neither can the index.
+    let seed = Starts::read(backend, run, 0).map_or(0, |starts| starts.seed);
+    let (mut index, mut is_whole) = (IdentityIndexBuilder::with_seed(seed), true);
+    for key in run.keys_of(KIND) {
+        let read = read_block(backend, run, key.index, &mut |namespace, value| {
+            index.push(namespace, value);
+            Ok(())
+        });
+        index.end_block();
+        is_whole &= read.is_ok();
+        found(key, read.map(drop))?;
+    }
+    match is_whole && index::is_indexed(run) {
+        true => index::check(backend, run, &index.blocks()?, found),
+        false => Ok(()),
+    }
 }
 
 fn append(backend: &Arc<dyn Backend>, runs: &[Run], into: NewRun) -> Result<Option<Run>, StoreError> {

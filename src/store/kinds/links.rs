@@ -8,11 +8,12 @@ use crate::store::column::{self, ColumnReader};
 use crate::store::erased::Erased;
 use crate::store::manifest::StoreTotals;
 use crate::store::run::Run;
-use crate::store::table::{self, TableRow};
+use crate::store::table::{self, EndsOf, TableRow};
 
 impl TableRow for Link {
     const KIND: BlockKind = BlockKind::new(5, "links", Loss::Rebuilt);
     const LIVE: fn(&StoreTotals, &[Run]) -> u64 = table::rows_of_largest_run;
+    const ENDS: Option<EndsOf<Self>> = Some(|link| (link.higher.0, link.lower.0));
     type Key = (IdentityId, IdentityId);
 
     fn key(&self) -> Self::Key {

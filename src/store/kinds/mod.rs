@@ -19,11 +19,10 @@ use crate::model::identity::IdentityId;
 use crate::model::link::{Link, Seen, Unlink};
 use crate::model::source::{Source, SourceId};
 use crate::store::block::{self, BlockKey, BlockKind};
-use crate::store::directory::DIRECTORY;
 use crate::store::kind::KindSpec;
 use crate::store::last_commit::LAST_COMMIT;
 use crate::store::manifest::MANIFEST;
-use crate::store::run::RunEntry;
+use crate::store::run::{DIRECTORY, RunEntry};
 
 pub(crate) use changes::{Numbered, renumbered};
 
@@ -89,9 +88,8 @@ pub(crate) fn run_of(key: &[u8]) -> Option<u32> {
 
 /// Every block of a run.
 pub(crate) fn blocks(run: &RunEntry) -> Vec<BlockKey> {
-    let directory = RunEntry { blocks: run.directory, ..*run };
     let blocks = spec_of(run).into_iter().flat_map(|spec| run.keys_of(spec.kind));
-    blocks.chain(directory.keys_of(DIRECTORY)).collect()
+    blocks.chain(run.directory_keys()).collect()
 }
 
 /// Every key that a run takes in the backend.

@@ -44,7 +44,7 @@ fn kind_of(key: &[u8]) -> BlockKind {
 }
 
 /// The keys of a kind.
-fn keys(entries: &Entries, word: &str) -> Vec<Vec<u8>> {
+pub(super) fn keys(entries: &Entries, word: &str) -> Vec<Vec<u8>> {
     entries.keys().filter(|key| kind_of(key).word() == word).cloned().collect()
 }
 
@@ -194,7 +194,9 @@ fn a_damaged_store_is_repaired_from_what_is_left() {
     let (mut entries, states) = filled(4);
     let state = states[4].clone();
     let events = keys(&entries, "events");
-    for key in [&keys(&entries, "seen")[0], &keys(&entries, "links")[1], &events[1], &keys(&entries, "directory")[2]] {
+    let directories = keys(&entries, "directory");
+    let directory = directories.iter().find(|key| key[1..5] == events[2][1..5]).unwrap();
+    for key in [&keys(&entries, "seen")[0], &keys(&entries, "links")[1], &events[1], directory] {
         *entries.get_mut(key).unwrap().last_mut().unwrap() ^= 4;
     }
     let backend = Arc::new(MemoryBackend::holding(entries));

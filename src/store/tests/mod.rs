@@ -4,6 +4,7 @@ mod contract;
 mod crash;
 mod damage;
 mod history;
+mod index;
 mod model;
 mod older;
 mod profiles;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::index::assert_found;
 use super::{Id, Model, OwnedCommit, changes};
 use crate::model::settings::Settings;
 use crate::store::Store;
@@ -59,6 +60,7 @@ proptest! {
                 store = Store::with_backend(backend.clone(), None).unwrap();
             }
         }
+        assert_found(&store, &model);
         prop_assert_eq!(Model::of(&store).unwrap(), model);
         prop_assert!(store.check().unwrap().is_empty());
     }
