@@ -94,7 +94,7 @@ pub mod visitor;
 
 // The engine: opening a store, replaying logs into it, taking back, checking.
 pub use engine::{Consent, Forget, Forgotten, Pushed, Repaired, Retract, Undone, Verification};
-pub use engine::{Engine, Options, Replay, Summary};
+pub use engine::{Engine, Options, Replay, StoreReader, Summary};
 pub use ingest::progress::Progress;
 pub use ingest::reject::{Reason, Reject};
 
@@ -177,7 +177,7 @@ pub use visitor::{Visitor, VisitorAction, VisitorFile, VisitorMemory, VisitorSto
 // What is shared by threads.
 const _: () = {
     const fn shared<T: Send + Sync>() {}
-    shared::<(Engine, Options, Summary, Undone, Verification)>();
+    shared::<(Engine, Options, StoreReader, Summary, Undone, Verification)>();
     shared::<(Resolver, View, KnownAt, Feed, Changes)>();
     shared::<(Error, Fields, Settings)>();
 };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use backstitch::rows::EventRow;
-use backstitch::{AttributionKind, Identity, Namespaces, RowFormat, SESSION};
+use backstitch::{AttributionKind, Identity, Namespaces, RowFormat, SESSION, View};
 
 use crate::cli::Ended;
 use crate::cli::args::{Common, EventsArgs};
@@ -15,21 +15,37 @@ use crate::cli::text::{ColumnWidths, Even, count, table, thousands, visible};
 
 /// Lists the events of the person that the ID belongs to.
 pub fn run(common: &Common, events: &EventsArgs) -> Result<Ended, Failure> {
+    let meant = |names: &Namespaces| meant(names, &events.id, events.naming.namespace.as_deref(), SESSION);
+    let reader = if events.rows.output.is_none() { opening::reader(common)? } else { None };
+    if let Some(reader) = reader {
+        let identity = meant(reader.namespaces());
+        let view = reader.view_to_list(&identity, events.read.reading())?;
+        return list(common, events, &identity, &view, Output::stdout());
+    }
     let engine = opening::open(common)?;
     let view = events.read.view(&engine.resolver());
-    let identity = meant(view.namespaces(), &events.id, events.naming.namespace.as_deref(), SESSION);
+    let out = Output::about(common, &engine, events.rows.output.as_deref())?;
+    list(common, events, &meant(view.namespaces()), &view, out)
+}
+
+fn list(
+    common: &Common,
+    events: &EventsArgs,
+    identity: &Identity,
+    view: &View,
+    mut out: Output,
+) -> Result<Ended, Failure> {
     let found = view.each_event(&identity.namespace, &identity.value)?;
-    let mut out = Output::about(common, &engine, events.rows.output.as_deref())?;
     if common.json || events.rows.format() != RowFormat::Ndjson {
         out.with(|to| events.rows.format().write_events(found.into_iter().flatten(), to))?;
         return out.finish();
     }
     let names = view.namespaces();
     match found {
-        Some(rows) => tell(names, &identity, rows, |text| out.text(text))?,
+        Some(rows) => tell(names, identity, rows, |text| out.text(text))?,
         None => {
-            let alike = alike(&identity, |value| view.find_value(value));
-            out.text(&format!("{}\n  {}\n", shown(names, &identity), unknown(names, &alike)))?;
+            let alike = alike(identity, |value| view.find_value(value));
+            out.text(&format!("{}\n  {}\n", shown(names, identity), unknown(names, &alike)))?;
         }
     }
     out.finish()

@@ -17,33 +17,47 @@ const RENAMES_SHOWN: usize = 20;
 
 /// Explains one identity, or two.
 pub fn run(common: &Common, explain: &ExplainArgs) -> Result<Ended, Failure> {
+    let asked = |names: &Namespaces| -> Vec<Identity> {
+        let ids = std::iter::once(&explain.id).chain(&explain.other);
+        ids.map(|id| meant(names, id, explain.naming.namespace.as_deref(), SESSION)).collect()
+    };
+    let telling = if common.json { Telling::Json } else { explain.format };
+    // A picture, and a page, tell of others, too.
+    let is_of_these_alone = matches!(telling, Telling::Text | Telling::Json) && explain.output.is_none();
+    let reader = if is_of_these_alone { opening::reader(common)? } else { None };
+    if let Some(reader) = reader {
+        let asked = asked(reader.namespaces());
+        return tell(common.quiet, telling, &reader.view_to_explain(&asked)?, &asked, Output::stdout());
+    }
     let engine = opening::open(common)?;
     let view = engine.resolver().view();
-    let meant = |id: &str| meant(view.namespaces(), id, explain.naming.namespace.as_deref(), SESSION);
-    let asked: Vec<Identity> = std::iter::once(&explain.id).chain(&explain.other).map(|id| meant(id)).collect();
-    if !common.quiet {
-        asked.iter().for_each(|identity| note_recounted(&view, identity));
+    let out = Output::about(common, &engine, explain.output.as_deref())?;
+    tell(common.quiet, telling, &view, &asked(view.namespaces()), out)
+}
+
+fn tell(quiet: bool, telling: Telling, view: &View, asked: &[Identity], mut out: Output) -> Result<Ended, Failure> {
+    if !quiet {
+        asked.iter().for_each(|identity| note_recounted(view, identity));
     }
-    let answer = match &asked[..] {
+    let answer = match asked {
         [a, b] => Answer::Pair(view.explain_pair(a, b)?),
         _ => Answer::One(view.explain(&asked[0].namespace, &asked[0].value)?),
     };
-    let mut out = Output::about(common, &engine, explain.output.as_deref())?;
-    match if common.json { Telling::Json } else { explain.format } {
-        Telling::Json => answer.in_json(&view, &asked, &mut out)?,
+    match telling {
+        Telling::Json => answer.in_json(view, asked, &mut out)?,
         Telling::Text => {
             let text =
-                format!("{}{}", answer.title(view.namespaces(), &view, &asked), answer.in_words(view.namespaces()));
+                format!("{}{}", answer.title(view.namespaces(), view, asked), answer.in_words(view.namespaces()));
             out.text(&text)?;
         }
         format @ (Telling::Dot | Telling::Svg) => {
             // A picture names namespaces as rows do, not as they were first spelled: it does not depend on the order of the log.
-            let title = answer.title(&Namespaces::new(Levels::default()), &view, &asked);
-            let picture = Picture::new(&view, &asked, title);
+            let title = answer.title(&Namespaces::new(Levels::default()), view, asked);
+            let picture = Picture::new(view, asked, title);
             let text = if format == Telling::Dot { picture.dot() } else { picture.svg() };
             out.text(&text)?;
         }
-        Telling::Html => out.text(&page(&view, &asked, &answer)?)?,
+        Telling::Html => out.text(&page(view, asked, &answer)?)?,
     }
     out.finish()
 }

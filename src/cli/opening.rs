@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use backstitch::{Engine, Error, ErrorKind, Options, Repaired};
+use backstitch::{Engine, Error, ErrorKind, Options, Repaired, StoreReader};
 
 use crate::cli::args::Common;
 use crate::cli::config::Config;
@@ -21,6 +21,18 @@ pub fn open_by(common: &Common, config: &Config) -> Result<Engine, Failure> {
     let engine = patiently(|| options(common).open(&common.store))?;
     config.asked.hold(engine.settings(), &common.store)?;
     Ok(engine)
+}
+
+/// Opens the store for a question or two about single identities, without loading it; `None` where a copy is to be read, which is loaded in any
+/// case.
+pub fn reader(common: &Common) -> Result<Option<StoreReader>, Failure> {
+    if common.read_only {
+        return Ok(None);
+    }
+    let config = Config::load(common)?;
+    let reader = patiently(|| StoreReader::open(&common.store))?;
+    config.asked.hold(reader.settings(), &common.store)?;
+    Ok(Some(reader))
 }
 
 fn options(common: &Common) -> Options {
@@ -56,7 +68,7 @@ const WAIT_FOR_STORE: Duration = Duration::from_secs(2);
 const TRY_EVERY: Duration = Duration::from_millis(50);
 
 /// Opens a store as soon as it is free, within reason.
-fn patiently(open: impl Fn() -> Result<Engine, Error>) -> Result<Engine, Error> {
+fn patiently<T>(open: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
     let start = Instant::now();
     loop {
         match open() {

@@ -2,7 +2,8 @@
 
 use std::io::BufRead;
 
-use backstitch::{Engine, Identity, KnownAt, Namespaces, PersonKind, Resolution, SESSION, Time, View, When};
+use backstitch::{Engine, Identity, KnownAt, Namespaces, PersonKind, Reading, Resolution, SESSION};
+use backstitch::{StoreReader, Time, View, When};
 use serde::Serialize;
 
 use crate::cli::Ended;
@@ -18,22 +19,20 @@ const GROUP_SHOWN: usize = 20;
 
 /// Answers for each ID in turn.
 pub fn run(common: &Common, resolve: &ResolveArgs) -> Result<Ended, Failure> {
-    let engine = opening::open(common)?;
-    let facts = match resolve.known_at {
-        None => Answerer::Now(resolve.read.view(&engine.resolver())),
-        Some(when) => Answerer::of_then(&engine, when, resolve.read.as_of)?,
-    };
+    let source = Answers::open(common, resolve)?;
     let mut out = Output::stdout();
     let mut first = true;
     let mut answer = |id: &str| {
-        let names = facts.namespaces();
-        let identity = meant(names, id, resolve.naming.namespace.as_deref(), SESSION);
-        if let (false, Answerer::Now(view)) = (common.quiet, &facts) {
+        let identity = meant(source.namespaces(), id, resolve.naming.namespace.as_deref(), SESSION);
+        let mut room = None;
+        let facts = source.about(&identity, &mut room)?;
+        if let (false, Answerer::Now(view)) = (common.quiet, facts) {
             note_recounted(view, &identity);
         }
         if common.json {
-            return answer_in_json(&facts, identity, &mut out);
+            return answer_in_json(facts, identity, &mut out);
         }
+        let names = facts.namespaces();
         let blank_line = if std::mem::take(&mut first) { "" } else { "\n" };
         let text = match facts.resolve(&identity)? {
             Some(found) => in_words(names, &found, facts.is_shared(&found.identity)),
@@ -58,6 +57,49 @@ pub fn run(common: &Common, resolve: &ResolveArgs) -> Result<Ended, Failure> {
         }
     }
     out.finish()
+}
+
+/// Identities that are answered one by one from the disk; for more everything is loaded.
+const FEW: usize = 4;
+
+/// Where answers come from.
+enum Answers {
+    /// The disk, for each identity anew.
+    Disk(StoreReader, Reading),
+    /// Everything, which is loaded.
+    Memory(Answerer),
+}
+
+impl Answers {
+    fn open(common: &Common, resolve: &ResolveArgs) -> Result<Self, Failure> {
+        let are_few = resolve.ids.len() <= FEW && resolve.ids.iter().all(|id| id != "-");
+        if resolve.known_at.is_none()
+            && are_few
+            && let Some(reader) = opening::reader(common)?
+        {
+            return Ok(Self::Disk(reader, resolve.read.reading()));
+        }
+        let engine = opening::open(common)?;
+        Ok(Self::Memory(match resolve.known_at {
+            None => Answerer::Now(resolve.read.view(&engine.resolver())),
+            Some(when) => Answerer::of_then(&engine, when, resolve.read.as_of)?,
+        }))
+    }
+
+    fn namespaces(&self) -> &Namespaces {
+        match self {
+            Self::Disk(reader, _) => reader.namespaces(),
+            Self::Memory(facts) => facts.namespaces(),
+        }
+    }
+
+    /// What an identity is answered from; `room` is for what is read about it.
+    fn about<'a>(&'a self, identity: &Identity, room: &'a mut Option<Answerer>) -> Result<&'a Answerer, Failure> {
+        Ok(match self {
+            Self::Disk(reader, reading) => room.insert(Answerer::Now(reader.view_to_resolve(identity, *reading)?)),
+            Self::Memory(facts) => facts,
+        })
+    }
 }
 
 /// What is answered from.

@@ -66,7 +66,7 @@ impl IdentityPart for InternerPart {
 }
 
 fn build(store: &Store, identities: Vec<InternerPart>, loaded: Loaded) -> Result<Graph, Error> {
-    let namespaces = namespaces(store, &loaded);
+    let namespaces = namespaces(store, &loaded.namespaces);
     let Loaded { seen, links, unlinks, recounts, .. } = loaded;
     Ok(Graph::of(AllFacts { namespaces, identities, seen, links, unlinks, recounts })?)
 }
@@ -75,14 +75,15 @@ fn build(store: &Store, identities: Vec<InternerPart>, loaded: Loaded) -> Result
 pub fn facts(store: &Store) -> Result<(Graph, Loaded), Error> {
     let (parts, loaded) = store.load_facts()?;
     let identities = Interner::of_parts(parts);
-    let namespaces = namespaces(store, &loaded);
+    let namespaces = namespaces(store, &loaded.namespaces);
     let mut graph = Graph::new(namespaces.clone());
     graph.apply(Delta { identities, recounts: loaded.recounts.clone(), ..Delta::new(namespaces) })?;
     Ok((graph, loaded))
 }
 
-fn namespaces(store: &Store, loaded: &Loaded) -> Namespaces {
+/// The namespaces of a store, of which `spellings` are the names by id.
+pub fn namespaces(store: &Store, spellings: &[String]) -> Namespaces {
     let mut namespaces = Namespaces::new(store.settings().levels.clone());
-    namespaces.take_over(&loaded.namespaces);
+    namespaces.take_over(spellings);
     namespaces
 }

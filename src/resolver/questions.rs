@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::model::error::Result;
 use crate::model::event::DecodedEvent;
-use crate::model::identity::Identity;
+use crate::model::identity::{Identity, IdentityId};
 use crate::model::namespace::{Namespaces, SESSION};
-use crate::model::person::AttributionKind;
+use crate::model::person::{AttributionKind, Person};
 use crate::model::policy::Reading;
 use crate::model::profile::ProfileRules;
 use crate::model::totals::Totals;
@@ -43,6 +43,14 @@ impl View {
     /// As [`resolve`](Self::resolve).
     pub fn resolve_in(&self, namespace: &str, value: &str) -> Result<Option<Resolution>> {
         self.find(namespace, value).map(|id| resolution::read(self, id)).transpose()
+    }
+
+    /// Whom an identity belongs to under the reading.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub(crate) fn person_of(&self, id: IdentityId) -> Result<Person> {
+        Ok(Lookup::new(self).standing(id)?.person)
     }
 
     /// Whom an activity belongs to, and how; `namespaces` are those it was decoded with. It need not be stored:
@@ -107,7 +115,7 @@ impl View {
         value: &str,
     ) -> Result<Option<impl ExactSizeIterator<Item = EventRow> + Clone + use<'_>>> {
         let Some(id) = self.find(namespace, value) else { return Ok(None) };
-        let events = Arc::new(PersonEvents::of(self, Lookup::new(self).standing(id)?.person)?);
+        let events = Arc::new(PersonEvents::of(self, self.person_of(id)?)?);
         Ok(Some((0..events.len()).map(move |at| events.row(self, at))))
     }
 
@@ -136,7 +144,7 @@ impl View {
     ) -> Result<Option<impl ExactSizeIterator<Item = EventRow> + Clone + use<'_>>> {
         let whole = self.under(Reading::default());
         let Some(id) = whole.find(namespace, value) else { return Ok(None) };
-        let anchors = rows::anchors_of(&whole, Lookup::new(&whole).standing(id)?.person);
+        let anchors = rows::anchors_of(&whole, whole.person_of(id)?);
         let events = Arc::new(PersonEvents::around(self, &anchors)?);
         Ok(Some((0..events.len()).map(move |at| events.row(self, at))))
     }
@@ -195,7 +203,7 @@ impl View {
     /// When the store cannot be read or a block is damaged.
     pub fn profile(&self, namespace: &str, value: &str, rules: &ProfileRules) -> Result<Option<Profile>> {
         let Some(id) = self.find(namespace, value) else { return Ok(None) };
-        Profile::of(self, Lookup::new(self).standing(id)?.person, rules).map(Some)
+        Profile::of(self, self.person_of(id)?, rules).map(Some)
     }
 
     /// The segments and traits of each person of whom any event tells some, in identity order.

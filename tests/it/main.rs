@@ -52,6 +52,7 @@ mod parquet; // segments and traits as Parquet, read back
 mod pictures; // the pictures of explain: what is drawn can be read
 mod profile_laws; // segments and traits: any order, split, reading, rule, undoing: the oracle's
 mod push; // events that a program pushes, with its own position: exactly once, whatever dies
+mod readers; // single answers from the disk: those of the opened store
 mod readings; // the same facts under every policy, lookback and moment
 mod real; // where the real log lies
 mod real_data; // the real log through the engine

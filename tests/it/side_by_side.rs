@@ -59,6 +59,11 @@ impl Pair {
         }
     }
 
+    /// What lies in the backend of the store.
+    pub fn entries(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        self.backend.latest().entries()
+    }
+
     /// The pieces that the store has read.
     pub fn pieces_read(&self) -> Vec<usize> {
         self.read.iter().copied().collect()

@@ -10,9 +10,16 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// A store in memory that counts what is read of it.
 #[derive(Debug, Default)]
-struct Counting {
+pub struct Counting {
     memory: MemoryBackend,
     reads: AtomicUsize,
+}
+
+impl Counting {
+    /// How many blocks were read.
+    pub fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
+    }
 }
 
 impl Backend for Counting {
@@ -55,14 +62,14 @@ fn late_events_of_a_long_session_cost_no_read_of_all_of_it() {
     let mut engine = Engine::options().over(backend.clone()).expect("a store");
     let mut reads = Vec::new();
     for batch in 0..80 {
-        let before = backend.reads.load(Ordering::Relaxed);
+        let before = backend.reads();
         // The last event of the batch before comes again, and one of its middle comes late.
         let first = (batch * EVENTS).saturating_sub(1);
         let late = (batch * EVENTS).saturating_sub(EVENTS / 2) * 2 + 1;
         let events = (first..(batch + 1) * EVENTS).map(|number| 2 * number).chain([late]).map(event);
         let pushed = engine.push("shop", events, "").expect("a sound store");
         assert_eq!((pushed.accepted, pushed.duplicate), (EVENTS as u64 + 1, u64::from(batch > 0)));
-        reads.push(backend.reads.load(Ordering::Relaxed) - before);
+        reads.push(backend.reads() - before);
     }
     reads.sort_unstable();
     let median = reads[reads.len() / 2];
@@ -122,7 +129,7 @@ fn one_more_event_and_what_is_told_of_all_cost_no_read_of_all() {
     };
     let all = (0..400).flat_map(|session| (0..6).map(move |number| (session, number)));
     engine.push("shop", all.map(|(session, number)| of_session(session, number)), "").expect("a sound store");
-    let reads = || backend.reads.load(Ordering::Relaxed);
+    let reads = || backend.reads();
     let count = |reads_before: usize| reads() - reads_before;
     for session in 100..120 {
         // One more of a session that stays what it is; one that says who it is, of six that were anonymous; and one that was known.
