@@ -17,6 +17,10 @@ const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
 const UUID: &str = "f49c75a2-6994-41e2-875d-97ec4d19254b";
 const CUSTOMER: &str = "anna-7f3a";
 
+/// The UUIDs that are stored as the bytes of that one in another order.
+const REVERSED: &str = "4b25194d-ec97-5d87-e241-9469a2759cf4";
+const FIELDS_REVERSED: &str = "a2759cf4-9469-e241-875d-97ec4d19254b";
+
 pub fn command(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(BINARY);
     command.args(arguments.split_whitespace()).current_dir(folder).stdin(Stdio::null());
@@ -91,6 +95,8 @@ fn logs(folder: &Path) {
         line(6, "e-6", "sessionId:tablet ecommerceId:ben"),
         line(7, &format!("order-of-{CUSTOMER}-17"), "sessionId:ben-laptop ecommerceId:ben"),
         line(8, UUID, "sessionId:ben-laptop"),
+        line(8, REVERSED, "sessionId:ben-laptop"),
+        line(8, FIELDS_REVERSED, "sessionId:ben-laptop"),
         line(9, "e-9", &format!("sessionId:other email:{CUSTOMER}@example.org")),
     ];
     fs::write(folder.join("logs/a.ndjson"), first.concat()).expect("written");

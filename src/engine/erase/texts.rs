@@ -1,7 +1,8 @@
 //! Texts that tell the value of an erased identity: names of sources, ids of events, segments and traits, values of others.
 //!
 //! A text may hold a value as JSON spells it, with any escapes, also where JSON stands in a text of JSON; and a UUID in either case, with
-//! hyphens or without. All of these tell it.
+//! hyphens or without, or as its 16 bytes. All of these tell it. So does the UUID whose 16 bytes are those in another order, where it is the `id`
+//! of an event or an identity: these are stored as bytes.
 
 use std::borrow::Cow;
 
@@ -21,6 +22,17 @@ const ANYWHERE: usize = 5;
 /// Texts of JSON within each other whose escapes are resolved. A log of a log of a log has three; each costs another look at what has escapes.
 const LEVELS: usize = 8;
 
+/// The orders in which programs lay out the 16 bytes of a UUID: as it is written, reversed, and with its first three fields reversed, each by itself.
+fn layouts(bytes: [u8; 16]) -> [[u8; 16]; 3] {
+    let mut reversed = bytes;
+    reversed.reverse();
+    let mut fields = bytes;
+    for field in [0..4, 4..6, 6..8] {
+        fields[field].reverse();
+    }
+    [bytes, reversed, fields]
+}
+
 /// Where the hyphens of a UUID stand, from the last on.
 const HYPHENS: [usize; 4] = [20, 16, 12, 8];
 
@@ -30,6 +42,7 @@ pub struct TellTale {
     words: Option<AhoCorasick>,
     /// By pattern.
     patterns: Vec<Pattern>,
+    /// The bytes of UUIDs, in every [layout](layouts).
     uuids: HashSet<[u8; 16]>,
 }
 
@@ -60,7 +73,10 @@ impl TellTale {
             let text = value.to_string();
             match uuid(&text) {
                 Some(bytes) => {
-                    uuids.insert(bytes);
+                    uuids.extend(layouts(bytes));
+                    // Few of them are text.
+                    let as_text = layouts(bytes).into_iter().filter_map(|bytes| String::from_utf8(bytes.to_vec()).ok());
+                    patterns.extend(as_text.map(|text| Pattern { text, any_case: false }));
                     let hyphens = Value::Uuid(bytes).to_string();
                     let spellings = [hyphens.replace('-', ""), hyphens];
                     patterns.extend(spellings.map(|text| Pattern { text, any_case: true }));
@@ -174,6 +190,21 @@ mod tests {
             assert!(tale.told_by(EventId::Uuid(canonical_uuid(UUID).unwrap())).is_some());
             assert!(!tale.is_in(&UUID.replace('4', "5")));
         }
+    }
+
+    #[test]
+    fn a_uuid_is_one_in_every_order_of_its_bytes() {
+        let tale = tale(&[UUID]);
+        for other in ["4b25194d-ec97-5d87-e241-9469a2759cf4", "a2759cf4-9469-e241-875d-97ec4d19254b"] {
+            let id = EventId::Uuid(canonical_uuid(other).unwrap());
+            assert_eq!(tale.told_by(id), Some(other.to_owned()));
+            assert!(tale.is_in_value(Value::new(other)), "{other}");
+        }
+        // Sixteen bytes that are text, in both orders.
+        let (uuid, text) = ("61626364-6566-4768-c2a9-6a6b6c6d6e6f", "abcdefGh©jklmno");
+        let tale = TellTale::of([Value::new(uuid)]).unwrap();
+        assert!(tale.is_in(text) && tale.is_in_profile(&format!("[\"{text}\"]")) && !tale.is_in(&text.to_lowercase()));
+        assert!(tale.told_by(EventId::Text(text)).is_some());
     }
 
     #[test]

@@ -81,8 +81,8 @@ impl LogTargets {
         if event.time <= self.until && self.carried(event).next().is_some() {
             return LineFate::Goes;
         }
-        // An escape may hide a value.
-        if !line.contains('\\') && !tale.is_in(line) {
+        // An escape may hide a value, and an `id` be one in another order of its bytes.
+        if !line.contains('\\') && !tale.is_in(line) && tale.told_by(event.id).is_none() {
             return LineFate::Stays;
         }
         self.redacted(tale, event, line).map_or(LineFate::Stays, LineFate::Redacted)
