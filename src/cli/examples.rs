@@ -169,6 +169,7 @@ replay; --revert lifts those. Logs and backups are not touched.
 Examples:
   backstitch forget ecommerceId:18278 email:ann@example.com
   backstitch forget ecommerceId:18278 --whole-person    with all sessions of the person
+  backstitch forget ecommerceId:18278 --dry-run         what would go
   backstitch forget --file erased.txt --whole-person    a thousand cost as one
   backstitch forget f49c75a2-6994-41e2-875d-97ec4d19254b --until 2026-11-01T00:00:00Z
   backstitch forget --list";

@@ -51,10 +51,12 @@ pub fn forget(common: &Common, forget: &ForgetArgs) -> Result<Ended, Failure> {
     if let Some(log) = &forget.log {
         return forget_with_log(common, &mut engine, log, &asked);
     }
-    let forgotten = engine.forget(&asked)?;
+    let forgotten = if forget.dry_run { engine.would_forget(&asked)? } else { engine.forget(&asked)? };
     let mut out = Output::stdout();
     if common.json {
         out.json(&forgotten)?;
+    } else if forget.dry_run {
+        out.text(&would_be_forgotten(&engine, &forgotten))?;
     } else if !common.quiet {
         out.text(&forgotten_in_words(&engine, &forgotten))?;
     }
@@ -135,6 +137,31 @@ fn forgotten_in_words(engine: &Engine, forgotten: &Forgotten) -> String {
         let links = count(unlinked, "link");
         told.push_str(&format!("  cut {links} to other customers: nobody else gets what is left\n"));
     }
+    told + &what_stays(engine, forgotten)
+}
+
+/// What an erasure would do.
+fn would_be_forgotten(engine: &Engine, forgotten: &Forgotten) -> String {
+    let Forgotten { identities, events, texts, unlinked, changes, .. } = *forgotten;
+    let mut told = format!(
+        "would erase {} with {}; {} in the feed\n",
+        count(identities, "identity"),
+        count(events, "event"),
+        count(changes, "change")
+    );
+    if texts > 0 {
+        told.push_str(&format!("  {} tell a value: they would go, or get a mark in its place\n", count(texts, "text")));
+    }
+    if unlinked > 0 {
+        let links = count(unlinked, "link");
+        told.push_str(&format!("  would cut {links} to other customers: nobody else would get what is left\n"));
+    }
+    told + &what_stays(engine, forgotten)
+}
+
+/// What contains an erased value and is not erased.
+fn what_stays(engine: &Engine, forgotten: &Forgotten) -> String {
+    let mut told = String::new();
     if forgotten.containing_count > 0 {
         let view = engine.resolver().view();
         let named = forgotten.containing.iter().take(CONTAINING_SHOWN);

@@ -49,12 +49,16 @@ pub struct ForgetArgs {
     #[cfg(feature = "serve")]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "revert")]
     pub log: Option<PathBuf>,
+    /// Say what would go, and change nothing
+    #[cfg_attr(feature = "serve", arg(conflicts_with = "log"))]
+    #[arg(long, conflicts_with = "revert")]
+    pub dry_run: bool,
     /// Let events of them be taken in again instead: by value, since the store knows hashes alone
     #[arg(long)]
     pub revert: bool,
     /// List what was erased instead: the hash of each identity, and when
     #[cfg_attr(feature = "serve", arg(conflicts_with = "log"))]
-    #[arg(long, conflicts_with_all = ["ids", "file", "whole_person", "until", "revert"])]
+    #[arg(long, conflicts_with_all = ["ids", "file", "whole_person", "until", "dry_run", "revert"])]
     pub list: bool,
     #[command(flatten)]
     pub naming: Naming,

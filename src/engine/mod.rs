@@ -438,9 +438,18 @@ impl Engine {
     /// When a namespace or a value cannot be that of an identity, more than
     /// [`MAX_FORGOTTEN`](crate::model::limits::MAX_FORGOTTEN) are named, another process has opened the store meanwhile, or it cannot be read or written.
     pub fn forget(&mut self, forget: &Forget) -> Result<Forgotten> {
-        let forgotten = self.committer().forget(forget)?;
+        let forgotten = self.committer().forget(forget, false)?;
         let held = self.committer().conclude()?;
         Ok(Forgotten { changes: forgotten.changes + held.changes, sequence: held.sequence, ..forgotten })
+    }
+
+    /// What [`forget`](Self::forget) would do: how many identities and events would go, which links be cut, and what would stay although it
+    /// contains a value. Nothing changes. Costs as the erasure, but for the write of the store.
+    ///
+    /// # Errors
+    /// As [`forget`](Self::forget).
+    pub fn would_forget(&mut self, forget: &Forget) -> Result<Forgotten> {
+        self.committer().forget(forget, true)
     }
 
     /// Takes the tombstone of an identity back, and says whether there was one: its events are taken in again. Nothing comes back by itself: a

@@ -212,12 +212,9 @@ test('a rename and an erasure are shown before they are made', { skip }, async (
 
   await goTo(page, '#/id/sessionId/sess-emma-app');
   await page.getByRole('button', { name: 'Forget…' }).click();
-  await shows(
-    page.locator('.preview'),
-    'sessionId:sess-emma-app would go, with the 2 events of this person that carry it.',
-  );
+  await shows(page.locator('.preview'), '1 identity would go, with 2 events.');
   await page.getByLabel('with the whole person').check();
-  await shows(page.locator('.preview'), '6 identities would go, with all that this person did (9 events)');
+  await shows(page.locator('.preview'), '6 identities would go, with 9 events.');
   await page.getByRole('button', { name: 'Forget for good' }).click();
   await shows(page.locator('.failed'), 'no event carries sessionId:sess-emma-app');
   assert.deepEqual((await served.get('find/emma')).found, []);

@@ -149,7 +149,17 @@ fn nothing_brings_the_erased_back() {
     ok(folder, "changes --apply table --store store --quiet");
     assert!(ok(folder, "profile f49c75a2-6994-41e2-875d-97ec4d19254b --store store").contains("Annaburg"));
     assert!(!traces(&folder.join("store"), UUID).is_empty() && !traces(&folder.join("store"), CUSTOMER).is_empty());
+    let before = told(folder, "stats --store store");
+    let mut would = told(folder, "forget ecommerceId:anna-7f3a --store store --dry-run");
+    let words = ok(folder, "forget ecommerceId:anna-7f3a --store store --dry-run");
+    assert!(
+        words.starts_with("would erase 1 identity with 2 events; ") && words.contains("would cut 1 link"),
+        "{words}"
+    );
+    assert_eq!(told(folder, "stats --store store"), before, "nothing changed");
     let missed = told(folder, "forget ecommerceId:anna-7f3a --store store");
+    would["sequence"] = missed["sequence"].clone();
+    assert_eq!(would, missed, "what it said is what it does");
     assert_eq!(
         (&missed["events"], &missed["unlinked"], &missed["containing_count"]),
         (&json!(2), &json!(1), &json!(1))
@@ -254,6 +264,8 @@ fn a_bound_keeps_what_came_later() {
     assert_eq!(forgotten.events, 2);
     let found = engine.resolver().resolve("s").expect("later events are left");
     assert_eq!(found.since, Some(Time::from_micros(3_000_000)));
+    let known = |commit: u64| engine.known_at(backstitch::When::Commit(commit)).expect("kept").resolve("s");
+    assert_eq!((known(2), known(engine.generation())), (None, Some(found)), "of before nothing is told");
     let again = engine.push("shop", events(), "3").expect("pushed");
     assert_eq!((again.accepted, again.duplicate, again.erased), (0, 1, 2));
     assert_eq!(engine.tombstones()[0].until, Some(Time::from_micros(2_000_000)));
@@ -318,6 +330,7 @@ fn what_is_asked_wrongly() {
     refused("forget --file nowhere", 1, "cannot read nowhere");
     refused("forget --file empty", 1, "empty holds no ID: write one a line");
     refused("forget --list --whole-person", 2, "cannot be used with");
+    refused("forget x --dry-run --revert", 2, "cannot be used with");
     refused("forget x --until yesterday", 2, "write a date, a time and a zone");
     refused("forget x --read-only", 2, "this command writes to it");
     let told = told(folder, "forget --file ids --whole-person --store store");

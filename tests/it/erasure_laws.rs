@@ -296,6 +296,47 @@ fn what_was_known_names_nobody_who_was_erased() {
     });
 }
 
+/// What was known before an erasure is what was known then, with all links to those who are gone, and those that it cut, left out.
+#[test]
+fn what_was_known_of_others_before_an_erasure_stays() {
+    law("what was known of others before an erasure stays", 64, erasing_course(60, 12), |course| {
+        // Decisions about a pair leave a history of their own, and a bound leaves identities of which only a part is known.
+        let is_plain = |act: &Act| match act {
+            Act::Replay { .. } | Act::Restart => true,
+            Act::Forget { until, .. } => until.is_none(),
+            _ => false,
+        };
+        let acts: Vec<Act> = course.acts.iter().filter(|act| is_plain(act)).cloned().collect();
+        let mut pair = Pair::new(&course);
+        let mut lives = BTreeMap::from([(1, Life::default())]);
+        let mut everybody: BTreeSet<Id> = BTreeSet::new();
+        for act in acts.iter().flat_map(one_by_one) {
+            pair.act(&act);
+            let (commit, life) = (pair.engine.generation(), pair.life.clone());
+            let known: BTreeSet<Id> = life.belief(Reading::default()).identities.into_keys().collect();
+            everybody.extend(known.iter().cloned());
+            if matches!(act, Act::Forget { .. }) {
+                // Nothing is told of those who are gone, also where they come back.
+                let gone: BTreeSet<Id> = everybody.difference(&known).cloned().collect();
+                everybody = known;
+                let to_them = |id: &Id| {
+                    gone.iter()
+                        .flat_map(move |gone| [(id.clone(), gone.clone()), (gone.clone(), id.clone())])
+                        .collect::<Vec<_>>()
+                };
+                for life in lives.values_mut() {
+                    let all: BTreeSet<Id> = life.delivered.keys().flat_map(|event| event.ids.clone()).collect();
+                    life.unlinked.extend(all.iter().flat_map(to_them));
+                    life.unlinked.extend(pair.life.unlinked.iter().cloned());
+                }
+            }
+            lives.insert(commit, life);
+        }
+        everybody.retain(|id| !pair.life.erased.iter().any(|erasure| erasure.ids.contains_key(id)));
+        assert_known(&pair.engine, &lives, &everybody);
+    });
+}
+
 fn told(folder: &Path, arguments: &str) -> Value {
     serde_json::from_str(&ok(folder, &format!("{arguments} --json --store store"))).expect("JSON")
 }

@@ -36,6 +36,7 @@ use crate::model::event::Event;
 use crate::model::history::{Overwritten, Sequence, StoredChange};
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::settings::Settings;
+use crate::model::source::Source;
 use crate::model::time::Time;
 use crate::model::totals::Totals;
 use crate::model::writing::{text, text_or_null, texts};
@@ -106,8 +107,8 @@ pub fn tombstones(store: &Store) -> Vec<TombstoneRow> {
 }
 
 impl Committer<'_> {
-    /// Erases identities.
-    pub fn forget(&mut self, forget: &Forget) -> Result<Forgotten> {
+    /// Erases identities; in a dry run it only says what would go.
+    pub fn forget(&mut self, forget: &Forget, dry_run: bool) -> Result<Forgotten> {
         let view = self.resolver.view();
         let targets = Targets::of(view.graph(), forget)?;
         let traces = Traces::of(&view, self.store, &targets)?;
@@ -131,28 +132,25 @@ impl Committer<'_> {
         let fall = Fall::of(&over, &traces.found.affected, as_counted)?;
         let (gone, unnamed) = (fall.gone(before, &targets, &traces.staying), fall.unnamed(before, &targets));
         let changes = self.changes(&over, &fall, &gone, &unnamed, as_counted)?;
-        let (events, affected) = (over.stored_events(), &traces.found.affected);
-        let left = Left { graph: &fall.after, events, kept: as_counted, affected };
-        let totals = totals_left(&view, self.all_totals(&view)?, left)?;
-        drop((over, rewritten));
         let hidden = |told: &str| traces.tale.is_in(told).then(|| hash_text(&traces.key, told));
-        let sources = view.sources().iter();
-        let told: BTreeSet<BarHash> = sources
-            .clone()
-            .filter_map(|source| hidden(&source.name))
-            .chain(traces.found.texts.iter().copied())
-            .collect();
-        let pushed = sources.filter(|source| source.pushed.as_ref().is_some_and(|pushed| hidden(pushed).is_some()));
+        let (told, pushed) = texts_told(view.sources(), &traces, hidden);
         let mut forgotten = Forgotten {
             identities: targets.named.len() as u64,
             events: traces.found.written.len() as u64,
-            texts: told.len() as u64 + pushed.count() as u64,
+            texts: told.len() as u64 + pushed,
             unlinked: fall.cuts.len() as u64,
             changes: changes.len() as u64,
             settings: told_by_settings(self.store.settings(), before, &traces.tale),
             ..Forgotten::default()
         };
         name_containing(before, &gone, &traces.tale, &mut forgotten);
+        if dry_run {
+            return Ok(Forgotten { sequence: self.store.sequence(), ..forgotten });
+        }
+        let (events, affected) = (over.stored_events(), &traces.found.affected);
+        let left = Left { graph: &fall.after, events, kept: as_counted, affected };
+        let totals = totals_left(&view, self.all_totals(&view)?, left)?;
+        drop((over, rewritten));
         let times = (targets.until, Time::from(SystemTime::now()));
         let bars = self.store.bars_of(&traces.key, &targets.in_hashes(), &fall.cuts, times)?;
         let erased = Erased { gone: &gone, unnamed: &unnamed, events: &traces.found.events, hidden: &hidden };
@@ -167,7 +165,7 @@ impl Committer<'_> {
             links: fall.after.links().as_slice(),
             unlinks: &fall.cuts,
             changes: &changes,
-            overwritten: remembered(difference(before, &fall.after), &unnamed),
+            overwritten: remembered(before, &fall.after, &gone, &unnamed),
             bars: bars.into_iter().chain(told.into_iter().map(BarRow::Text)).collect(),
         };
         self.store.erase(&erasure)?;
@@ -250,11 +248,30 @@ impl Committer<'_> {
     }
 }
 
-/// What is overwritten, but for what names those of whom nothing is to be told.
-fn remembered(mut all: Overwritten, unnamed: &[IdentityId]) -> Overwritten {
-    let is_told = |id: &IdentityId| unnamed.binary_search(id).is_err();
-    all.seen.retain(|(id, _)| is_told(id));
-    all.links.retain(|(lower, higher, _)| is_told(lower) && is_told(higher));
+/// The hashes of texts that tell an erased value, and how many positions that were pushed do.
+fn texts_told(
+    sources: &[Source],
+    traces: &Traces,
+    hidden: impl Fn(&str) -> Option<BarHash>,
+) -> (BTreeSet<BarHash>, u64) {
+    let names = sources.iter().filter_map(|source| hidden(&source.name));
+    let told = names.chain(traces.found.texts.iter().copied()).collect();
+    let pushed = sources.iter().filter(|source| source.pushed.as_ref().is_some_and(|pushed| hidden(pushed).is_some()));
+    (told, pushed.count() as u64)
+}
+
+/// What is overwritten, but for what names those of whom nothing is to be told. Of them those who stay were not known before.
+fn remembered(before: &Graph, after: &Graph, gone: &[IdentityId], unnamed: &[IdentityId]) -> Overwritten {
+    let mut all = difference(before, after);
+    let is_told = |id: IdentityId| unnamed.binary_search(&id).is_err();
+    let stays = |id: IdentityId| !is_told(id) && gone.binary_search(&id).is_err();
+    all.seen.retain(|&(id, _)| is_told(id));
+    all.links.retain(|&(lower, higher, _)| is_told(lower) && is_told(higher));
+    all.seen.extend(unnamed.iter().filter(|&&id| stays(id)).map(|&id| (id, None)));
+    let links = after.links().as_slice().iter().filter(|link| stays(link.lower) || stays(link.higher));
+    all.links.extend(links.map(|link| (link.lower, link.higher, None)));
+    all.seen.sort_unstable_by_key(|row| row.0);
+    all.links.sort_unstable_by_key(|row| (row.0, row.1));
     all
 }
 

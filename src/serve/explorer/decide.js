@@ -120,15 +120,15 @@ const forget = (id, found) => {
       el('label', { class: 'check' }, whole, ' with the whole person'),
     ],
     preview: async () => {
-      const { total } = await ask(['people', ...partsOf(id), 'events'], { limit: 1 });
-      const one = found.identities.find((member) => member.identity === id);
-      return whole.checked
-        ? [
-            `${count(own.length, 'identity', 'identities')} would go, `,
-            `with all that this person did (${count(total, 'event')}): `,
-            ...own.flatMap((member) => [shown(member.identity), ' · ']).slice(0, -1),
-          ]
-        : `${shown(id)} would go, with the ${count(one?.events ?? 0, 'event')} of this person that carry it.`;
+      const would = await decide('forget', { ...body(), dryRun: true });
+      return [
+        `${count(would.identities, 'identity', 'identities')} would go, with ${count(would.events, 'event')}. `,
+        whole.checked && own.flatMap((member) => [shown(member.identity), ' · ']).slice(0, -1),
+        would.unlinked > 0 && ` ${count(would.unlinked, 'link')} to other customers would be cut.`,
+        would.containing.length > 0 && ` What contains the value stays: ${would.containing.map(shown).join(', ')}.`,
+      ]
+        .flat()
+        .filter(Boolean);
     },
     act: () => decide('forget', body()),
     done: (answer) => `Forgotten: ${count(answer.events, 'event')}`,

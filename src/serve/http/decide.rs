@@ -117,6 +117,8 @@ struct AskedForget {
     #[serde(default)]
     whole_person: bool,
     until: Option<String>,
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// What was erased: from the store, and from the log.
@@ -124,7 +126,9 @@ struct AskedForget {
 pub struct ErasedEverywhere {
     #[serde(flatten)]
     store: Forgotten,
-    log: LogErasure,
+    /// Not where it is only said what would go: that takes no look at the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<LogErasure>,
 }
 
 /// `POST /v1/forget`: erases identities from the store, and from the log.
@@ -133,7 +137,7 @@ pub async fn forget(
     request: Request<Body>,
 ) -> Result<Json<ErasedEverywhere>, HttpRefusal> {
     check_kind(request.headers())?;
-    let AskedForget { identities, whole_person, until } = json(&shared, request).await?;
+    let AskedForget { identities, whole_person, until, dry_run } = json(&shared, request).await?;
     if identities.is_empty() {
         return Err(HttpRefusal::bad("identities: name at least one"));
     }
@@ -145,6 +149,12 @@ pub async fn forget(
         let why = "until: write a date, a time and a zone, such as 2026-11-01T10:00:00Z";
         whom = whom.until(Time::parse(&until).ok_or_else(|| HttpRefusal::bad(why))?);
     }
+    if dry_run {
+        let would = move |shared: &Shared| {
+            Ok(Json(ErasedEverywhere { store: shared.engine.lock().would_forget(&whom)?, log: None }))
+        };
+        return work(shared, would).await;
+    }
     work(shared, move |shared| {
         let _one_at_a_time = shared.erasing.lock();
         let folder = shared.log.folder();
@@ -154,7 +164,7 @@ pub async fn forget(
             search.from_log(&shared.log)?;
         }
         let (store, search) = barring(shared, |engine| erase::from_store(engine, folder, &whom))?;
-        Ok(Json(ErasedEverywhere { store, log: search.from_log(&shared.log)? }))
+        Ok(Json(ErasedEverywhere { store, log: Some(search.from_log(&shared.log)?) }))
     })
     .await
 }

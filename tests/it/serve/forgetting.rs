@@ -47,6 +47,8 @@ fn send(serving: &Serving) -> Vec<String> {
         activity(4, &json!({"sessionId": "dans", "ecommerceId": "dan-4"})),
         activity(5, &json!({ "sessionId": "other" })).replacen('{', r#"{"note":"asked for clara-17","#, 1),
         activity(6, &json!({ "sessionId": "other" })).replacen("\"e6\"", "\"order-of-clara-17\"", 1),
+        // Stored as the bytes of her session's in the other order.
+        activity(10, &json!({ "sessionId": "other" })).replacen("e10", "4b25194d-ec97-5d87-e241-9469a2759cf4", 1),
     ];
     for body in of_clara.iter().chain(&of_others) {
         assert_eq!(serving.post(&format!("/{KEY}?wait=1"), body).status, 200);
@@ -64,11 +66,17 @@ fn what_is_forgotten_is_in_neither_log_nor_store_and_what_others_did_is() {
     let serving = Serving::start(folder.path(), &[]);
     send(&serving);
     assert!(!found(folder.path(), &VALUES).is_empty());
+    let would = serving.post("/v1/forget", &FORGET.replacen('{', r#"{"dryRun":true,"#, 1)).json();
+    assert_eq!(would.get("log"), None, "{would}");
+    assert!(!found(folder.path(), &VALUES).is_empty(), "nothing went yet");
     let reply = serving.post("/v1/forget", FORGET);
     assert_eq!(reply.status, 200, "{reply:?}");
     let forgotten = reply.json();
+    for name in ["identities", "events", "texts", "unlinked", "changes"] {
+        assert_eq!(would[name], forgotten[name], "{name}");
+    }
     assert_eq!((&forgotten["identities"], &forgotten["events"]), (&json!(2), &json!(3)));
-    assert_eq!(forgotten["log"], json!({"lines": 3, "redacted": 2, "files": 1}));
+    assert_eq!(forgotten["log"], json!({"lines": 3, "redacted": 3, "files": 1}));
     assert_eq!(found(folder.path(), &VALUES), Vec::<String>::new());
     // She comes back with her cookie, and Dan goes on.
     let back =
@@ -76,14 +84,14 @@ fn what_is_forgotten_is_in_neither_log_nor_store_and_what_others_did_is() {
     assert_eq!(serving.post(&format!("/{KEY}?wait=1"), &back).body, r#"{"profiles":{}}"#);
     assert!(serving.get("/metrics").body.contains("\nbackstitch_activities_suppressed_total 1\n"));
     assert_eq!(serving.get("/v1/resolve/ecommerceId/clara-17").status, 404);
-    assert_eq!(serving.get("/v1/people/sessionId/other/events").json()["total"], 2);
+    assert_eq!(serving.get("/v1/people/sessionId/other/events").json()["total"], 3);
     for odd in [r#"{"identities":[]}"#, r#"{"identities":[{"namespace":"a:b","value":"c"}]}"#, r#"{"until":"now"}"#] {
         assert_eq!(serving.post("/v1/forget", odd).status, 400, "{odd}");
     }
     serving.stop();
     assert_eq!(found(folder.path(), &VALUES), Vec::<String>::new());
     let lines = log(folder.path());
-    assert_eq!(lines.lines().filter(|line| !line.trim().is_empty()).count(), 4);
+    assert_eq!(lines.lines().filter(|line| !line.trim().is_empty()).count(), 5);
     // What the store has of the log it has of the log as it is now.
     told(folder.path(), "replay log --store store --force");
     let [stored, replayed] = digests(folder.path());
@@ -117,7 +125,7 @@ fn closed_files_are_compressed_and_are_forgotten_in_all_the_same() {
     let serving = Serving::start(folder.path(), &["--compress"]);
     assert_eq!(serving.get("/v1/resolve/sessionId/dans").json()["person"], "ecommerceId:dan-4");
     let forgotten = serving.post("/v1/forget", FORGET).json();
-    assert_eq!(forgotten["log"], json!({"lines": 3, "redacted": 2, "files": 1}));
+    assert_eq!(forgotten["log"], json!({"lines": 3, "redacted": 3, "files": 1}));
     assert!(VALUES.iter().all(|value| !unpacked().contains(value)), "{}", unpacked());
     serving.stop();
     let [stored, replayed] = digests(folder.path());
@@ -197,7 +205,8 @@ fn killed_at_any_moment_it_is_done_or_repeated() {
     serving.stop();
     assert_eq!(found(folder.path(), &VALUES), Vec::<String>::new());
     let lines = log(folder.path());
-    let kept = |body: &&String| !body.contains("clara") && !lines.contains(body.as_str());
+    let tells = |body: &str| body.contains("clara") || body.contains("4b25194d");
+    let kept = |body: &&String| !tells(body) && !lines.contains(body.as_str());
     assert_eq!(others.iter().find(kept), None, "acknowledged and lost");
     let [stored, replayed] = digests(folder.path());
     assert_eq!(stored, replayed);
