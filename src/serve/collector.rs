@@ -18,7 +18,7 @@ use crate::serve::http::body::PERMIT_BYTES;
 use crate::serve::http::shared::Shared;
 use crate::serve::http::{listen, routes};
 use crate::serve::keys::{Keys, Tokens};
-use crate::serve::limits::{CLOSE_TIME, MAX_HELD_BYTES, MAX_STREAMS, MAX_WORKERS};
+use crate::serve::limits::{CLOSE_TIME, MAX_HELD_BYTES, MAX_STREAMS, MAX_WORKERS, WAITING_CONNECTIONS};
 use crate::serve::log::erase::LogErasure;
 use crate::serve::log::{ActivityLog, erase, pack};
 use crate::serve::metrics::Metrics;
@@ -76,6 +76,9 @@ impl Collector {
     pub fn listen(self, address: &str) -> Result<Self> {
         let fail = |source| ServeError::Listen { address: address.to_owned(), source };
         let listener = TcpListener::bind(address).map_err(fail)?;
+        // The standard library lets 128 connections wait: of a crowd the others would try again after a second only.
+        #[cfg(unix)]
+        rustix::net::listen(&listener, WAITING_CONNECTIONS).map_err(|error| fail(error.into()))?;
         listener.set_nonblocking(true).map_err(fail)?;
         Ok(Self { listener: Some(listener), ..self })
     }

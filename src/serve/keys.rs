@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::model::error::Result;
 use crate::serve::error::ServeError;
-use crate::serve::limits::{MAX_KEY_NAMESPACES, MAX_KEY_REQUESTS, MIN_TOKEN_CHARS};
+use crate::serve::limits::{MAX_BROUGHT_NAMESPACES, MAX_KEY_NAMESPACES, MAX_KEY_REQUESTS, MIN_TOKEN_CHARS};
 
 /// Characters of a key: a UUID with its four hyphens.
 const KEY_CHARS: usize = 36;
@@ -28,6 +28,15 @@ pub struct TrackerKey {
     requests: AtomicUsize,
     /// The namespaces that it brought since the start, in lower case.
     namespaces: Mutex<HashSet<String>>,
+}
+
+/// What a store has of namespaces.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreNamespaces {
+    /// Whether the one that is asked about is among them.
+    pub has_it: bool,
+    /// How many there are.
+    pub count: usize,
 }
 
 /// What is said of a key that a request came with.
@@ -58,13 +67,17 @@ impl TrackerKey {
     }
 
     /// Whether activities may have identities of a namespace: one that the store has already, or one of few that the key brought. A page whose values
-    /// stand where names belong would leave no room for those of others.
-    pub fn brings(&self, namespace: &str, is_known: impl FnOnce() -> bool) -> bool {
+    /// stand where names belong would leave no room for those of others. `look` says what the store has.
+    pub fn brings(&self, namespace: &str, look: impl FnOnce() -> StoreNamespaces) -> bool {
         let mut brought = self.namespaces.lock();
-        if brought.contains(namespace) || is_known() {
+        if brought.contains(namespace) {
             return true;
         }
-        let has_room = brought.len() < MAX_KEY_NAMESPACES;
+        let store = look();
+        if store.has_it {
+            return true;
+        }
+        let has_room = brought.len() < MAX_KEY_NAMESPACES && store.count < MAX_BROUGHT_NAMESPACES;
         if has_room {
             brought.insert(namespace.to_owned());
         }
@@ -227,10 +240,14 @@ mod tests {
     #[test]
     fn a_key_brings_so_many_namespaces_and_any_that_are_known() {
         let key = TrackerKey::default();
+        let [new, known] = [false, true].map(|has_it| move || StoreNamespaces { has_it, count: 2 });
         for number in 0..MAX_KEY_NAMESPACES {
-            assert!(key.brings(&format!("n{number}"), || false));
+            assert!(key.brings(&format!("n{number}"), new));
         }
-        assert!(!key.brings("other", || false) && key.brings("n0", || false) && key.brings("other", || true));
+        assert!(!key.brings("other", new) && key.brings("n0", new) && key.brings("other", known));
+        let full = |has_it| move || StoreNamespaces { has_it, count: MAX_BROUGHT_NAMESPACES };
+        let other = TrackerKey::default();
+        assert!(!other.brings("other", full(false)) && other.brings("other", full(true)), "after a start");
     }
 
     #[test]

@@ -2,15 +2,28 @@
 
 use std::time::Duration;
 
-/// Connections at once. Each takes about 20 KB and a file; the usual limit of files is 1,024. Others wait to be accepted.
-pub const MAX_CONNECTIONS: usize = 900;
+use crate::model::limits::MAX_NAMESPACES;
 
-/// Requests of one tracker key at once: half of the connections, so that one page that goes wild leaves room for the others.
-pub const MAX_KEY_REQUESTS: usize = MAX_CONNECTIONS / 2;
+/// Connections at once, where so many files may be open. One that says nothing takes about 2 KB, one that speaks about 20 KB. So ten thousand idle
+/// clients keep nobody out; beyond these, others wait to be accepted.
+pub const MAX_CONNECTIONS: usize = 10_240;
 
-/// Namespaces that one tracker key may bring which the store does not have yet. A shop has a handful; a store has room for 256 in all, and a key lies
-/// open in the page.
+/// Connections that wait to be accepted, in the queue of the system: as many as Linux lets wait by itself.
+pub const WAITING_CONNECTIONS: i32 = 4_096;
+
+/// Files that are open besides connections: those of the store and of the log.
+pub const RESERVED_FILES: usize = 124;
+
+/// Requests of one tracker key at once. Each takes a few milliseconds, so these are tens of thousands a second; one page that goes wild leaves room
+/// for the others.
+pub const MAX_KEY_REQUESTS: usize = 450;
+
+/// Namespaces that one tracker key may bring, since the start, which the store does not have yet. A shop has a handful, and a key lies open in the page.
 pub const MAX_KEY_NAMESPACES: usize = 16;
+
+/// Namespaces of a store up to which keys may bring more, however often the collector starts: half of those that it has room for. The others are
+/// left for logs that are replayed.
+pub const MAX_BROUGHT_NAMESPACES: usize = MAX_NAMESPACES / 2;
 
 /// Bytes of the head of a request. Browsers send cookies of the page's domain with it, which may be 16 KB.
 pub const MAX_HEAD_BYTES: usize = 32 << 10;

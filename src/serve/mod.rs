@@ -14,5 +14,6 @@ mod keys;
 pub mod limits;
 pub mod log;
 mod metrics;
+mod open_files;
 mod segment;
 mod snowplow;

@@ -14,11 +14,12 @@
 //! event, is the tracker key.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::model::namespace::SESSION;
 
@@ -57,6 +58,11 @@ pub fn key_of(body: &[u8]) -> Option<String> {
     let payload: Payload<'_> = serde_json::from_slice(body).ok()?;
     let first: TrackedEvent<'_> = serde_json::from_str(payload.data.first()?.get()).ok()?;
     first.aid.map(Cow::into_owned)
+}
+
+/// The body that says what the query of a `GET` does: the members of one event.
+pub fn body_of(members: &BTreeMap<String, String>) -> String {
+    json!({ "data": [members] }).to_string()
 }
 
 /// The events of a body as activities, each a JSON value; one that is not an event stays what it is. `unique` is the namespace
@@ -104,8 +110,6 @@ fn activity(raw: &RawValue, unique: &str) -> Box<RawValue> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn all(data: Value) -> Vec<Value> {

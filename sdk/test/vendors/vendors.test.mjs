@@ -98,6 +98,38 @@ test('RudderStack for Node', { skip }, () =>
     assert.equal((await serve.resolve('sessionId', 'r-1')).person, 'ecommerceId:rita');
   }));
 
+test('RudderStack for the browser: its configuration from here, then batches or single calls', { skip }, () =>
+  serving(async (serve) => {
+    const window = await page();
+    const before = {};
+    const names = ['window', 'document', 'navigator', 'location', 'localStorage', 'sessionStorage', 'XMLHttpRequest', 'screen', 'self'];
+    const calls = ['addEventListener', 'removeEventListener', 'dispatchEvent'];
+    for (const name of [...names, ...calls, 'Element', 'Event', 'CustomEvent', 'HTMLElement', 'ErrorEvent']) {
+      before[name] = Object.getOwnPropertyDescriptor(globalThis, name);
+      const of = name === 'window' || name === 'self' ? window : window[name];
+      const value = calls.includes(name) ? of.bind(window) : of;
+      Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+    }
+    try {
+      const { RudderAnalytics } = await import('@rudderstack/analytics-js/bundled');
+      const analytics = new RudderAnalytics();
+      analytics.load(KEY, serve.endpoint, { configUrl: serve.endpoint, logLevel: 'NONE', polyfillIfRequired: false });
+      analytics.page('Shoes');
+      analytics.identify('rosa', { plan: 'pro' });
+      analytics.track('Viewed');
+      const lines = await serve.lines(3);
+      const session = one(lines, 'page').user.identities.sessionId;
+      assert.deepEqual(one(lines, 'Viewed').user.identities, { sessionId: session, ecommerceId: 'rosa' });
+      assert.equal((await serve.resolve('sessionId', session)).person, 'ecommerceId:rosa');
+    } finally {
+      for (const [name, value] of Object.entries(before)) {
+        if (value) Object.defineProperty(globalThis, name, value);
+        else delete globalThis[name];
+      }
+      window.close();
+    }
+  }));
+
 test('Jitsu', { skip }, () =>
   serving(async (serve) => {
     const { jitsuAnalytics } = await import('@jitsu/js');
@@ -130,6 +162,25 @@ test('Snowplow for Node', { skip }, () =>
     assert.equal(viewed.id, viewed.snowplow.eid);
     assert.equal((await serve.resolve('sessionId', 'visit-1')).person, 'ecommerceId:sam');
     assert.equal((await serve.eventsOf('ecommerceId', 'sam')).total, 2);
+  }));
+
+test('Snowplow by GET', { skip }, () =>
+  serving(async (serve) => {
+    const { newTracker, buildPageView } = await import('@snowplow/node-tracker');
+    const { hostname, port } = new URL(serve.endpoint);
+    const failed = [];
+    const tracker = newTracker(
+      { namespace: 'shop', appId: KEY },
+      { endpoint: hostname, protocol: 'http', port: +port, eventMethod: 'get', bufferSize: 1, onRequestFailure: (one) => failed.push(one) },
+    );
+    tracker.setSessionId('visit-2');
+    tracker.setUserId('sven');
+    tracker.track(buildPageView({ pageUrl: 'https://shop.example/?a=b&c=ü' }));
+    const [viewed] = await serve.lines(1);
+    assert.deepEqual(failed, []);
+    assert.equal(viewed.snowplow.url, 'https://shop.example/?a=b&c=ü');
+    assert.equal(viewed.id, viewed.snowplow.eid);
+    assert.equal((await serve.resolve('sessionId', 'visit-2')).person, 'ecommerceId:sven');
   }));
 
 test('Snowplow for the browser', { skip }, () =>

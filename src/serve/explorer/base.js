@@ -68,6 +68,9 @@ const path = (parts) => parts.map((part) => encodeURIComponent(part.toWellFormed
 
 // Asks a route under `/v1`; what is refused is thrown with what the server said.
 const request = async (parts, parameters = {}, options = {}) => {
+  // No path carries these, however they are written: they go into the query.
+  const dots = parts.findLastIndex((part) => part === '.' || part === '..');
+  if (dots >= 0) [parts, parameters] = [parts.with(dots, '-'), { ...parameters, value: parts[dots] }];
   const asked = query(parameters);
   const headers = { ...options.headers, ...(token && { Authorization: `Bearer ${token}` }) };
   const response = await fetch(`v1/${path(parts)}${asked && '?' + asked}`, { ...options, headers });

@@ -31,6 +31,21 @@ pub type Parameters = Query<BTreeMap<String, String>>;
 /// The names of those that say how facts are read.
 pub const READING: [&str; 3] = ["policy", "lookback", "as-of"];
 
+/// The parameter that takes the place of the value in the path. A path cannot carry `.` and `..`, however they are written.
+const VALUE: &str = "value";
+
+/// The identity that a request asks about, and its other parameters.
+pub fn asked_about(path: Path<(String, String)>, mut parameters: Parameters) -> (Identity, Parameters) {
+    let Path((namespace, value)) = path;
+    let value = parameters.remove(VALUE).unwrap_or(value);
+    (Identity { namespace, value }, parameters)
+}
+
+/// The value that a request asks about, and its other parameters.
+pub fn asked_value(Path(value): Path<String>, mut parameters: Parameters) -> (String, Parameters) {
+    (parameters.remove(VALUE).unwrap_or(value), parameters)
+}
+
 /// Does work that reads the store, or waits for it, where it holds no connection up.
 pub async fn work<T: Send + 'static>(
     shared: Arc<Shared>,
@@ -120,11 +135,11 @@ impl Basis {
 /// `GET /v1/resolve/{namespace}/{value}`: who is it?
 pub async fn resolve(
     State(shared): State<Arc<Shared>>,
-    Path((namespace, value)): Path<(String, String)>,
+    path: Path<(String, String)>,
     parameters: Parameters,
 ) -> Result<Json<Resolution>, HttpRefusal> {
+    let (identity, parameters) = asked_about(path, parameters);
     work(shared, move |shared| {
-        let identity = Identity { namespace, value };
         let found = Basis::asked(shared, &parameters)?.resolve(&identity)?;
         found.map(Json).ok_or_else(|| unknown(&identity))
     })
@@ -212,13 +227,14 @@ fn asked_events(shared: &Shared, parameters: &Parameters) -> Result<(View, Asked
 /// `GET /v1/people/{namespace}/{value}/events`: what did this person do?
 pub async fn events(
     State(shared): State<Arc<Shared>>,
-    Path((namespace, value)): Path<(String, String)>,
+    path: Path<(String, String)>,
     parameters: Parameters,
 ) -> Result<Json<EventPage>, HttpRefusal> {
+    let (of, parameters) = asked_about(path, parameters);
     work(shared, move |shared| {
         let (view, rows) = asked_events(shared, &parameters)?;
-        let found = view.each_event(&namespace, &value)?.map(|events| rows.of(events));
-        found.map(Json).ok_or_else(|| unknown(&Identity { namespace, value }))
+        let found = view.each_event(&of.namespace, &of.value)?.map(|events| rows.of(events));
+        found.map(Json).ok_or_else(|| unknown(&of))
     })
     .await
 }
@@ -226,13 +242,14 @@ pub async fn events(
 /// `GET /v1/people/{namespace}/{value}/timeline`: what happened where this person was seen?
 pub async fn timeline(
     State(shared): State<Arc<Shared>>,
-    Path((namespace, value)): Path<(String, String)>,
+    path: Path<(String, String)>,
     parameters: Parameters,
 ) -> Result<Json<EventPage>, HttpRefusal> {
+    let (of, parameters) = asked_about(path, parameters);
     work(shared, move |shared| {
         let (view, rows) = asked_events(shared, &parameters)?;
-        let found = view.timeline(&namespace, &value)?.map(|events| rows.of(events));
-        found.map(Json).ok_or_else(|| unknown(&Identity { namespace, value }))
+        let found = view.timeline(&of.namespace, &of.value)?.map(|events| rows.of(events));
+        found.map(Json).ok_or_else(|| unknown(&of))
     })
     .await
 }
@@ -240,15 +257,16 @@ pub async fn timeline(
 /// `GET /v1/people/{namespace}/{value}/profile`: what segments and traits does this person have?
 pub async fn profile(
     State(shared): State<Arc<Shared>>,
-    Path((namespace, value)): Path<(String, String)>,
+    path: Path<(String, String)>,
     parameters: Parameters,
 ) -> Result<Json<Profile>, HttpRefusal> {
+    let (of, parameters) = asked_about(path, parameters);
     work(shared, move |shared| {
         only(&parameters, &[&READING, &["rule", "segments-rule"]])?;
         let rules = rules(&parameters)?;
         let view = shared.resolver.view().under(reading(&parameters)?);
-        let found = view.profile(&namespace, &value, &rules)?;
-        found.map(Json).ok_or_else(|| unknown(&Identity { namespace, value }))
+        let found = view.profile(&of.namespace, &of.value, &rules)?;
+        found.map(Json).ok_or_else(|| unknown(&of))
     })
     .await
 }
@@ -271,14 +289,14 @@ fn rules(parameters: &Parameters) -> Result<ProfileRules, HttpRefusal> {
 /// picture.
 pub async fn explain(
     State(shared): State<Arc<Shared>>,
-    Path((namespace, value)): Path<(String, String)>,
+    path: Path<(String, String)>,
     parameters: Parameters,
 ) -> Result<Response, HttpRefusal> {
+    let (one, parameters) = asked_about(path, parameters);
     work(shared, move |shared| {
         only(&parameters, &[&["with", "as-of", "format"]])?;
         let until = moment(&parameters)?;
         let view = until.map_or_else(|| shared.resolver.view(), |until| shared.resolver.view().as_of(until));
-        let one = Identity { namespace, value };
         let named = |other: &String| {
             let named = other.split_once(':').ok_or_else(|| HttpRefusal::bad("with: write NAMESPACE:VALUE"))?;
             Ok::<_, HttpRefusal>(Identity { namespace: named.0.to_owned(), value: named.1.to_owned() })

@@ -13,7 +13,7 @@ use crate::engine::CommitRow;
 use crate::model::identity::Identity;
 use crate::resolver::{MemberRow, Resolution, SharedRow, View};
 use crate::serve::explorer;
-use crate::serve::http::ask::{Parameters, READING, only, reading, rows, unknown, work};
+use crate::serve::http::ask::{Parameters, READING, asked_about, asked_value, only, reading, rows, unknown, work};
 use crate::serve::http::refusal::HttpRefusal;
 use crate::serve::http::shared::Shared;
 
@@ -40,13 +40,14 @@ pub struct PersonAnswer {
 /// `GET /v1/people/{namespace}/{value}`: whose is it, and what else is theirs?
 pub async fn person(
     State(shared): State<Arc<Shared>>,
-    Path((namespace, value)): Path<(String, String)>,
+    path: Path<(String, String)>,
     parameters: Parameters,
 ) -> Result<Json<PersonAnswer>, HttpRefusal> {
+    let (of, parameters) = asked_about(path, parameters);
     work(shared, move |shared| {
         let view = asked(shared, &parameters)?;
-        let found = view.resolve_in(&namespace, &value)?.zip(view.members(&namespace, &value)?);
-        let (resolution, identities) = found.ok_or_else(|| unknown(&Identity { namespace, value }))?;
+        let found = view.resolve_in(&of.namespace, &of.value)?.zip(view.members(&of.namespace, &of.value)?);
+        let (resolution, identities) = found.ok_or_else(|| unknown(&of))?;
         Ok(Json(PersonAnswer { resolution, identities }))
     })
     .await
@@ -68,9 +69,10 @@ pub struct FoundAnswer {
 /// `GET /v1/find/{value}`: which identities are written so?
 pub async fn find(
     State(shared): State<Arc<Shared>>,
-    Path(value): Path<String>,
+    path: Path<String>,
     parameters: Parameters,
 ) -> Result<Json<FoundAnswer>, HttpRefusal> {
+    let (value, parameters) = asked_value(path, parameters);
     work(shared, move |shared| {
         only(&parameters, &[])?;
         let view = shared.resolver.view();

@@ -16,7 +16,7 @@ use crate::serve::http::body::HeldBody;
 use crate::serve::http::cors;
 use crate::serve::http::refusal::HttpRefusal;
 use crate::serve::http::shared::Shared;
-use crate::serve::keys::{KeyFound, KeyRequest, TrackerKey};
+use crate::serve::keys::{KeyFound, KeyRequest, StoreNamespaces, TrackerKey};
 use crate::serve::limits::{SHORT_BODY_BYTES, VISIBLE_TIME};
 use crate::serve::log::LogPosition;
 
@@ -123,9 +123,12 @@ async fn screened(
     let (shared, key) = (Arc::clone(shared), key.to_owned());
     let work = move || {
         let body = body.unpacked()?;
-        let is_known = |name: &str| shared.resolver.view().namespaces().get(name).is_some();
+        let look = |name: &str| {
+            let view = shared.resolver.view();
+            StoreNamespaces { has_it: view.namespaces().get(name).is_some(), count: view.namespaces().len() }
+        };
         let brings = |name: &str| match shared.keys.get(&key) {
-            KeyFound::Known(key) => key.brings(name, || is_known(name)),
+            KeyFound::Known(key) => key.brings(name, || look(name)),
             KeyFound::Unknown | KeyFound::NotValid => false,
         };
         screen(&shared.screen, &body.bytes, Time::from(SystemTime::now()), &brings).map_err(HttpRefusal::bad)

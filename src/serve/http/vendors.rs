@@ -1,10 +1,11 @@
 //! Activities in the protocols of others: Segment's, and Snowplow's.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -50,6 +51,15 @@ pub async fn segment(
     }
 }
 
+/// `POST /i`: an `identify` of analytics.js, whose letter is a path of Snowplow's, too.
+pub async fn identify(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    request: Request<Body>,
+) -> Response {
+    messages(shared, SegmentCall::One("identify"), query, request).await
+}
+
 /// Messages of Segment.
 pub async fn messages(
     shared: Arc<Shared>,
@@ -74,6 +84,26 @@ pub async fn snowplow(
     let outcome = take(&shared, query.as_deref(), &parts.headers, body, snowplow::key_of, convert).await;
     readable(&parts.headers, outcome)
 }
+
+/// `GET /i`: an event of a Snowplow tracker that asks for a picture. It gets one when the event is on the disk.
+pub async fn pixel(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    Query(members): Query<BTreeMap<String, String>>,
+) -> Response {
+    let convert = |screen: &Screen, body: &[u8]| snowplow::activities(body, screen.unique());
+    let body = Body::from(snowplow::body_of(&members));
+    let outcome = take(&shared, None, &headers, body, snowplow::key_of, convert).await;
+    let picture = outcome.map(|response| match response.status() {
+        StatusCode::OK => ([(header::CONTENT_TYPE, "image/gif")], PIXEL).into_response(),
+        _ => response,
+    });
+    readable(&headers, picture)
+}
+
+/// The smallest picture that can be shown, and is not seen.
+const PIXEL: &[u8] =
+    b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\0\0\0!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 
 async fn take(
     shared: &Arc<Shared>,
@@ -140,6 +170,20 @@ pub async fn settings(State(shared): State<Arc<Shared>>, Path(key): Path<String>
             "enabledMiddleware": {}, "metrics": {"sampleRate": 0}, "remotePlugins": [],
         }))
         .into_response()
+    });
+    readable(&headers, outcome)
+}
+
+/// `GET /sourceConfig`: what RudderStack's SDK asks in a browser before it sends: that it may, and that there are no other destinations.
+pub async fn source_config(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let key = named_key(&headers, query.as_deref()).unwrap_or_default();
+    let outcome = known_key(&shared, &key, &headers).map(|_| {
+        let source = json!({"id": key, "name": "backstitch", "enabled": true, "config": {}, "destinations": []});
+        Json(json!({ "source": source })).into_response()
     });
     readable(&headers, outcome)
 }

@@ -62,6 +62,13 @@ impl Serving {
         self.ask(&format!("POST {path}"), "Content-Type: application/json\r\n", body.as_bytes())
     }
 
+    /// What the system says of its memory, in bytes: `VmHWM`, the most it ever had, or `VmRSS`, what it has.
+    pub fn memory(&self, what: &str) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'))?;
+        Some(line.split_whitespace().next()?.parse::<u64>().ok()? << 10)
+    }
+
     /// Asks it to end, and waits.
     pub fn stop(mut self) {
         let id = self.child.id().to_string();
@@ -117,7 +124,7 @@ pub fn reply(stream: &mut BufReader<TcpStream>) -> Option<Reply> {
     let length = reply.header("content-length").map_or(0, |length| length.parse().expect("a number"));
     let mut body = vec![0; length];
     stream.read_exact(&mut body).ok()?;
-    reply.body = String::from_utf8(body).expect("UTF-8");
+    reply.body = String::from_utf8_lossy(&body).into_owned();
     Some(reply)
 }
 

@@ -68,6 +68,31 @@ fn the_journey_of_a_shopper_is_told_at_once_and_the_log_is_the_truth() {
 }
 
 #[test]
+fn values_that_no_path_carries_are_asked_by_the_query() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let serving = Serving::start(folder.path(), &[]);
+    for session in [".", "..", "any", "a/b"] {
+        assert_eq!(serving.post(&format!("/{KEY}?wait=1"), &activity(session, Some("anna")).to_string()).status, 200);
+    }
+    for route in [
+        "resolve/sessionId/any",
+        "people/sessionId/any",
+        "people/sessionId/any/events",
+        "people/sessionId/any/timeline",
+        "people/sessionId/any/profile",
+        "explain/sessionId/any",
+        "find/any",
+    ] {
+        for value in ["", "?value=.", "?value=..", "?value=a/b", "?value=%2E%2E"] {
+            let reply = serving.get(&format!("/v1/{route}{value}"));
+            assert!(reply.status == 200 && !reply.body.contains(r#""found":[]"#), "{route}{value}: {reply:?}");
+        }
+    }
+    assert_eq!(serving.get("/v1/resolve/sessionId/-?value=..").json()["identity"]["value"], "..");
+    assert_eq!(serving.get("/v1/resolve/sessionId/-?value=nobody").status, 404);
+}
+
+#[test]
 fn what_is_missing_is_stamped_and_a_retry_is_one_event() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut retried = activity("s", None);
@@ -191,8 +216,8 @@ fn an_event_is_visible_within_a_second() {
     assert_eq!(ask(&mut stream, &format!("POST /{KEY}"), "", body.as_bytes()).expect("an answer").status, 200);
     let start = Instant::now();
     while ask(&mut stream, "GET /v1/resolve/sessionId/fresh", "", b"").expect("an answer").status == 404 {
-        // Ten times the promise: this machine may be busy with other tests.
-        assert!(start.elapsed() < Duration::from_secs(10), "not visible");
+        // Far more than the promise: this machine may be busy with other tests.
+        assert!(start.elapsed() < Duration::from_secs(60), "not visible");
     }
 }
 

@@ -35,6 +35,7 @@ fn the_bounds_of_the_page_are_those_of_the_program() {
         ("MAX_CONNECTIONS", limits::MAX_CONNECTIONS as u64),
         ("MAX_KEY_REQUESTS", limits::MAX_KEY_REQUESTS as u64),
         ("MAX_KEY_NAMESPACES", limits::MAX_KEY_NAMESPACES as u64),
+        ("MAX_BROUGHT_NAMESPACES", limits::MAX_BROUGHT_NAMESPACES as u64),
         ("MAX_STREAMS", limits::MAX_STREAMS as u64),
         ("HEAD_TIME", limits::HEAD_TIME.as_secs()),
         ("BODY_TIME", limits::BODY_TIME.as_secs()),

@@ -1,5 +1,7 @@
 //! How much it takes: activities a second in batches of ten over connections that stay open, beside a plain loop of appends and
-//! syncs. Prints, and is not run by itself: the figures are those of the machine.
+//! syncs; and how much memory meanwhile. Prints, and is not run by itself: the figures are those of the machine.
+//!
+//! `cargo test --release --features serve --test it durable_activities -- --ignored --nocapture`
 
 use std::fs::File;
 use std::io::{BufReader, Write};
@@ -10,6 +12,9 @@ use super::client::{KEY, Serving, ask};
 use crate::harness::asked;
 
 const BATCH: usize = 10;
+
+/// How often it is looked how much memory the collector has.
+const LOOKS: u32 = 10;
 
 fn body(number: usize) -> String {
     let one = |at: usize| {
@@ -41,6 +46,7 @@ fn durable_activities_a_second() {
 
     let serving = Serving::start(folder.path(), &[]);
     let start = Instant::now();
+    let mut memory = Vec::new();
     let mut times: Vec<Duration> = thread::scope(|scope| {
         let client = |client: usize| {
             let mut stream = BufReader::new(serving.connect());
@@ -59,6 +65,10 @@ fn durable_activities_a_second() {
             })
         };
         let all: Vec<_> = (0..clients).map(client).collect();
+        for _ in 0..LOOKS {
+            thread::sleep(patience / LOOKS);
+            memory.extend(serving.memory("VmRSS").map(|bytes| (bytes >> 20).to_string()));
+        }
         all.into_iter().flat_map(|client| client.join().expect("no panic")).collect()
     });
     let rate = times.len() as f64 / start.elapsed().as_secs_f64();
@@ -73,5 +83,6 @@ fn durable_activities_a_second() {
         plain * BATCH as f64,
         rate / plain
     );
+    println!("load: memory in MiB, at {LOOKS} moments: {}", memory.join(" "));
     serving.stop();
 }

@@ -32,6 +32,15 @@ fn a_key_may_stand_wherever_the_sdks_have_it() {
     }
     let snowplow = json!({"schema": "iglu:x", "data": [{"e": "pv", "aid": KEY, "eid": "e", "sid": "visit", "dtm": "1793527200000"}]});
     assert_eq!(serving.post("/com.snowplowanalytics.snowplow/tp2", &snowplow.to_string()).status, 200);
+    let pixel =
+        serving.ask(&format!("GET /i?e=pv&aid={KEY}&eid=e-2&sid=vis%C3%AFt&dtm=1793527200000&url=a%26b"), "", b"");
+    assert_eq!((pixel.status, pixel.header("content-type"), &pixel.body[..6]), (200, Some("image/gif"), "GIF89a"));
+    assert_eq!(serving.get("/i?e=pv&eid=e-3").status, 422);
+    assert_eq!(serving.get(&format!("/i?aid={KEY}&eid=e-3")).status, 400);
+    let config = serving.get(&format!("/sourceConfig/?p=npm&writeKey={KEY}")).json();
+    assert_eq!(config["source"]["destinations"], json!([]));
+    assert_eq!(serving.ask("GET /sourceConfig", BASIC, b"").status, 200);
+    assert_eq!(serving.get("/sourceConfig").status, 422);
     let good = track("s").to_string();
     let partly = json!({"batch": [track("good"), {"event": "no one"}, 7], "writeKey": KEY}).to_string();
     for (path, headers, body, status, told) in [
@@ -48,7 +57,7 @@ fn a_key_may_stand_wherever_the_sdks_have_it() {
     serving.stop();
     // The same message twice is one event.
     let [stored, replayed] = digests(folder.path());
-    assert_eq!((stored, log(folder.path()).lines().count()), (replayed, 11));
+    assert_eq!((stored, log(folder.path()).lines().count()), (replayed, 12));
 }
 
 #[test]
