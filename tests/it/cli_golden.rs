@@ -13,7 +13,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::config::CONFIG;
-use crate::harness::{expected_attribute, in_one_epoch};
+use crate::harness::{expected_attribute, in_one_epoch, without_serve};
 use crate::oracle::{Rules, judge};
 
 const DAY: &str = include_str!("../../fixtures/journeys.ndjson");
@@ -390,7 +390,7 @@ fn told(folder: &Path, commands: &[&str]) -> String {
     let mut told = String::new();
     for command in commands {
         let output = run(folder, command);
-        let text = |bytes: &[u8]| normalised(&String::from_utf8_lossy(bytes), folder);
+        let text = |bytes: &[u8]| without_serve(&normalised(&String::from_utf8_lossy(bytes), folder));
         let (out, error) = (text(&output.stdout), text(&output.stderr));
         told += &format!("$ backstitch {command}\n{out}");
         if !error.is_empty() {

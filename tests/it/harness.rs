@@ -569,3 +569,10 @@ impl Chance {
         (self.next() % end.max(1) as u64) as usize
     }
 }
+
+/// The list of commands as it is without the collector, which is a feature.
+pub fn without_serve(text: &str) -> String {
+    const SERVE: &str = "  serve         Take activities in over HTTP, and answer who is who\n";
+    assert!(cfg!(feature = "serve") == text.contains(SERVE) || !text.contains("\nCommands:\n"), "{text}");
+    text.replace(SERVE, "")
+}

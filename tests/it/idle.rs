@@ -41,10 +41,24 @@ fn listens(child: &mut Child) {
     }
 }
 
+/// Waits until a process has nothing to do: all of its threads sleep, at one look after the other.
+fn rests(child: &Child) {
+    const LOOKS: usize = 20;
+    let mut asleep = 0;
+    while asleep < LOOKS {
+        std::thread::sleep(Duration::from_millis(10));
+        let threads = fs::read_dir(format!("/proc/{}/task", child.id())).expect("it runs");
+        let mut stats = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+        // What stands behind the name is the state.
+        let sleeps = |stat: String| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('S'));
+        asleep = if stats.all(sleeps) { asleep + 1 } else { 0 };
+    }
+}
+
 /// Sends a signal; how the process ended, and what it told. One that goes on waiting would hang the test here.
 fn ended_by(child: Child, signal: &str) -> (Option<i32>, String, String) {
     // So that what is in the pipe is read before.
-    std::thread::sleep(Duration::from_millis(300));
+    rests(&child);
     let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
     assert!(sent.success());
     let mut child = child;

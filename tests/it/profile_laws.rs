@@ -251,6 +251,31 @@ fn what_is_not_kept_costs_nothing_and_can_be_had_later() {
 }
 
 /// What is pushed says what a line says.
+/// By the digest a table of profiles is kept: it differs with what anybody's profile says, also where the feed tells of nothing.
+#[test]
+fn the_digest_of_profiles_tells_what_the_feed_does_not() {
+    let mut engine = Engine::in_memory();
+    let line = |second: u8, of: &str, traits: &str| {
+        format!(r#"{{"timestamp":{second},"id":"e-{second}","user":{{"identities":{{{of}}},"traits":{{{traits}}}}}}}"#)
+            + "\n"
+    };
+    let read = |engine: &mut Engine, name: &str, lines: &[String]| {
+        let read = engine.ingest(name, lines.concat().as_bytes()).expect("ingested").events;
+        let totals = engine.resolver().view().totals().expect("sound");
+        (read.accepted, engine.feed().position(), totals.profiles)
+    };
+    let both = r#""sessionId":"s","ecommerceId":"anna""#;
+    let (_, first, told) = read(&mut engine, "one", &[line(1, both, r#""city":"Basel""#)]);
+    let (accepted, second, more) = read(&mut engine, "two", &[line(1, both, r#""city":"Bern""#)]);
+    assert_eq!((accepted, second), (0, first), "the same event, so no row differs");
+    assert_ne!(more, told);
+    let (_, third, without) = read(&mut engine, "three", &[line(2, r#""ecommerceId":"anna""#, r#""city":"Chur""#)]);
+    assert_eq!(third, first, "an event of no session");
+    assert_ne!(without, more);
+    let (_, _, same) = read(&mut engine, "four", &[line(2, r#""ecommerceId":"anna""#, "")]);
+    assert_eq!(same, without, "what says less says nothing new");
+}
+
 #[test]
 fn an_activity_says_what_its_line_says() {
     use backstitch::Activity;
