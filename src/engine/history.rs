@@ -74,7 +74,7 @@ impl Engine {
     pub fn known_at(&self, when: impl Into<When>) -> Result<KnownAt> {
         let commit = self.store.commit_at(when.into())?;
         let graph = people::graph_known_at(&self.store, commit)?;
-        Ok(KnownAt::new(graph, commit.generation, commit.sequence))
+        Ok(KnownAt::new(graph, commit.generation, commit.sequence, &self.resolver.view()))
     }
 }
 

@@ -78,15 +78,23 @@ pub struct PersonEvents {
 impl PersonEvents {
     /// The events that belong to `person` under the reading of `view`.
     pub fn of(view: &View, person: Person) -> Result<Self> {
-        Self::gather(view, &anchors_of(view, person), |found| found == person)
+        Self::gather(view, &anchors_of(view, person), |found, _, _| found == person)
     }
 
-    /// All events of these anchors, of whatever person under the reading of `view`.
-    pub fn around(view: &View, anchors: &[IdentityId]) -> Result<Self> {
-        Self::gather(view, anchors, |_| true)
+    /// The events of these anchors that are `wanted`, of whatever person under the reading of `view`.
+    pub fn around(
+        view: &View,
+        anchors: &[IdentityId],
+        wanted: impl Fn(IdentityId, &Event<'_>) -> bool,
+    ) -> Result<Self> {
+        Self::gather(view, anchors, |_, anchor, event| wanted(anchor, event))
     }
 
-    fn gather(view: &View, anchors: &[IdentityId], wanted: impl Fn(Person) -> bool) -> Result<Self> {
+    fn gather(
+        view: &View,
+        anchors: &[IdentityId],
+        wanted: impl Fn(Person, IdentityId, &Event<'_>) -> bool,
+    ) -> Result<Self> {
         let (companions, sources) = (Sets::new(), Sets::new());
         let mut this = Self { all: Vec::new(), texts: String::new(), companions, sources };
         let until = view.reading().until();
@@ -97,7 +105,7 @@ impl PersonEvents {
             let rule = AnchorRule::of_group(view, &group);
             for event in group.events().take_while(|event| event.time <= until) {
                 let Attributed { person, kind } = rule.attribute(&event);
-                if wanted(person) {
+                if wanted(person, anchor, &event) {
                     set.clear();
                     set.push(person.identity());
                     set.extend_from_slice(event.companions);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::error::Result;
-use crate::model::event::DecodedEvent;
+use crate::model::event::{DecodedEvent, Event};
 use crate::model::identity::{Identity, IdentityId};
 use crate::model::namespace::{Namespaces, SESSION};
 use crate::model::person::{AttributionKind, Person};
@@ -142,10 +142,20 @@ impl View {
         namespace: &str,
         value: &str,
     ) -> Result<Option<impl ExactSizeIterator<Item = EventRow> + Clone + use<'_>>> {
+        self.timeline_of(namespace, value, |_, _| true)
+    }
+
+    /// The same of those events that are `wanted`.
+    pub(super) fn timeline_of<W: Fn(IdentityId, &Event<'_>) -> bool>(
+        &self,
+        namespace: &str,
+        value: &str,
+        wanted: W,
+    ) -> Result<Option<impl ExactSizeIterator<Item = EventRow> + Clone + use<'_, W>>> {
         let whole = self.under(Reading::default());
         let Some(id) = whole.find(namespace, value) else { return Ok(None) };
         let anchors = rows::anchors_of(&whole, whole.person_of(id)?);
-        let events = Arc::new(PersonEvents::around(self, &anchors)?);
+        let events = Arc::new(PersonEvents::around(self, &anchors, wanted)?);
         Ok(Some((0..events.len()).map(move |at| events.row(self, at))))
     }
 

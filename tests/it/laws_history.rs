@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use backstitch::rows::CommitRow;
-use backstitch::{Engine, ErrorKind, Sequence, Time, When};
+use backstitch::{Engine, ErrorKind, Identity, Sequence, Time, When};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value;
 
 use crate::acts::{Act, course, erasing_course, law, reading};
 use crate::harness::{
-    assert_agrees, assert_view_agrees, expected_resolve, expected_totals, known_at, printed_sessions, records,
-    sequence, totals, trim, under,
+    assert_agrees, assert_view_agrees, expected_events, expected_resolve, expected_totals, known_at, printed_sessions,
+    records, sequence, totals, trim, under,
 };
 use crate::oracle::{Belief, Id, Life, Reading};
 use crate::side_by_side::{Commit, Pair, Table};
@@ -234,4 +234,58 @@ fn what_was_known_after_each_commit_is_known() {
             assert_eq!(told.kind(), ErrorKind::Forgotten, "{when}: {told}");
         }
     });
+}
+
+/// Whose each event was by what was known: of those that were stored by then exactly, also where others came later.
+#[test]
+fn the_timeline_of_what_was_known_has_whose_each_event_was() {
+    law("the timeline of what was known", 96, course(60, 10), |course| {
+        let mut pair = Pair::new(&course);
+        let mut lives = BTreeMap::from([(1, Life::default())]);
+        let is_told = |act: &&Act| {
+            matches!(act, Act::Replay { .. } | Act::Unlink(..) | Act::Relink(..) | Act::OptOut(_) | Act::Restart)
+        };
+        for act in course.acts.iter().filter(is_told).flat_map(one_by_one) {
+            pair.act(&act);
+            lives.insert(pair.engine.generation(), pair.life.clone());
+        }
+        for (&commit, life) in &lives {
+            let known = pair.engine.known_at(When::Commit(commit)).expect("nothing was trimmed");
+            let belief = life.belief(Reading::default());
+            for (id, answer) in &belief.identities {
+                let rows = known.timeline(&id.namespace, &id.value).expect("a sound store").expect("a known identity");
+                let of_person = rows.filter(|row| row.person.to_string() == answer.person.to_string());
+                let mut told: Vec<(String, String)> =
+                    of_person.map(|row| (row.time.to_string(), row.attribution.word().to_owned())).collect();
+                told.sort();
+                let expected = expected_events(&belief, &answer.person).unwrap_or_default();
+                if life.delivered.keys().eq(pair.life.delivered.keys()) {
+                    assert_eq!(told, expected, "{id} at {commit}");
+                }
+                for event in &expected {
+                    let count = |all: &[(String, String)]| all.iter().filter(|one| *one == event).count();
+                    assert!(count(&told) >= count(&expected), "{id} at {commit}: {event:?} in {told:?}");
+                }
+            }
+        }
+    });
+}
+
+/// What events counted as before is not kept: then no timeline is told.
+#[test]
+fn no_timeline_is_told_of_before_a_rename() {
+    let mut engine = Engine::in_memory();
+    let log = r#"{"timestamp":1,"user":{"identities":{"sessionId":"s","ecommerceId":"old"}}}"#;
+    engine.ingest("log", log.as_bytes()).expect("ingested");
+    let commit = engine.generation();
+    let told = |engine: &Engine| {
+        let known = engine.known_at(When::Commit(commit)).expect("kept");
+        known.timeline("sessionId", "s").map(|rows| rows.map(Iterator::count)).map_err(|error| error.to_string())
+    };
+    assert_eq!(told(&engine), Ok(Some(1)));
+    let customer = |value: &str| Identity { namespace: "ecommerceId".into(), value: value.into() };
+    engine.rename([(customer("old"), customer("new"))]).expect("written");
+    assert!(told(&engine).is_err_and(|why| why.contains("were renamed, set aside or released since")));
+    engine.rename_back([customer("old")]).expect("written");
+    assert_eq!(told(&engine), Ok(Some(1)));
 }

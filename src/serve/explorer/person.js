@@ -419,12 +419,16 @@ const personView = async ([namespace = '', value = ''], parameters) => {
       if (error.status !== 404) throw error;
       return null;
     };
+    const then = { 'known-at': known, 'as-of': next['as-of'] };
     const who = known
-      ? ask(['resolve', namespace, value], { 'known-at': known, 'as-of': next['as-of'] })
+      ? ask(['resolve', namespace, value], then)
       : isEmpty(reading)
         ? Promise.resolve(base)
         : ask(of, reading);
-    const rows = isEmpty(reading) ? Promise.resolve(all) : ask([...of, 'timeline'], { ...reading, ...pages });
+    const rows =
+      isEmpty(reading) && !known
+        ? Promise.resolve(all)
+        : ask([...of, 'timeline'], { ...(known ? then : reading), ...pages }).catch((error) => missing(error) ?? { events: [] });
     const found = who.catch(missing);
     put(mine, chip, found, (found) => {
       chip.className = found ? `chip ${found.kind}` : '';
@@ -440,7 +444,7 @@ const personView = async ([namespace = '', value = ''], parameters) => {
           el(
             'span',
             { class: 'quiet' },
-            ' So the store said then; it does not keep events and counts apart by commits.',
+            ' So the store said then. It does not keep events apart by commits: those that tell of what was not known yet are left out.',
           ),
       ]),
       put(mine, colours, rows, (page) => {

@@ -111,8 +111,9 @@ enum Basis {
 }
 
 impl Basis {
-    fn asked(shared: &Shared, parameters: &Parameters) -> Result<Self, HttpRefusal> {
-        only(parameters, &[&READING, &["known-at"]])?;
+    /// That which is asked from, where there are `other` parameters, too.
+    fn asked(shared: &Shared, parameters: &Parameters, other: &[&str]) -> Result<Self, HttpRefusal> {
+        only(parameters, &[&READING, &["known-at"], other])?;
         let reading = reading(parameters)?;
         let Some(when) = parameter::<When>(parameters, "known-at")? else {
             return Ok(Self::Now(shared.resolver.view().under(reading)));
@@ -140,7 +141,7 @@ pub async fn resolve(
 ) -> Result<Json<Resolution>, HttpRefusal> {
     let (identity, parameters) = asked_about(path, parameters);
     work(shared, move |shared| {
-        let found = Basis::asked(shared, &parameters)?.resolve(&identity)?;
+        let found = Basis::asked(shared, &parameters, &[])?.resolve(&identity)?;
         found.map(Json).ok_or_else(|| unknown(&identity))
     })
     .await
@@ -187,7 +188,7 @@ pub async fn resolve_many(
         return Err(HttpRefusal::bad(format!("at most {MAX_IDS} ids at once")));
     }
     work(shared, move |shared| {
-        let facts = Basis::asked(shared, &parameters)?;
+        let facts = Basis::asked(shared, &parameters, &[])?;
         let answers = ids.into_iter().map(|id| facts.resolve(&id.identity())).collect::<Result<_, _>>()?;
         Ok(Json(Resolutions { answers }))
     })
@@ -211,6 +212,10 @@ struct AskedRows {
 }
 
 impl AskedRows {
+    fn asked(parameters: &Parameters) -> Result<Self, HttpRefusal> {
+        Ok(Self { offset: parameter(parameters, "offset")?.unwrap_or_default(), limit: rows(parameters)? })
+    }
+
     fn of(&self, events: impl ExactSizeIterator<Item = EventRow>) -> EventPage {
         let total = events.len();
         let next = self.offset.checked_add(self.limit).filter(|next| *next < total);
@@ -218,11 +223,8 @@ impl AskedRows {
     }
 }
 
-fn asked_events(shared: &Shared, parameters: &Parameters) -> Result<(View, AskedRows), HttpRefusal> {
-    only(parameters, &[&READING, &["limit", "offset"]])?;
-    let (limit, offset) = (rows(parameters)?, parameter::<usize>(parameters, "offset")?.unwrap_or_default());
-    Ok((shared.resolver.view().under(reading(parameters)?), AskedRows { offset, limit }))
-}
+/// The parameters of [`AskedRows`].
+const PAGE: [&str; 2] = ["limit", "offset"];
 
 /// `GET /v1/people/{namespace}/{value}/events`: what did this person do?
 pub async fn events(
@@ -232,7 +234,8 @@ pub async fn events(
 ) -> Result<Json<EventPage>, HttpRefusal> {
     let (of, parameters) = asked_about(path, parameters);
     work(shared, move |shared| {
-        let (view, rows) = asked_events(shared, &parameters)?;
+        only(&parameters, &[&READING, &PAGE])?;
+        let (view, rows) = (shared.resolver.view().under(reading(&parameters)?), AskedRows::asked(&parameters)?);
         let found = view.each_event(&of.namespace, &of.value)?.map(|events| rows.of(events));
         found.map(Json).ok_or_else(|| unknown(&of))
     })
@@ -247,8 +250,11 @@ pub async fn timeline(
 ) -> Result<Json<EventPage>, HttpRefusal> {
     let (of, parameters) = asked_about(path, parameters);
     work(shared, move |shared| {
-        let (view, rows) = asked_events(shared, &parameters)?;
-        let found = view.timeline(&of.namespace, &of.value)?.map(|events| rows.of(events));
+        let (facts, rows) = (Basis::asked(shared, &parameters, &PAGE)?, AskedRows::asked(&parameters)?);
+        let found = match &facts {
+            Basis::Now(view) => view.timeline(&of.namespace, &of.value)?.map(|events| rows.of(events)),
+            Basis::Then(then) => then.timeline(&of.namespace, &of.value)?.map(|events| rows.of(events)),
+        };
         found.map(Json).ok_or_else(|| unknown(&of))
     })
     .await

@@ -122,6 +122,30 @@ fn a_timeline_has_the_same_events_under_every_reading() {
 }
 
 #[test]
+fn a_timeline_has_the_people_of_then() {
+    let (_folder, serving) = tablet();
+    let commit = serving.get("/v1/commits").json()["commits"][0]["commit"].clone();
+    let pair = r#"{"a":{"namespace":"sessionId","value":"tablet"},"b":{"namespace":"ecommerceId","value":"clara"}}"#;
+    assert_eq!(serving.post("/v1/unlink", pair).json()["changed"], true);
+    let told = |asked: &str| {
+        let answer = serving.get(&format!("/v1/people/sessionId/tablet/timeline?{asked}")).json();
+        let rows = answer["events"].as_array().unwrap_or_else(|| panic!("{answer}")).iter();
+        rows.map(|row| row["person"].as_str().expect("a text").replace("ecommerceId:", ""))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(told(""), "dan clara dan dan");
+    assert_eq!(told(&format!("known-at=commit:{commit}")), "clara clara dan clara");
+    assert_eq!(told(&format!("known-at=commit:{commit}&limit=2&offset=1")), "clara dan");
+    assert_eq!(told(&format!("known-at=commit:{commit}&as-of=2026-11-02T09:05:00Z")), "sessionId:tablet");
+    for (asked, status) in
+        [("known-at=commit:1", 404), ("known-at=commit:99", 400), ("known-at=commit:2&policy=strict", 400)]
+    {
+        assert_eq!(serving.get(&format!("/v1/people/sessionId/tablet/timeline?{asked}")).status, status, "{asked}");
+    }
+}
+
+#[test]
 fn identities_are_found_by_value_and_by_name() {
     let (_folder, serving) = tablet();
     let found = |value: &str| serving.get(&format!("/v1/find/{value}")).body;
