@@ -5,7 +5,7 @@
 //! instead, and goes where it stood.
 //!
 //! Each file that changes is written again beside the old one, synced, and put in its place; a file that grows is [closed](ActivityLog::close_segment)
-//! first. What is being erased stands in the file [`.forget`](INTENT) from before the store is touched until all files are done:
+//! first. What is being erased stands in the file `.forget` from before the store is touched until all files are done:
 //! the next process that opens the log after a kill finds it there and does it again, which costs a look at every line and changes nothing that
 //! was done.
 
