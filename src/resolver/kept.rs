@@ -6,7 +6,6 @@
 
 use std::cmp::Ordering;
 use std::iter::Peekable;
-use std::ops::Range;
 
 use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
@@ -23,10 +22,9 @@ use crate::model::totals::Totals;
 use crate::resolver::attribution::AnchorRule;
 use crate::resolver::count::{IdentityHashes, TotalsCounter};
 use crate::resolver::totals::IDENTITIES_A_TASK;
-use crate::store::arriving::Arriving;
 use crate::store::error::StoreError;
 use crate::store::find::EventFinder;
-use crate::store::scan::{Cursor, Events, Group};
+use crate::store::scan::{Cursor, Events};
 
 /// Stored events that a commit reads again for totals in any case: a few milliseconds.
 const EVENTS_READ_AGAIN: u64 = 1 << 16;
@@ -42,16 +40,32 @@ const ANCHORS_A_TASK: usize = 256;
 /// Pieces of a scan a thread: enough that one slow piece does not leave the others idle.
 const PIECES_PER_THREAD: usize = 8;
 
+/// Events on their way into the store, as they count. Some of them may be stored already.
+pub(crate) trait Arriving: Sync {
+    /// The events of an anchor, ascending by [`Event::key`]: each once, with the greatest of its parts of segments and traits.
+    type Events<'a>: Iterator<Item = Event<'a>> + Clone
+    where
+        Self: 'a;
+
+    /// Pieces of all events, about `count`: those of one anchor are in one piece.
+    fn pieces(&self, count: usize) -> Vec<Self::Piece<'_>>;
+
+    /// A piece: anchors, ascending, each with its events.
+    type Piece<'a>: Iterator<Item = (IdentityId, Self::Events<'a>)> + Send
+    where
+        Self: 'a;
+}
+
 /// A commit that is not durable yet, as far as it changes totals.
-pub(crate) struct Drafted<'c> {
+pub(crate) struct Drafted<'c, A> {
     /// The graph with it.
     pub graph: &'c Graph,
     /// What it changed there.
     pub applied: &'c Applied,
     /// When identities were seen in its events that are new, ascending.
     pub seen: &'c [(IdentityId, Seen)],
-    /// The events that it adds, some of which may be stored already.
-    pub events: Arriving<'c>,
+    /// The events that it adds.
+    pub events: &'c A,
     /// The events as they were stored before.
     pub stored: &'c Events,
 }
@@ -61,7 +75,10 @@ pub(crate) struct Drafted<'c> {
 ///
 /// # Errors
 /// When stored events cannot be read.
-pub(crate) fn totals_with(before: Totals, drafted: &Drafted<'_>) -> Result<Option<Totals>, StoreError> {
+pub(crate) fn totals_with<A: Arriving>(
+    before: Totals,
+    drafted: &Drafted<'_, A>,
+) -> Result<Option<Totals>, StoreError> {
     let Drafted { graph, applied, seen, events, .. } = *drafted;
     let moved = moved(graph, applied, seen);
     let added: u64 = seen.iter().map(|row| row.1.events).sum();
@@ -72,7 +89,8 @@ pub(crate) fn totals_with(before: Totals, drafted: &Drafted<'_>) -> Result<Optio
     let new = applied.identities as u32..graph.identities().len() as u32;
     let hashes: Vec<IdentityHash> = new.into_par_iter().map(|id| graph.hash(IdentityId(id))).collect();
     let tally = TotalsDifference { drafted, moved: &moved, hashes: &hashes };
-    let of_pieces = events.pieces().into_par_iter().map(|piece| tally.of_arriving(piece));
+    let pieces = events.pieces(rayon::current_num_threads() * PIECES_PER_THREAD);
+    let of_pieces = pieces.into_par_iter().map(|piece| tally.of_arriving(piece));
     let pieces: Vec<(TotalsChange, Vec<IdentityId>)> = of_pieces.collect::<Result<_, _>>()?;
     let mut change = tally.of_identities();
     let mut read: HashSet<IdentityId> = HashSet::new();
@@ -158,14 +176,14 @@ impl TotalsChange {
 }
 
 /// Finds out what a commit changes, part by part.
-struct TotalsDifference<'c> {
-    drafted: &'c Drafted<'c>,
+struct TotalsDifference<'c, A> {
+    drafted: &'c Drafted<'c, A>,
     moved: &'c HashMap<IdentityId, MovedAnchor>,
     /// Of the new identities.
     hashes: &'c [IdentityHash],
 }
 
-impl<'c> TotalsDifference<'c> {
+impl<'c, A: Arriving> TotalsDifference<'c, A> {
     fn counters(&self) -> Counters<'c> {
         let counter = || TotalsCounter::new(IdentityHashes::of_last(self.drafted.graph, self.hashes));
         Counters { graph: self.drafted.graph, gained: counter(), lost: counter() }
@@ -201,28 +219,28 @@ impl<'c> TotalsDifference<'c> {
     }
 
     /// What changes about the events of some anchors, by those that arrive; and which anchors that stand elsewhere were among them.
-    fn of_arriving(&self, anchors: Range<u32>) -> Result<(TotalsChange, Vec<IdentityId>), StoreError> {
+    fn of_arriving<'e>(
+        &self,
+        piece: impl Iterator<Item = (IdentityId, impl Iterator<Item = Event<'e>> + Clone)>,
+    ) -> Result<(TotalsChange, Vec<IdentityId>), StoreError> {
         let Drafted { graph, seen, stored, .. } = *self.drafted;
-        let events = self.drafted.events.events_of(&anchors)?;
         let (mut counters, mut read) = (self.counters(), Vec::new());
         let (mut cursor, mut finder): (Cursor, EventFinder) = (stored.cursor(), EventFinder::new(stored));
-        let mut next = seen.partition_point(|row| row.0.0 < anchors.start);
-        let mut scan = events.scan(anchors);
-        while let Some(group) = scan.next()? {
-            let anchor = group.anchor();
-            while seen.get(next).is_some_and(|row| row.0 < anchor) {
-                next += 1;
-            }
-            let added = seen.get(next).filter(|row| row.0 == anchor).map_or(0, |row| row.1.events);
+        let mut rest: Option<&[(IdentityId, Seen)]> = None;
+        for (anchor, events) in piece {
+            let from = rest.unwrap_or_else(|| &seen[seen.partition_point(|row| row.0 < anchor)..]);
+            let from = &from[from.iter().take_while(|row| row.0 < anchor).count()..];
+            rest = Some(from);
+            let added = from.first().filter(|row| row.0 == anchor).map_or(0, |row| row.1.events);
             // Those that are stored already, and only come from another source or with other traits, are not counted in what was seen.
-            let is_all_new = graph.seen(anchor).events == added || group.len() as u64 == added;
+            let is_all_new = graph.seen(anchor).events == added || events.clone().count() as u64 == added;
             match self.moved.get(&anchor) {
                 Some(moved) => {
-                    counters.move_all(anchor, moved.stood, cursor.group(anchor)?.events(), group.events());
+                    counters.move_all(anchor, moved.stood, cursor.group(anchor)?.events(), events);
                     read.push(anchor);
                 }
-                None if is_all_new => counters.gained.events(anchor, &self.rule(anchor), group.events()),
-                None => counters.deliver(anchor, &self.rule(anchor), &group, &mut finder)?,
+                None if is_all_new => counters.gained.events(anchor, &self.rule(anchor), events),
+                None => counters.deliver(anchor, &self.rule(anchor), events, &mut finder)?,
             }
         }
         Ok((counters.change(), read))
@@ -254,16 +272,17 @@ impl Counters<'_> {
 
     /// Counts the events of an anchor that stood elsewhere, those that were stored and those that arrive; each ascends, an event is in each
     /// once.
-    fn move_all<'e>(
+    fn move_all<'s, 'e: 's>(
         &mut self,
         anchor: IdentityId,
         stood: Standing,
-        stored: impl Iterator<Item = Event<'e>>,
+        stored: impl Iterator<Item = Event<'s>>,
         arriving: impl Iterator<Item = Event<'e>>,
     ) {
         let now = AnchorRule::by_standing(self.graph, anchor, self.graph.standing(anchor));
         let then = AnchorRule::by_standing(self.graph, anchor, stood);
         let (mut lost, mut gained) = (Vec::new(), Vec::new());
+        let arriving = arriving.map(|event: Event<'e>| -> Event<'s> { event });
         let (mut stored, mut arriving) = (stored.peekable(), arriving.peekable());
         while let Some((old, new)) = next_of(&mut stored, &mut arriving) {
             lost.extend(old);
@@ -279,14 +298,14 @@ impl Counters<'_> {
 
     /// Counts the events of an anchor that arrive, some of which are stored: these are found where they lie, however many are stored. They
     /// count as before, but for segments and traits that are greater than those known.
-    fn deliver(
+    fn deliver<'e>(
         &mut self,
         anchor: IdentityId,
         rule: &AnchorRule<'_>,
-        arriving: &Group<'_>,
+        arriving: impl Iterator<Item = Event<'e>>,
         stored: &mut EventFinder,
     ) -> Result<(), StoreError> {
-        let arriving: Vec<Event<'_>> = arriving.events().collect();
+        let arriving: Vec<Event<'_>> = arriving.collect();
         let mut known: Vec<Option<[String; 2]>> = vec![None; arriving.len()];
         stored.find(anchor, &arriving, |at, old| {
             let ProfilePart { segments, traits } = old.profile;

@@ -28,7 +28,6 @@
 #![deny(clippy::indexing_slicing)]
 
 mod accept;
-pub mod arriving;
 pub mod backend;
 mod backup;
 pub mod barred;

@@ -26,6 +26,8 @@ pub struct BatchRow {
     pub profile: PartId,
     /// Whether it is what another row, which was written so, counts as.
     pub recounted: bool,
+    /// Whether it goes into the store. Settling tells of which rows that is not so.
+    pub arrives: bool,
     sort: Sort,
     /// The 16 bytes of a hash or UUID in big-endian order, or start and end of a text.
     id: [u64; 2],
@@ -124,7 +126,8 @@ impl BatchRows {
             }
         };
         let Carried { anchor, companions, profile } = carried;
-        self.all.push(BatchRow { anchor, companions, time, source, profile, recounted: false, sort, id });
+        let (recounted, arrives) = (false, true);
+        self.all.push(BatchRow { anchor, companions, time, source, profile, recounted, arrives, sort, id });
     }
 
     /// Takes over the rows of a decoded chunk that are `kept`, whose ids `into` translates, with the hash that takes the place of their

@@ -1,5 +1,6 @@
 //! How does a batch become durable and visible? Worked out on a draft of the graph, committed, published, in this order.
 
+mod arriving;
 pub mod draft;
 mod settle;
 
@@ -7,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::engine::batch::{Batch, Room};
 use crate::engine::changes::{candidates, overwritten, stored_changes};
+use crate::engine::commit::arriving::ArrivingRows;
 use crate::engine::commit::draft::{Draft, Drafts};
 use crate::engine::commit::settle::{Settled, settle};
 use crate::engine::error::EngineError;
@@ -22,7 +24,6 @@ use crate::model::totals::Totals;
 use crate::resolver::feed::handle::LastFeed;
 use crate::resolver::kept::{Drafted, totals_with};
 use crate::resolver::{Published, Resolver};
-use crate::store::arriving::Arriving;
 use crate::store::events::EventBlock;
 use crate::store::{Commit, Store};
 
@@ -50,8 +51,10 @@ pub struct Committed {
 
 /// What a commit is to add beside what follows from it.
 #[derive(Default)]
-pub struct Addition {
-    /// Events, encoded.
+pub struct Addition<'b> {
+    /// Rows of the batch that are to be written, as they count.
+    pub arriving: ArrivingRows<'b>,
+    /// They are encoded here.
     pub events: Vec<EventBlock>,
     /// What other events count as, encoded.
     pub counted: Vec<EventBlock>,
@@ -96,14 +99,15 @@ impl Committer<'_> {
             let (namespaces, identities) = (batch.namespaces.clone(), std::mem::take(&mut batch.identities));
             let delta = Delta { identities, seen, links, ..Delta::new(namespaces) };
             let read = batch.sources.iter().map(|(&id, source)| (id, source.clone())).collect();
-            self.add(delta, Addition { events: blocks, counted, written, read, ..Addition::default() })?;
+            let arriving = ArrivingRows::new(&batch.rows, &batch.grouped);
+            self.add(delta, Addition { arriving, events: blocks, counted, written, read, ..Addition::default() })?;
         }
         Ok(Committed { accepted, duplicate, room: batch.into_room() })
     }
 
     /// Makes a delta, and what it adds to the store beside the graph, durable; then publishes it. Its `seen` is sorted by identity.
     /// Returns how many changes it adds to the feed.
-    pub fn add(&mut self, delta: Delta, addition: Addition) -> Result<u64, Error> {
+    pub fn add(&mut self, delta: Delta, addition: Addition<'_>) -> Result<u64, Error> {
         let (mut sources, known) = {
             let last = self.resolver.read();
             (last.sources().to_vec(), last.known_totals())
@@ -130,7 +134,7 @@ impl Committer<'_> {
         &mut self,
         graph: &mut Graph,
         delta: Delta,
-        addition: Addition,
+        addition: Addition<'_>,
         known: Option<Totals>,
     ) -> Result<(u64, Option<Totals>), Error> {
         let (touched, unlinks) = (delta.seen.clone(), delta.unlinks.clone());
@@ -140,7 +144,7 @@ impl Committer<'_> {
         let candidates = candidates(graph, &applied, &touched);
         let stored = self.store.events();
         let changes = stored_changes(graph, &candidates, &stored, &|_, event| Some(event))?;
-        let events = Arriving { plain: &addition.events, counted: &addition.counted };
+        let events = &addition.arriving;
         let drafted = Drafted { graph, applied: &applied, seen: &touched, events, stored: &stored };
         let totals = known.map_or(Ok(None), |known| totals_with(known, &drafted))?;
         // A run that is read is not deleted.

@@ -17,6 +17,7 @@ use smallvec::SmallVec;
 use crate::engine::batch::Batch;
 use crate::engine::batch::rows::{BatchRow, BatchRows};
 use crate::engine::batch::sets::SetId;
+use crate::engine::commit::arriving::{piece_end, piece_size};
 use crate::graph::Graph;
 use crate::graph::links::Links;
 use crate::model::digest::EventHash;
@@ -64,8 +65,8 @@ pub fn settle(batch: &mut Batch, graph: &Graph, stored: &Events) -> Result<Settl
         .into_par_iter()
         .map(|piece| Piece::new(batch, graph, stored).settle(piece))
         .collect::<Result<_, _>>()?;
-    let mut all = settle_written(batch, &stored.written_only(), &mut grouped)?;
     batch.grouped = grouped;
+    let mut all = settle_written(batch, &stored.written_only())?;
     for piece in pieces {
         all.accepted += piece.accepted;
         all.duplicate += piece.duplicate;
@@ -109,12 +110,10 @@ fn group_by_anchor(rows: &[BatchRow], grouped: &mut Vec<BatchRow>) {
 
 /// Cuts grouped rows into about `count` pieces, between anchors.
 fn cut(mut rows: &mut [BatchRow], count: usize) -> Vec<&mut [BatchRow]> {
-    let size = rows.len().div_ceil(count).max(1);
     let mut pieces = Vec::with_capacity(count);
+    let size = piece_size(rows, count);
     while !rows.is_empty() {
-        let mut end = size.min(rows.len());
-        end += rows[end..].iter().take_while(|row| row.anchor == rows[end - 1].anchor).count();
-        let (piece, rest) = rows.split_at_mut(end);
+        let (piece, rest) = rows.split_at_mut(piece_end(rows, size));
         pieces.push(piece);
         rows = rest;
     }
@@ -218,12 +217,10 @@ impl<'a> Piece<'a> {
         let mut sources = Vec::new();
         for group in rows.chunk_by_mut(|a, b| a.anchor == b.anchor) {
             group.sort_unstable_by(|a, b| self.batch.rows.compare(a, b));
-            let group = &*group;
             sources.clear();
             let kept = self.keep(group, &mut sources)?;
-            if kept.is_empty() {
-                continue;
-            }
+            let all_due = kept.len() == group.len() && kept.iter().all(Kept::is_due);
+            let due: Vec<bool> = if all_due { Vec::new() } else { due(group, &kept) };
             let anchor = group[0].anchor;
             let rows = &self.batch.rows;
             for (writer, recounted) in self.writers.iter_mut().zip([false, true]) {
@@ -234,6 +231,7 @@ impl<'a> Piece<'a> {
                 }
             }
             self.reduce(anchor, &kept);
+            group.iter_mut().zip(due).for_each(|(row, due)| row.arrives = due);
         }
         let [plain, counted] = self.writers;
         (self.settled.blocks, self.settled.counted) = (plain.finish()?, counted.finish()?);
@@ -353,12 +351,12 @@ impl<'a> Piece<'a> {
 
 /// Settles the rows that count otherwise than they were written: those that the store lacks are encoded. What counts is settled apart,
 /// so that only those are counted here that do not count.
-fn settle_written(batch: &mut Batch, stored: &Events, grouped: &mut Vec<BatchRow>) -> Result<Settled, StoreError> {
-    let mut settled = Settled::default();
+fn settle_written(batch: &Batch, stored: &Events) -> Result<Settled, StoreError> {
+    let (mut settled, mut grouped) = (Settled::default(), Vec::new());
     if batch.rows.written.is_empty() {
         return Ok(settled);
     }
-    group_by_anchor(&batch.rows.written, grouped);
+    group_by_anchor(&batch.rows.written, &mut grouped);
     let (mut finder, mut writer, mut sources) = (EventFinder::new(stored), EventWriter::new(), Vec::new());
     let rows = &batch.rows;
     for group in grouped.chunk_by_mut(|a, b| a.anchor == b.anchor) {
@@ -412,6 +410,13 @@ fn one_a_part<'r>(same: &'r [BatchRow], sources: &mut Vec<SourceId>, kept: &mut 
         }
     }
     kept[first..].reverse();
+}
+
+/// Of each row of a group, whether it is written. Those that are kept ascend.
+fn due(group: &[BatchRow], kept: &[Kept<'_>]) -> Vec<bool> {
+    let mut kept = kept.iter().peekable();
+    let is_due = |row: &BatchRow| kept.next_if(|kept| std::ptr::eq(kept.row, row)).is_some_and(Kept::is_due);
+    group.iter().map(is_due).collect()
 }
 
 /// Marks rows that are one event: where it is one by now, the first of them stands for it.
