@@ -24,8 +24,17 @@ const MAX_DIGITS: i64 = 25;
 /// Reads a text as [`Time::parse`] does, only faster for the form that nearly every activity has; or the number that it holds.
 ///
 /// The general parser would add a tenth to all decoding.
-pub(super) fn parse(text: &str, unit: Option<TimeUnit>) -> Option<Time> {
-    common(text.as_bytes()).or_else(|| number(text, unit)).or_else(|| Time::parse(text))
+pub(super) fn parse(text: &str, unit: Option<TimeUnit>, last: &mut Minute) -> Option<Time> {
+    common(text.as_bytes(), last).or_else(|| number(text, unit)).or_else(|| Time::parse(text))
+}
+
+/// The minute of the text that was read last: most lines of a log have that of the line before.
+#[derive(Debug, Default)]
+pub(super) struct Minute {
+    /// All before its seconds; zeros where there is none yet.
+    text: [u8; 17],
+    /// When it begins, in seconds since the Unix epoch.
+    start: i64,
 }
 
 /// Reads a number, spelled as in JSON.
@@ -140,22 +149,32 @@ fn exponent(text: &[u8]) -> Option<i64> {
 
 /// The moment, where `text` is of the form `YYYY-MM-DDTHH:MM:SS.mmmZ` and the day is one that every year has.
 /// All else is left to the general parser.
-fn common(text: &[u8]) -> Option<Time> {
+#[inline]
+fn common(text: &[u8], last: &mut Minute) -> Option<Time> {
     let text: &[u8; 24] = text.try_into().ok()?;
-    let &[y, y2, y3, y4, b'-', m, m2, b'-', d, d2, b'T', h, h2, b':', n, n2, b':', s, s2, b'.', u, v, w, b'Z'] = text
-    else {
+    let (minute, &[s, s2, b'.', u, v, w, b'Z']) = text.split_first_chunk::<17>()? else { return None };
+    let mut wrong = 0;
+    let (second, milli) = (number_of([s, s2], &mut wrong), number_of([u, v, w], &mut wrong));
+    if wrong != 0 || second > 59 {
         return None;
-    };
+    }
+    if *minute != last.text {
+        *last = Minute { text: *minute, start: start_of(minute)? };
+    }
+    Some(Time::from_micros(((last.start + second) * 1_000 + milli) * 1_000))
+}
+
+/// When a minute begins that is spelled `YYYY-MM-DDTHH:MM:`, in seconds since the Unix epoch.
+fn start_of(minute: &[u8; 17]) -> Option<i64> {
+    let &[y, y2, y3, y4, b'-', m, m2, b'-', d, d2, b'T', h, h2, b':', n, n2, b':'] = minute else { return None };
     let mut wrong = 0u8;
     let (year, month, day) =
         (number_of([y, y2, y3, y4], &mut wrong), number_of([m, m2], &mut wrong), number_of([d, d2], &mut wrong));
     let (hour, minute) = (number_of([h, h2], &mut wrong), number_of([n, n2], &mut wrong));
-    let (second, milli) = (number_of([s, s2], &mut wrong), number_of([u, v, w], &mut wrong));
-    if wrong != 0 || !every_year_has(month, day) || hour > 23 || minute > 59 || second > 59 {
+    if wrong != 0 || !every_year_has(month, day) || hour > 23 || minute > 59 {
         return None;
     }
-    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
-    Some(Time::from_micros((seconds * 1_000 + milli) * 1_000))
+    Some(days(year, month, day) * 86_400 + hour * 3_600 + minute * 60)
 }
 
 /// The number of so many digits; `wrong` where one of them is none.
@@ -195,6 +214,17 @@ mod tests {
 
     use super::*;
 
+    /// Reads a text after none, after another one, and once more.
+    fn parse(text: &str, unit: Option<TimeUnit>) -> Option<Time> {
+        let read = super::parse(text, unit, &mut Minute::default());
+        let mut last = Minute::default();
+        super::parse("2026-11-01T10:59:59.999Z", None, &mut last);
+        for _ in 0..2 {
+            assert_eq!(super::parse(text, unit, &mut last), read, "{text}");
+        }
+        read
+    }
+
     proptest! {
         #[test]
         fn agrees_with_the_general_parser(
@@ -216,7 +246,7 @@ mod tests {
         let mut slow = 0;
         for day in -719_528..2_932_897_i64 {
             let text = Time::from_micros(day * 86_400_000_000).to_string();
-            match common(text.as_bytes()) {
+            match common(text.as_bytes(), &mut Minute::default()) {
                 Some(time) => assert_eq!(time.as_micros(), day * 86_400_000_000, "{text}"),
                 None => {
                     assert_eq!(&text[5..10], "02-29", "{text}");

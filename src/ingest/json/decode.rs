@@ -14,7 +14,7 @@ use crate::ingest::json::recall::{CarriedPlace, Recall};
 use crate::ingest::json::scan::{Fault, Scanner, Token};
 use crate::ingest::json::shapes::Shapes;
 use crate::ingest::looks::LooksLike;
-use crate::ingest::moment;
+use crate::ingest::moment::{self, Minute};
 use crate::ingest::reject::{Quoted, Reason, Reject};
 use crate::model::event::{DecodedEvent, EventId};
 use crate::model::limits::{MAX_LINE_BYTES, MAX_REJECT_BYTES};
@@ -63,6 +63,7 @@ fn lines(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decod
         events: 0,
         bytes: &chunk.bytes,
         spellings: Spellings::default(),
+        minute: Minute::default(),
         number: 0,
         rejected_last: None,
         rejects: 0,
@@ -125,6 +126,8 @@ struct Lines<'c> {
     recall: Recall,
     events: u32,
     spellings: Spellings,
+    /// The minute of the last event.
+    minute: Minute,
     /// Line ends passed.
     number: u64,
     /// The start of the last line of the chunk so far, where it was rejected.
@@ -364,7 +367,7 @@ impl Lines<'_> {
         line: &str,
         members: &'a Members,
     ) -> Result<DecodedEvent<'a>, Reject> {
-        let time = time_of(self.task.fields, text, members)?;
+        let time = time_of(self.task.fields, text, members, &mut self.minute)?;
         let id = event_id(text, members).unwrap_or_else(|| EventId::Line(xxh3_128(line.as_bytes())));
         let place = if self.task.recall && !self.cut { CarriedPlace::of(text, offset, members) } else { None };
         let event = self.events;
@@ -384,7 +387,7 @@ impl Lines<'_> {
 }
 
 #[inline(always)]
-fn time_of(fields: &Fields, text: &str, members: &Members) -> Result<Time, Reject> {
+fn time_of(fields: &Fields, text: &str, members: &Members, minute: &mut Minute) -> Result<Time, Reject> {
     let (first, token) = match members.timestamp {
         Token::Absent => (false, members.time),
         token => (true, token),
@@ -392,7 +395,7 @@ fn time_of(fields: &Fields, text: &str, members: &Members) -> Result<Time, Rejec
     let (time, seen) = match token {
         Token::Text(span) => {
             let seen = members.text(text, span);
-            (moment::parse(seen, fields.unit), seen)
+            (moment::parse(seen, fields.unit, minute), seen)
         }
         Token::Number(span) => {
             let seen = members.text(text, span);

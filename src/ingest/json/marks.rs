@@ -14,7 +14,7 @@ const WORD: usize = u64::BITS as usize;
 /// The marks of a text. Kept from text to text, so that nothing is allocated for one.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    /// A bit for each byte, the first lowest; one more is set after the last byte.
+    /// A bit for each byte, the first lowest; one more is set after the last byte. A word without any follows.
     words: Vec<u64>,
 }
 
@@ -26,12 +26,26 @@ impl Marks {
         self.words.extend(blocks.iter().map(mark));
         let mut last = [0; WORD]; // a control character follows on the text
         last.iter_mut().zip(rest).for_each(|(last, &byte)| *last = byte);
-        self.words.push(mark(&last));
+        self.words.extend([mark(&last), 0]);
     }
 
     /// The place of the first marked byte from `at` on; behind the text where there is none.
+    ///
+    /// Two words make one that begins at `at`: texts are short, and where in a word one begins must not decide which branch is taken.
     #[inline(always)]
     pub fn next(&self, at: usize) -> usize {
+        let (place, bit) = (at / WORD, at % WORD);
+        if let Some(&[word, after]) = self.words.get(place..).and_then(<[u64]>::first_chunk) {
+            let window = word >> bit | after << 1 << (WORD - 1 - bit);
+            if window != 0 {
+                return at + window.trailing_zeros() as usize;
+            }
+        }
+        self.next_of_long(at)
+    }
+
+    #[inline(never)]
+    fn next_of_long(&self, at: usize) -> usize {
         let mut place = at / WORD;
         let mut word = self.word(place) & (u64::MAX << (at % WORD));
         while word == 0 && place < self.words.len() {

@@ -39,31 +39,27 @@ impl CarriedPlace {
     pub fn of(text: &str, offset: usize, members: &Members) -> Option<Self> {
         let [segments, traits] = members.profile_spans()?;
         let identities = &members.identities[..];
+        // They stand in the order of the line, a name before its value.
+        let [(first, _), ..] = identities else { return None };
         if identities.len() > MAX_IDENTITIES {
             return None;
         }
-        let (mut start, mut end) = (usize::MAX, 0);
-        let mut include = |span: Span| {
-            start = start.min(span.start);
-            end = end.max(span.end);
+        let begin = |span: Option<Span>| span.map_or(usize::MAX, |span| span.start);
+        let start = first.start.min(begin(segments)).min(begin(traits));
+        let (mut least, mut end) = (usize::MAX, 0);
+        // Below 2^16 where the length is.
+        let mut word = |span: Span| {
+            (least, end) = (least.min(span.start), end.max(span.end));
+            (span.start.wrapping_sub(start) as u64 + 1) << 16 | (span.end.wrapping_sub(start) as u64 + 1)
         };
-        let mut tails = 0;
-        for &(name, value) in identities {
-            let (Token::Text(value) | Token::Number(value)) = value else { return None };
-            include(name);
-            include(value);
-            tails = (tails ^ tail(value.of(text))).wrapping_mul(SPREAD);
-        }
-        [segments, traits].into_iter().flatten().for_each(&mut include);
-        let length = end.checked_sub(start).filter(|&length| length < usize::from(u16::MAX))?;
-        let mut places = [0; WORDS];
-        // Within the length, which is below 2^16.
-        let word = |span: Span| ((span.start - start + 1) as u64) << 16 | (span.end - start + 1) as u64;
+        let (mut places, mut tails) = ([0; WORDS], 0);
         for (place, &(name, value)) in places.iter_mut().zip(identities) {
             let (Token::Text(value) | Token::Number(value)) = value else { return None };
             *place = word(name) << 32 | word(value);
+            tails = (tails ^ tail(value.of(text))).wrapping_mul(SPREAD);
         }
-        places[MAX_IDENTITIES] = segments.map_or(0, word) << 32 | traits.map_or(0, word);
+        places[MAX_IDENTITIES] = segments.map_or(0, &mut word) << 32 | traits.map_or(0, &mut word);
+        let length = end.checked_sub(start).filter(|&length| length < usize::from(u16::MAX) && least == start)?;
         let start = offset + start;
         Some(Self { start, length, places, slot: (tails >> (u64::BITS - SLOTS.trailing_zeros())) as usize })
     }

@@ -164,6 +164,19 @@ impl<'a> Scanner<'a> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
+    /// The bytes from `at` on, to the end of the text.
+    #[inline(always)]
+    pub fn from(&self, at: usize) -> &'a [u8] {
+        self.bytes.get(at..).unwrap_or_default()
+    }
+
+    /// The rest of a text whose opening quote ends at `at`, where it holds no escapes.
+    #[inline(always)]
+    pub fn plain(&self, at: usize) -> Option<Span> {
+        let end = self.marks.next(at);
+        (self.bytes.get(end) == Some(&b'"')).then_some(Span::plain(at, end))
+    }
+
     /// Reads an object; `member` is called at the value of each key and must read it.
     #[inline(always)]
     pub fn object(&mut self, mut member: impl FnMut(&mut Self, Span) -> Result<(), Fault>) -> Result<(), Fault> {

@@ -50,24 +50,42 @@ enum Behind {
     /// A number, `true`, `false` or `null` that nobody reads. A word that tells something is a part of the literal.
     Plain,
     /// The end of the line. So many bytes of the literal lie behind the object.
-    End(usize),
+    End(u32),
 }
 
-/// A literal, what lies behind it, and what may follow that.
+impl Behind {
+    /// Whether it is a value that is read.
+    fn is_read(self) -> bool {
+        match self {
+            Self::Text(role) | Self::Number(role) => role != Role::Skipped,
+            Self::Plain | Self::End(_) => false,
+        }
+    }
+}
+
+/// A literal, what lies behind it, and what may follow that. A cache line.
 #[derive(Debug, Clone, Copy)]
 struct ShapeNode {
-    /// The first block of its bytes, and how many bytes they are.
-    block: usize,
-    length: usize,
+    /// The first bytes of the literal, and which of them it has.
+    head: [u8; LANES],
+    head_mask: u32,
+    /// How many bytes it has.
+    length: u32,
     behind: Behind,
-    /// The first of the edges in it, and how many there are.
-    edge: usize,
-    edges: usize,
     /// The first literal that may follow what lies behind.
-    child: usize,
+    child: u32,
     /// The next literal that may stand in the place of this one.
-    sibling: usize,
+    sibling: u32,
+    /// Whether it has edges, or the value behind it is read.
+    tells: bool,
+    /// The first block of its bytes.
+    block: u32,
+    /// The first of the edges in it, and how many there are.
+    edge: u32,
+    edges: u32,
 }
+
+const _: () = assert!(size_of::<ShapeNode>() <= 64);
 
 /// A literal of a line that is learned, with the edges in it and what lies behind it.
 struct Literal<'l> {
@@ -77,22 +95,37 @@ struct Literal<'l> {
 }
 
 /// The place of no node.
-const NONE: usize = usize::MAX;
+const NONE: u32 = u32::MAX;
 
 /// The shapes of the lines that were read so far.
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
+    tree: ShapeTree,
+    /// What the line at hand tells.
+    told: Vec<ToldPart>,
+    /// Lines since the last trial, and how many of them had a known shape.
+    tried: u32,
+    known: u32,
+    /// Whether shapes are of no use here.
+    off: bool,
+}
+
+/// A literal whose edges, or the value behind it, tell something: its place in the tree, and where what lies behind it lies.
+#[derive(Debug, Clone, Copy)]
+struct ToldPart {
+    node: u32,
+    behind: Span,
+}
+
+/// The literals of all shapes.
+#[derive(Debug, Default)]
+struct ShapeTree {
     /// The first is one that may begin a line.
     nodes: Vec<ShapeNode>,
     /// The literals: each begins a block, and ends in zeros.
     blocks: Vec<[u8; LANES]>,
     /// What begins and ends within the literals, and how many bytes from their start.
     edges: Vec<(usize, Edge)>,
-    /// Lines since the last trial, and how many of them had a known shape.
-    tried: u32,
-    known: u32,
-    /// Whether shapes are of no use here.
-    off: bool,
 }
 
 impl Shapes {
@@ -104,8 +137,8 @@ impl Shapes {
             return None;
         }
         let start = scanner.at;
-        members.clear();
-        let last = self.pass(scanner, members).filter(|_| members.finish(text).is_ok());
+        let last = self.tree.pass(scanner, &mut self.told);
+        let last = last.filter(|_| self.tell(members).finish(text).is_ok());
         self.tried += 1;
         self.known += u32::from(last.is_some());
         if last.is_none() {
@@ -115,81 +148,28 @@ impl Shapes {
         last
     }
 
+    /// Tells `members` of a line that has passed.
     #[inline(always)]
-    fn pass(&self, scanner: &mut Scanner<'_>, members: &mut Members) -> Option<usize> {
-        let mut next = 0;
-        loop {
-            let node = self.standing(next, scanner)?;
-            if node.edges > 0 {
-                self.edges_of(node).iter().for_each(|&(at, edge)| members.reach(edge, scanner.at + at));
-            }
-            scanner.at += node.length;
-            let start = scanner.at;
+    fn tell<'m>(&self, members: &'m mut Members) -> &'m mut Members {
+        members.clear();
+        for &ToldPart { node, behind } in &self.told {
+            let Some(node) = self.tree.nodes.get(node as usize) else { continue };
+            let start = behind.start - node.length as usize;
+            self.tree.edges_of(node).iter().for_each(|&(at, edge)| members.reach(edge, start + at));
             match node.behind {
-                Behind::Text(role) => {
-                    let span = scanner.string().ok()?;
-                    scanner.at = span.end;
-                    members.take(role, Token::Text(span), span);
-                }
-                Behind::Number(role) => {
-                    scanner.number().ok()?;
-                    let span = Span::plain(start, scanner.at);
-                    members.take(role, Token::Number(span), span);
-                }
-                Behind::Plain => scanner.skip_flat(scanner.byte_after(0)).ok()?,
-                Behind::End(after) => return Some(start - after),
+                Behind::Text(role) => members.take(role, Token::Text(behind), behind),
+                Behind::Number(role) => members.take(role, Token::Number(behind), behind),
+                Behind::Plain | Behind::End(_) => {}
             }
-            next = node.child;
         }
-    }
-
-    /// Which of the literals from `next` on stands at `scanner`, with what belongs behind it.
-    #[inline(always)]
-    fn standing(&self, mut next: usize, scanner: &Scanner<'_>) -> Option<&ShapeNode> {
-        loop {
-            let node = self.nodes.get(next)?;
-            if self.begins(node, scanner.rest()) {
-                let byte = scanner.byte_after(node.length);
-                let belongs = match node.behind {
-                    Behind::Text(_) => true,
-                    Behind::Number(_) => matches!(byte, b'-' | b'0'..=b'9'),
-                    Behind::Plain => matches!(byte, b'-' | b'0'..=b'9' | b't' | b'f' | b'n'),
-                    Behind::End(_) => byte == b'\n',
-                };
-                if belongs {
-                    return Some(node);
-                }
-            }
-            next = node.sibling;
-        }
-    }
-
-    /// Whether `bytes` begin with the literal of a node.
-    #[inline(always)]
-    fn begins(&self, node: &ShapeNode, bytes: &[u8]) -> bool {
-        let (mut bytes, mut left) = (bytes, node.length);
-        for block in self.blocks.get(node.block..).unwrap_or_default() {
-            let Some((found, rest)) = bytes.split_first_chunk::<LANES>() else {
-                return left <= bytes.len() && bytes.get(..left) == block.get(..left);
-            };
-            let differing = !u8x16::new(*found).simd_eq(u8x16::new(*block)).to_bitmask();
-            if left <= LANES {
-                return differing.trailing_zeros() as usize >= left;
-            }
-            if differing.trailing_zeros() < LANES as u32 {
-                return false;
-            }
-            left -= LANES;
-            bytes = rest;
-        }
-        false
+        members
     }
 
     /// Learns the shape of an event that was read strictly: `line` begins with its object, which has `length` bytes, and ends where the
     /// line does. What `members` hold is lost.
     #[cold]
     pub fn learn(&mut self, line: &str, length: usize, tree: Option<&Tree>, members: &mut Members) {
-        if self.off || self.nodes.len() >= MAX_NODES || self.blocks.len() >= MAX_BLOCKS {
+        if self.off || self.tree.is_full() {
             return;
         }
         let mut marks = Marks::default();
@@ -229,22 +209,127 @@ impl Shapes {
             literals.push(literal(from, span.start, behind));
             from = span.end;
         }
-        literals.push(literal(from, line.len(), Behind::End(line.len() - length)));
-        self.add(&literals);
+        literals.push(literal(from, line.len(), Behind::End((line.len() - length) as u32)));
+        self.tree.add(&literals);
+    }
+
+    /// Whether it holds no more than it may, and was given up.
+    #[cfg(test)]
+    pub fn is_bounded(&self) -> bool {
+        self.off && self.tree.nodes.len() <= MAX_NODES + MAX_VALUES && self.tree.blocks.len() <= 2 * MAX_BLOCKS
+    }
+}
+
+impl ShapeTree {
+    fn is_full(&self) -> bool {
+        self.nodes.len() >= MAX_NODES || self.blocks.len() >= MAX_BLOCKS
+    }
+
+    /// Passes the line at `scanner`, notes what it tells, leaves the scanner at the line end and returns the end of the object; `None` where
+    /// the line has no known shape. Apart from all that is done with a line, so that what it needs stays in registers.
+    #[inline(never)]
+    fn pass(&self, scanner: &mut Scanner<'_>, told: &mut Vec<ToldPart>) -> Option<usize> {
+        told.clear();
+        let (mut at, mut next) = (scanner.at, 0);
+        loop {
+            let (place, node) = self.standing(next, scanner.from(at))?;
+            at += node.length as usize;
+            let behind = match node.behind {
+                Behind::Text(_) => match scanner.plain(at) {
+                    Some(plain) => plain,
+                    None => {
+                        scanner.at = at;
+                        scanner.string().ok()?
+                    }
+                },
+                Behind::Number(_) => {
+                    scanner.at = at;
+                    scanner.number().ok()?;
+                    Span::plain(at, scanner.at)
+                }
+                Behind::Plain => {
+                    scanner.at = at;
+                    scanner.skip_flat(scanner.byte_after(0)).ok()?;
+                    Span::plain(at, scanner.at)
+                }
+                Behind::End(_) => Span::plain(at, at),
+            };
+            if node.tells {
+                told.push(ToldPart { node: place, behind });
+            }
+            if let Behind::End(after) = node.behind {
+                scanner.at = at;
+                return Some(at - after as usize);
+            }
+            (at, next) = (behind.end, node.child);
+        }
+    }
+
+    /// Which of the literals from `next` on `bytes` begin with, and what belongs behind it.
+    #[inline(always)]
+    fn standing(&self, mut next: u32, bytes: &[u8]) -> Option<(u32, &ShapeNode)> {
+        loop {
+            let node = self.nodes.get(next as usize)?;
+            if self.begins(node, bytes) {
+                let byte = || bytes.get(node.length as usize).copied().unwrap_or(b'\n');
+                let belongs = match node.behind {
+                    Behind::Text(_) => true,
+                    Behind::Number(_) => matches!(byte(), b'-' | b'0'..=b'9'),
+                    Behind::Plain => matches!(byte(), b'-' | b'0'..=b'9' | b't' | b'f' | b'n'),
+                    Behind::End(_) => byte() == b'\n',
+                };
+                if belongs {
+                    return Some((next, node));
+                }
+            }
+            next = node.sibling;
+        }
+    }
+
+    /// Whether `bytes` begin with the literal of a node.
+    #[inline(always)]
+    fn begins(&self, node: &ShapeNode, bytes: &[u8]) -> bool {
+        let Some((found, rest)) = bytes.split_first_chunk::<LANES>() else {
+            return bytes.starts_with(self.literal(node));
+        };
+        let same = u8x16::new(*found).simd_eq(u8x16::new(node.head)).to_bitmask();
+        same & node.head_mask == node.head_mask
+            && (node.length as usize <= LANES || self.goes_on(node, rest))
+    }
+
+    /// Whether `bytes` are what follows on the first block of a node's literal.
+    #[inline(always)]
+    fn goes_on(&self, node: &ShapeNode, mut bytes: &[u8]) -> bool {
+        let mut left = node.length as usize - LANES;
+        for block in self.blocks.get(node.block as usize + 1..).unwrap_or_default() {
+            let Some((found, rest)) = bytes.split_first_chunk::<LANES>() else {
+                return left <= bytes.len() && bytes.get(..left) == block.get(..left);
+            };
+            let differing = !u8x16::new(*found).simd_eq(u8x16::new(*block)).to_bitmask();
+            if left <= LANES {
+                return differing.trailing_zeros() as usize >= left;
+            }
+            if differing.trailing_zeros() < LANES as u32 {
+                return false;
+            }
+            left -= LANES;
+            bytes = rest;
+        }
+        false
     }
 
     /// Adds the literals of a line to the tree. Where a value on the way has another role in it than in a line that was learned before (a key
     /// that is repeated later on, of which the last counts), the line stays unknown.
     fn add(&mut self, literals: &[Literal<'_>]) {
-        let mut parent: Option<usize> = None;
+        let mut parent: Option<u32> = None;
         for Literal { text, edges, behind } in literals {
             let mut place = match parent {
                 None if self.nodes.is_empty() => NONE,
                 None => 0,
-                Some(parent) => self.nodes.get(parent).map_or(NONE, |node| node.child),
+                Some(parent) => self.nodes.get(parent as usize).map_or(NONE, |node| node.child),
             };
             let (mut last, mut siblings) = (None, 0);
-            while let Some(node) = self.nodes.get(place) {
+            while let Some(node) = self.nodes.get(place as usize) {
                 if self.literal(node) == text.as_bytes() {
                     break;
                 }
@@ -252,32 +337,36 @@ impl Shapes {
                 last = Some(place);
                 place = node.sibling;
             }
-            match self.nodes.get(place) {
+            match self.nodes.get(place as usize) {
                 Some(node) if node.behind != *behind || self.edges_of(node) != &**edges => return,
                 Some(_) => parent = Some(place),
                 None if siblings == MAX_SIBLINGS => return,
                 None => {
-                    let new = self.nodes.len();
-                    if let Some(node) = last.and_then(|last| self.nodes.get_mut(last)) {
+                    let new = self.nodes.len() as u32;
+                    if let Some(node) = last.and_then(|last: u32| self.nodes.get_mut(last as usize)) {
                         node.sibling = new;
-                    } else if let Some(node) = parent.and_then(|parent| self.nodes.get_mut(parent)) {
+                    } else if let Some(node) = parent.and_then(|parent| self.nodes.get_mut(parent as usize)) {
                         node.child = new;
                     }
-                    self.nodes.push(ShapeNode {
-                        block: self.blocks.len(),
-                        length: text.len(),
-                        behind: *behind,
-                        edge: self.edges.len(),
-                        edges: edges.len(),
-                        child: NONE,
-                        sibling: NONE,
-                    });
-                    self.edges.extend_from_slice(edges);
+                    let block = self.blocks.len();
                     let (whole, rest) = text.as_bytes().as_chunks::<LANES>();
                     self.blocks.extend(whole);
                     let mut end = [0; LANES];
                     end.iter_mut().zip(rest).for_each(|(end, &byte)| *end = byte);
                     self.blocks.push(end);
+                    self.nodes.push(ShapeNode {
+                        head: self.blocks.get(block).copied().unwrap_or_default(),
+                        head_mask: (1 << text.len().min(LANES)) - 1,
+                        length: text.len() as u32,
+                        behind: *behind,
+                        child: NONE,
+                        sibling: NONE,
+                        tells: !edges.is_empty() || behind.is_read(),
+                        block: block as u32,
+                        edge: self.edges.len() as u32,
+                        edges: edges.len() as u32,
+                    });
+                    self.edges.extend_from_slice(edges);
                     parent = Some(new);
                 }
             }
@@ -286,18 +375,13 @@ impl Shapes {
 
     #[inline(always)]
     fn edges_of(&self, node: &ShapeNode) -> &[(usize, Edge)] {
-        self.edges.get(node.edge..node.edge + node.edges).unwrap_or_default()
-    }
-
-    /// Whether it holds no more than it may, and was given up.
-    #[cfg(test)]
-    pub fn is_bounded(&self) -> bool {
-        self.off && self.nodes.len() <= MAX_NODES + MAX_VALUES && self.blocks.len() <= 2 * MAX_BLOCKS
+        let from = node.edge as usize;
+        self.edges.get(from..from + node.edges as usize).unwrap_or_default()
     }
 
     fn literal(&self, node: &ShapeNode) -> &[u8] {
-        let bytes = self.blocks.get(node.block..).unwrap_or_default().as_flattened();
-        bytes.get(..node.length).unwrap_or_default()
+        let bytes = self.blocks.get(node.block as usize..).unwrap_or_default().as_flattened();
+        bytes.get(..node.length as usize).unwrap_or_default()
     }
 }
 
