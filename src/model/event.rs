@@ -1,5 +1,7 @@
 //! What the index keeps of an event.
 
+use std::ptr;
+
 use smallvec::SmallVec;
 
 use crate::model::identity::{IdentityId, Value};
@@ -82,6 +84,15 @@ impl<'a> Event<'a> {
     /// What makes the event that event (beside its anchor); the order of events within an anchor.
     pub fn key(&self) -> (Time, EventId<'a>, &'a [IdentityId]) {
         (self.time, self.id, self.companions)
+    }
+
+    /// Whether the companions, segments and traits of another event lie where those of this one do, and so are the same. That is told
+    /// without looking at them.
+    #[inline]
+    pub fn shares(&self, other: &Self) -> bool {
+        ptr::eq(self.companions, other.companions)
+            && ptr::eq(self.profile.segments, other.profile.segments)
+            && ptr::eq(self.profile.traits, other.profile.traits)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an identity and an event add to the totals.
 
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use crate::graph::Graph;
 use crate::model::digest::{EventHash, IdentityHash, ProfileHash};
@@ -66,20 +67,24 @@ impl<'h> TotalsCounter<'h> {
         events: impl IntoIterator<Item = Event<'e>>,
     ) {
         let is_session = self.graph.is_session(anchor);
-        let mut last: Option<(ProfilePart<'e>, ProfileHash)> = None;
+        let mut identities: SmallVec<[IdentityHash; 4]> = SmallVec::new();
+        let mut part = ProfileHash::new(ProfilePart { segments: "", traits: "" });
+        let mut last: Option<Event<'e>> = None;
         for event in events {
+            if !last.is_some_and(|last| event.shares(&last)) {
+                identities.clear();
+                identities.extend(in_level_order(anchor, is_session, event.companions).map(|id| self.hashes.of(id)));
+                if last.is_none_or(|last| event.profile != last.profile) {
+                    part = ProfileHash::new(event.profile);
+                }
+            }
+            last = Some(event);
             let attributed = rule.attribute(&event);
             self.totals.attribution.count(attributed.kind);
-            let identities = in_level_order(anchor, is_session, event.companions).map(|id| self.hashes.of(id));
-            let hash = EventHash::new(event.time, event.id, identities);
+            let hash = EventHash::new(event.time, event.id, identities.iter().copied());
             let person = self.hashes.of(attributed.person.identity());
             self.totals.digest.add_event(hash, person, attributed.kind);
             if !event.profile.is_empty() {
-                let part = match last {
-                    Some((known, part)) if known == event.profile => part,
-                    _ => ProfileHash::new(event.profile),
-                };
-                last = Some((event.profile, part));
                 self.totals.profiles.add_profile(hash, part, person);
             }
         }

@@ -153,11 +153,20 @@ impl<T> Default for SetWriter<T> {
 impl<T: SetMember> SetWriter<T> {
     #[inline]
     fn push(&mut self, set: &[T]) {
-        if self.last == set && !self.places.is_empty() {
+        if self.is_at(set) && !self.places.is_empty() {
             self.runs.push_again();
             return;
         }
         self.change(set);
+    }
+
+    /// Whether the event before has the same set. Most have one member: that is compared here, and not in a call.
+    #[inline]
+    fn is_at(&self, set: &[T]) -> bool {
+        match (&self.last[..], set) {
+            ([last], [one]) => last == one,
+            (last, set) => last == set,
+        }
     }
 
     fn change(&mut self, set: &[T]) {
@@ -180,10 +189,14 @@ impl<T: SetMember> SetWriter<T> {
         self.runs.push(u64::from(place));
     }
 
-    /// Bytes so far, and those that `set` may add.
-    fn bytes(&self, set: &[T]) -> usize {
-        let more = if self.last == set { 0 } else { 5 * (set.len() + 1) };
-        self.sets.len() + self.runs.bytes().len() + 10 + more
+    /// Bytes so far, or some more.
+    fn bytes(&self) -> usize {
+        self.sets.len() + self.runs.bytes().len() + 10
+    }
+
+    /// Bytes that `set` may add.
+    fn bytes_of(&self, set: &[T]) -> usize {
+        if self.is_at(set) { 0 } else { 5 * (set.len() + 1) }
     }
 
     fn columns(&mut self) -> EncodedSets<'_> {
@@ -247,16 +260,19 @@ impl EventWriter {
         events: impl IntoIterator<Item = Event<'e>>,
     ) -> Result<(), StoreError> {
         let mut open = self.groups > 0 && self.anchor == anchor.0;
+        let mut last: Option<Event<'e>> = None;
         for event in events {
-            if !self.times.is_empty() && self.bytes_with(&event) > BLOCK_BYTES {
+            let mut shares = last.is_some_and(|last| event.shares(&last));
+            if !self.times.is_empty() && self.bytes_with(&event, shares) > BLOCK_BYTES {
                 self.cut()?;
-                open = false;
+                (open, shares) = (false, false);
             }
             if !open {
                 self.begin(anchor);
                 open = true;
             }
-            self.add(&event);
+            self.add(&event, shares);
+            last = Some(event);
         }
         Ok(())
     }
@@ -295,7 +311,8 @@ impl EventWriter {
         self.count = 0;
     }
 
-    fn add(&mut self, event: &Event<'_>) {
+    /// Adds an event, which may [share](Event::shares) what the one before it carries.
+    fn add(&mut self, event: &Event<'_>, shares: bool) {
         let time = event.time.as_micros();
         self.micros |= time % MILLI != 0;
         let before = match (self.count, self.starts.as_slice()) {
@@ -324,16 +341,23 @@ impl EventWriter {
                 self.texts.extend_from_slice(text.as_bytes());
             }
         }
-        self.companions.push(event.companions);
+        if shares {
+            self.companions.runs.push_again();
+            self.profiles.push_again();
+        } else {
+            self.companions.push(event.companions);
+            self.profiles.push(event.profile);
+        }
         self.sources.push(event.sources);
-        self.profiles.push(event.profile);
         self.count += 1;
     }
 
     /// What the block would take with `event` in it, or a little more.
-    fn bytes_with(&self, event: &Event<'_>) -> usize {
+    fn bytes_with(&self, event: &Event<'_>, shares: bool) -> usize {
         let id = if let EventId::Text(text) = event.id { text.len() + 2 } else { 16 };
         let times = if self.micros { self.times_bytes.1 } else { self.times_bytes.0 };
+        let carried =
+            if shares { 0 } else { self.companions.bytes_of(event.companions) + self.profiles.bytes_of(event.profile) };
         OVERHEAD
             + self.anchors.len()
             + self.counts.len()
@@ -342,9 +366,11 @@ impl EventWriter {
             + self.fixed.len()
             + self.lengths.len()
             + self.texts.len()
-            + self.companions.bytes(event.companions)
-            + self.sources.bytes(event.sources)
-            + self.profiles.bytes(event.profile)
+            + self.companions.bytes()
+            + self.sources.bytes()
+            + self.sources.bytes_of(event.sources)
+            + self.profiles.bytes()
+            + carried
             + id
             + 20
     }

@@ -52,6 +52,12 @@ impl ProfileWriter {
         self.change(part);
     }
 
+    /// Adds the part of the event before once more.
+    #[inline]
+    pub(crate) fn push_again(&mut self) {
+        self.runs.push_again();
+    }
+
     /// Whether the event before has the same part.
     #[inline]
     fn is_at(&self, part: ProfilePart<'_>) -> bool {
@@ -87,11 +93,15 @@ impl ProfileWriter {
         place
     }
 
-    /// Bytes so far, and those that `part` may add.
-    pub(crate) fn bytes(&self, part: ProfilePart<'_>) -> usize {
+    /// Bytes so far, or some more.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lengths.len() + self.texts.len() + self.parts.len() + self.runs.bytes().len() + 10
+    }
+
+    /// Bytes that `part` may add.
+    pub(crate) fn bytes_of(&self, part: ProfilePart<'_>) -> usize {
         let new = |text: &str| if self.text_places.contains_key(text) { 0 } else { text.len() + 3 };
-        let more = if self.is_at(part) { 0 } else { new(part.segments) + new(part.traits) + 10 };
-        self.lengths.len() + self.texts.len() + self.parts.len() + self.runs.bytes().len() + 10 + more
+        if self.is_at(part) { 0 } else { new(part.segments) + new(part.traits) + 10 }
     }
 
     /// The columns; `None` where no event has a part.

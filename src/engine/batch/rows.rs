@@ -173,10 +173,11 @@ impl BatchRows {
         }
     }
 
-    /// The event that a row is, delivered by `sources`.
-    pub fn event<'a>(&'a self, row: &BatchRow, sources: &'a [SourceId]) -> Event<'a> {
-        let companions = self.sets.get(row.companions);
-        Event { time: row.time, id: self.id(row), companions, sources, profile: self.profile(row) }
+    /// Makes events of rows that follow on each other.
+    pub fn reader(&self) -> RowReader<'_> {
+        let (companions, profile) = (SetId::EMPTY, PartId::EMPTY);
+        let last = (self.sets.get(companions), ProfilePart { segments: "", traits: "" });
+        RowReader { rows: self, companions, profile, last }
     }
 
     /// The segments and traits of a row.
@@ -209,5 +210,28 @@ impl BatchRows {
 
     fn compare_ids(&self, a: &BatchRow, b: &BatchRow) -> Ordering {
         if a.sort == b.sort && a.sort != Sort::Text { a.id.cmp(&b.id) } else { self.id(a).cmp(&self.id(b)) }
+    }
+}
+
+/// Makes events of rows. What one carries is looked up where it is not what the row before carries.
+#[derive(Clone)]
+pub struct RowReader<'a> {
+    rows: &'a BatchRows,
+    companions: SetId,
+    profile: PartId,
+    /// What these two are.
+    last: (&'a [IdentityId], ProfilePart<'a>),
+}
+
+impl<'a> RowReader<'a> {
+    /// The event that a row is, delivered by `sources`.
+    #[inline]
+    pub fn event(&mut self, row: &BatchRow, sources: &'a [SourceId]) -> Event<'a> {
+        if row.companions != self.companions || row.profile != self.profile {
+            (self.companions, self.profile) = (row.companions, row.profile);
+            self.last = (self.rows.sets.get(row.companions), self.rows.profile(row));
+        }
+        let (companions, profile) = self.last;
+        Event { time: row.time, id: self.rows.id(row), companions, sources, profile }
     }
 }

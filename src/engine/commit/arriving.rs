@@ -2,7 +2,7 @@
 
 use std::slice::ChunkBy;
 
-use crate::engine::batch::rows::{BatchRow, BatchRows};
+use crate::engine::batch::rows::{BatchRow, BatchRows, RowReader};
 use crate::model::event::Event;
 use crate::model::identity::IdentityId;
 use crate::resolver::kept::Arriving;
@@ -75,7 +75,7 @@ impl<'a> Iterator for RowGroups<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let mut events = RowEvents { rows: self.rows, left: self.groups.next()? };
+            let mut events = RowEvents { rows: self.rows, reader: self.rows.reader(), left: self.groups.next()? };
             events.skip_stored();
             if let Some(first) = events.left.first() {
                 return Some((first.anchor, events));
@@ -88,6 +88,7 @@ impl<'a> Iterator for RowGroups<'a> {
 #[derive(Clone)]
 pub struct RowEvents<'a> {
     rows: &'a BatchRows,
+    reader: RowReader<'a>,
     left: &'a [BatchRow],
 }
 
@@ -105,7 +106,7 @@ impl<'a> Iterator for RowEvents<'a> {
     fn next(&mut self) -> Option<Event<'a>> {
         self.skip_stored();
         let (row, mut rest) = self.left.split_first()?;
-        let mut event = self.rows.event(row, &[]);
+        let mut event = self.reader.event(row, &[]);
         // Rows of one event follow on each other, as they were written and as they count, for each part of segments and traits.
         while let Some((next, more)) = rest.split_first().filter(|(next, _)| self.rows.same(row, next)) {
             if next.arrives {

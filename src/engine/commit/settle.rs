@@ -225,7 +225,8 @@ impl<'a> Piece<'a> {
             let rows = &self.batch.rows;
             for (writer, recounted) in self.writers.iter_mut().zip([false, true]) {
                 let due = kept.iter().filter(|kept| kept.is_due() && kept.row.recounted == recounted);
-                let mut events = due.map(|kept| rows.event(kept.row, &sources[kept.sources.clone()])).peekable();
+                let mut reader = rows.reader();
+                let mut events = due.map(|kept| reader.event(kept.row, &sources[kept.sources.clone()])).peekable();
                 if events.peek().is_some() {
                     writer.push(anchor, events)?;
                 }
@@ -383,7 +384,8 @@ fn settle_written(batch: &Batch, stored: &Events) -> Result<Settled, StoreError>
         settled.accepted += kept.iter().filter(|kept| kept.new).count() as u64;
         settled.duplicate += repeated;
         let due = kept.iter().filter(|kept| kept.is_due());
-        let mut events = due.map(|kept| rows.event(kept.row, &sources[kept.sources.clone()])).peekable();
+        let mut reader = rows.reader();
+        let mut events = due.map(|kept| reader.event(kept.row, &sources[kept.sources.clone()])).peekable();
         if events.peek().is_some() {
             writer.push(anchor, events)?;
         }
@@ -431,7 +433,8 @@ fn is_one_event(kept: &mut [Kept<'_>], is_one: bool) {
 
 /// The events that rows are, each once.
 fn wanted<'b>(batch: &'b Batch, kept: &[Kept<'_>]) -> Vec<Event<'b>> {
-    kept.iter().filter(|kept| kept.ends).map(|kept| batch.rows.event(kept.row, &[])).collect()
+    let mut reader = batch.rows.reader();
+    kept.iter().filter(|kept| kept.ends).map(|kept| reader.event(kept.row, &[])).collect()
 }
 
 /// The sources of `delivered` that a stored event lacks, put at the end of `sources`.

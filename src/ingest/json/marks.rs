@@ -30,18 +30,15 @@ impl Marks {
     }
 
     /// The place of the first marked byte from `at` on; behind the text where there is none.
-    ///
-    /// Two words make one that begins at `at`: texts are short, and where in a word one begins must not decide which branch is taken.
     #[inline(always)]
     pub fn next(&self, at: usize) -> usize {
-        let (place, bit) = (at / WORD, at % WORD);
-        if let Some(&[word, after]) = self.words.get(place..).and_then(<[u64]>::first_chunk) {
-            let window = word >> bit | after << 1 << (WORD - 1 - bit);
-            if window != 0 {
-                return at + window.trailing_zeros() as usize;
-            }
-        }
-        self.next_of_long(at)
+        self.view().near(at).unwrap_or_else(|| self.next_of_long(at))
+    }
+
+    /// The marks, to be looked at where they lie.
+    #[inline(always)]
+    pub fn view(&self) -> MarksView<'_> {
+        MarksView { words: &self.words }
     }
 
     #[inline(never)]
@@ -58,6 +55,25 @@ impl Marks {
     #[inline(always)]
     fn word(&self, place: usize) -> u64 {
         self.words.get(place).copied().unwrap_or(0)
+    }
+}
+
+/// Marks where they lie.
+#[derive(Clone, Copy)]
+pub(super) struct MarksView<'m> {
+    words: &'m [u64],
+}
+
+impl MarksView<'_> {
+    /// The place of the first marked byte from `at` on, where it is less than a word away.
+    ///
+    /// Two words make one that begins at `at`: texts are short, and where in a word one begins must not decide which branch is taken.
+    #[inline(always)]
+    pub fn near(self, at: usize) -> Option<usize> {
+        let (place, bit) = (at / WORD, at % WORD);
+        let &[word, after] = self.words.get(place..)?.first_chunk()?;
+        let window = word >> bit | after << 1 << (WORD - 1 - bit);
+        (window != 0).then(|| at + window.trailing_zeros() as usize)
     }
 }
 

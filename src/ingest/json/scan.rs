@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use crate::ingest::json::marks::Marks;
+use crate::ingest::json::marks::{Marks, MarksView};
 
 /// Objects and lists within each other, the activity itself among them. The JSON library has the same bound; deeper is no activity
 /// but an attack or an accident, and one bit a level fits one word.
@@ -112,6 +112,28 @@ pub(super) enum Token {
     Object,
 }
 
+/// A text, of which marks were made.
+#[derive(Clone, Copy)]
+pub(super) struct MarkedText<'a> {
+    bytes: &'a [u8],
+    marks: MarksView<'a>,
+}
+
+impl<'a> MarkedText<'a> {
+    /// The bytes from `at` on, to the end.
+    #[inline(always)]
+    pub fn from(self, at: usize) -> &'a [u8] {
+        self.bytes.get(at..).unwrap_or_default()
+    }
+
+    /// The rest of a JSON text whose opening quote ends at `at`, where it is short and holds no escapes.
+    #[inline(always)]
+    pub fn plain(self, at: usize) -> Option<Span> {
+        let end = self.marks.near(at)?;
+        (self.bytes.get(end) == Some(&b'"')).then_some(Span::plain(at, end))
+    }
+}
+
 /// A place in a text.
 pub(super) struct Scanner<'a> {
     bytes: &'a [u8],
@@ -164,17 +186,10 @@ impl<'a> Scanner<'a> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    /// The bytes from `at` on, to the end of the text.
+    /// What it reads.
     #[inline(always)]
-    pub fn from(&self, at: usize) -> &'a [u8] {
-        self.bytes.get(at..).unwrap_or_default()
-    }
-
-    /// The rest of a text whose opening quote ends at `at`, where it holds no escapes.
-    #[inline(always)]
-    pub fn plain(&self, at: usize) -> Option<Span> {
-        let end = self.marks.next(at);
-        (self.bytes.get(end) == Some(&b'"')).then_some(Span::plain(at, end))
+    pub fn text(&self) -> MarkedText<'a> {
+        MarkedText { bytes: self.bytes, marks: self.marks.view() }
     }
 
     /// Reads an object; `member` is called at the value of each key and must read it.

@@ -72,6 +72,8 @@ struct ShapeNode {
     /// How many bytes it has.
     length: u32,
     behind: Behind,
+    /// Whether a text lies behind.
+    is_text: bool,
     /// The first literal that may follow what lies behind.
     child: u32,
     /// The next literal that may stand in the place of this one.
@@ -86,6 +88,33 @@ struct ShapeNode {
 }
 
 const _: () = assert!(size_of::<ShapeNode>() <= 64);
+
+impl ShapeNode {
+    /// Whether what lies behind its literal, with which `bytes` begin, may be what it says.
+    #[inline(never)]
+    fn belongs(&self, bytes: &[u8]) -> bool {
+        let byte = bytes.get(self.length as usize).copied().unwrap_or(b'\n');
+        match self.behind {
+            Behind::Text(_) => true,
+            Behind::Number(_) => matches!(byte, b'-' | b'0'..=b'9'),
+            Behind::Plain => matches!(byte, b'-' | b'0'..=b'9' | b't' | b'f' | b'n'),
+            Behind::End(_) => byte == b'\n',
+        }
+    }
+
+    /// Where the value lies that begins at `at`; `None` where it is none.
+    #[inline(never)]
+    fn value(&self, scanner: &mut Scanner<'_>, at: usize) -> Option<Span> {
+        scanner.at = at;
+        match self.behind {
+            Behind::Text(_) => return scanner.string().ok(),
+            Behind::Number(_) => scanner.number().ok()?,
+            Behind::Plain => scanner.skip_flat(scanner.byte_after(0)).ok()?,
+            Behind::End(_) => {}
+        }
+        Some(Span::plain(at, scanner.at))
+    }
+}
 
 /// A literal of a line that is learned, with the edges in it and what lies behind it.
 struct Literal<'l> {
@@ -226,33 +255,20 @@ impl ShapeTree {
     }
 
     /// Passes the line at `scanner`, notes what it tells, leaves the scanner at the line end and returns the end of the object; `None` where
-    /// the line has no known shape. Apart from all that is done with a line, so that what it needs stays in registers.
+    /// the line has no known shape. Apart from all that is done with a line, and from values that are rare, so that what most need
+    /// stays in registers.
     #[inline(never)]
     fn pass(&self, scanner: &mut Scanner<'_>, told: &mut Vec<ToldPart>) -> Option<usize> {
         told.clear();
+        let text = scanner.text();
         let (mut at, mut next) = (scanner.at, 0);
         loop {
-            let (place, node) = self.standing(next, scanner.from(at))?;
+            let (place, node) = self.standing(next, text.from(at))?;
             at += node.length as usize;
-            let behind = match node.behind {
-                Behind::Text(_) => match scanner.plain(at) {
-                    Some(plain) => plain,
-                    None => {
-                        scanner.at = at;
-                        scanner.string().ok()?
-                    }
-                },
-                Behind::Number(_) => {
-                    scanner.at = at;
-                    scanner.number().ok()?;
-                    Span::plain(at, scanner.at)
-                }
-                Behind::Plain => {
-                    scanner.at = at;
-                    scanner.skip_flat(scanner.byte_after(0)).ok()?;
-                    Span::plain(at, scanner.at)
-                }
-                Behind::End(_) => Span::plain(at, at),
+            let plain = if node.is_text { text.plain(at) } else { None };
+            let behind = match plain {
+                Some(plain) => plain,
+                None => node.value(scanner, at)?,
             };
             if node.tells {
                 told.push(ToldPart { node: place, behind });
@@ -270,17 +286,8 @@ impl ShapeTree {
     fn standing(&self, mut next: u32, bytes: &[u8]) -> Option<(u32, &ShapeNode)> {
         loop {
             let node = self.nodes.get(next as usize)?;
-            if self.begins(node, bytes) {
-                let byte = || bytes.get(node.length as usize).copied().unwrap_or(b'\n');
-                let belongs = match node.behind {
-                    Behind::Text(_) => true,
-                    Behind::Number(_) => matches!(byte(), b'-' | b'0'..=b'9'),
-                    Behind::Plain => matches!(byte(), b'-' | b'0'..=b'9' | b't' | b'f' | b'n'),
-                    Behind::End(_) => byte() == b'\n',
-                };
-                if belongs {
-                    return Some((next, node));
-                }
+            if self.begins(node, bytes) && (node.is_text || node.belongs(bytes)) {
+                return Some((next, node));
             }
             next = node.sibling;
         }
@@ -298,7 +305,7 @@ impl ShapeTree {
     }
 
     /// Whether `bytes` are what follows on the first block of a node's literal.
-    #[inline(always)]
+    #[inline]
     fn goes_on(&self, node: &ShapeNode, mut bytes: &[u8]) -> bool {
         let mut left = node.length as usize - LANES;
         for block in self.blocks.get(node.block as usize + 1..).unwrap_or_default() {
@@ -359,6 +366,7 @@ impl ShapeTree {
                         head_mask: (1 << text.len().min(LANES)) - 1,
                         length: text.len() as u32,
                         behind: *behind,
+                        is_text: matches!(behind, Behind::Text(_)),
                         child: NONE,
                         sibling: NONE,
                         tells: !edges.is_empty() || behind.is_read(),
