@@ -8,14 +8,15 @@ use wide::u8x16;
 /// Bytes that are compared at once: a vector that every x86-64 and ARM64 processor has.
 const LANES: usize = 16;
 
-/// Bytes a word of marks speaks of.
+/// Bytes a word of marks speaks of, and those it has: the marks of the first in the lowest bits.
 const WORD: usize = u64::BITS as usize;
+const WORD_BYTES: usize = size_of::<u64>();
 
 /// The marks of a text. Kept from text to text, so that nothing is allocated for one.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     /// A bit for each byte, the first lowest; one more is set after the last byte. A word without any follows.
-    words: Vec<u64>,
+    words: Vec<[u8; WORD_BYTES]>,
 }
 
 impl Marks {
@@ -26,7 +27,7 @@ impl Marks {
         self.words.extend(blocks.iter().map(mark));
         let mut last = [0; WORD]; // a control character follows on the text
         last.iter_mut().zip(rest).for_each(|(last, &byte)| *last = byte);
-        self.words.extend([mark(&last), 0]);
+        self.words.extend([mark(&last), [0; WORD_BYTES]]);
     }
 
     /// The place of the first marked byte from `at` on; behind the text where there is none.
@@ -38,7 +39,7 @@ impl Marks {
     /// The marks, to be looked at where they lie.
     #[inline(always)]
     pub fn view(&self) -> MarksView<'_> {
-        MarksView { words: &self.words }
+        MarksView { bytes: self.words.as_flattened() }
     }
 
     #[inline(never)]
@@ -54,31 +55,31 @@ impl Marks {
 
     #[inline(always)]
     fn word(&self, place: usize) -> u64 {
-        self.words.get(place).copied().unwrap_or(0)
+        self.words.get(place).map_or(0, |&word| u64::from_le_bytes(word))
     }
 }
 
 /// Marks where they lie.
 #[derive(Clone, Copy)]
 pub(super) struct MarksView<'m> {
-    words: &'m [u64],
+    bytes: &'m [u8],
 }
 
 impl MarksView<'_> {
-    /// The place of the first marked byte from `at` on, where it is less than a word away.
+    /// The place of the first marked byte from `at` on, where it is near: less than a word away, but for a byte of marks.
     ///
-    /// Two words make one that begins at `at`: texts are short, and where in a word one begins must not decide which branch is taken.
+    /// The word that is looked at begins with the marks of the byte at `at`: texts are short, and where in a word of the marks one begins
+    /// must not decide which branch is taken.
     #[inline(always)]
     pub fn near(self, at: usize) -> Option<usize> {
-        let (place, bit) = (at / WORD, at % WORD);
-        let &[word, after] = self.words.get(place..)?.first_chunk()?;
-        let window = word >> bit | after << 1 << (WORD - 1 - bit);
-        (window != 0).then(|| at + window.trailing_zeros() as usize)
+        let word = self.bytes.get(at / 8..)?.first_chunk()?;
+        let near = u64::from_le_bytes(*word) >> (at % 8);
+        (near != 0).then(|| at + near.trailing_zeros() as usize)
     }
 }
 
 #[inline(always)]
-fn mark(block: &[u8; WORD]) -> u64 {
+fn mark(block: &[u8; WORD]) -> [u8; WORD_BYTES] {
     let (vectors, _) = block.as_chunks::<LANES>();
     let mut word = 0;
     for (at, &vector) in vectors.iter().enumerate() {
@@ -87,7 +88,7 @@ fn mark(block: &[u8; WORD]) -> u64 {
             bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\')) | bytes.simd_lt(u8x16::splat(b' '));
         word |= u64::from(marked.to_bitmask()) << (at * LANES);
     }
-    word
+    word.to_le_bytes()
 }
 
 #[cfg(test)]

@@ -305,7 +305,7 @@ impl ShapeTree {
     }
 
     /// Whether `bytes` are what follows on the first block of a node's literal.
-    #[inline]
+    #[inline(never)]
     fn goes_on(&self, node: &ShapeNode, mut bytes: &[u8]) -> bool {
         let mut left = node.length as usize - LANES;
         for block in self.blocks.get(node.block as usize + 1..).unwrap_or_default() {
