@@ -132,7 +132,28 @@ impl<'a> MarkedText<'a> {
         let end = self.marks.near(at)?;
         (self.bytes.get(end) == Some(&b'"')).then_some(Span::plain(at, end))
     }
+
+    /// The number that begins at `at`, where it is a whole one of few digits, with something behind it.
+    #[inline(always)]
+    pub fn digits(self, at: usize) -> Option<Span> {
+        let bytes: &[u8; 8] = self.from(at).first_chunk()?;
+        // Eight bytes at once: of a digit the upper half is 3, and still is when six is added.
+        let word = u64::from_le_bytes(*bytes);
+        let upper = (word & HALVES) ^ DIGITS | (word.wrapping_add(SIXES) & HALVES) ^ DIGITS;
+        let count = (upper.trailing_zeros() / 8) as usize;
+        let is_whole = match (bytes.first(), bytes.get(count)) {
+            (Some(b'0'), _) if count > 1 => false,
+            (_, Some(b'.' | b'e' | b'E') | None) => false,
+            (_, Some(_)) => count > 0,
+        };
+        is_whole.then_some(Span::plain(at, at + count))
+    }
 }
+
+/// The upper halves of eight bytes, those of eight digits, and a six for each.
+const HALVES: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+const DIGITS: u64 = 0x3030_3030_3030_3030;
+const SIXES: u64 = 0x0606_0606_0606_0606;
 
 /// A place in a text.
 pub(super) struct Scanner<'a> {
@@ -462,6 +483,25 @@ mod tests {
         let mut out = String::from(">");
         unescape(r#"\u0073\uD83D\uDE00\"\\\/\b\f\n\r\té\u00E9"#, &mut out).unwrap();
         assert_eq!(out, ">s😀\"\\/\u{8}\u{c}\n\r\téé");
+    }
+
+    #[test]
+    fn digits_are_the_number_that_the_scanner_reads() {
+        let ends = [",", "}", "]", " ", "\n", ".5", "e3", "E3", "a", "-", "/", ":", "\u{30}", "\u{7f}", "é"];
+        let numbers = ["", "0", "7", "00", "01", "10", "42", "999", "1234567", "12345678", "123456789", "-1", "9:", "1/"];
+        for (number, end) in numbers.into_iter().flat_map(|number| ends.map(|end| (number, end))) {
+            let text = format!("{number}{end}        ");
+            let mut marks = Marks::default();
+            marks.make(text.as_bytes());
+            let mut scanner = Scanner::new(&text, &marks);
+            let read = scanner.number().ok().map(|()| Span::plain(0, scanner.at));
+            if let Some(digits) = scanner.text().digits(0) {
+                assert_eq!(Some(digits), read, "{text}");
+            }
+            let few = number.len() < 8 && !number.starts_with(['0', '-']) && !matches!(end, ".5" | "e3" | "E3" | "0");
+            let expected = few && number.bytes().all(|byte| byte.is_ascii_digit()) && !number.is_empty();
+            assert!(!expected || scanner.text().digits(0).is_some(), "{text}");
+        }
     }
 
     #[test]

@@ -53,7 +53,26 @@ enum Behind {
     End(u32),
 }
 
+/// How that mostly looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A text without escapes.
+    Text,
+    /// A few digits.
+    Number,
+    /// Nothing.
+    End,
+}
+
 impl Behind {
+    fn form(self) -> Form {
+        match self {
+            Self::Text(_) => Form::Text,
+            Self::Number(_) | Self::Plain => Form::Number,
+            Self::End(_) => Form::End,
+        }
+    }
+
     /// Whether it is a value that is read.
     fn is_read(self) -> bool {
         match self {
@@ -72,8 +91,7 @@ struct ShapeNode {
     /// How many bytes it has.
     length: u32,
     behind: Behind,
-    /// Whether a text lies behind.
-    is_text: bool,
+    form: Form,
     /// The first literal that may follow what lies behind.
     child: u32,
     /// The next literal that may stand in the place of this one.
@@ -90,10 +108,10 @@ struct ShapeNode {
 const _: () = assert!(size_of::<ShapeNode>() <= 64);
 
 impl ShapeNode {
-    /// Whether what lies behind its literal, with which `bytes` begin, may be what it says.
+    /// Whether `bytes`, which lie behind its literal, may begin with what it says.
     #[inline(never)]
     fn belongs(&self, bytes: &[u8]) -> bool {
-        let byte = bytes.get(self.length as usize).copied().unwrap_or(b'\n');
+        let byte = bytes.first().copied().unwrap_or(b'\n');
         match self.behind {
             Behind::Text(_) => true,
             Behind::Number(_) => matches!(byte, b'-' | b'0'..=b'9'),
@@ -263,33 +281,33 @@ impl ShapeTree {
         let text = scanner.text();
         let (mut at, mut next) = (scanner.at, 0);
         loop {
-            let (place, node) = self.standing(next, text.from(at))?;
-            at += node.length as usize;
-            let plain = if node.is_text { text.plain(at) } else { None };
-            let behind = match plain {
-                Some(plain) => plain,
-                None => node.value(scanner, at)?,
+            let node = self.nodes.get(next as usize)?;
+            if !self.begins(node, text.from(at)) {
+                next = node.sibling;
+                continue;
+            }
+            let end = at + node.length as usize;
+            let simple = match node.form {
+                Form::Text => text.plain(end),
+                Form::Number => text.digits(end),
+                Form::End => None,
+            };
+            let behind = match simple {
+                Some(simple) => simple,
+                None if node.belongs(text.from(end)) => node.value(scanner, end)?,
+                None => {
+                    next = node.sibling;
+                    continue;
+                }
             };
             if node.tells {
-                told.push(ToldPart { node: place, behind });
+                told.push(ToldPart { node: next, behind });
             }
             if let Behind::End(after) = node.behind {
-                scanner.at = at;
-                return Some(at - after as usize);
+                scanner.at = end;
+                return Some(end - after as usize);
             }
             (at, next) = (behind.end, node.child);
-        }
-    }
-
-    /// Which of the literals from `next` on `bytes` begin with, and what belongs behind it.
-    #[inline(always)]
-    fn standing(&self, mut next: u32, bytes: &[u8]) -> Option<(u32, &ShapeNode)> {
-        loop {
-            let node = self.nodes.get(next as usize)?;
-            if self.begins(node, bytes) && (node.is_text || node.belongs(bytes)) {
-                return Some((next, node));
-            }
-            next = node.sibling;
         }
     }
 
@@ -366,7 +384,7 @@ impl ShapeTree {
                         head_mask: (1 << text.len().min(LANES)) - 1,
                         length: text.len() as u32,
                         behind: *behind,
-                        is_text: matches!(behind, Behind::Text(_)),
+                        form: behind.form(),
                         child: NONE,
                         sibling: NONE,
                         tells: !edges.is_empty() || behind.is_read(),
