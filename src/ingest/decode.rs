@@ -18,17 +18,19 @@ pub struct Decoder {
     fields: Fields,
     profiles: bool,
     recall: bool,
+    json: Json,
 }
 
 impl Decoder {
     /// A decoder of lines with these fields that ignores the values that `junk` names.
     pub fn new(junk: &Junk, fields: &Fields) -> Self {
-        Self { junk: JunkList::new(junk), fields: fields.clone(), profiles: false, recall: false }
+        let (junk, fields) = (JunkList::new(junk), fields.clone());
+        Self { junk, fields, profiles: false, recall: false, json: Json::default() }
     }
 
     /// One that gives the segments and traits of events, too, where that is `asked`.
     pub fn with_profiles(self, asked: bool) -> Self {
-        Self { profiles: asked, ..self }
+        Self { profiles: asked, json: Json::default(), ..self }
     }
 
     /// One that may tell what an event carries by an [earlier one](crate::model::event::DecodedEvent::recalled) of its chunk.
@@ -47,7 +49,7 @@ impl Decoder {
     ) -> Decoded {
         let task = self.task(namespaces, junk, self.fields.identity_paths());
         match chunk.format {
-            FormatName::Json => Json.decode(task, chunk, each),
+            FormatName::Json => self.json.decode(task, chunk, each),
         }
     }
 
@@ -57,7 +59,7 @@ impl Decoder {
         junk: &'c mut JunkCounts,
         identity_paths: Vec<&'c str>,
     ) -> Task<'c> {
-        let Self { junk: junk_list, fields, profiles, recall } = self;
+        let Self { junk: junk_list, fields, profiles, recall, .. } = self;
         let (profiles, recall) = (*profiles, *recall);
         Task { fields, identity_paths, profiles, recall, junk_list, namespaces, junk, tally: Tally::default() }
     }
@@ -72,7 +74,7 @@ impl Decoder {
         rows: &mut Vec<u8>,
     ) {
         match chunk.format {
-            FormatName::Json => Json.write_attributed(rows, text, person, kind),
+            FormatName::Json => self.json.write_attributed(rows, text, person, kind),
         }
     }
 }

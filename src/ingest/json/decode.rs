@@ -31,10 +31,15 @@ const NOTED_REJECTS: usize = 64;
 /// What a time may be, for people.
 const EXPECTED_TIME: &str = "an RFC 3339 text such as 2026-11-01T10:00:00Z or a number counted from 1970";
 
-/// Decodes every value of a chunk.
-pub(super) fn chunk(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decoded {
-    let Some(cut) = &chunk.cut else { return lines(task, chunk, each) };
-    let mut decoded = lines(task, chunk, |line| {
+/// Decodes every value of a chunk, by the shapes of lines of earlier ones.
+pub(super) fn chunk(
+    task: Task<'_>,
+    shapes: &mut Shapes,
+    chunk: &Chunk,
+    mut each: impl FnMut(Line<'_>),
+) -> Decoded {
+    let Some(cut) = &chunk.cut else { return lines(task, shapes, chunk, each) };
+    let mut decoded = lines(task, shapes, chunk, |line| {
         // Each is a line of the chunk, and lies elsewhere in the source.
         let Some(place) = cut.places.get(line.number as usize) else { return };
         each(Line { number: place.line, at: (place.at - chunk.start) as usize, ..line });
@@ -44,7 +49,7 @@ pub(super) fn chunk(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>
 }
 
 /// Decodes every line of a chunk.
-fn lines(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decoded {
+fn lines(task: Task<'_>, shapes: &mut Shapes, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decoded {
     if let Some(length) = chunk.overlong {
         let mut tally = task.tally;
         tally.looks_like = LooksLike::of_start(&chunk.bytes).filter(|_| chunk.start == 0);
@@ -58,7 +63,7 @@ fn lines(task: Task<'_>, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decod
         members: task.fields.tree.as_deref().map_or_else(Members::new, Members::of).with_profiles(task.profiles),
         task,
         marks: Marks::default(),
-        shapes: Shapes::default(),
+        shapes,
         recall: Recall::default(),
         events: 0,
         bytes: &chunk.bytes,
@@ -121,7 +126,7 @@ struct Lines<'c> {
     task: Task<'c>,
     members: Members,
     marks: Marks,
-    shapes: Shapes,
+    shapes: &'c mut Shapes,
     /// What earlier events of the chunk carry, and how many there are.
     recall: Recall,
     events: u32,

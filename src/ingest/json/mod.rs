@@ -24,17 +24,29 @@ mod shapes_tests;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
 use crate::ingest::chunk::Chunk;
 use crate::ingest::format::{Decoded, Format, Line, Task};
+use crate::ingest::json::shapes::Shapes;
 use crate::model::identity::Identity;
 use crate::model::person::AttributionKind;
 
-/// The format JSON.
-pub(super) struct Json;
+/// The format JSON. Chunks that it decodes must have their fields in the same places.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Json {
+    /// The shapes of the lines of chunks that were decoded, one for each thread that has decoded at the same time.
+    shapes: Arc<Mutex<Vec<Shapes>>>,
+}
 
 impl Format for Json {
     fn decode(&self, task: Task<'_>, chunk: &Chunk, each: impl FnMut(Line<'_>)) -> Decoded {
-        decode::chunk(task, chunk, each)
+        let mut shapes = self.shapes.lock().pop().unwrap_or_default();
+        let decoded = decode::chunk(task, &mut shapes, chunk, each);
+        self.shapes.lock().extend(shapes.kept());
+        decoded
     }
 
     /// The bytes of the object stay as they are: the person stands before the brace that closes it.
@@ -61,8 +73,9 @@ mod writing {
     #[test]
     fn a_line_keeps_its_bytes_and_gains_its_person() {
         let mut rows = Vec::new();
-        Json.write_attributed(&mut rows, br#"{"a": 1.0,"b":{}}"#, &identity("7"), AttributionKind::Retroactive);
-        Json.write_attributed(&mut rows, b"{\"a\":1 }", &identity("q\"\n"), AttributionKind::Anonymous);
+        let json = Json::default();
+        json.write_attributed(&mut rows, br#"{"a": 1.0,"b":{}}"#, &identity("7"), AttributionKind::Retroactive);
+        json.write_attributed(&mut rows, b"{\"a\":1 }", &identity("q\"\n"), AttributionKind::Anonymous);
         let expected = concat!(
             r#"{"a": 1.0,"b":{},"person":"sessionId:7","attribution":"retroactive"}"#,
             "\n",

@@ -8,7 +8,8 @@
 //! So each line that passes is JSON, because its literals were once read strictly around values of the same kinds. Nothing is
 //! given up for the speed: whatever is told of a line is what the scanner would have told, which the tests hold it to.
 //!
-//! Shapes are learned again for each chunk, so that no line can slow down what is read an hour later, and their number is bounded.
+//! Their number is bounded. They are kept for the next chunk while nearly every line has a known one: where that is not so, the next chunk
+//! begins with none, so that no line can slow down what is read an hour later.
 
 use smallvec::SmallVec;
 use wide::u8x16;
@@ -33,6 +34,9 @@ const MAX_SIBLINGS: usize = 64;
 /// Lines after which it is asked whether shapes are worth their while, and of how many one at least must have had a known one.
 const TRIAL_LINES: u32 = 512;
 const LINES_A_KNOWN_ONE: u32 = 4;
+
+/// Of how many lines of a chunk one may have an unknown shape, at most, for what was learned to be kept.
+pub(super) const LINES_AN_UNKNOWN_ONE: u32 = 8;
 
 /// Bytes that are compared at once: a vector that every x86-64 and ARM64 processor has.
 const LANES: usize = 16;
@@ -210,6 +214,13 @@ impl Shapes {
             }
         }
         members
+    }
+
+    /// What is kept of them for the next chunk.
+    pub fn kept(self) -> Option<Self> {
+        let unknown = self.tried - self.known;
+        let worth = !self.off && !self.tree.is_full() && unknown <= self.tried / LINES_AN_UNKNOWN_ONE;
+        worth.then_some(Self { tried: 0, known: 0, ..self })
     }
 
     /// Learns the shape of an event that was read strictly: `line` begins with its object, which has `length` bytes, and ends where the

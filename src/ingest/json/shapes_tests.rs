@@ -9,7 +9,7 @@ use crate::ingest::json::fields_tests::{both, single};
 use crate::ingest::json::marks::Marks;
 use crate::ingest::json::members::Members;
 use crate::ingest::json::scan::Scanner;
-use crate::ingest::json::shapes::Shapes;
+use crate::ingest::json::shapes::{LINES_AN_UNKNOWN_ONE, Shapes};
 use crate::ingest::json::tests::{MEANINGFUL, activity, edited, one_as, whole};
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::tally::Tally;
@@ -74,8 +74,20 @@ fn log(line: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<Vec<u8>
 type Told = (u64, String, String);
 
 fn told_of(fields: &Fields, bytes: &[u8], namespaces: &mut Namespaces, junk: &mut JunkCounts) -> (Vec<Told>, Tally) {
+    told_by(&decoder(fields), bytes, namespaces, junk)
+}
+
+fn decoder(fields: &Fields) -> Decoder {
+    Decoder::new(&Junk::default(), fields).with_profiles(true).with_recall()
+}
+
+fn told_by(
+    decoder: &Decoder,
+    bytes: &[u8],
+    namespaces: &mut Namespaces,
+    junk: &mut JunkCounts,
+) -> (Vec<Told>, Tally) {
     let (mut told, mut carried) = (Vec::new(), Vec::new());
-    let decoder = Decoder::new(&Junk::default(), fields).with_profiles(true).with_recall();
     let decoded = decoder.chunk(&whole(bytes), namespaces, junk, |line| {
         let outcome = line.outcome.map(|event| {
             let own = || format!("{:?} {:?}", event.identities, event.profile);
@@ -93,6 +105,12 @@ fn check(fields: &Fields, lines: &[Vec<u8>]) -> Result<(), TestCaseError> {
     let (mut all_names, mut names) = (Namespaces::new(Levels::default()), Namespaces::new(Levels::default()));
     let (mut junk, mut alone) = (JunkCounts::new(), JunkCounts::new());
     let (together, tally) = told_of(fields, &lines.join(&b'\n'), &mut all_names, &mut junk);
+    // By shapes of an earlier chunk: good ones only, so that they are kept.
+    let (good, decoder) = (lines.first().map_or(&b""[..], |line| line), decoder(fields));
+    told_by(&decoder, &[good; 20].join(&b'\n'), &mut Namespaces::new(Levels::default()), &mut JunkCounts::new());
+    let (mut again_names, mut again_junk) = (Namespaces::new(Levels::default()), JunkCounts::new());
+    let again = told_by(&decoder, &lines.join(&b'\n'), &mut again_names, &mut again_junk);
+    prop_assert_eq!((&again.0, &again.1, &again_junk), (&together, &tally, &junk));
     let mut expected = Vec::new();
     let mut tallied = Tally::default();
     for (number, line) in lines.iter().enumerate() {
@@ -215,6 +233,31 @@ fn a_word_that_tells_something_belongs_to_the_shape() {
     let texts: Vec<&str> = lines.iter().map(|line| &**line).collect();
     assert_eq!(known(&texts), [false; 4]);
     assert_ne!(one_as(&Fields::default(), &line("7")), one_as(&Fields::default(), &line("null")));
+}
+
+#[test]
+fn shapes_are_kept_while_they_are_of_use() {
+    let line = |n: u32| format!(r#"{{"timestamp":0,"id":"{n}","user":{{"identities":{{"sessionId":"s"}}}}}}"#);
+    let (mut shapes, mut members) = (Shapes::default(), Members::new());
+    let mut read = |shapes: &mut Shapes, line: &str| {
+        let mut marks = Marks::default();
+        marks.make(line.as_bytes());
+        let known = shapes.read(line, &mut Scanner::new(line, &marks), &mut members).is_some();
+        if !known {
+            shapes.learn(line, line.len(), None, &mut members);
+        }
+        known
+    };
+    for chunk in 0..3 {
+        let known: Vec<bool> = (0..LINES_AN_UNKNOWN_ONE).map(|n| read(&mut shapes, &line(n))).collect();
+        assert_eq!(known.iter().filter(|known| !**known).count(), usize::from(chunk == 0));
+        shapes = shapes.kept().unwrap();
+    }
+    for n in 0..2 {
+        read(&mut shapes, &format!(r#"{{"timestamp":0,"new{n}":1}}"#));
+    }
+    (0..LINES_AN_UNKNOWN_ONE).for_each(|n| assert!(read(&mut shapes, &line(n))));
+    assert!(shapes.kept().is_none());
 }
 
 #[test]
