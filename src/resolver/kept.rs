@@ -75,10 +75,7 @@ pub(crate) struct Drafted<'c, A> {
 ///
 /// # Errors
 /// When stored events cannot be read.
-pub(crate) fn totals_with<A: Arriving>(
-    before: Totals,
-    drafted: &Drafted<'_, A>,
-) -> Result<Option<Totals>, StoreError> {
+pub(crate) fn totals_with<A: Arriving>(before: Totals, drafted: &Drafted<'_, A>) -> Result<Option<Totals>, StoreError> {
     let Drafted { graph, applied, seen, events, .. } = *drafted;
     let moved = moved(graph, applied, seen);
     let added: u64 = seen.iter().map(|row| row.1.events).sum();

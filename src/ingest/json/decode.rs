@@ -32,12 +32,7 @@ const NOTED_REJECTS: usize = 64;
 const EXPECTED_TIME: &str = "an RFC 3339 text such as 2026-11-01T10:00:00Z or a number counted from 1970";
 
 /// Decodes every value of a chunk, by the shapes of lines of earlier ones.
-pub(super) fn chunk(
-    task: Task<'_>,
-    shapes: &mut Shapes,
-    chunk: &Chunk,
-    mut each: impl FnMut(Line<'_>),
-) -> Decoded {
+pub(super) fn chunk(task: Task<'_>, shapes: &mut Shapes, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decoded {
     let Some(cut) = &chunk.cut else { return lines(task, shapes, chunk, each) };
     let mut decoded = lines(task, shapes, chunk, |line| {
         // Each is a line of the chunk, and lies elsewhere in the source.

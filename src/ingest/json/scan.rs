@@ -488,7 +488,8 @@ mod tests {
     #[test]
     fn digits_are_the_number_that_the_scanner_reads() {
         let ends = [",", "}", "]", " ", "\n", ".5", "e3", "E3", "a", "-", "/", ":", "\u{30}", "\u{7f}", "é"];
-        let numbers = ["", "0", "7", "00", "01", "10", "42", "999", "1234567", "12345678", "123456789", "-1", "9:", "1/"];
+        let numbers =
+            ["", "0", "7", "00", "01", "10", "42", "999", "1234567", "12345678", "123456789", "-1", "9:", "1/"];
         for (number, end) in numbers.into_iter().flat_map(|number| ends.map(|end| (number, end))) {
             let text = format!("{number}{end}        ");
             let mut marks = Marks::default();

@@ -8,8 +8,8 @@
 //! So each line that passes is JSON, because its literals were once read strictly around values of the same kinds. Nothing is
 //! given up for the speed: whatever is told of a line is what the scanner would have told, which the tests hold it to.
 //!
-//! Their number is bounded. They are kept for the next chunk while nearly every line has a known one: where that is not so, the next chunk
-//! begins with none, so that no line can slow down what is read an hour later.
+//! Their number is bounded. They are kept for the next chunk while most lines have a known one and there is room for more: where that is
+//! not so, the next chunk begins with none, so that no line can slow down what is read an hour later.
 
 use smallvec::SmallVec;
 use wide::u8x16;
@@ -19,11 +19,11 @@ use crate::ingest::json::marks::Marks;
 use crate::ingest::json::members::{Edge, Members, Role};
 use crate::ingest::json::scan::{Scanner, Span, Token};
 
-/// Literals that are kept: those of some hundred shapes that share little. A log of ever new keys has no use for more.
-const MAX_NODES: usize = 4_096;
+/// Literals that are kept: those of a thousand shapes that share their beginnings, in two megabytes. A log of ever new keys has no use for more.
+const MAX_NODES: usize = 1 << 14;
 
 /// Blocks of literals that are kept: literals are long where a log repeats itself, and not without end.
-const MAX_BLOCKS: usize = 1 << 14;
+const MAX_BLOCKS: usize = 1 << 16;
 
 /// Values of a line that teaches a shape. Of longer lines there are few, and the scanner is good at them.
 const MAX_VALUES: usize = 512;
@@ -36,7 +36,7 @@ const TRIAL_LINES: u32 = 512;
 const LINES_A_KNOWN_ONE: u32 = 4;
 
 /// Of how many lines of a chunk one may have an unknown shape, at most, for what was learned to be kept.
-pub(super) const LINES_AN_UNKNOWN_ONE: u32 = 8;
+const LINES_AN_UNKNOWN_ONE: u32 = 2;
 
 /// Bytes that are compared at once: a vector that every x86-64 and ARM64 processor has.
 const LANES: usize = 16;
@@ -329,8 +329,7 @@ impl ShapeTree {
             return bytes.starts_with(self.literal(node));
         };
         let same = u8x16::new(*found).simd_eq(u8x16::new(node.head)).to_bitmask();
-        same & node.head_mask == node.head_mask
-            && (node.length as usize <= LANES || self.goes_on(node, rest))
+        same & node.head_mask == node.head_mask && (node.length as usize <= LANES || self.goes_on(node, rest))
     }
 
     /// Whether `bytes` are what follows on the first block of a node's literal.

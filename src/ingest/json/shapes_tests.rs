@@ -9,7 +9,7 @@ use crate::ingest::json::fields_tests::{both, single};
 use crate::ingest::json::marks::Marks;
 use crate::ingest::json::members::Members;
 use crate::ingest::json::scan::Scanner;
-use crate::ingest::json::shapes::{LINES_AN_UNKNOWN_ONE, Shapes};
+use crate::ingest::json::shapes::Shapes;
 use crate::ingest::json::tests::{MEANINGFUL, activity, edited, one_as, whole};
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::tally::Tally;
@@ -81,12 +81,7 @@ fn decoder(fields: &Fields) -> Decoder {
     Decoder::new(&Junk::default(), fields).with_profiles(true).with_recall()
 }
 
-fn told_by(
-    decoder: &Decoder,
-    bytes: &[u8],
-    namespaces: &mut Namespaces,
-    junk: &mut JunkCounts,
-) -> (Vec<Told>, Tally) {
+fn told_by(decoder: &Decoder, bytes: &[u8], namespaces: &mut Namespaces, junk: &mut JunkCounts) -> (Vec<Told>, Tally) {
     let (mut told, mut carried) = (Vec::new(), Vec::new());
     let decoded = decoder.chunk(&whole(bytes), namespaces, junk, |line| {
         let outcome = line.outcome.map(|event| {
@@ -249,14 +244,14 @@ fn shapes_are_kept_while_they_are_of_use() {
         known
     };
     for chunk in 0..3 {
-        let known: Vec<bool> = (0..LINES_AN_UNKNOWN_ONE).map(|n| read(&mut shapes, &line(n))).collect();
+        let known: Vec<bool> = (0..8).map(|n| read(&mut shapes, &line(n))).collect();
         assert_eq!(known.iter().filter(|known| !**known).count(), usize::from(chunk == 0));
         shapes = shapes.kept().unwrap();
     }
-    for n in 0..2 {
+    for n in 0..8 + 1 {
         read(&mut shapes, &format!(r#"{{"timestamp":0,"new{n}":1}}"#));
     }
-    (0..LINES_AN_UNKNOWN_ONE).for_each(|n| assert!(read(&mut shapes, &line(n))));
+    (0..8).for_each(|n| assert!(read(&mut shapes, &line(n))));
     assert!(shapes.kept().is_none());
 }
 
