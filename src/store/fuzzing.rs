@@ -55,12 +55,14 @@ pub fn read_block(kind: u8, body: &[u8]) -> Result<(), StoreError> {
     let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::holding(entries));
     let read = |entry| if holds_events { directory::recover(&*backend, entry) } else { Ok(Run::from(entry)) };
     if spec.kind == DIRECTORY {
-        let entry = RunEntry { directory: 1, ..entry };
-        let _ = (directory::read(&*backend, entry), Starts::read(&*backend, &entry, 0));
-        for sort in [IndexSort::Hashes, IndexSort::Ends] {
-            let _ = sort.read_block(&*backend, &entry, 0);
-        }
+        let _ = directory::read(&*backend, RunEntry { directory: 1, ..entry });
         return Ok(());
+    }
+    // As if it were the index of a run without rows.
+    let index = RunEntry { blocks: 0, directory: 1, ..entry };
+    let _ = Starts::read(&*backend, &index, 0);
+    for sort in [IndexSort::Hashes, IndexSort::Ends] {
+        let _ = sort.read_block(&*backend, &index, 0);
     }
     let run_of_it = read(entry)?;
     let (Some(merging), true) = (spec.merge, is_readable(spec, &*backend, &run_of_it)) else { return Ok(()) };

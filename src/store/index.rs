@@ -1,6 +1,6 @@
 //! Indexes: where in a run lies what is asked for by something else than the order of its rows.
 //!
-//! An identity is found by a hash of its value, a link by its higher end. The index of a run lies in the blocks of its directory: it is
+//! An identity is found by a hash of its value, a link by its higher end. The index of a run lies in blocks behind its own: it is
 //! written with the run, and merged, rewritten and deleted as the run is, so the two cannot come apart. It follows from the rows, and nothing but
 //! [`point`](crate::store::point) reads it: a run of an earlier version has none, until it is merged or written again
 //! ([`compact`](crate::store::compact)).
@@ -19,7 +19,7 @@ use crate::store::codec::{self, Bytes};
 use crate::store::column::{self, ColumnReader};
 use crate::store::error::StoreError;
 use crate::store::packed::{pack, unpack};
-use crate::store::run::{self, DIRECTORY, RunEntry, RunWriter};
+use crate::store::run::{self, RunEntry, RunWriter};
 
 /// Blocks of identities whose first places one block of an index holds, at four bytes each.
 pub(crate) const STARTS: u32 = 1_500;
@@ -95,8 +95,7 @@ impl IndexSort {
         entry: &RunEntry,
         index: u32,
     ) -> Result<Vec<IndexRow>, StoreError> {
-        let key = BlockKey { kind: DIRECTORY, run: entry.number, index };
-        run::read(backend, key, entry.generation, |body| {
+        run::read(backend, entry.index_key(index), entry.generation, |body| {
             let rows = unpack(body, |before, from| self.read(before, from))?;
             if rows.is_sorted() && !rows.is_empty() { Ok(rows) } else { Err("its rows are out of order".into()) }
         })
@@ -125,8 +124,7 @@ pub(crate) struct Starts {
 impl Starts {
     /// Those of the blocks from `part` times [`STARTS`] on.
     pub(crate) fn read(backend: &dyn Backend, entry: &RunEntry, part: u32) -> Result<Self, StoreError> {
-        let key = BlockKey { kind: DIRECTORY, run: entry.number, index: part };
-        run::read(backend, key, entry.generation, |body| {
+        run::read(backend, entry.index_key(part), entry.generation, |body| {
             let body: StartsBody<'_> = codec::decode(body)?;
             let (first, rest) = body.starts.0.as_chunks::<4>();
             let first: Vec<u32> = first.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
@@ -233,7 +231,7 @@ impl LinkIndexBuilder {
 
 /// Writes the blocks of an index behind those of its run.
 pub(crate) fn write(run: &mut RunWriter, blocks: Vec<Vec<u8>>) -> Result<(), StoreError> {
-    blocks.into_iter().try_for_each(|block| run.push_directory(block))
+    blocks.into_iter().try_for_each(|block| run.push_index(block))
 }
 
 /// Whether the index of a run is the one that follows from its rows. Hands on what that gave.
@@ -244,8 +242,8 @@ pub(crate) fn check(
     found: &mut dyn FnMut(BlockKey, Result<(), StoreError>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let fits = expected.len() == entry.directory as usize;
-    entry.directory_keys().try_for_each(|key| {
-        let expected = expected.get(key.index as usize).and_then(|block| block.get(HEADER_BYTES..));
+    entry.index_keys().zip(0_usize..).try_for_each(|(key, place)| {
+        let expected = expected.get(place).and_then(|block| block.get(HEADER_BYTES..));
         let read = run::read(backend, key, entry.generation, |body| match fits && expected == Some(body) {
             true => Ok(()),
             false => Err("it is not what the rows of its run say".into()),

@@ -19,7 +19,7 @@ use crate::store::kinds::identities;
 use crate::store::kinds::recounts::StoredRecount;
 use crate::store::load::{numbered, table};
 use crate::store::open::Store;
-use crate::store::run::{DIRECTORY, Run};
+use crate::store::run::Run;
 use crate::store::table::{self, TableRow};
 
 /// That a question is to be answered from everything: a run has no index, a block cannot be read, or it would take too many. Whatever is
@@ -275,7 +275,7 @@ impl<'s> PointReader<'s> {
     }
 
     fn starts(&mut self, run: &Run, part: u32) -> Result<Arc<Starts>, Unanswered> {
-        let key = BlockKey { kind: DIRECTORY, run: run.number, index: part };
+        let key = run.index_key(part);
         if let Some(known) = self.starts.get(&key) {
             return Ok(Arc::clone(known));
         }
@@ -302,7 +302,7 @@ impl<'s> PointReader<'s> {
     }
 
     fn index_block(&mut self, run: &Run, sort: IndexSort, index: u32) -> Result<Arc<Vec<IndexRow>>, Unanswered> {
-        let key = BlockKey { kind: DIRECTORY, run: run.number, index };
+        let key = run.index_key(index);
         if let Some(known) = self.index.get(&key) {
             return Ok(Arc::clone(known));
         }

@@ -13,7 +13,10 @@ use crate::store::error::{Damage, StoreError};
 /// them hardly counts; and little to hold in memory.
 const PUT_BYTES: usize = 4 << 20;
 
-/// The kind of the blocks of directories: where in the run of the same number something lies.
+/// What blocks of an index are called.
+const INDEX_WORD: &str = "index";
+
+/// The kind of the blocks of directories: which anchors lie where in the run of events of the same number.
 pub(crate) const DIRECTORY: BlockKind = BlockKind::new(8, "directory", Loss::Rebuilt);
 
 /// A run: blocks that one commit wrote together, in ascending order of what they hold.
@@ -27,7 +30,7 @@ pub(crate) struct RunEntry {
     pub generation: u64,
     /// How many blocks, from index 0 on.
     pub blocks: u32,
-    /// Blocks of its directory; runs of events, identities and links have one.
+    /// Blocks of its directory, which runs of events have, or of its index, which those of identities and links have.
     pub directory: u32,
     /// How many rows (events, links, …) the blocks hold.
     pub rows: u64,
@@ -40,6 +43,18 @@ impl RunEntry {
     pub(crate) fn keys_of(&self, kind: BlockKind) -> impl Iterator<Item = BlockKey> + use<> {
         let run = self.number;
         (0..self.blocks).map(move |index| BlockKey { kind, run, index })
+    }
+
+    /// Where a block of its index lies: behind its own, so that it is written with them. A place of its own in the database would be one
+    /// where a few blocks come at a time, and each time what lies around them is written again: four times as much as the index.
+    pub(crate) fn index_key(&self, place: u32) -> BlockKey {
+        let kind = BlockKind::new(self.kind, INDEX_WORD, Loss::Rebuilt);
+        BlockKey { kind, run: self.number, index: self.blocks.saturating_add(place) }
+    }
+
+    /// Where the blocks of its index lie, of a run that has one instead of a directory.
+    pub(crate) fn index_keys(self) -> impl Iterator<Item = BlockKey> + use<> {
+        (0..self.directory).map(move |place| self.index_key(place))
     }
 
     /// Where the blocks of its directory lie.
@@ -155,6 +170,13 @@ impl RunWriter {
         let key = BlockKey { kind: self.kind, run: self.entry.number, index: self.entry.blocks };
         self.entry.blocks += 1;
         self.entry.rows += rows;
+        self.put(key, block)
+    }
+
+    /// Adds a block of the run's index, once all of its own were added.
+    pub(crate) fn push_index(&mut self, block: Vec<u8>) -> Result<(), StoreError> {
+        let key = self.entry.index_key(self.entry.directory);
+        self.entry.directory += 1;
         self.put(key, block)
     }
 

@@ -541,7 +541,9 @@ pub fn copy_folder(from: &Path, to: &Path) {
 pub fn damage_block(store: &Path, word: &str) {
     let kind = block_kinds().find(|kind| kind.word() == word).expect("a kind").number();
     let backend = SledBackend::open(store).expect("a database");
-    let key = backend.keys(&[kind], &[kind + 1]).expect("readable").pop().expect("a block");
+    let keys = backend.keys(&[kind], &[kind + 1]).expect("readable");
+    // Of the newest run the first, behind which an index may lie.
+    let key = keys.into_iter().rfind(|key| key[5..] == [0; 4]).expect("a block");
     let mut block = backend.get(&key).expect("readable").expect("it is there");
     *block.last_mut().expect("a body") ^= 1;
     backend.put(vec![(key, block)]).expect("writable");

@@ -88,8 +88,12 @@ pub(crate) fn run_of(key: &[u8]) -> Option<u32> {
 
 /// Every block of a run.
 pub(crate) fn blocks(run: &RunEntry) -> Vec<BlockKey> {
-    let blocks = spec_of(run).into_iter().flat_map(|spec| run.keys_of(spec.kind));
-    blocks.chain(run.directory_keys()).collect()
+    let spec = spec_of(run);
+    let blocks = spec.into_iter().flat_map(|spec| run.keys_of(spec.kind));
+    match spec.and_then(|spec| spec.merge).is_some_and(|merging| merging.indexed) {
+        true => blocks.chain(run.index_keys()).collect(),
+        false => blocks.chain(run.directory_keys()).collect(),
+    }
 }
 
 /// Every key that a run takes in the backend.

@@ -101,7 +101,8 @@ fn damage_is_named_block_by_block() {
     let (entries, _) = filled(3);
     for kind in ["identities", "seen", "links", "sources", "events", "changes", "unlinks"] {
         let mut entries = entries.clone();
-        let key = keys(&entries, kind).pop().unwrap();
+        // Of the newest run the first, behind which an index may lie.
+        let key = keys(&entries, kind).into_iter().rfind(|key| key[5..] == [0; 4]).unwrap();
         *entries.get_mut(&key).unwrap().last_mut().unwrap() ^= 1;
         let store = open(entries).unwrap();
         let found = store.check().unwrap();

@@ -1,9 +1,8 @@
 //! Single rows, found by the indexes of runs: those of the model; and runs that have no index, or one that rotted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::damage::keys;
 use super::{Model, link_rows, seen_rows, step};
 use crate::model::identity::IdentityId;
 use crate::model::link::Link;
@@ -56,7 +55,7 @@ fn without_indexes(backend: &MemoryBackend) -> MemoryBackend {
     let mut manifest: Manifest = manifest::read(backend).unwrap().latest.unwrap();
     for run in &mut manifest.runs {
         if [identities::SPEC.kind, Link::KIND].iter().any(|kind| kind.number() == run.kind) {
-            run.directory_keys().for_each(|key| drop(entries.remove(&key.bytes()).unwrap()));
+            run.index_keys().for_each(|key| drop(entries.remove(&key.bytes()).unwrap()));
             *run = Run::from(RunEntry { directory: 0, ..run.entry() });
         }
     }
@@ -84,20 +83,15 @@ fn an_index_that_rotted_is_told_and_written_again_by_a_repair() {
     let (backend, model) = filled();
     let entries = backend.entries();
     let held = manifest::read(&*backend).unwrap().latest.unwrap();
-    let indexed: BTreeMap<u32, u8> = held.runs.iter().map(|run| (run.number, run.kind)).collect();
+    let indexed = |run: &&Run| [identities::SPEC.kind, Link::KIND].iter().any(|kind| kind.number() == run.kind);
     let mut of_kinds = BTreeSet::new();
-    for key in keys(&entries, "directory") {
-        // That of a run that was merged away lies there, too.
-        let Some(&kind) = indexed.get(&u32::from_be_bytes(key[1..5].try_into().unwrap())) else { continue };
-        if ![identities::SPEC.kind, Link::KIND].iter().any(|indexed| indexed.number() == kind) {
-            continue;
-        }
-        of_kinds.insert(kind);
+    for key in held.runs.iter().filter(indexed).flat_map(|run| run.index_keys()) {
+        of_kinds.insert(key.kind.number());
         let mut rotten = entries.clone();
-        *rotten.get_mut(&key).unwrap().last_mut().unwrap() ^= 4;
+        *rotten.get_mut(&key.bytes()).unwrap().last_mut().unwrap() ^= 4;
         let mut store = Store::with_backend(Arc::new(MemoryBackend::holding(rotten)), None).unwrap();
         let damaged = store.check().unwrap();
-        assert!(!damaged.is_empty() && damaged.iter().all(|damage| damage.to_string().contains("directory block")));
+        assert!(!damaged.is_empty() && damaged.iter().all(|damage| damage.to_string().contains("index block")));
         assert_eq!(Model::of(&store).unwrap(), model, "nothing else needs it");
         store.rewrite_derived(&seen_rows(&model.seen), &link_rows(&model.links), None).unwrap();
         assert!(store.check().unwrap().is_empty());
