@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,9 @@ pub(crate) enum Folder {
     Foreign,
 }
 
+/// Bytes that may be written before a closing takes a snapshot: an opening reads them in about a tenth of a second.
+const BYTES_WITHOUT_SNAPSHOT: u64 = if cfg!(test) { 1 << 20 } else { 256 << 20 };
+
 /// A store on the disk.
 #[derive(Debug)]
 pub struct SledBackend {
@@ -70,6 +74,8 @@ pub struct SledBackend {
     db: RwLock<Option<sled::Db>>,
     last_commit: SlotFile,
     unsynced: Mutex<Unsynced>,
+    /// Bytes of values that were put in since it was opened.
+    written: AtomicU64,
 }
 
 /// What a sync has to do.
@@ -283,7 +289,8 @@ impl SledBackend {
         };
         let last_commit = SlotFile::at(path.join(LAST_COMMIT_FILE));
         let unsynced = Unsynced { database: true, last_commit: false, done: HashSet::new() };
-        Ok(Self { path: path.to_owned(), db: RwLock::new(Some(db)), last_commit, unsynced: Mutex::new(unsynced) })
+        let (db, unsynced, written) = (RwLock::new(Some(db)), Mutex::new(unsynced), AtomicU64::new(0));
+        Ok(Self { path: path.to_owned(), db, last_commit, unsynced, written })
     }
 
     /// Marks the directory as a store that was made to the end.
@@ -356,11 +363,15 @@ fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Closing writes, too, and may fail over damaged files; what was committed is durable by then.
+/// Closing writes, too, and may fail over damaged files; what was committed is durable by then. After much was written the database is opened
+/// once more, which lets it take a snapshot: else the next opening, which may be for a single question, had to read all of that.
 impl Drop for SledBackend {
     fn drop(&mut self) {
-        let db = self.db.get_mut().take();
-        let _ = quiet::catch(|| drop(db));
+        let Some(db) = self.db.get_mut().take() else { return };
+        let closed = quiet::catch(|| drop(db));
+        if closed.is_ok() && *self.written.get_mut() > BYTES_WITHOUT_SNAPSHOT {
+            let _ = quiet::catch(|| open_unlocked(&self.path).map(drop));
+        }
     }
 }
 
@@ -385,6 +396,8 @@ impl Backend for SledBackend {
             return Ok(());
         }
         self.unsynced.lock().database = true;
+        let bytes: u64 = entries.iter().map(|(_, value)| value.len() as u64).sum();
+        self.written.fetch_add(bytes, Ordering::Relaxed);
         self.with("cannot be written", |db| {
             if entries.len() > LEAF_KEYS {
                 for (key, _) in &entries {
@@ -488,6 +501,25 @@ mod tests {
             assert_eq!(Store::open(folder.path(), None).unwrap().generation(), 1);
         }
         assert_eq!(SledBackend::look(folder.path()).unwrap(), Folder::Store);
+    }
+
+    #[test]
+    fn a_closing_takes_a_snapshot_of_much_that_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        // How far in the log the last snapshot is.
+        let snapshot = || {
+            let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+            let numbers = names.filter_map(|name| u64::from_str_radix(name.to_str()?.strip_prefix(SNAPSHOT)?, 16).ok());
+            numbers.max().unwrap_or(0)
+        };
+        for (round, blocks) in [(0, 20), (1, 400)] {
+            let backend = SledBackend::open(folder.path()).unwrap();
+            let entry = |at: u32| (vec![5, round, 0, (at >> 8) as u8, at as u8], vec![7; 7 << 10]);
+            backend.put((0..blocks).map(entry).collect()).unwrap();
+            backend.sync().unwrap();
+            drop(backend);
+            assert_eq!(snapshot() > 1 << 20, round == 1, "{}", snapshot());
+        }
     }
 
     #[test]
