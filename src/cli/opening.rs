@@ -35,6 +35,17 @@ pub fn reader(common: &Common) -> Result<Option<StoreReader>, Failure> {
     Ok(Some(reader))
 }
 
+/// Opens the store to tell what it holds as a whole.
+pub fn teller(common: &Common) -> Result<Engine, Failure> {
+    if common.read_only {
+        return open(common);
+    }
+    let config = Config::load(common)?;
+    let engine = patiently(|| StoreReader::teller(&common.store))?;
+    config.asked.hold(engine.settings(), &common.store)?;
+    Ok(engine)
+}
+
 fn options(common: &Common) -> Options {
     let options = Engine::options().existing_only();
     if common.read_only { options.read_only() } else { options }

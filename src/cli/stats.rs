@@ -69,7 +69,9 @@ struct SourceStats {
 
 /// Tells what the store holds.
 pub fn run(common: &Common, stats: &args::StatsArgs) -> Result<Ended, Failure> {
-    let engine = opening::open(common)?;
+    // Of another reading, and of shared sessions, everything has to be counted.
+    let is_kept = stats.read.reading() == Reading::default() && !stats.shared;
+    let engine = if is_kept { opening::teller(common)? } else { opening::open(common)? };
     let view = stats.read.view(&engine.resolver());
     if stats.shared {
         return shared::run(common, &view);

@@ -144,8 +144,12 @@ impl Engine {
 
     fn of(store: Store) -> Result<Self> {
         let resolver = people::load(&store)?;
+        Ok(Self::over_people(store, resolver))
+    }
+
+    fn over_people(store: Store, resolver: Resolver) -> Self {
         let feed = Arc::new(LastFeed::new(store.feed()));
-        Ok(Self { store, resolver, feed, drafts: Drafts::default() })
+        Self { store, resolver, feed, drafts: Drafts::default() }
     }
 
     /// Replays logs into the store. What it has read is durable when it returns, whether to the end or stopped;

@@ -24,8 +24,8 @@ pub fn published(store: &Store) -> Result<Published, Error> {
     let (identities, mut loaded) = store.load()?;
     let sources = std::mem::take(&mut loaded.sources);
     let graph = build(store, identities, loaded)?;
-    let (sequence, totals) = (store.sequence(), store.totals()?);
-    Ok(Published { graph, events: store.events(), sources, sequence, totals })
+    let (sequence, totals, counts) = (store.sequence(), store.totals()?, store.counts()?);
+    Ok(Published { graph, events: store.events(), sources, sequence, totals, counts })
 }
 
 /// The graph over the identities of another that follows from other facts, with the decisions that stand there, and some more.

@@ -29,11 +29,20 @@ pub struct CrowdedRow {
 /// The identities that are over `limits`, those that meet the most first, then in identity order.
 pub fn crowded(view: &View, limits: Limits) -> Result<Vec<CrowdedRow>, Error> {
     let graph = view.graph();
+    if is_nobody_over(view, limits) {
+        return Ok(Vec::new());
+    }
     let mut over: Vec<(IdentityId, u64)> = over(view, limits)?.into_iter().collect();
     over.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| graph.compare(a.0, b.0)));
     let row =
         |(id, met)| CrowdedRow { identity: graph.identity(id), met, set_aside: graph.counting().of(id).is_none() };
     Ok(over.into_iter().map(row).collect())
+}
+
+/// Whether the counts that commits keep up say that nobody is over the limits. Where anything counts otherwise than it was written, they do not tell.
+pub(super) fn is_nobody_over(view: &View, limits: Limits) -> bool {
+    let is_written = view.graph().counting().is_empty() && view.stored_events().written_only().is_empty();
+    is_written && view.known_counts().is_some_and(|counts| counts.is_within(limits))
 }
 
 /// How many customers the identities meet that are over the limits, and sessions the customers: by the events as they were written, renames
@@ -102,6 +111,7 @@ impl Committer<'_> {
             let view = self.resolver.view();
             let held = view.graph().counting().all().any(|recount| recount.counts_as == CountsAs::Crowded);
             match limits {
+                Some(limits) if is_nobody_over(&view, limits) => Vec::new(),
                 Some(limits) => due(view.graph(), &over(&view, limits)?),
                 None if held => due(view.graph(), &HashMap::new()),
                 None => Vec::new(),

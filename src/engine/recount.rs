@@ -83,7 +83,7 @@ impl Committer<'_> {
             },
         )?;
         self.drafts.forget();
-        self.resolver.publish(self.published(after, sources, Some(totals)));
+        self.resolver.publish(self.published(after, sources, (Some(totals), None)));
         self.feed.publish(self.store.feed());
         Ok(Undone { sequence: self.store.sequence(), ..told })
     }

@@ -172,7 +172,7 @@ impl Committer<'_> {
             },
         )?;
         self.drafts.forget();
-        self.resolver.publish(self.published(graph, sources, Some(totals)));
+        self.resolver.publish(self.published(graph, sources, (Some(totals), None)));
         self.feed.publish(self.store.feed());
         let changes = changes.len() as u64;
         Ok(Undone { events, changes, sequence: self.store.sequence(), changed: true })

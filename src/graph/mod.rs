@@ -10,6 +10,7 @@
 
 mod applied;
 mod apply;
+mod counts;
 mod dirty;
 pub mod explain;
 mod facts;

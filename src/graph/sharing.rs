@@ -82,7 +82,8 @@ impl Graph {
     }
 }
 
-fn customer(standing: Standing) -> Option<IdentityId> {
+/// The customer that a standing is about, if it is.
+pub(super) fn customer(standing: Standing) -> Option<IdentityId> {
     match standing.person {
         Person::Customer(customer) => Some(customer),
         Person::Anonymous(_) => None,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::model::counting::Limits;
 use crate::model::digest::Digest;
 use crate::model::person::AttributionKind;
 
@@ -98,5 +99,51 @@ impl Totals {
         digest(&mut self.digest, other.digest);
         digest(&mut self.profiles, other.profiles);
         Self::of(numbers, [self.digest, self.profiles])
+    }
+}
+
+/// How many identities and links a view has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct GraphCounts {
+    /// Identities that an event carries.
+    pub identities: u64,
+    /// Links, of which some are refused, and others close a ring.
+    pub links: u64,
+    /// Links that were refused: they would join two customers.
+    pub refused_links: u64,
+}
+
+/// How far [`StoreCounts`] counts whom one identity met: beyond the limits that a quarantine has by default, and no walk over a million links at each
+/// commit.
+pub const MOST_COUNTED: u64 = 1 << 14;
+
+/// How much there is in the graph of a store, as its commits keep it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoreCounts {
+    /// Identities and links.
+    pub graph: GraphCounts,
+    /// The customers that the identity which has a link with most has, as far as [`MOST_COUNTED`].
+    pub most_customers: u64,
+    /// The sessions that the customer with most has a link with, as far as [`MOST_COUNTED`].
+    pub most_sessions: u64,
+}
+
+impl StoreCounts {
+    /// Those of these numbers, in the order of [`numbers`](Self::numbers).
+    pub(crate) fn of([identities, links, refused_links, most_customers, most_sessions]: [u64; 5]) -> Self {
+        Self { graph: GraphCounts { identities, links, refused_links }, most_customers, most_sessions }
+    }
+
+    /// The numbers, always in this order.
+    pub(crate) fn numbers(&self) -> [u64; 5] {
+        let GraphCounts { identities, links, refused_links } = self.graph;
+        [identities, links, refused_links, self.most_customers, self.most_sessions]
+    }
+
+    /// Whether no identity can be over these limits by its links.
+    pub(crate) fn is_within(&self, limits: Limits) -> bool {
+        let is_within = |most: u64, limit: u64| most <= limit && most < MOST_COUNTED;
+        is_within(self.most_customers, limits.customers) && is_within(self.most_sessions, limits.sessions)
     }
 }

@@ -61,7 +61,7 @@ pub struct PairExplanation {
 
 impl PairExplanation {
     /// Whether nothing but the groups of the two tells it: they are one, or links between the two were refused, or one has no customer, so
-    /// that no way leads out of it. Else others have to be searched for a way.
+    /// that no way leads out of it. Else those of others have to be searched for a way.
     pub(crate) fn is_told_by_two_groups(&self) -> bool {
         let is_anonymous = |party: &Party| party.kind == PersonKind::Anonymous;
         self.same || !self.refused.is_empty() || is_anonymous(&self.a) || is_anonymous(&self.b)

@@ -33,7 +33,8 @@ impl KnownAt {
     pub(crate) fn new(graph: Graph, generation: u64, sequence: Sequence, now: &View) -> Self {
         let counted_so = graph.counting() == now.graph().counting();
         let (events, sources) = (now.stored_events().clone(), now.sources().to_vec());
-        Self { view: View::new(Published { graph, events, sources, sequence, totals: None }), generation, counted_so }
+        let view = View::new(Published { graph, events, sources, sequence, totals: None, counts: None });
+        Self { view, generation, counted_so }
     }
 
     /// The same by the events up to `until` alone: what was believed then about an earlier moment. Costs a graph of its own.

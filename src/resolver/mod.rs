@@ -36,9 +36,10 @@ use crate::model::history::Sequence;
 use crate::model::namespace::SESSION;
 use crate::model::source::Source;
 use crate::model::time::Time;
+use crate::model::totals::StoreCounts;
 use crate::store::scan::Events;
 
-pub use crate::model::totals::{AttributionCounts, Totals};
+pub use crate::model::totals::{AttributionCounts, GraphCounts, Totals};
 pub use attribution::Attributed;
 pub use compare::{DiffRow, Logins, PolicyShare, PolicyShares, SharedRow};
 pub use explain::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
@@ -52,7 +53,6 @@ pub use people::PersonRow;
 pub use profiles::{EarlierValue, Holder, Profile, ProfileRow, ProfileValue, Profiles};
 pub use resolution::Resolution;
 pub use rows::{EventRow, RowChange, SessionRow};
-pub use totals::GraphCounts;
 pub use view::View;
 
 /// Answers questions about people. Cheap to clone, `Send + Sync`; all clones see the same commits.
@@ -76,6 +76,8 @@ pub(crate) struct Published {
     pub sequence: Sequence,
     /// What it holds under the default reading, where that is known.
     pub totals: Option<Totals>,
+    /// How much there is in its graph, where that is known.
+    pub counts: Option<StoreCounts>,
 }
 
 impl Resolver {

@@ -9,7 +9,7 @@ use crate::model::namespace::{Namespaces, SESSION};
 use crate::model::person::{AttributionKind, Person};
 use crate::model::policy::Reading;
 use crate::model::profile::ProfileRules;
-use crate::model::totals::Totals;
+use crate::model::totals::{GraphCounts, Totals};
 use crate::resolver::compare::{self, DiffRow, SharedRow};
 use crate::resolver::explain::{self, Explanation, PairExplanation};
 use crate::resolver::households::{self, DuplicateRow, RelatedRow, Shares};
@@ -20,7 +20,7 @@ use crate::resolver::person_events::PersonEvents;
 use crate::resolver::profiles::{Profile, Profiles};
 use crate::resolver::resolution::{self, Resolution};
 use crate::resolver::rows::{self, EventRow, SessionRow};
-use crate::resolver::totals::{self, GraphCounts};
+use crate::resolver::totals;
 use crate::resolver::view::View;
 use crate::resolver::wanted::{self, WantedEvent};
 
@@ -282,13 +282,11 @@ impl View {
         self.find(namespace, value).map(|id| households::related(self, id, most))
     }
 
-    /// How many identities and links there are. A walk over all of them, in memory.
+    /// How many identities and links there are. Each commit keeps that up; as of a moment it is a walk over all of them, in memory.
     pub fn graph_counts(&self) -> GraphCounts {
-        let graph = self.graph();
-        GraphCounts {
-            identities: graph.identities().ids().filter(|&id| graph.is_known(id)).count() as u64,
-            links: graph.links().len() as u64,
-            refused_links: graph.links().ids().filter(|&link| graph.refused(link)).count() as u64,
+        match self.reading().as_of {
+            None => self.counts().graph,
+            Some(_) => self.graph().count_all().graph,
         }
     }
 

@@ -1,7 +1,6 @@
 //! Counts and digest of everything stored, counted from the beginning.
 
 use rayon::prelude::*;
-use serde::Serialize;
 
 use crate::model::digest::IdentityHash;
 use crate::model::error::Result;
@@ -14,18 +13,6 @@ use crate::resolver::view::View;
 
 /// Identities that one task of the tally takes: some ten thousand hashes, well above the cost of handing out a task.
 pub(super) const IDENTITIES_A_TASK: usize = 1 << 14;
-
-/// How many identities and links a view has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[non_exhaustive]
-pub struct GraphCounts {
-    /// Identities that an event carries.
-    pub identities: u64,
-    /// Links, of which some are refused, and others close a ring.
-    pub links: u64,
-    /// Links that were refused: they would join two customers.
-    pub refused_links: u64,
-}
 
 /// Counts everything, in parallel pieces that add up.
 pub fn tally(view: &View) -> Result<Totals> {

@@ -12,7 +12,7 @@ use crate::model::namespace::{NamespaceId, Namespaces, SESSION};
 use crate::model::policy::{Lookback, Policy, Reading};
 use crate::model::source::Source;
 use crate::model::time::Time;
-use crate::model::totals::Totals;
+use crate::model::totals::{StoreCounts, Totals};
 use crate::resolver::Published;
 use crate::resolver::met::KnownMet;
 use crate::resolver::nearest;
@@ -39,15 +39,19 @@ pub struct View {
     sequence: Sequence,
     /// What these facts amount to under the default reading, once that is known.
     totals: Arc<OnceLock<Totals>>,
+    /// How much there is in the graph, once that is known.
+    counts: Arc<OnceLock<StoreCounts>>,
     reading: Reading,
 }
 
 /// What it is made of, and what others are made of it.
 impl View {
-    pub(super) fn new(Published { graph, events, sources, sequence, totals }: Published) -> Self {
+    pub(super) fn new(Published { graph, events, sources, sequence, totals, counts }: Published) -> Self {
         let (graph, sources) = (Arc::new(graph), Arc::new(sources));
         let totals = Arc::new(totals.map_or_else(OnceLock::new, OnceLock::from));
-        Self { graph, past: None, met: Arc::default(), events, sources, sequence, totals, reading: Reading::default() }
+        let counts = Arc::new(counts.map_or_else(OnceLock::new, OnceLock::from));
+        let (past, met, reading) = (None, Arc::default(), Reading::default());
+        Self { graph, past, met, events, sources, sequence, totals, counts, reading }
     }
 
     /// The same facts, read by another policy. Costs nothing; nothing is stored for it.
@@ -86,13 +90,23 @@ impl View {
 
     /// Other people over other events.
     pub(crate) fn over_graph(&self, graph: Graph, events: Events) -> Self {
-        let (met, totals) = (Arc::default(), Arc::default());
-        Self { graph: Arc::new(graph), past: None, met, events, totals, ..self.clone() }
+        let (met, totals, counts) = (Arc::default(), Arc::default(), Arc::default());
+        Self { graph: Arc::new(graph), past: None, met, events, totals, counts, ..self.clone() }
     }
 
     /// What its facts amount to under the default reading, where that was counted or kept up.
     pub(crate) fn known_totals(&self) -> Option<Totals> {
         self.totals.get().copied()
+    }
+
+    /// How much there is in the graph of all events, where that was counted or kept up.
+    pub(crate) fn known_counts(&self) -> Option<StoreCounts> {
+        self.counts.get().copied()
+    }
+
+    /// The same, counted where it is not known.
+    pub(crate) fn counts(&self) -> StoreCounts {
+        *self.counts.get_or_init(|| self.graph.count_all())
     }
 
     /// Tells what its facts amount to, to who asks from now on.

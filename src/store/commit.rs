@@ -6,7 +6,7 @@ use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
-use crate::model::totals::Totals;
+use crate::model::totals::{StoreCounts, Totals};
 use crate::store::block::BlockKind;
 use crate::store::compact::compact;
 use crate::store::directory::EventRunWriter;
@@ -48,6 +48,8 @@ pub struct Commit<'a> {
     pub recounts: &'a [Recount],
     /// What the store holds with it, counted under the default reading; `None` where that is to be counted from the beginning.
     pub totals: Option<Totals>,
+    /// How much there is in the graph with it; `None` as of the totals.
+    pub counts: Option<StoreCounts>,
 }
 
 impl Commit<'_> {
@@ -120,7 +122,8 @@ impl Store {
             write_events(transaction, EVENTS, commit.events)?;
             write_events(transaction, COUNTED, commit.counted)?;
             write_events(transaction, WRITTEN, commit.written)?;
-            totals::write(transaction, commit.totals.as_ref())
+            totals::write(transaction, commit.totals.as_ref())?;
+            totals::write_counts(transaction, commit.counts.as_ref())
         })?;
         Ok(self.generation())
     }

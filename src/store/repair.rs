@@ -113,6 +113,7 @@ impl Store {
             retire_reduced(transaction);
             index_again(transaction)?;
             totals::write(transaction, totals)?;
+            totals::write_counts(transaction, None)?;
             transaction.write_table(seen)?;
             transaction.write_table(links)?;
             feed::begin_again(transaction)

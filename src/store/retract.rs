@@ -127,6 +127,7 @@ impl Store {
         self.ledger.complete(transaction, |transaction| {
             retire_reduced(transaction);
             totals::write(transaction, Some(&retraction.totals))?;
+            totals::write_counts(transaction, None)?;
             transaction.totals().identities = identities;
             if !retraction.namespaces.is_empty() {
                 transaction.totals().namespaces = retraction.namespaces.to_vec();

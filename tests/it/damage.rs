@@ -130,7 +130,7 @@ fn what_cannot_be_mended_in_its_place_is_put_into_a_new_database() {
         let position = engine.feed().position();
         drop(engine);
         damage_block(&store, kind);
-        for arguments in [&["verify"][..], &["stats"]] {
+        for arguments in [&["verify"][..], &["stats", "--shared"]] {
             let told = command(&store, arguments);
             let reason = String::from_utf8_lossy(&told.stderr).into_owned();
             assert_eq!(told.status.code(), Some(1), "{kind}: {arguments:?}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use backstitch::store::backend::{Backend, MemoryBackend};
 use backstitch::store::block_kinds;
-use backstitch::{Activity, Engine, Identity, Reading, StoreReader, Time, View};
+use backstitch::{Activity, Engine, Identity, Limits, Reading, Retract, StoreReader, Time, View};
 use proptest::prelude::*;
 use serde::Serialize;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -82,7 +82,9 @@ fn a_reader_says_what_the_opened_store_says() {
             let reader = reader(pair.entries());
             assert_same(&reader, &whole, &all);
             assert!(!reader.has_loaded(), "nothing was loaded");
+            assert_eq!(whole.graph_counts(), whole.graph().count_all().graph, "after {act:?}");
         }
+        assert!(pair.engine.verify().expect("readable").is_sound());
         let whole = under(&pair.engine, oracle::Reading::default());
         let all = everybody(&whole);
         for reading in readings {
@@ -90,7 +92,9 @@ fn a_reader_says_what_the_opened_store_says() {
             assert_same(&reader, &under(&pair.engine, reading), &all);
             assert!(!reader.has_loaded(), "nothing was loaded");
         }
-        assert_explained(&reader(pair.entries()), &whole, &all);
+        let reader = reader(pair.entries());
+        assert_explained(&reader, &whole, &all);
+        assert!(!reader.has_loaded(), "nothing was loaded");
     });
 }
 
@@ -218,4 +222,67 @@ fn a_forged_index_is_survived() {
             let _ = reader.events("sessionId", "nobody", Reading::default());
         }
     }
+}
+
+#[test]
+fn what_a_store_holds_is_told_without_loading_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store");
+    let mut engine = Engine::open(&path).expect("a new store");
+    engine.replay(["fixtures/journeys.ndjson"]).expect("replayed");
+    engine.unlink("sess-family-tablet", "clara").expect("unlinked");
+    engine.retract(Retract::Event("ben-1")).expect("retracted, or nothing to retract");
+    let customer = |value: &str| identity("ecommerceId", value);
+    let changes: [&dyn Fn(&mut Engine); 4] = [
+        &|_| {},
+        &|engine| _ = engine.relink("sess-family-tablet", "clara").expect("linked"),
+        &|engine| _ = engine.quarantine(Some(Limits::default())).expect("limited"),
+        &|engine| _ = engine.rename([(customer("clara"), customer("clara-2"))]).expect("renamed"),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        change(&mut engine);
+        let told = |engine: &Engine| {
+            let view = engine.resolver().view();
+            let decided = (view.unlinked(), view.renamed(), view.set_aside());
+            let sources: Vec<String> = view.sources().iter().map(|source| format!("{source:?}")).collect();
+            let feed = (engine.feed().sequence(), engine.feed().position().to_string(), engine.generation());
+            let counts = (json(&view.totals().expect("readable")), view.graph_counts());
+            let limits = (engine.limits().expect("readable"), json(&engine.crowded().expect("readable")));
+            (decided, sources, feed, counts, limits, view.namespaces().spellings().to_vec())
+        };
+        let expected = told(&engine);
+        let everybody = engine.resolver().view().graph().identities().len();
+        drop(engine);
+        let teller = StoreReader::teller(&path).expect("readable");
+        assert_eq!(told(&teller), expected, "{number}");
+        let loaded = teller.resolver().view().graph().identities().len();
+        // Where anything was renamed, everything has to be looked at.
+        assert_eq!(loaded == everybody, number == 3, "{number}: {loaded} of {everybody}");
+        drop(teller);
+        engine = Engine::open(&path).expect("readable");
+    }
+}
+
+/// Which identities come near the limits is kept up by each commit, so that nobody has to be looked at where none does.
+#[test]
+fn a_crowd_is_told_by_a_teller_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store");
+    let event = |at: usize| {
+        let event = Activity::at(Time::from_micros(at as i64 * 1_000)).identity("sessionId", format!("s{}", at / 2));
+        event.identity("deviceId", "till").identity("ecommerceId", format!("c{at}"))
+    };
+    let mut engine = Engine::open(&path).expect("a new store");
+    for (batch, crowd) in [(0..20, 0), (20..21, 1), (21..30, 1)] {
+        engine.push("shop", batch.clone().map(event), &batch.end.to_string()).expect("pushed");
+        assert_eq!(engine.crowded().expect("readable").len(), crowd, "{batch:?}");
+        drop(engine);
+        let teller = StoreReader::teller(&path).expect("readable");
+        assert_eq!(teller.crowded().expect("readable").len(), crowd, "{batch:?}");
+        drop(teller);
+        engine = Engine::open(&path).expect("readable");
+        assert!(engine.verify().expect("readable").is_sound());
+    }
+    engine.quarantine(Some(Limits::default())).expect("limited");
+    assert_eq!(engine.resolver().view().set_aside().len(), 1);
 }

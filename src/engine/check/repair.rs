@@ -28,7 +28,7 @@ pub(crate) fn run(mut store: Store, missing: Missing) -> Result<(Store, Repaired
         store.count_again(|anchor, event| counted(&graph, graph.counting(), anchor, event))?;
     }
     let (events, sequence) = (store.events(), store.sequence());
-    let published = Published { graph, events, sources: loaded.sources, sequence, totals: None };
+    let published = Published { graph, events, sources: loaded.sources, sequence, totals: None, counts: None };
     let view = Resolver::new(published).view();
     let derived = derive(&view)?;
     // One that no readable event carries any more was seen at no time, until its events are replayed.

@@ -89,6 +89,12 @@ fn compare_totals(view: &View, found: &mut Verification) -> Result<(), Error> {
             found.differs(|| format!("the totals were kept as {kept:?}, a count says {counted:?}"));
         }
     }
+    if let Some(kept) = view.known_counts() {
+        let counted = view.graph().count_all();
+        if kept != counted {
+            found.differs(|| format!("counts were kept as {kept:?}, a count says {counted:?}"));
+        }
+    }
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
-use crate::model::totals::Totals;
+use crate::model::totals::{StoreCounts, Totals};
 use crate::resolver::feed::handle::LastFeed;
 use crate::resolver::kept::{Drafted, totals_with};
 use crate::resolver::{Published, Resolver};
@@ -66,6 +66,9 @@ pub struct Addition<'b> {
     pub read: Vec<(SourceId, Source)>,
 }
 
+/// Totals and counts of a commit, where they are known.
+type KeptCounts = (Option<Totals>, Option<StoreCounts>);
+
 impl Committer<'_> {
     /// Commits a batch: without an error it is durable and published. After one it is not published, and where it may be
     /// durable all the same the store takes no further commit until it is opened again. Without a pool, that of the process works
@@ -110,14 +113,14 @@ impl Committer<'_> {
     pub fn add(&mut self, delta: Delta, addition: Addition<'_>) -> Result<u64, Error> {
         let (mut sources, known) = {
             let last = self.resolver.read();
-            (last.sources().to_vec(), last.known_totals())
+            (last.sources().to_vec(), (last.known_totals(), last.known_counts()))
         };
         put_sources(&mut sources, &addition.read);
         let mut draft = self.drafts.begin(self.resolver)?;
         let kept = Drafts::keep(&draft, &delta);
         match self.make_durable(&mut draft.graph, delta, addition, known) {
-            Ok((changes, totals)) => {
-                let published = self.published(draft.graph, sources, totals);
+            Ok((changes, counted)) => {
+                let published = self.published(draft.graph, sources, counted);
                 self.drafts.publish(self.resolver, published, kept);
                 self.feed.publish(self.store.feed());
                 Ok(changes)
@@ -129,14 +132,14 @@ impl Committer<'_> {
         }
     }
 
-    /// Returns how many changes that adds to the feed, and the totals with it, where `known` are those without it.
+    /// Returns how many changes that adds to the feed, and totals and counts with it, where `known` are those without it.
     fn make_durable(
         &mut self,
         graph: &mut Graph,
         delta: Delta,
         addition: Addition<'_>,
-        known: Option<Totals>,
-    ) -> Result<(u64, Option<Totals>), Error> {
+        known: KeptCounts,
+    ) -> Result<(u64, KeptCounts), Error> {
         let (touched, unlinks) = (delta.seen.clone(), delta.unlinks.clone());
         let met: Vec<(IdentityId, IdentityId)> =
             delta.links.as_slice().iter().map(|link| (link.lower, link.higher)).collect();
@@ -146,7 +149,8 @@ impl Committer<'_> {
         let changes = stored_changes(graph, &candidates, &stored, &|_, event| Some(event))?;
         let events = &addition.arriving;
         let drafted = Drafted { graph, applied: &applied, seen: &touched, events, stored: &stored };
-        let totals = known.map_or(Ok(None), |known| totals_with(known, &drafted))?;
+        let totals = known.0.map_or(Ok(None), |known| totals_with(known, &drafted))?;
+        let counts = known.1.map(|known| drafted.graph.count_since(known, &applied));
         // A run that is read is not deleted.
         drop(stored);
         let identities: Vec<(NamespaceId, Value<'_>)> = (applied.identities as u32..graph.identities().len() as u32)
@@ -169,15 +173,17 @@ impl Committer<'_> {
             changes: &changes,
             overwritten: overwritten(applied, unlinks),
             totals,
+            counts,
         })?;
-        Ok((changes.len() as u64, totals))
+        Ok((changes.len() as u64, (totals, counts)))
     }
 
     /// Counts everything where the last commit did not keep the totals up: one that changed too much for that, or one of an earlier
     /// version. They are a cache, and the change before is durable: where they cannot be counted or kept, that is as if they were not.
     pub fn keep_totals(&mut self) {
-        if let Ok(totals) = self.resolver.view().totals() {
-            let _ = self.store.keep_totals(&totals);
+        let view = self.resolver.view();
+        if let Ok(totals) = view.totals() {
+            let _ = self.store.keep_totals(&totals, &view.counts());
         }
     }
 
@@ -195,14 +201,14 @@ impl Committer<'_> {
             draft.map(|draft| draft.graph).ok_or(())
         });
         if let Ok(graph) = graph {
-            let totals = self.store.totals().unwrap_or_default();
-            self.resolver.publish(self.published(graph, sources, totals));
+            let kept = (self.store.totals().unwrap_or_default(), self.store.counts().unwrap_or_default());
+            self.resolver.publish(self.published(graph, sources, kept));
         }
     }
 
     /// What is published of the last commit.
-    pub fn published(&self, graph: Graph, sources: Vec<Source>, totals: Option<Totals>) -> Published {
-        Published { graph, events: self.store.events(), sources, sequence: self.store.sequence(), totals }
+    pub fn published(&self, graph: Graph, sources: Vec<Source>, (totals, counts): KeptCounts) -> Published {
+        Published { graph, events: self.store.events(), sources, sequence: self.store.sequence(), totals, counts }
     }
 }
 
@@ -263,7 +269,14 @@ mod tests {
         ahead.apply(known).unwrap();
         let mut store = Store::with_backend(Arc::new(MemoryBackend::default()), Some(&settings)).unwrap();
         let (events, sequence) = (store.events(), store.sequence());
-        let resolver = Resolver::new(Published { graph: ahead, events, sources: Vec::new(), sequence, totals: None });
+        let resolver = Resolver::new(Published {
+            graph: ahead,
+            events,
+            sources: Vec::new(),
+            sequence,
+            totals: None,
+            counts: None,
+        });
         let feed = LastFeed::new(store.feed());
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         for is_read in [true, false] {

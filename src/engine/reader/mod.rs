@@ -15,6 +15,7 @@ use crate::model::settings::Settings;
 use crate::resolver::{EventRow, Explanation, PairExplanation, Resolution, Resolver, View};
 use crate::store::Store;
 use crate::store::backend::Backend;
+use crate::store::point::Unanswered;
 
 /// Answers single questions from the disk: for a command, or a job that asks a few and ends. A service that asks many opens an
 /// [`Engine`] and asks its [`Resolver`]. Cheap to clone, `Send + Sync`.
@@ -58,7 +59,21 @@ impl StoreReader {
         Ok(Self::of(Store::open(path.as_ref(), None)?))
     }
 
-    /// The same over any backend.
+    /// An engine that tells what the store at `path` holds as a whole: sources, totals, counts, what was decided, and no people beside. Where
+    /// that does not tell everything, one that has loaded the store.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    #[doc(hidden)]
+    pub fn teller(path: impl AsRef<Path>) -> Result<Engine> {
+        let store = Store::open(path.as_ref(), None)?;
+        match part::told_of_all(&store, &people::namespaces(&store, store.namespaces())) {
+            Ok(resolver) => Ok(Engine::over_people(store, resolver)),
+            Err(Unanswered) => Engine::of(store),
+        }
+    }
+
+    /// A reader over any backend.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -76,15 +91,6 @@ impl StoreReader {
     fn of(store: Store) -> Self {
         let namespaces = people::namespaces(&store, store.namespaces());
         Self { shared: Arc::new(OpenStore { store, namespaces, whole: OnceLock::new() }) }
-    }
-
-    /// An engine over the same store; `None` where there is a clone of this reader, or a view of it.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    #[doc(hidden)]
-    pub fn into_engine(self) -> Option<Result<Engine>> {
-        Arc::into_inner(self.shared).map(|shared| Engine::of(shared.store))
     }
 
     /// What the store was made with.

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use crate::engine::quarantine::is_nobody_over;
 use crate::graph::Graph;
 use crate::graph::interner::InternerPart;
 use crate::graph::load::AllFacts;
@@ -26,8 +27,9 @@ use crate::store::Store;
 use crate::store::excerpt::Excerpt;
 use crate::store::point::{PointReader, StoredIdentity, Unanswered};
 
-/// How often a part may turn out too small: for the customers of its identities, for those of their events, and for what these name.
-const ROUNDS: usize = 8;
+/// How often a part may turn out too small: for the customers of its identities, for what their events name, and for others on the way from one
+/// to another, of whom a long way leads past many.
+const ROUNDS: usize = 32;
 
 /// A question about a few identities.
 pub struct Question<'q> {
@@ -61,10 +63,26 @@ pub fn view(store: &Store, namespaces: &Namespaces, question: &Question<'_>) -> 
         match answered {
             _ if grown => {}
             Ok(true) => return Ok(view),
-            Ok(false) | Err(_) => return Err(Unanswered),
+            // Where nobody else is tied to them, that is the whole answer.
+            Ok(false) if !part.expand_all()? => return Ok(view),
+            Ok(false) => {}
+            Err(_) => return Err(Unanswered),
         }
     }
     Err(Unanswered)
+}
+
+/// The people of what was decided about links alone, with totals and counts of everything: what is told of a store as a whole.
+pub fn told_of_all(store: &Store, namespaces: &Namespaces) -> Result<Resolver, Unanswered> {
+    let mut part = Part::new(store, namespaces)?;
+    let (Some(totals), Some(counts)) = (store.totals()?, store.counts()?) else { return Err(Unanswered) };
+    let ends: BTreeSet<IdentityId> = part.unlinks.iter().flat_map(|unlink| [unlink.lower, unlink.higher]).collect();
+    ends.into_iter().try_for_each(|id| part.add(id))?;
+    let (published, _) = part.published()?;
+    let resolver = Resolver::new(Published { totals: Some(totals), counts: Some(counts), ..published });
+    // Who is over the limits, and what counts otherwise, else follows from everything.
+    let limits = store.limits()?.unwrap_or_default();
+    if is_nobody_over(&resolver.view(), limits) && part.counting.is_empty() { Ok(resolver) } else { Err(Unanswered) }
 }
 
 struct Part<'s> {
@@ -194,8 +212,25 @@ impl<'s> Part<'s> {
         Ok(true)
     }
 
+    /// Does so for all customers that are known. Returns whether that is news.
+    fn expand_all(&mut self) -> Result<bool, Unanswered> {
+        let unique = self.namespaces.unique();
+        let customers = self.identities.iter().filter(|(_, stored)| Some(stored.0) == unique).map(|(&id, _)| id);
+        let customers: Vec<IdentityId> = customers.collect();
+        let mut grown = false;
+        for customer in customers {
+            grown |= self.expand(customer)?;
+        }
+        Ok(grown)
+    }
+
     /// A view of what is known so far.
     fn build(&mut self, reading: Reading) -> Result<(View, Arc<Excerpt>), Unanswered> {
+        let (published, excerpt) = self.published()?;
+        Ok((Resolver::new(published).view().under(reading), excerpt))
+    }
+
+    fn published(&mut self) -> Result<(Published, Arc<Excerpt>), Unanswered> {
         let excerpt = Arc::new(Excerpt::of(self.identities.keys().copied().collect()));
         let own = |id: IdentityId| excerpt.own(id).ok_or(Unanswered);
         let mut identities = InternerPart::default();
@@ -230,7 +265,6 @@ impl<'s> Part<'s> {
         let graph = Graph::of(all).map_err(|_| Unanswered)?;
         let events = self.store.events().over(Arc::clone(&excerpt));
         let (sources, sequence) = (self.sources.clone(), self.store.sequence());
-        let view = Resolver::new(Published { graph, events, sources, sequence, totals: None }).view();
-        Ok((view.under(reading), excerpt))
+        Ok((Published { graph, events, sources, sequence, totals: None, counts: None }, excerpt))
     }
 }

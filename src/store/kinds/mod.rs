@@ -3,6 +3,7 @@
 
 pub(crate) mod barred;
 mod changes;
+mod counts;
 mod events;
 pub(crate) mod history;
 pub(crate) mod identities;
@@ -46,6 +47,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
     KindSpec::table::<recounts::StoredRecount>(),
     KindSpec::table::<limits::StoredLimits>(),
     totals::SPEC,
+    counts::SPEC,
 ];
 
 #[expect(clippy::indexing_slicing, reason = "while compiling")]

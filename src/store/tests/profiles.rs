@@ -90,6 +90,7 @@ fn store() -> Store {
         changes: &[],
         overwritten: Overwritten::default(),
         totals: None,
+        counts: None,
     };
     store.commit(first).unwrap();
     store
@@ -110,6 +111,7 @@ fn commit(store: &mut Store, events: Vec<EventBlock>) {
         changes: &[],
         overwritten: Overwritten::default(),
         totals: None,
+        counts: None,
     };
     store.commit(commit).unwrap();
 }
