@@ -63,7 +63,7 @@ impl Committer<'_> {
         if dry {
             return Ok(told);
         }
-        let totals = totals_of(&after, &rewritten.after, |id| id)?;
+        let (totals, counts) = (totals_of(&after, &rewritten.after, |id| id)?, after.count_all());
         let (sources, known) = (view.sources().to_vec(), view.graph().identities().len());
         drop(view);
         let new = (known as u32..after.identities().len() as u32).map(IdentityId);
@@ -80,10 +80,11 @@ impl Committer<'_> {
                 overwritten: difference(&before, &after),
                 recounts: &recounts,
                 totals,
+                counts,
             },
         )?;
         self.drafts.forget();
-        self.resolver.publish(self.published(after, sources, (Some(totals), None)));
+        self.resolver.publish(self.published(after, sources, (Some(totals), Some(counts))));
         self.feed.publish(self.store.feed());
         Ok(Undone { sequence: self.store.sequence(), ..told })
     }

@@ -152,7 +152,7 @@ impl Committer<'_> {
         let graph = follows(before, &seen, derived.links, &[], &[])?;
         let kept: KeptEvent<'_> = &|_, event| Some(event);
         let changes = stored_changes(&graph, &all_sessions(before, &graph), &rewritten.after, kept)?;
-        let totals = totals_of(&graph, &rewritten.after, |id| id)?;
+        let (totals, counts) = (totals_of(&graph, &rewritten.after, |id| id)?, graph.count_all());
         let mut sources = view.sources().to_vec();
         for (id, source) in &forgotten {
             sources[id.0 as usize] = source.clone();
@@ -169,10 +169,11 @@ impl Committer<'_> {
                 overwritten: difference(before, &graph),
                 recounts: &[],
                 totals,
+                counts,
             },
         )?;
         self.drafts.forget();
-        self.resolver.publish(self.published(graph, sources, (Some(totals), None)));
+        self.resolver.publish(self.published(graph, sources, (Some(totals), Some(counts))));
         self.feed.publish(self.store.feed());
         let changes = changes.len() as u64;
         Ok(Undone { events, changes, sequence: self.store.sequence(), changed: true })

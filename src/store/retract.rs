@@ -11,7 +11,7 @@ use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
-use crate::model::totals::Totals;
+use crate::model::totals::{StoreCounts, Totals};
 use crate::store::commit::{write_identities, write_recounts};
 use crate::store::decoded::KnownIds;
 use crate::store::directory::GroupWriter;
@@ -67,6 +67,8 @@ pub struct Retraction<'a> {
     pub recounts: &'a [Recount],
     /// What the store holds then, counted under the default reading.
     pub totals: Totals,
+    /// How much there is in the graph then.
+    pub counts: StoreCounts,
 }
 
 impl Store {
@@ -127,7 +129,7 @@ impl Store {
         self.ledger.complete(transaction, |transaction| {
             retire_reduced(transaction);
             totals::write(transaction, Some(&retraction.totals))?;
-            totals::write_counts(transaction, None)?;
+            totals::write_counts(transaction, Some(&retraction.counts))?;
             transaction.totals().identities = identities;
             if !retraction.namespaces.is_empty() {
                 transaction.totals().namespaces = retraction.namespaces.to_vec();

@@ -11,7 +11,7 @@ use crate::model::identity::IdentityId;
 use crate::model::link::Link;
 use crate::model::namespace::Levels;
 use crate::model::settings::{Junk, Settings};
-use crate::model::totals::Totals;
+use crate::model::totals::{StoreCounts, Totals};
 use crate::store::backend::{Backend, MemoryBackend};
 use crate::store::block::{self, BlockKey};
 use crate::store::codec;
@@ -169,6 +169,7 @@ fn a_rewriting_that_is_given_up_leaves_nothing_behind() {
             overwritten,
             recounts: &[],
             totals: Totals::default(),
+            counts: StoreCounts::default(),
         };
         let refused = store.commit_rewritten(rewritten, retraction.clone());
         assert!(matches!(refused, Err(StoreError::Invalid(_))), "it does not know what came in between: {refused:?}");
