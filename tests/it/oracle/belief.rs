@@ -220,9 +220,14 @@ fn logins(events: &BTreeSet<&Event>, unlinked: &Pairs) -> HashMap<Id, Vec<Login>
 /// Whom each identity met: a customer itself, any other its owner and whom the highest identities met that are on an event with it.
 fn met(events: &BTreeSet<&Event>, unlinked: &Pairs, owners: &BTreeMap<Id, Answer>) -> BTreeMap<Id, BTreeSet<Id>> {
     let mut met: BTreeMap<Id, BTreeSet<Id>> = BTreeMap::new();
+    // Listed once: a look through all events for each identity was most of what the oracle did.
+    let mut with: HashMap<&Id, Vec<&Event>> = HashMap::new();
+    for event in events {
+        event.ids.iter().for_each(|id| with.entry(id).or_default().push(event));
+    }
     for (id, owner) in owners.iter().rev() {
         let mut customers: BTreeSet<Id> = [&owner.person].into_iter().filter(|id| id.is_customer()).cloned().collect();
-        for event in events.iter().filter(|event| event.ids.contains(id)) {
+        for event in &with[id] {
             let highest = event.highest();
             if highest != id && !unlinked.contains(&(id.clone(), highest.clone())) {
                 customers.extend(met[highest].iter().cloned()); // in identity order the highest comes last
