@@ -3,16 +3,20 @@
 //! Sizes and seed are the constants below. `cargo bench --bench union_find`.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a bench that cannot go on has nothing to measure")]
 
+mod machine;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use backstitch::graph::interner::Interner;
+use backstitch::graph::interner::{Interner, InternerPart};
+use backstitch::graph::load::AllFacts;
 use backstitch::graph::{Delta, Graph};
 use backstitch::model::identity::{IdentityId, Value};
 use backstitch::model::link::{Link, Seen, Witness};
 use backstitch::model::namespace::NamespaceId;
 use backstitch::{EventHash, Levels, Namespaces, Time};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use petgraph::unionfind::UnionFind;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
@@ -27,6 +31,12 @@ const SHARED: u64 = 5;
 const LATE: usize = 10_000;
 /// Seconds of one year, over which the links spread; hence the odd tie.
 const YEAR: u64 = 31_536_000;
+/// Links of the kernel beside its baselines; `KERNEL_LINKS` asks for other numbers: `10000000,100000000`.
+const KERNEL_LINKS: &str = "10000000";
+/// Microseconds from one link to the next, on average.
+const A_LINK: u64 = 1_000;
+/// How often each of them is measured, in turn.
+const KERNEL_ROUNDS: usize = 5;
 
 fn uuid(numbers: &mut Xoshiro256PlusPlus) -> Value<'static> {
     let mut bytes = [0; 16];
@@ -202,5 +212,147 @@ fn intern(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, build, find, intern);
+/// A link of the baselines: when, between a session and a customer.
+#[derive(Clone, Copy)]
+struct Pair {
+    first: u64,
+    session: u32,
+    customer: u32,
+}
+
+/// The plain way: parents in an array, the negative size at a root; the path is halved on the way.
+struct ArrayUnionFind {
+    parents: Vec<i32>,
+    has_customer: Vec<bool>,
+}
+
+impl ArrayUnionFind {
+    fn root(&mut self, mut at: usize) -> usize {
+        while let Ok(parent) = usize::try_from(self.parents[at]) {
+            if let Ok(above) = usize::try_from(self.parents[parent]) {
+                self.parents[at] = above as i32;
+            }
+            at = parent;
+        }
+        at
+    }
+
+    fn unite(&mut self, a: usize, b: usize) -> bool {
+        let (a, b) = (self.root(a), self.root(b));
+        if a == b || self.has_customer[a] && self.has_customer[b] {
+            return false;
+        }
+        let (top, part) = if self.parents[a] <= self.parents[b] { (a, b) } else { (b, a) };
+        self.parents[top] += self.parents[part];
+        self.parents[part] = top as i32;
+        self.has_customer[top] |= self.has_customer[part];
+        true
+    }
+}
+
+/// Joins in the order of time, never two customers: with an array, and with petgraph's.
+fn by_array(mut pairs: Vec<Pair>, sessions: u64, customers: u64) -> usize {
+    pairs.sort_unstable_by_key(|pair| (pair.first, pair.customer, pair.session));
+    let (sessions, all) = (sessions as usize, (sessions + customers) as usize);
+    let mut groups =
+        ArrayUnionFind { parents: vec![-1; all], has_customer: (0..all).map(|at| at >= sessions).collect() };
+    pairs.iter().filter(|pair| groups.unite(pair.session as usize, pair.customer as usize)).count()
+}
+
+fn by_petgraph(mut pairs: Vec<Pair>, sessions: u64, customers: u64) -> usize {
+    pairs.sort_unstable_by_key(|pair| (pair.first, pair.customer, pair.session));
+    let (sessions, all) = (sessions as usize, (sessions + customers) as usize);
+    let mut groups: UnionFind<u32> = UnionFind::new(all);
+    let mut has_customer: Vec<bool> = (0..all).map(|at| at >= sessions).collect();
+    let mut unite = |pair: &Pair| {
+        let (a, b) = (groups.find_mut(pair.session), groups.find_mut(pair.customer));
+        if a == b || has_customer[a as usize] && has_customer[b as usize] {
+            return false;
+        }
+        groups.union(a, b);
+        has_customer[groups.find_mut(a) as usize] = true;
+        true
+    };
+    pairs.iter().filter(|pair| unite(pair)).count()
+}
+
+/// The kernel beside its baselines: links that are sorted by their keys, the constraint kept, and the answer the same.
+///
+/// `in turn` are links as a store holds them, by session, whose times rise roughly with it; `shuffled` are those of random times.
+fn kernel(_: &mut Criterion) {
+    machine::print();
+    let wanted = std::env::var("KERNEL_LINKS").unwrap_or_else(|_| KERNEL_LINKS.to_owned());
+    for links in wanted.split(',').map(|links| links.parse::<u64>().expect("a number of links")) {
+        for (name, spread) in [("in turn", 100 * A_LINK), ("shuffled", 1_000 * links * A_LINK)] {
+            one_kernel(name, links, spread);
+        }
+    }
+}
+
+fn one_kernel(name: &str, links: u64, spread: u64) {
+    let mut numbers = Xoshiro256PlusPlus::seed_from_u64(SEED);
+    let (sessions, customers) = (links / 5 * 4, links / 5);
+    let pairs: Vec<Pair> = (0..links)
+        .map(|at| {
+            let session = at * sessions / links;
+            let shared = numbers.next_u64() % 100 < SHARED;
+            let customer = sessions + if shared { numbers.next_u64() } else { at } % customers;
+            let first = at * A_LINK + numbers.next_u64() % spread;
+            Pair { first, session: session as u32, customer: customer as u32 }
+        })
+        .collect();
+    let mut graph = loaded(&pairs, sessions, customers, &mut numbers);
+    let mut took: [Vec<Duration>; 3] = Default::default();
+    for _ in 0..KERNEL_ROUNDS {
+        let runs: [&mut dyn FnMut(Vec<Pair>) -> usize; 3] = [
+            &mut |_| {
+                graph.rebuild_forest();
+                graph.links().ids().filter(|&link| graph.accepted(link)).count()
+            },
+            &mut |pairs| by_array(pairs, sessions, customers),
+            &mut |pairs| by_petgraph(pairs, sessions, customers),
+        ];
+        let mut joined = Vec::new();
+        for (run, took) in runs.into_iter().zip(&mut took) {
+            let pairs = pairs.clone();
+            let start = Instant::now();
+            joined.push(run(black_box(pairs)));
+            took.push(start.elapsed());
+        }
+        assert!(joined.iter().all(|&count| count == joined[0]), "all join the same: {joined:?}");
+    }
+    let [ours, array, petgraph] = took.map(|mut took| {
+        took.sort_unstable();
+        took[took.len() / 2]
+    });
+    let by = |other: Duration| other.as_secs_f64() / ours.as_secs_f64();
+    println!(
+        "kernel, {links} links {name}: {ours:?}; array union-find {array:?} ({:.2}), petgraph {petgraph:?} ({:.2})",
+        by(array),
+        by(petgraph)
+    );
+}
+
+/// A graph of these links.
+fn loaded(pairs: &[Pair], sessions: u64, customers: u64, numbers: &mut Xoshiro256PlusPlus) -> Graph {
+    let namespaces = Namespaces::new(Levels::default());
+    let customer = namespaces.unique().expect("the default levels have one");
+    let mut part = InternerPart::default();
+    (0..sessions).for_each(|_| part.push(NamespaceId::SESSION, uuid(numbers)));
+    (0..customers).for_each(|_| part.push(customer, uuid(numbers)));
+    let mut seen = vec![Seen::NEVER; (sessions + customers) as usize];
+    let link = |pair: &Pair| {
+        let (lower, higher) = (IdentityId(pair.session), IdentityId(pair.customer));
+        let first = Time::from_micros(pair.first as i64);
+        for id in [lower, higher] {
+            seen[id.index()].merge(Seen::at(first));
+        }
+        Link { lower, higher, first, witness: Witness { event: EventHash(0), anchor: lower }, last: first, count: 1 }
+    };
+    let links = pairs.iter().map(link).collect();
+    let (unlinks, recounts) = (Vec::new(), Vec::new());
+    Graph::of(AllFacts { namespaces, identities: vec![part], seen, links, unlinks, recounts }).expect("facts that fit")
+}
+
+criterion_group!(benches, kernel, build, find, intern);
 criterion_main!(benches);

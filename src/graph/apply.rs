@@ -10,9 +10,10 @@
 //! after the bounds of both its ends is refused for certain. Any other that touches such a group is put aside with it.
 
 use crate::graph::dirty::Dirty;
-use crate::graph::facts::{Due, Facts};
+use crate::graph::facts::Facts;
 use crate::graph::forest::Forest;
 use crate::graph::links::{LinkId, Links};
+use crate::graph::order::Due;
 use crate::graph::{Applied, Delta, Graph, GraphError};
 use crate::model::counting::CountsAs;
 use crate::model::identity::IdentityId;
@@ -94,10 +95,8 @@ impl Graph {
     fn rename_by(&mut self, id: IdentityId, applied: &mut Applied) {
         let Self { facts, forest } = self;
         let root = forest.root(id);
-        if facts.is_earlier(id, forest.earliest(root)) {
-            if !forest.is_customer(root) {
-                applied.note(root, forest);
-            }
+        if !forest.is_customer(root) && facts.is_earlier(id, forest.earliest(root)) {
+            applied.note(root, forest);
             forest.name_by(root, id);
         }
     }
@@ -177,7 +176,7 @@ impl Graph {
         }
         let links = facts.in_order(links);
         forest.take_apart(&members, &links);
-        forest.take_in_order(links, facts);
+        forest.take_in_order(&links, facts);
     }
 }
 

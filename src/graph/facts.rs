@@ -3,16 +3,15 @@
 use std::cmp::Ordering;
 
 use hashbrown::HashSet;
-use rayon::prelude::*;
 
 use crate::graph::interner::Interner;
 use crate::graph::links::{LinkId, Links};
+use crate::graph::order::{self, Due, LinkKey};
 use crate::graph::touching::Touching;
 use crate::model::counting::Counting;
 use crate::model::identity::IdentityId;
 use crate::model::link::Seen;
 use crate::model::namespace::Namespaces;
-use crate::model::time::Time;
 
 /// Everything the forest is derived from.
 #[derive(Debug, Clone)]
@@ -27,21 +26,6 @@ pub(super) struct Facts {
     pub(super) unlinked: HashSet<(IdentityId, IdentityId)>,
     /// What identities count as. Links and times are of events as they count, so this tells alone what was decided.
     pub(super) counting: Counting,
-}
-
-/// A link with its first co-occurrence, which decides nearly every comparison without a look at the link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LinkKey {
-    pub(super) first: Time,
-    pub(super) link: LinkId,
-}
-
-/// A link that is to be taken, with its ends beside it: a look at each link would cost more than the sort.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Due {
-    pub(super) key: LinkKey,
-    pub(super) lower: IdentityId,
-    pub(super) higher: IdentityId,
 }
 
 impl Facts {
@@ -82,13 +66,11 @@ impl Facts {
             let link = &self.links[id];
             Due { key: LinkKey { first: link.first, link: id }, lower: link.lower, higher: link.higher }
         };
-        let mut all: Vec<Due> = links.into_iter().map(due).collect();
-        // Stable because that one is quick where links come in runs, as they do from a log.
-        all.par_sort_by(|a, b| {
+        let compare = |a: &Due, b: &Due| {
             let ends = || self.compare(a.higher, b.higher).then_with(|| self.compare(a.lower, b.lower));
             a.key.first.cmp(&b.key.first).then_with(ends)
-        });
-        all
+        };
+        order::sorted(links.into_iter().map(due).collect(), compare)
     }
 
     fn compare_ends(&self, a: LinkId, b: LinkId) -> Ordering {

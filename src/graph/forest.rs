@@ -11,8 +11,9 @@
 
 use std::cmp::Ordering;
 
-use crate::graph::facts::{Due, Facts, LinkKey};
+use crate::graph::facts::Facts;
 use crate::graph::links::LinkId;
+use crate::graph::order::{Due, LinkKey};
 use crate::model::identity::IdentityId;
 use crate::model::time::Time;
 
@@ -22,6 +23,9 @@ const ROOT: u32 = 1 << 31;
 const CUSTOMER: u32 = ROOT | 1;
 /// `Node::link` of a root that is alone.
 const NO_LINK: u32 = u32::MAX;
+
+/// Links whose roots are looked for together.
+const AHEAD: usize = 32;
 
 /// The parent of an identity and the key of the edge to it. Of a root: the latest key in its group.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +61,7 @@ struct Member {
     next: IdentityId,
     /// Of a root: how many members its group has.
     size: u32,
-    /// Of a root: the member seen first, ties by identity order.
+    /// Of a root that is no customer, which names its group: the member seen first, ties by identity order.
     earliest: IdentityId,
 }
 
@@ -79,19 +83,28 @@ pub(super) struct Forest {
 impl Forest {
     /// The forest of facts that are all known: their links are taken in order, each a join or none.
     pub(super) fn of(facts: &Facts) -> Self {
+        // Before there is a forest, so that the room that the sort takes is free again.
+        let links = facts.in_order(facts.links.ids().filter(|&id| !facts.is_unlinked(id)));
         let mut forest = Self::default();
         forest.grow(facts);
-        forest.take_in_order(facts.in_order(facts.links.ids().filter(|&id| !facts.is_unlinked(id))), facts);
+        forest.take_in_order(&links, facts);
         forest
     }
 
     /// Takes links in order, which come after all others in their groups: each joins these, or is refused, or closes a ring.
-    pub(super) fn take_in_order(&mut self, links: Vec<Due>, facts: &Facts) {
-        for due in links {
-            let (a, b) = (self.root(due.lower), self.root(due.higher));
-            if a != b && !(self.is_customer(a) && self.is_customer(b)) {
-                let joined = self.join(due, a, b, facts);
-                debug_assert!(joined, "links in order can always be joined");
+    pub(super) fn take_in_order(&mut self, links: &[Due], facts: &Facts) {
+        for block in links.chunks(AHEAD) {
+            // The roots of a whole block first: no climb waits for another, so the memory is asked for many nodes at once.
+            let mut roots = [(IdentityId(0), IdentityId(0)); AHEAD];
+            for (due, roots) in block.iter().zip(&mut roots) {
+                *roots = (self.root(due.lower), self.root(due.higher));
+            }
+            for (&due, (a, b)) in block.iter().zip(roots) {
+                // What was a root is on the way to what is one now.
+                let (a, b) = (self.root(a), self.root(b));
+                if a != b && !(self.is_customer(a) && self.is_customer(b)) {
+                    self.join_last(due.key, a, b, facts);
+                }
             }
         }
     }
@@ -99,6 +112,9 @@ impl Forest {
     /// Makes place for the identities and links of `facts`; new ones are alone.
     pub(super) fn grow(&mut self, facts: &Facts) {
         let unique = facts.namespaces.unique();
+        let more = facts.identities.len() - self.nodes.len();
+        self.nodes.reserve(more);
+        self.members.reserve(more);
         for id in (self.nodes.len() as u32..facts.identities.len() as u32).map(IdentityId) {
             let parent = if Some(facts.identities.namespace(id)) == unique { CUSTOMER } else { ROOT };
             self.nodes.push(Node { parent, link: NO_LINK, first: Time::from_micros(0) });
@@ -144,7 +160,7 @@ impl Forest {
         self.nodes[id.index()].parent == CUSTOMER
     }
 
-    /// The member of the group of `root` that was seen first.
+    /// The member of the group of `root`, which is no customer, that was seen first.
     pub(super) fn earliest(&self, root: IdentityId) -> IdentityId {
         self.members[root.index()].earliest
     }
@@ -202,17 +218,22 @@ impl Forest {
         let Due { key, lower, higher } = due;
         match (self.is_before(a, key, facts), self.is_before(b, key, facts)) {
             (true, true) => {
-                let a_stays = self.is_customer(a) || (!self.is_customer(b) && self.size(a) >= self.size(b));
-                let (top, part) = if a_stays { (a, b) } else { (b, a) };
-                self.nodes[top.index()].link = key.link.0;
-                self.nodes[top.index()].first = key.first;
-                self.attach(part, top, top, key, facts);
+                self.join_last(key, a, b, facts);
                 true
             }
             (true, false) => self.join_late(a, higher, b, key, facts),
             (false, true) => self.join_late(b, lower, a, key, facts),
             (false, false) => false,
         }
+    }
+
+    /// Joins two groups, all of whose links come before `key`.
+    fn join_last(&mut self, key: LinkKey, a: IdentityId, b: IdentityId, facts: &Facts) {
+        let a_stays = self.is_customer(a) || (!self.is_customer(b) && self.size(a) >= self.size(b));
+        let (top, part) = if a_stays { (a, b) } else { (b, a) };
+        let node = &mut self.nodes[top.index()];
+        (node.link, node.first) = (key.link.0, key.first);
+        self.attach(part, top, top, key, facts);
     }
 
     /// Joins a group that was complete before `key` to the part of the other that `at` was in by then.
@@ -233,9 +254,10 @@ impl Forest {
     fn attach(&mut self, part: IdentityId, top: IdentityId, root: IdentityId, key: LinkKey, facts: &Facts) {
         self.nodes[part.index()] = Node { parent: top.0, link: key.link.0, first: key.first };
         let Member { next, size, earliest } = self.members[part.index()];
+        let named_by_earliest = !self.is_customer(root);
         let group = &mut self.members[root.index()];
         group.size += size;
-        if facts.is_earlier(earliest, group.earliest) {
+        if named_by_earliest && facts.is_earlier(earliest, group.earliest) {
             group.earliest = earliest;
         }
         let after = std::mem::replace(&mut group.next, next);

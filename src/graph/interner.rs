@@ -36,18 +36,16 @@ struct Record {
     uuid: bool,
 }
 
-/// A part of a table that is loaded: identities that follow one another, with their hashes.
+/// A part of a table that is loaded: identities that follow one another.
 #[derive(Debug, Default)]
 pub struct InternerPart {
     records: Vec<Record>,
     texts: String,
-    hashes: Vec<u64>,
 }
 
 impl InternerPart {
     /// Adds the next one.
     pub fn push(&mut self, namespace: NamespaceId, value: Value<'_>) {
-        self.hashes.push(hash(namespace, &value));
         self.records.push(Record::new(namespace, value, &mut self.texts));
     }
 }
@@ -79,23 +77,28 @@ impl Record {
 impl Interner {
     /// The identities of parts, one after the other, none of which occurs twice.
     pub fn of_parts(parts: Vec<InternerPart>) -> Self {
-        let (all, hashes) = Self::unindexed(parts);
-        Self { table: rebuilt(hashes.len(), hashes.into_iter()), ..all }
+        let all = Self::unindexed(parts);
+        let table = all.table_of(all.len());
+        all.indexed(table)
     }
 
-    /// The same with their hashes, which are in no table yet: until they are, none of them is [found](Self::get).
-    pub(super) fn unindexed(parts: Vec<InternerPart>) -> (Self, Vec<u64>) {
+    /// The same, in no table yet: until they are, none of them is [found](Self::get).
+    pub(super) fn unindexed(parts: Vec<InternerPart>) -> Self {
         let len = parts.iter().map(|part| part.records.len()).sum();
-        let (mut records, mut texts, mut hashes) = (Vec::with_capacity(len), String::new(), Vec::with_capacity(len));
+        let (mut records, mut texts) = (Vec::with_capacity(len), String::new());
         for part in parts {
             records.extend(part.records.into_iter().map(|record| record.behind(texts.len())));
             texts.push_str(&part.texts);
-            hashes.extend_from_slice(&part.hashes);
         }
-        (Self { records, texts, table: HashTable::new() }, hashes)
+        Self { records, texts, table: HashTable::new() }
     }
 
-    /// The same with the table of these hashes.
+    /// The table of all identities, with room for `room`. Each is hashed again, which costs less than the memory of the hashes.
+    pub(super) fn table_of(&self, room: usize) -> HashTable<u32> {
+        rebuilt(room, self.ids().map(|id| hash(self.namespace(id), &self.value(id))))
+    }
+
+    /// The same with its table.
     pub(super) fn indexed(self, table: HashTable<u32>) -> Self {
         Self { table, ..self }
     }
@@ -192,8 +195,7 @@ impl Interner {
     }
 
     fn grow(&mut self, room: usize) {
-        let hashes = self.ids().map(|id| hash(self.namespace(id), &self.value(id)));
-        self.table = rebuilt(room, hashes);
+        self.table = self.table_of(room);
     }
 }
 

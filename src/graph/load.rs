@@ -4,7 +4,6 @@ use crate::graph::facts::Facts;
 use crate::graph::forest::Forest;
 use crate::graph::interner::{Interner, InternerPart};
 use crate::graph::links::Links;
-use crate::graph::table::rebuilt;
 use crate::graph::touching::Touching;
 use crate::graph::{Graph, GraphError};
 use crate::model::counting::{Counting, CountsAs, Recount};
@@ -60,10 +59,11 @@ impl Graph {
     /// # Errors
     /// When they do not fit each other: see [`GraphError`].
     pub fn of(mut all: AllFacts) -> Result<Self, GraphError> {
-        let (identities, hashes) = Interner::unindexed(std::mem::take(&mut all.identities));
+        let identities = Interner::unindexed(std::mem::take(&mut all.identities));
         all.check(&identities)?;
         let AllFacts { namespaces, mut seen, links, unlinks, recounts, .. } = all;
         seen.resize(identities.len(), Seen::NEVER);
+        seen.shrink_to_fit();
         let mut counting = Counting::default();
         recounts.into_iter().for_each(|recount| counting.decide(recount));
         let unlinked = unlinks.iter().map(|unlink| (unlink.lower, unlink.higher)).collect();
@@ -73,11 +73,17 @@ impl Graph {
         let (forest, (by_identity, (by_pair, touching))) = rayon::join(
             || Forest::of(&facts),
             || {
-                let by_identity = || rebuilt(hashes.len(), hashes.iter().copied());
-                rayon::join(by_identity, || (facts.links.table(), Touching::of(hashes.len(), &facts.links)))
+                let by_identity = || facts.identities.table_of(facts.identities.len());
+                let touching = || Touching::of(facts.identities.len(), &facts.links);
+                rayon::join(by_identity, || (facts.links.table(), touching()))
             },
         );
         let (identities, links) = (facts.identities.indexed(by_identity), facts.links.indexed(by_pair));
         Ok(Self { facts: Facts { identities, links, touching, ..facts }, forest })
+    }
+
+    /// Joins all links from the beginning, as an opening does. Nothing changes by it but the order of members: it is there to be measured.
+    pub fn rebuild_forest(&mut self) {
+        self.forest = Forest::of(&self.facts);
     }
 }

@@ -19,6 +19,7 @@ pub mod interner;
 pub mod links;
 pub mod load;
 pub mod met;
+mod order;
 mod query;
 pub mod shared;
 pub mod sharing;

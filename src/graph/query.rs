@@ -44,11 +44,6 @@ impl Graph {
         self.forest.size(self.forest.root(id))
     }
 
-    /// The identity of the same group that was seen first, ties by identity order.
-    pub fn earliest(&self, id: IdentityId) -> IdentityId {
-        self.forest.earliest(self.forest.root(id))
-    }
-
     /// Whether two identities are in one group.
     pub fn connected(&self, a: IdentityId, b: IdentityId) -> bool {
         self.forest.root(a) == self.forest.root(b)
@@ -138,7 +133,7 @@ impl Graph {
     pub fn identity(&self, id: IdentityId) -> Identity {
         let all = &self.facts.identities;
         let namespace = self.facts.namespaces.display(all.namespace(id)).to_owned();
-        Identity { namespace, value: all.value(id).to_string() }
+        Identity { namespace, value: all.value(id).to_text() }
     }
 
     /// The hash of an identity, as digests take it.

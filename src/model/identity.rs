@@ -106,6 +106,11 @@ impl PartialOrd for Value<'_> {
 }
 
 impl<'a> Value<'a> {
+    /// The text, as [`Display`](fmt::Display) writes it, without the detour by a formatter.
+    pub fn to_text(&self) -> String {
+        self.text_into(&mut [0; UUID_TEXT]).to_owned()
+    }
+
     /// The text, written into `room` where it is a UUID.
     pub fn text_into<'r>(&self, room: &'r mut [u8; UUID_TEXT]) -> &'r str
     where
