@@ -1,48 +1,161 @@
-//! `resolve` from memory, beside a plain hash-map get of the same sessions.
+//! `resolve` from memory, beside a plain hash-map get of the same sessions: by one thread, by two, many at once, and while commits are made.
+//!
+//! Keys are random over three million sessions, so that neither fits a cache. `cargo bench --bench resolve`.
 #![expect(clippy::expect_used, reason = "a bench that cannot go on has nothing to measure")]
+
+mod machine;
 
 use std::collections::HashMap;
 use std::hint::black_box;
-use std::io::Write;
+use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use backstitch::{Engine, Generator, Recipe};
+use backstitch::{Activity, ECOMMERCE, Engine, Resolver, SESSION, Time};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use uuid::Uuid;
 
-const SESSIONS: u64 = 20_000;
+const SESSIONS: u64 = 3_000_000;
+/// One session of so many has a login.
+const LOGINS: u64 = 3;
+const CUSTOMERS: u64 = 400_000;
 const SEED: u64 = 7;
 /// Questions in one turn.
-const ASKED: usize = 1_000;
+const ASKED: usize = 500_000;
+/// 2026-11-01, in milliseconds.
+const START: u64 = 1_793_491_200_000;
+/// How long questions are timed one by one.
+const TIMED: Duration = Duration::from_secs(4);
+/// Events of one commit, while questions are timed.
+const PUSHED: u64 = 20_000;
+
+/// The session of a number.
+fn session(number: u64) -> String {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(number);
+    Uuid::from_u64_pair(random.next_u64(), random.next_u64()).hyphenated().to_string()
+}
+
+/// The customer of that session, if it has one.
+fn customer(number: u64) -> Option<String> {
+    number
+        .is_multiple_of(LOGINS)
+        .then(|| (100_000 + number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % CUSTOMERS).to_string())
+}
+
+/// A log of one event a session.
+struct Log {
+    next: u64,
+    line: Vec<u8>,
+    read: usize,
+}
+
+impl Read for Log {
+    fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        if self.read == self.line.len() && self.next < SESSIONS {
+            let customer = customer(self.next).map(|customer| format!(r#","ecommerceId":"{customer}""#));
+            let (time, session) = (START + self.next, session(self.next));
+            let customer = customer.unwrap_or_default();
+            let line = format!(
+                "{{\"timestamp\":{time},\"user\":{{\"identities\":{{\"sessionId\":\"{session}\"{customer}}}}}}}\n"
+            );
+            *self = Self { next: self.next + 1, line: line.into_bytes(), read: 0 };
+        }
+        let rest = &self.line[self.read..];
+        let count = rest.len().min(room.len());
+        room[..count].copy_from_slice(&rest[..count]);
+        self.read += count;
+        Ok(count)
+    }
+}
 
 fn resolve(c: &mut Criterion) {
-    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
-    let mut log = Vec::new();
-    Generator::new(Recipe { sessions: SESSIONS, seed: SEED, repeats: false })
-        .write(&mut log)
-        .expect("writing to memory");
-    file.write_all(&log).expect("writing the log");
-    let path = file.path().to_str().expect("a path in UTF-8");
+    machine::print();
     let mut engine = Engine::in_memory();
-    engine.replay([path]).expect("a replay");
+    engine.ingest("log", Log { next: 0, line: Vec::new(), read: 0 }).expect("a log");
     let resolver = engine.resolver();
-    let rows = resolver.view().sessions().expect("rows");
-    let known: HashMap<&str, &str> = rows.iter().map(|row| (&*row.session, &*row.person.value)).collect();
-    // A stride through the sorted rows, so that neighbours are not asked one after another.
-    let asked: Vec<&str> = (0..ASKED).map(|at| &*rows[at * 7919 % rows.len()].session).collect();
+    let known: HashMap<String, Option<String>> =
+        (0..SESSIONS).map(|number| (session(number), customer(number))).collect();
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(SEED);
+    let asked: Vec<String> = (0..ASKED).map(|_| session(random.next_u64() % SESSIONS)).collect();
+    let hash_map_get = |asked: &[String]| asked.iter().filter_map(|session| known.get(session)?.clone()).count();
+    let customer_of = |asked: &[String]| asked.iter().filter_map(|session| resolver.customer_of(session)).count();
+    assert_eq!(customer_of(&asked), hash_map_get(&asked), "both answer the same");
 
     let mut group = c.benchmark_group("resolve");
-    group.throughput(Throughput::Elements(ASKED as u64));
-    group.bench_function("customer_of", |b| {
-        b.iter(|| asked.iter().filter(|session| resolver.customer_of(black_box(session)).is_some()).count());
-    });
-    group.bench_function("session, with its group", |b| {
-        b.iter(|| asked.iter().filter_map(|session| resolver.resolve(black_box(session))).count());
-    });
-    group.bench_function("baseline: hash-map get", |b| {
+    group.sample_size(10).throughput(Throughput::Elements(ASKED as u64));
+    group.bench_function("baseline: hash-map get", |b| b.iter(|| hash_map_get(black_box(&asked))));
+    group.bench_function("customer_of", |b| b.iter(|| customer_of(black_box(&asked))));
+    group.bench_function("customer_of, two threads", |b| {
         b.iter(|| {
-            asked.iter().filter_map(|session| known.get(black_box(*session)).map(|&person| person.to_owned())).count()
+            let (first, second) = asked.split_at(ASKED / 2);
+            std::thread::scope(|scope| {
+                let first = scope.spawn(|| customer_of(black_box(first)));
+                customer_of(black_box(second)) + first.join().expect("no panic")
+            })
         });
     });
+    group.bench_function("resolve", |b| {
+        b.iter(|| asked.iter().filter_map(|session| resolver.resolve(black_box(session))).count());
+    });
+    group.bench_function("resolve_many", |b| b.iter(|| resolver.resolve_many(black_box(&asked)).len()));
     group.finish();
+    while_committing(&mut engine, &resolver, &asked);
+}
+
+/// Times single questions while nothing else happens, and while commits are made: criterion's means show no pauses.
+fn while_committing(engine: &mut Engine, resolver: &Resolver, asked: &[String]) {
+    let idle = percentiles("idle", &|| false, resolver, asked);
+    let done = AtomicBool::new(false);
+    let busy = std::thread::scope(|scope| {
+        let reader =
+            scope.spawn(|| percentiles("while commits are made", &|| done.load(Ordering::Relaxed), resolver, asked));
+        let end = Instant::now() + TIMED;
+        let mut next = SESSIONS;
+        let mut commits = 0;
+        while Instant::now() < end {
+            let activities = (next..next + PUSHED).map(|number| {
+                let time = Time::from_millis((START + number) as i64).expect("within the calendar");
+                let activity = Activity::at(time).identity(SESSION, session(number));
+                customer(number).into_iter().fold(activity, |activity, customer| activity.identity(ECOMMERCE, customer))
+            });
+            engine.push("pushed", activities, &next.to_string()).expect("a push");
+            next += PUSHED;
+            commits += 1;
+        }
+        done.store(true, Ordering::Relaxed);
+        println!("{commits} commits of {PUSHED} events");
+        reader.join().expect("no panic")
+    });
+    println!("resolve while commits are made: p99 {:.1} times the idle one", busy.as_secs_f64() / idle.as_secs_f64());
+}
+
+/// Prints the percentiles of single questions, and gives the 99th.
+fn percentiles(when: &str, is_done: &dyn Fn() -> bool, resolver: &Resolver, asked: &[String]) -> Duration {
+    let mut took = Vec::new();
+    let end = Instant::now() + TIMED;
+    for session in asked.iter().cycle() {
+        let start = Instant::now();
+        black_box(resolver.customer_of(black_box(session)));
+        let now = Instant::now();
+        took.push(now - start);
+        if is_done() || now > end {
+            break;
+        }
+    }
+    took.sort_unstable();
+    let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
+    println!(
+        "{when}: {} questions, p50 {:?}, p99 {:?}, p99.9 {:?}, p99.99 {:?}, max {:?}",
+        took.len(),
+        at(0.5),
+        at(0.99),
+        at(0.999),
+        at(0.9999),
+        at(1.0)
+    );
+    at(0.99)
 }
 
 criterion_group!(benches, resolve);

@@ -1,11 +1,12 @@
 //! Who is this session? Read-only answers from memory, shared by threads.
 //!
 //! A [`Resolver`] is a handle on the graph that the engine publishes after each durable commit: every answer
-//! is that of one whole commit, never of half a one. Short questions read under a shared lock that a commit
-//! takes for the moment of publishing; long ones (rows, totals) take a [`View`], which later commits leave alone.
+//! is that of one whole commit, never of half a one. Short questions read under a lock that a commit
+//! takes for the moment of publishing, and that few threads share (`copies`); long ones (rows, totals) take a [`View`], which later commits leave alone.
 
 mod attribution;
 mod compare;
+mod copies;
 mod count;
 mod explain;
 pub(crate) mod feed;
@@ -29,7 +30,7 @@ pub(crate) mod wanted;
 
 use std::sync::Arc;
 
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::RwLockReadGuard;
 
 use crate::graph::Graph;
 use crate::model::history::Sequence;
@@ -37,6 +38,7 @@ use crate::model::namespace::SESSION;
 use crate::model::source::Source;
 use crate::model::time::Time;
 use crate::model::totals::StoreCounts;
+use crate::resolver::copies::Copies;
 use crate::store::scan::Events;
 
 pub use crate::model::totals::{AttributionCounts, GraphCounts, Totals};
@@ -61,7 +63,7 @@ pub use view::View;
 /// [`View`]: `resolver.view().events("ecommerceId", "18278")`.
 #[derive(Clone)]
 pub struct Resolver {
-    shared: Arc<RwLock<View>>,
+    shared: Arc<Copies>,
 }
 
 /// What a commit publishes.
@@ -83,15 +85,13 @@ pub(crate) struct Published {
 impl Resolver {
     /// A resolver over a first commit; the engine publishes the next ones.
     pub(crate) fn new(first: Published) -> Self {
-        Self { shared: Arc::new(RwLock::new(View::new(first))) }
+        Self { shared: Arc::new(Copies::of(View::new(first))) }
     }
 
     /// Makes a durable commit visible, all of it at once, and gives the graph before it back where no [`View`] holds it.
     /// Readers wait for no longer than it takes to exchange a few pointers.
     pub(crate) fn publish(&self, next: Published) -> Option<Graph> {
-        let next = View::new(next);
-        let old = std::mem::replace(&mut *self.shared.write(), next);
-        old.into_graph()
+        self.shared.replace(View::new(next)).into_graph()
     }
 
     /// Takes the graph out, where it has no other reader, until the next [`publish`](Self::publish).
@@ -99,7 +99,13 @@ impl Resolver {
         if Arc::strong_count(&self.shared) > 1 {
             return None;
         }
-        self.shared.write().take_graph()
+        let without = self.view().without_graph();
+        let mut view = self.shared.replace(without);
+        let graph = view.take_graph();
+        if graph.is_none() {
+            self.shared.replace(view);
+        }
+        graph
     }
 
     /// The last view, kept from changing while the guard lives: for short questions of the engine.
@@ -137,14 +143,14 @@ impl Resolver {
     /// `None` when the session is unknown or anonymous. Memory only, O(log n).
     pub fn customer_of(&self, session: &str) -> Option<String> {
         let view = self.shared.read();
-        let owner = view.graph().owner(view.find(SESSION, session)?)?;
-        Some(view.graph().identities().value(owner.customer).to_string())
+        let customer = view.customer_of(session)?;
+        Some(view.graph().identities().value(customer).to_text())
     }
 
     /// As [`customer_of`](Self::customer_of), by the events up to and including `until`. Memory only, O(log n): no graph is built.
     pub fn customer_as_of(&self, session: &str, until: Time) -> Option<String> {
         let view = self.shared.read();
         let owner = view.graph().owner_as_of(view.find(SESSION, session)?, until)?;
-        Some(view.graph().identities().value(owner.customer).to_string())
+        Some(view.graph().identities().value(owner.customer).to_text())
     }
 }

@@ -65,7 +65,7 @@ fn resolution<E>(
     }
     group.sort_by(|&a, &b| graph.compare(a, b));
     let customer = match person {
-        Person::Customer(customer) => Some(graph.identities().value(customer).to_string()),
+        Person::Customer(customer) => Some(graph.identities().value(customer).to_text()),
         Person::Anonymous(_) => None,
     };
     Ok(Resolution {

@@ -136,6 +136,11 @@ impl View {
         Arc::into_inner(self.graph)
     }
 
+    /// The same without anybody in it.
+    pub(super) fn without_graph(self) -> Self {
+        Self { graph: Arc::new(Graph::new(self.graph.namespaces().clone())), ..self }
+    }
+
     /// Takes the graph out, where this is its only holder; an empty one is left.
     pub(super) fn take_graph(&mut self) -> Option<Graph> {
         let nothing = Graph::new(self.graph.namespaces().clone());
@@ -196,9 +201,21 @@ impl View {
     }
 
     fn known(&self, namespace: NamespaceId, value: &str) -> Option<IdentityId> {
+        self.counted(namespace, value).filter(|&id| self.graph().is_known(id))
+    }
+
+    /// What an identity of the table counts as, whether or not any event carries it.
+    fn counted(&self, namespace: NamespaceId, value: &str) -> Option<IdentityId> {
         let graph = self.graph();
-        let written = graph.identities().get(namespace, Value::new(value.trim()))?;
-        graph.counting().of(written).filter(|&id| graph.is_known(id))
+        graph.counting().of(graph.identities().get(namespace, Value::new(value.trim()))?)
+    }
+
+    /// The customer of a session, if an event carries it. Where a link led to the customer, one does: when it was seen need not be looked up.
+    #[inline]
+    pub(super) fn customer_of(&self, session: &str) -> Option<IdentityId> {
+        let id = self.counted(NamespaceId::SESSION, session)?;
+        let owner = self.graph().owner(id)?;
+        (owner.since.is_some() || self.graph().is_known(id)).then_some(owner.customer)
     }
 
     /// Whether two identities have a link, unlinked or not: any event carries both, one of them as its highest. Memory only: a few
