@@ -150,7 +150,8 @@ impl Committer<'_> {
         let events = &addition.arriving;
         let drafted = Drafted { graph, applied: &applied, seen: &touched, events, stored: &stored };
         let totals = known.0.map_or(Ok(None), |known| totals_with(known, &drafted))?;
-        let counts = known.1.map(|known| drafted.graph.count_since(known, &applied));
+        // Those of an earlier version are not known: they are counted here, and need no commit of their own.
+        let counts = known.1.map_or_else(|| graph.count_all(), |known| graph.count_since(known, &applied));
         // A run that is read is not deleted.
         drop(stored);
         let identities: Vec<(NamespaceId, Value<'_>)> = (applied.identities as u32..graph.identities().len() as u32)
@@ -173,9 +174,9 @@ impl Committer<'_> {
             changes: &changes,
             overwritten: overwritten(applied, unlinks),
             totals,
-            counts,
+            counts: Some(counts),
         })?;
-        Ok((changes.len() as u64, (totals, counts)))
+        Ok((changes.len() as u64, (totals, Some(counts))))
     }
 
     /// Counts everything where the last commit did not keep the totals up: one that changed too much for that, or one of an earlier
