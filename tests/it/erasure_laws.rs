@@ -310,6 +310,8 @@ fn what_was_known_of_others_before_an_erasure_stays() {
         let mut pair = Pair::new(&course);
         let mut lives = BTreeMap::from([(1, Life::default())]);
         let mut everybody: BTreeSet<Id> = BTreeSet::new();
+        // Those of whom the erasure of others left nothing, and the commit of it.
+        let mut gone_with: BTreeMap<Id, u64> = BTreeMap::new();
         for act in acts.iter().flat_map(one_by_one) {
             pair.act(&act);
             let (commit, life) = (pair.engine.generation(), pair.life.clone());
@@ -318,6 +320,7 @@ fn what_was_known_of_others_before_an_erasure_stays() {
             if matches!(act, Act::Forget { .. }) {
                 // Nothing is told of those who are gone, also where they come back.
                 let gone: BTreeSet<Id> = everybody.difference(&known).cloned().collect();
+                gone_with.extend(gone.iter().map(|id| (id.clone(), commit)));
                 everybody = known;
                 let to_them = |id: &Id| {
                     gone.iter()
@@ -333,6 +336,15 @@ fn what_was_known_of_others_before_an_erasure_stays() {
             lives.insert(commit, life);
         }
         everybody.retain(|id| !pair.life.erased.iter().any(|erasure| erasure.ids.contains_key(id)));
+        for (id, &erased) in gone_with.iter().filter(|(id, _)| everybody.contains(id)) {
+            for &commit in lives.keys().filter(|&&commit| commit < erased) {
+                let told = known_at(&pair.engine, When::Commit(commit))(&id.namespace, &id.value, None);
+                assert_eq!(told, Value::Null, "{id} came back after commit {erased}, known at commit {commit}");
+            }
+            let since = lives.range(erased..).map(|(&commit, life)| (commit, life.clone())).collect();
+            assert_known(&pair.engine, &since, &BTreeSet::from([id.clone()]));
+        }
+        everybody.retain(|id| !gone_with.contains_key(id));
         assert_known(&pair.engine, &lives, &everybody);
     });
 }
