@@ -22,8 +22,8 @@ use crate::harness::{Chance, asked};
 /// Longer than anything here takes on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
 
-/// How long a process lives at most before it is killed: two looks at the store, and more.
-const LIFE_MILLIS: usize = 1_500;
+/// How long a process lives at most before it is killed: a look at the store, and more; and a fraction of what all commits take.
+const LIFE_MILLIS: usize = 400;
 
 /// A consumer of the feed: the records it kept, and the position of the last of them.
 struct Consumer<'a> {
