@@ -61,7 +61,7 @@ struct Member {
     next: IdentityId,
     /// Of a root: how many members its group has.
     size: u32,
-    /// Of a root that is no customer, which names its group: the member seen first, ties by identity order.
+    /// Of a root that is not a customer: whom its group is named by, the member seen first, ties by identity order.
     earliest: IdentityId,
 }
 
@@ -160,7 +160,7 @@ impl Forest {
         self.nodes[id.index()].parent == CUSTOMER
     }
 
-    /// The member of the group of `root`, which is no customer, that was seen first.
+    /// The member of the group of `root` that was seen first; `root` is not a customer.
     pub(super) fn earliest(&self, root: IdentityId) -> IdentityId {
         self.members[root.index()].earliest
     }

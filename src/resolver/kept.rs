@@ -47,13 +47,13 @@ pub(crate) trait Arriving: Sync {
     where
         Self: 'a;
 
-    /// Pieces of all events, about `count`: those of one anchor are in one piece.
-    fn pieces(&self, count: usize) -> Vec<Self::Piece<'_>>;
-
     /// A piece: anchors, ascending, each with its events.
     type Piece<'a>: Iterator<Item = (IdentityId, Self::Events<'a>)> + Send
     where
         Self: 'a;
+
+    /// Pieces of all events, about `count`: those of one anchor are in one piece.
+    fn pieces(&self, count: usize) -> Vec<Self::Piece<'_>>;
 }
 
 /// A commit that is not durable yet, as far as it changes totals.

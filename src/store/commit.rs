@@ -122,8 +122,8 @@ impl Store {
             write_events(transaction, EVENTS, commit.events)?;
             write_events(transaction, COUNTED, commit.counted)?;
             write_events(transaction, WRITTEN, commit.written)?;
-            totals::write(transaction, commit.totals.as_ref())?;
-            totals::write_counts(transaction, commit.counts.as_ref())
+            totals::keep(transaction, commit.totals)?;
+            totals::keep(transaction, commit.counts)
         })?;
         Ok(self.generation())
     }

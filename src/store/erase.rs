@@ -130,7 +130,7 @@ fn write(
             same @ (CountedEvent::AsWritten | CountedEvent::Nothing) => same,
         }
     })?;
-    totals::write(transaction, Some(&erasure.totals))?;
+    totals::keep(transaction, Some(erasure.totals))?;
     transaction.write_table(kept(sorted(erasure.seen)?, erased))?;
     transaction.write_table(kept(sorted(erasure.links)?, erased))?;
     transaction.write_table(kept(sorted(erasure.unlinks)?, erased))?;

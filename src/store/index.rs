@@ -223,7 +223,7 @@ impl LinkIndexBuilder {
         self.ends.push(ends);
     }
 
-    /// The blocks of the index; none where there is no link.
+    /// The blocks of the index; empty where there are no links.
     pub(crate) fn blocks(self) -> Result<Vec<Vec<u8>>, StoreError> {
         IndexSort::Ends.blocks(self.ends)
     }

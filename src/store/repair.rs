@@ -3,7 +3,7 @@
 use crate::model::identity::IdentityId;
 use crate::model::link::{Link, Seen};
 use crate::model::source::{Source, SourceId};
-use crate::model::totals::Totals;
+use crate::model::totals::{StoreCounts, Totals};
 use crate::store::backend::Backend;
 use crate::store::block::{self, BlockKey, Loss};
 use crate::store::decoded::DecodedEvents;
@@ -112,8 +112,8 @@ impl Store {
         self.ledger.transact(|transaction| {
             retire_reduced(transaction);
             index_again(transaction)?;
-            totals::write(transaction, totals)?;
-            totals::write_counts(transaction, None)?;
+            totals::keep(transaction, totals.copied())?;
+            totals::keep::<StoreCounts>(transaction, None)?;
             transaction.write_table(seen)?;
             transaction.write_table(links)?;
             feed::begin_again(transaction)

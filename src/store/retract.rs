@@ -128,8 +128,8 @@ impl Store {
         drop(after);
         self.ledger.complete(transaction, |transaction| {
             retire_reduced(transaction);
-            totals::write(transaction, Some(&retraction.totals))?;
-            totals::write_counts(transaction, Some(&retraction.counts))?;
+            totals::keep(transaction, Some(retraction.totals))?;
+            totals::keep(transaction, Some(retraction.counts))?;
             transaction.totals().identities = identities;
             if !retraction.namespaces.is_empty() {
                 transaction.totals().namespaces = retraction.namespaces.to_vec();

@@ -14,15 +14,7 @@ impl Store {
     /// # Errors
     /// When the backend fails otherwise.
     pub fn totals(&self) -> Result<Option<Totals>, StoreError> {
-        let held = self.ledger.manifest();
-        if held.totals.identities == 0 {
-            return Ok(Some(Totals::default()));
-        }
-        match table::<Totals>(self.backend(), held).collect() {
-            Ok(rows) => Ok(rows.last().copied()),
-            Err(error) if error.is_damage() => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.kept()
     }
 
     /// How much there is in its graph; `None` as of [`totals`](Self::totals).
@@ -30,12 +22,17 @@ impl Store {
     /// # Errors
     /// As [`totals`](Self::totals).
     pub fn counts(&self) -> Result<Option<StoreCounts>, StoreError> {
+        self.kept()
+    }
+
+    /// The only row of a kind that the last commit may have kept up.
+    fn kept<R: TableRow + Default>(&self) -> Result<Option<R>, StoreError> {
         let held = self.ledger.manifest();
         if held.totals.identities == 0 {
-            return Ok(Some(StoreCounts::default()));
+            return Ok(Some(R::default()));
         }
-        match table::<StoreCounts>(self.backend(), held).collect() {
-            Ok(rows) => Ok(rows.last().copied()),
+        match table::<R>(self.backend(), held).collect() {
+            Ok(mut rows) => Ok(rows.pop()),
             Err(error) if error.is_damage() => Ok(None),
             Err(error) => Err(error),
         }
@@ -50,20 +47,14 @@ impl Store {
             return Ok(());
         }
         self.ledger.transact(|transaction| {
-            write(transaction, Some(totals))?;
-            write_counts(transaction, Some(counts))
+            keep(transaction, Some(*totals))?;
+            keep(transaction, Some(*counts))
         })
     }
 }
 
-/// Puts counts in the place of those that the last commit left; without any, they are to be counted.
-pub(super) fn write_counts(transaction: &mut Transaction, counts: Option<&StoreCounts>) -> Result<(), StoreError> {
-    transaction.retire(|run| run.kind == StoreCounts::KIND.number());
-    counts.map_or(Ok(()), |&counts| transaction.write_table(vec![counts]))
-}
-
-/// Puts totals in the place of those that the last commit left; without any, they are to be counted.
-pub(super) fn write(transaction: &mut Transaction, totals: Option<&Totals>) -> Result<(), StoreError> {
-    transaction.retire(|run| run.kind == Totals::KIND.number());
-    totals.map_or(Ok(()), |&totals| transaction.write_table(vec![totals]))
+/// Puts the only row of a kind in the place of the one that the last commit left; without any, it is to be counted.
+pub(super) fn keep<R: TableRow>(transaction: &mut Transaction, row: Option<R>) -> Result<(), StoreError> {
+    transaction.retire(|run| run.kind == R::KIND.number());
+    row.map_or(Ok(()), |row| transaction.write_table(vec![row]))
 }

@@ -54,7 +54,7 @@ pub struct Committed {
 pub struct Addition<'b> {
     /// Rows of the batch that are to be written, as they count.
     pub arriving: ArrivingRows<'b>,
-    /// They are encoded here.
+    /// The same, encoded.
     pub events: Vec<EventBlock>,
     /// What other events count as, encoded.
     pub counted: Vec<EventBlock>,
