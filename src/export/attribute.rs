@@ -18,7 +18,7 @@ use crate::ingest::fields::Fields;
 use crate::ingest::inputs::{Expanded, Input, expand};
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::patient::Stop;
-use crate::ingest::pipeline::{self, BufferedChunk, PipelineError, Step};
+use crate::ingest::pipeline::{self, BufferedChunk, PipelineError, PipelineThreads, Step};
 use crate::ingest::progress::Progress;
 use crate::ingest::reader::{self, SourceReader};
 use crate::ingest::tally::Tally;
@@ -154,10 +154,10 @@ impl<'a> Attribute<'a> {
             #[cfg(feature = "csv")]
             RowFormat::Csv | RowFormat::CsvSafe => out.write_all(ATTRIBUTED)?,
         }
-        let pool = pipeline::pool(None)?;
+        let threads = PipelineThreads::start(None)?;
         let rows_of =
             |chunk: BufferedChunk, spare: Option<AttributedChunk>| work.chunk(&chunk, spare.unwrap_or_default());
-        pipeline::run(&pool, sources(inputs, fields, self.stop), self.stop, rows_of, |steps| {
+        pipeline::run(&threads, sources(inputs, fields, self.stop), self.stop, rows_of, |steps| {
             while let Some(step) = steps.take()? {
                 match step {
                     Step::Start(_) | Step::End { error: None, .. } => {}

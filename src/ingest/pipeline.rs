@@ -53,14 +53,29 @@ impl From<PipelineError> for Error {
     }
 }
 
-/// The threads that work on chunks: all cores when `None`.
-///
-/// # Errors
-/// When the system starts no more.
-pub fn pool(threads: Option<usize>) -> Result<rayon::ThreadPool, PipelineError> {
-    let threads = threads.unwrap_or_else(rayon::current_num_threads).max(1);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|at| format!("backstitch-{at}"));
-    pool.build().map_err(|source| PipelineError::Threads { threads, source })
+/// The threads of a pipeline: for one log after another, where they are kept.
+#[derive(Debug)]
+pub struct PipelineThreads {
+    /// Those that work on chunks.
+    pub workers: rayon::ThreadPool,
+    /// The one that reads: of its own, since it waits for the others.
+    reader: rayon::ThreadPool,
+}
+
+impl PipelineThreads {
+    /// A thread that reads, and so many that work on chunks: all cores when `None`.
+    ///
+    /// # Errors
+    /// When the system starts no more.
+    pub fn start(workers: Option<usize>) -> Result<Self, PipelineError> {
+        let threads = workers.unwrap_or_else(rayon::current_num_threads).max(1);
+        let start = |threads, name: &'static str| {
+            let pool =
+                rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(move |at| format!("{name}-{at}"));
+            pool.build().map_err(|source| PipelineError::Threads { threads, source })
+        };
+        Ok(Self { workers: start(threads, "backstitch")?, reader: start(1, "backstitch-read")? })
+    }
 }
 
 /// A chunk in one of the buffers, which is free for another once this is dropped. What is made of a chunk may keep it until it is
@@ -155,12 +170,12 @@ impl<T, S> Steps<'_, T, S> {
     }
 }
 
-/// Works on the chunks of `sources` in `pool`, and calls `take` with their steps, in the calling thread. A source is opened when
+/// Works on the chunks of `sources` in `threads`, and calls `take` with their steps, in the calling thread. A source is opened when
 /// its turn comes. Once `stop` is true no further chunk is read.
 ///
 /// `work` makes something of a chunk; its room is what was [given back](Steps::give_back), where anything was, with all it holds.
 pub fn run<'r, T: Send, S: Send, R>(
-    pool: &rayon::ThreadPool,
+    threads: &PipelineThreads,
     sources: impl ExactSizeIterator<Item = Result<SourceReader<'r>, S>> + Send,
     stop: Option<&AtomicBool>,
     work: impl Fn(BufferedChunk, Option<T>) -> T + Sync,
@@ -170,32 +185,32 @@ pub fn run<'r, T: Send, S: Send, R>(
     let (steps, waiting) = mpsc::sync_channel(STEPS_UNDER_WAY);
     let (spare, spares) = mpsc::channel();
     let (give_buffer, buffers) = mpsc::channel();
-    for _ in 0..pool.current_num_threads() * BUFFERS_PER_THREAD {
+    for _ in 0..threads.workers.current_num_threads() * BUFFERS_PER_THREAD {
         // Its receiver is still here.
         let _ = give_buffer.send(Vec::new());
     }
     let reading = ReadAhead { steps, spares, buffers, give_buffer, file_bytes_read: &bytes, stop };
     let mut taken = Steps { waiting, spare, file_bytes_read: &bytes, stopped: false };
     let work = &work;
-    pool.in_place_scope(|workers| {
-        std::thread::scope(|threads| {
-            let reader = threads.spawn(move || {
-                reading.run(sources, |chunk, spare| {
-                    let (made, receive) = mpsc::sync_channel(1);
-                    workers.spawn(move |_| {
-                        // After a panic nothing is sent, and the receiver learns it.
-                        if let Ok(done) = catch_unwind(AssertUnwindSafe(|| work(chunk, spare))) {
-                            let _ = made.send(done);
-                        }
-                    });
-                    receive
-                })
+    threads.workers.in_place_scope(|workers| {
+        let hand_out = |chunk, spare| {
+            let (made, receive) = mpsc::sync_channel(1);
+            workers.spawn(move |_| {
+                // After a panic nothing is sent, and the receiver learns it.
+                if let Ok(done) = catch_unwind(AssertUnwindSafe(|| work(chunk, spare))) {
+                    let _ = made.send(done);
+                }
+            });
+            receive
+        };
+        threads.reader.in_place_scope(|reader| {
+            reader.spawn(move |_| {
+                // Of a panic the caller knows: the last step never came.
+                let _ = catch_unwind(AssertUnwindSafe(|| reading.run(sources, hand_out)));
             });
             let result = take(&mut taken);
             // Before the threads are waited for: a reader that nobody takes anything from ends.
             drop(taken);
-            // Of a panic the caller knows: the last step never came.
-            let _ = reader.join();
             result
         })
     })

@@ -6,7 +6,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::ingest::chunk::CHUNK_BYTES;
-use crate::ingest::pipeline::{self, BUFFERS_PER_THREAD, BufferedChunk, PipelineError, STEPS_UNDER_WAY, Step};
+use crate::ingest::pipeline::{
+    self, BUFFERS_PER_THREAD, BufferedChunk, PipelineError, PipelineThreads, STEPS_UNDER_WAY, Step,
+};
 use crate::ingest::reader::SourceReader;
 
 /// Ends the test, whatever hangs.
@@ -55,7 +57,7 @@ fn told<S: Send>(
     sources: Vec<Result<SourceReader<'static>, S>>,
     work: impl Fn(BufferedChunk, Option<u8>) -> u8 + Sync,
 ) -> Result<String, PipelineError> {
-    let pool = pipeline::pool(Some(3)).expect("three threads");
+    let pool = PipelineThreads::start(Some(3)).expect("three threads");
     pipeline::run(&pool, sources.into_iter(), None, work, |steps| {
         let mut told = String::new();
         while let Some(step) = steps.take()? {
@@ -105,7 +107,7 @@ fn a_worker_or_a_reader_that_panics_is_an_error() {
 #[test]
 fn who_takes_no_more_waits_for_no_one() {
     let taken = within(|| {
-        let pool = pipeline::pool(Some(2)).expect("two threads");
+        let pool = PipelineThreads::start(Some(2)).expect("two threads");
         let sources = (b'a'..=b'z').map(|mark| source(marked(mark, 20))).collect::<Vec<_>>().into_iter();
         pipeline::run(&pool, sources, None, first_letter, |steps| {
             let mut chunks = 0;
@@ -131,7 +133,7 @@ fn a_chunk_that_is_kept_is_given_back_in_the_end() {
     };
     let taken = move |most: usize| {
         READ.store(0, Ordering::SeqCst);
-        let pool = pipeline::pool(Some(2)).expect("two threads");
+        let pool = PipelineThreads::start(Some(2)).expect("two threads");
         let sources = vec![source(marked(b'a', 20)), source(marked(b'b', 20))].into_iter();
         pipeline::run(&pool, sources, None, keep, |steps| {
             let mut taken = Vec::new();
@@ -161,7 +163,7 @@ fn no_more_is_under_way_than_may_be() {
         first_letter(chunk, spare)
     };
     within(move || {
-        let (pool, threads) = (pipeline::pool(Some(2)).expect("two threads"), 2);
+        let (pool, threads) = (PipelineThreads::start(Some(2)).expect("two threads"), 2);
         let sources = vec![source(marked(b'a', 300))].into_iter();
         pipeline::run(&pool, sources, None, work, |steps| {
             let mut chunks = 0;
@@ -187,7 +189,7 @@ fn no_more_is_under_way_than_may_be() {
 fn stopped_it_gives_what_it_has_read() {
     static STOP: AtomicBool = AtomicBool::new(false);
     let (read, taken) = within(|| {
-        let pool = pipeline::pool(Some(2)).expect("two threads");
+        let pool = PipelineThreads::start(Some(2)).expect("two threads");
         let read = AtomicUsize::new(0);
         let work = |chunk: BufferedChunk, spare: Option<u8>| {
             read.fetch_add(1, Ordering::SeqCst);

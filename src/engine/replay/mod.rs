@@ -9,6 +9,7 @@ pub mod job;
 mod progress;
 mod rejects;
 pub mod summary;
+pub mod workers;
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -24,6 +25,7 @@ use crate::engine::replay::job::{NamedReader, Replay, Stream};
 use crate::engine::replay::progress::Sources;
 use crate::engine::replay::rejects::Rejects;
 use crate::engine::replay::summary::{CROWDED_TOLD, Summary};
+use crate::engine::replay::workers::Workers;
 use crate::engine::source;
 use crate::ingest::decode::Decoder;
 use crate::ingest::error::IngestError;
@@ -50,13 +52,18 @@ enum Skipped {
 /// Replays a log into the store.
 ///
 /// An error ends the loop; what is being decoded by then ends by itself, and is waited for.
-pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Result<Summary, Error> {
+pub(crate) fn run(
+    mut committer: Committer<'_>,
+    mut replay: Replay<'_>,
+    workers: &mut Workers,
+) -> Result<Summary, Error> {
     let start = Instant::now();
     let Expanded { inputs, broken } = inputs::expand(&replay.logs)?;
     let readers = std::mem::take(&mut replay.readers);
     source::check_names(readers.iter().map(|reader| &*reader.name))?;
     let file_bytes = inputs.iter().map(Input::file_bytes).chain(readers.iter().map(|_| None)).sum();
-    let pool = pipeline::pool(replay.threads)?;
+    let threads = workers.threads(replay.threads)?;
+    let pool = &threads.workers;
     let resolver = committer.resolver;
     let again = Again { fields: replay.fields.hash(), force: replay.force };
     let mut gathering = Gathering::new(&committer, replay.rejects.take(), again.fields);
@@ -67,7 +74,7 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
     let known = KnownPositions { positions: positions(resolver), barred: Arc::clone(committer.store.barred()) };
     let sources = sources(inputs, readers, known, again, replay.stop);
     let sources = sources.map(|source| source.map(|source| source.by(&replay.fields)));
-    pipeline::run(&pool, sources, replay.stop, decode, |steps| -> Result<(), Error> {
+    pipeline::run(threads, sources, replay.stop, decode, |steps| -> Result<(), Error> {
         // 1. Other threads read and decode, also while a batch is committed here.
         while let Some(step) = steps.take()? {
             // 2. Absorb what they decoded, in the order of the log.
@@ -78,11 +85,11 @@ pub(crate) fn run(mut committer: Committer<'_>, mut replay: Replay<'_>) -> Resul
             }
             // 3. Commit a full batch.
             if gathering.batch.is_full(replay.batch_events.max(1)) {
-                gathering.commit(&mut committer, &pool)?;
+                gathering.commit(&mut committer, pool)?;
             }
         }
         // 4. Commit what is left, positions that moved among it.
-        gathering.commit(&mut committer, &pool)?;
+        gathering.commit(&mut committer, pool)?;
         gathering.summary.stopped = steps.stopped();
         Ok(())
     })?;
