@@ -29,6 +29,12 @@ const SEGMENT_BYTES: usize = 512 << 10;
 /// A fraction of what the cache really takes: each of its 256 shards keeps at least one leaf.
 const CACHE_BYTES: u64 = 1 << 20;
 
+/// How often the database is told of a block that was read, beyond the once.
+///
+/// It lets go of a cached leaf only when 64 accesses have come to its shard, so that of leaves read once, block after block, it kept eight in each:
+/// 97 MB of a database of 560, and of 70. With these it keeps 40 MB, and a look-up in a leaf that is cached takes less than a microsecond.
+const TOUCHES: usize = 3;
+
 /// Keys a leaf of the database holds at most.
 ///
 /// A leaf is written again whole when it has had ten additions, and in halves when it is full. To append blocks one by one wrote
@@ -384,7 +390,13 @@ impl Backend for SledBackend {
         if is_outside(key) {
             return self.last_commit.get(key).map_err(|error| failed(&self.path, "cannot be read", error));
         }
-        self.with("cannot be read", |db| Ok(db.get(key)?.map(|value| value.to_vec())))
+        self.with("cannot be read", |db| {
+            let Some(value) = db.get(key)? else { return Ok(None) };
+            for _ in 0..TOUCHES {
+                db.contains_key(key)?;
+            }
+            Ok(Some(value.to_vec()))
+        })
     }
 
     fn put(&self, mut entries: Vec<Entry>) -> Result<(), BackendError> {
@@ -520,6 +532,35 @@ mod tests {
             drop(backend);
             assert_eq!(snapshot() > 1 << 20, round == 1, "{}", snapshot());
         }
+    }
+
+    /// In a process of its own, whose memory no other test takes.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_was_read_is_let_go_of() {
+        const CHILD: &str = "BACKSTITCH_TEST_READS";
+        const BLOCKS: u32 = 12_000;
+        if std::env::var_os(CHILD).is_none() {
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+            let name = "store::sled::tests::what_was_read_is_let_go_of";
+            assert!(child.args([name, "--exact", "--nocapture"]).env(CHILD, "1").status().unwrap().success());
+            return;
+        }
+        let memory = || {
+            let status = fs::read_to_string("/proc/self/status").unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+            line.trim_end_matches("kB").trim().parse::<u64>().unwrap() >> 10
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let backend = SledBackend::open(folder.path()).unwrap();
+        let key = |at: u32| [&[5, 0, 0, 0][..], &at.to_be_bytes()].concat();
+        for at in (0..BLOCKS).step_by(500) {
+            backend.put((at..at + 500).map(|at| (key(at), vec![7; 7 << 10])).collect()).unwrap();
+        }
+        backend.sync().unwrap();
+        let before = memory();
+        (0..BLOCKS).for_each(|at| assert!(backend.get(&key(at)).unwrap().is_some()));
+        assert!(memory() < before + 32, "{before} MiB before, {} after", memory());
     }
 
     #[test]
