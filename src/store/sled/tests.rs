@@ -1,0 +1,92 @@
+//! What the database leaves in its folder, and how often it writes.
+
+use super::*;
+use crate::model::settings::Settings;
+use crate::store::Store;
+
+fn made(path: &Path) -> Store {
+    Store::open(path, Some(&Settings::default())).unwrap()
+}
+
+#[test]
+fn a_snapshot_that_a_kill_left_half_written_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(made(folder.path()));
+    for (number, bytes) in [("0000000000000000", &b""[..]), ("FFFFFFFFFFFFFFFF", b"the start of a snapshot")] {
+        let half = folder.path().join(format!("{SNAPSHOT}{number}{HALF_WRITTEN}"));
+        fs::write(&half, bytes).unwrap();
+        assert_eq!(Store::open(folder.path(), None).unwrap().generation(), 1);
+    }
+    assert_eq!(SledBackend::look(folder.path()).unwrap(), Folder::Store);
+}
+
+#[test]
+fn a_closing_takes_a_snapshot_of_much_that_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    // How far in the log the last snapshot is.
+    let snapshot = || {
+        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let numbers = names.filter_map(|name| u64::from_str_radix(name.to_str()?.strip_prefix(SNAPSHOT)?, 16).ok());
+        numbers.max().unwrap_or(0)
+    };
+    for (round, blocks) in [(0, 20), (1, 400)] {
+        let backend = SledBackend::open(folder.path()).unwrap();
+        let entry = |at: u32| (vec![5, round, 0, (at >> 8) as u8, at as u8], vec![7; 7 << 10]);
+        backend.put((0..blocks).map(entry).collect()).unwrap();
+        backend.sync().unwrap();
+        drop(backend);
+        assert_eq!(snapshot() > 1 << 20, round == 1, "{}", snapshot());
+    }
+}
+
+/// In a process of its own, whose memory no other test takes.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_was_read_is_let_go_of() {
+    const CHILD: &str = "BACKSTITCH_TEST_READS";
+    const BLOCKS: u32 = 12_000;
+    if std::env::var_os(CHILD).is_none() {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let name = "store::sled::tests::what_was_read_is_let_go_of";
+        assert!(child.args([name, "--exact", "--nocapture"]).env(CHILD, "1").status().unwrap().success());
+        return;
+    }
+    let memory = || {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim_end_matches("kB").trim().parse::<u64>().unwrap() >> 10
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let backend = SledBackend::open(folder.path()).unwrap();
+    let key = |at: u32| [&[5, 0, 0, 0][..], &at.to_be_bytes()].concat();
+    for at in (0..BLOCKS).step_by(500) {
+        backend.put((at..at + 500).map(|at| (key(at), vec![7; 7 << 10])).collect()).unwrap();
+    }
+    backend.sync().unwrap();
+    let before = memory();
+    (0..BLOCKS).for_each(|at| assert!(backend.get(&key(at)).unwrap().is_some()));
+    assert!(memory() < before + 32, "{before} MiB before, {} after", memory());
+}
+
+#[test]
+fn a_store_that_a_kill_left_at_its_first_steps_is_made_again() {
+    let whole = tempfile::tempdir().unwrap();
+    drop(made(whole.path()));
+    let settings = fs::read(whole.path().join(DATABASE_SETTINGS)).unwrap();
+    for kept in [0, settings.len() - 4, settings.len()] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(BLOBS)).unwrap();
+        fs::write(folder.path().join(DATABASE_SETTINGS), &settings[..kept]).unwrap();
+        assert_eq!(made(folder.path()).generation(), 1, "{kept}");
+    }
+}
+
+#[test]
+fn a_folder_of_something_else_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in [DATABASE_SETTINGS, "notes.txt"] {
+        fs::write(folder.path().join(name), "mine").unwrap();
+    }
+    assert!(matches!(Store::open(folder.path(), Some(&Settings::default())), Err(StoreError::Foreign(_))));
+    assert_eq!(fs::read(folder.path().join(DATABASE_SETTINGS)).unwrap(), b"mine");
+}
