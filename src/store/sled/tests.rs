@@ -23,19 +23,13 @@ fn a_snapshot_that_a_kill_left_half_written_is_no_damage() {
 #[test]
 fn a_closing_takes_a_snapshot_of_much_that_was_written() {
     let folder = tempfile::tempdir().unwrap();
-    // How far in the log the last snapshot is.
-    let snapshot = || {
-        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
-        let numbers = names.filter_map(|name| u64::from_str_radix(name.to_str()?.strip_prefix(SNAPSHOT)?, 16).ok());
-        numbers.max().unwrap_or(0)
-    };
     for (round, blocks) in [(0, 20), (1, 400)] {
         let backend = SledBackend::open(folder.path()).unwrap();
-        let entry = |at: u32| (vec![5, round, 0, (at >> 8) as u8, at as u8], vec![7; 7 << 10]);
-        backend.put((0..blocks).map(entry).collect()).unwrap();
+        backend.put(entries(5, round, blocks)).unwrap();
         backend.sync().unwrap();
         drop(backend);
-        assert_eq!(snapshot() > 1 << 20, round == 1, "{}", snapshot());
+        let snapshot = snapshot(folder.path());
+        assert_eq!(snapshot > 1 << 20, round == 1, "{snapshot}");
     }
 }
 
@@ -66,6 +60,35 @@ fn what_was_read_is_let_go_of() {
     let before = memory();
     (0..BLOCKS).for_each(|at| assert!(backend.get(&key(at)).unwrap().is_some()));
     assert!(memory() < before + 32, "{before} MiB before, {} after", memory());
+}
+
+#[test]
+fn blocks_are_written_once() {
+    let [kinds, runs, blocks] = [4_u8, 5, 200];
+    let folder = tempfile::tempdir().unwrap();
+    let backend = SledBackend::open(folder.path()).unwrap();
+    for run in 0..runs {
+        for kind in 0..kinds {
+            backend.put(entries(kind + 10, run, blocks.into())).unwrap();
+        }
+        backend.sync().unwrap();
+    }
+    drop(backend);
+    let size = [kinds, runs, blocks].map(u64::from).iter().product::<u64>() * (7 << 10);
+    let written = snapshot(folder.path());
+    assert!(written < size * 5 / 4, "{written} bytes for {size}");
+}
+
+/// Blocks of a run, in the order of their keys.
+fn entries(kind: u8, run: u8, blocks: u32) -> Vec<Entry> {
+    (0..blocks).map(|at| (vec![kind, run, 0, (at >> 8) as u8, at as u8], vec![7; 7 << 10])).collect()
+}
+
+/// How far in the log of the database its last snapshot is: bytes that were written.
+fn snapshot(folder: &Path) -> u64 {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let numbers = names.filter_map(|name| u64::from_str_radix(name.to_str()?.strip_prefix(SNAPSHOT)?, 16).ok());
+    numbers.max().unwrap_or(0)
 }
 
 #[test]
