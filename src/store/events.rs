@@ -4,11 +4,11 @@
 //! run, a place in it. Times are differences (within a group they ascend), in milliseconds where the whole block
 //! is. What remains is the id: 16 bytes that nothing makes smaller.
 
-use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::{Event, EventId};
 use crate::model::identity::IdentityId;
+use crate::model::sets::{InternedSets, SetMember};
 use crate::model::source::SourceId;
 use crate::store::block::{self, BLOCK_BYTES, BlockKind, HEADER_BYTES, Loss};
 use crate::store::codec::{self, Bytes};
@@ -109,44 +109,18 @@ impl EventBlock {
     }
 }
 
-/// A number in a set.
-pub(crate) trait SetMember: Copy + PartialEq {
-    fn number(self) -> u32;
-    fn numbered(number: u32) -> Self;
-}
-
-impl SetMember for IdentityId {
-    fn number(self) -> u32 {
-        self.0
-    }
-    fn numbered(number: u32) -> Self {
-        Self(number)
-    }
-}
-
-impl SetMember for SourceId {
-    fn number(self) -> u32 {
-        self.0
-    }
-    fn numbered(number: u32) -> Self {
-        Self(number)
-    }
-}
-
 /// A column of sets under construction.
 #[derive(Debug)]
 struct SetWriter<T> {
-    places: HashMap<Box<[u32]>, u32>,
+    places: InternedSets<T>,
     last: Vec<T>,
-    scratch: Vec<u32>,
     sets: Vec<u8>,
     runs: RunLength,
 }
 
 impl<T> Default for SetWriter<T> {
     fn default() -> Self {
-        let (places, runs) = (HashMap::new(), RunLength::default());
-        Self { places, last: Vec::new(), scratch: Vec::new(), sets: Vec::new(), runs }
+        Self { places: InternedSets::default(), last: Vec::new(), sets: Vec::new(), runs: RunLength::default() }
     }
 }
 
@@ -172,20 +146,12 @@ impl<T: SetMember> SetWriter<T> {
     fn change(&mut self, set: &[T]) {
         self.last.clear();
         self.last.extend_from_slice(set);
-        self.scratch.clear();
-        self.scratch.extend(set.iter().map(|member| member.number()));
-        let place = match self.places.get(&self.scratch[..]) {
-            Some(&place) => place,
-            None => {
-                column::put(&mut self.sets, set.len() as u64);
-                for &member in &self.scratch {
-                    column::put(&mut self.sets, u64::from(member));
-                }
-                let place = self.places.len() as u32;
-                self.places.insert(self.scratch.as_slice().into(), place);
-                place
-            }
-        };
+        let next = self.places.len() as u32;
+        let place = self.places.intern(set);
+        if place == next {
+            column::put(&mut self.sets, set.len() as u64);
+            set.iter().for_each(|member| column::put(&mut self.sets, u64::from(member.number())));
+        }
         self.runs.push(u64::from(place));
     }
 

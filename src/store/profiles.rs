@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::profile::ProfilePart;
+use crate::model::texts::{TextId, Texts};
 use crate::store::codec::Bytes;
 use crate::store::column::{self, ColumnReader, RunLength};
 
@@ -31,13 +32,13 @@ pub(crate) struct EncodedProfiles<'a> {
 /// The columns under construction.
 #[derive(Debug, Default)]
 pub(crate) struct ProfileWriter {
-    text_places: HashMap<Box<str>, u32>,
+    /// The empty one is at place 0.
+    texts: Texts,
     part_places: HashMap<[u32; 2], u32>,
     /// The part at hand.
     segments: String,
     traits: String,
     lengths: Vec<u8>,
-    texts: Vec<u8>,
     parts: Vec<u8>,
     runs: RunLength,
 }
@@ -80,51 +81,46 @@ impl ProfileWriter {
 
     /// The place of a text, from 1; 0 for none.
     fn text(&mut self, text: &str) -> u32 {
-        if text.is_empty() {
-            return 0;
+        let next = self.texts.len() as u32;
+        let TextId(place) = self.texts.intern(text);
+        if place == next {
+            column::put(&mut self.lengths, text.len() as u64);
         }
-        if let Some(&place) = self.text_places.get(text) {
-            return place;
-        }
-        let place = self.text_places.len() as u32 + 1;
-        self.text_places.insert(text.into(), place);
-        column::put(&mut self.lengths, text.len() as u64);
-        self.texts.extend_from_slice(text.as_bytes());
         place
     }
 
     /// Bytes so far, or some more.
     pub(crate) fn bytes(&self) -> usize {
-        self.lengths.len() + self.texts.len() + self.parts.len() + self.runs.bytes().len() + 10
+        self.lengths.len() + self.texts.bytes() + self.parts.len() + self.runs.bytes().len() + 10
     }
 
     /// Bytes that `part` may add.
     pub(crate) fn bytes_of(&self, part: ProfilePart<'_>) -> usize {
-        let new = |text: &str| if self.text_places.contains_key(text) { 0 } else { text.len() + 3 };
+        let new = |text: &str| if self.texts.find(text).is_some() { 0 } else { text.len() + 3 };
         if self.is_at(part) { 0 } else { new(part.segments) + new(part.traits) + 10 }
     }
 
     /// The columns; `None` where no event has a part.
     pub(crate) fn columns(&mut self) -> Option<EncodedProfiles<'_>> {
-        if self.text_places.is_empty() {
+        if self.lengths.is_empty() {
             return None;
         }
         self.runs.end();
         let Self { lengths, texts, parts, runs, .. } = self;
         Some(EncodedProfiles {
             lengths: Bytes(lengths),
-            texts: Bytes(texts),
+            texts: Bytes(texts.all().as_bytes()),
             parts: Bytes(parts),
             runs: Bytes(runs.bytes()),
         })
     }
 
     pub(crate) fn clear(&mut self) {
-        self.text_places.clear();
+        self.texts.clear();
         self.part_places.clear();
         self.segments.clear();
         self.traits.clear();
-        for bytes in [&mut self.lengths, &mut self.texts, &mut self.parts] {
+        for bytes in [&mut self.lengths, &mut self.parts] {
             bytes.clear();
         }
         self.runs.clear();

@@ -5,15 +5,12 @@ mod intake;
 pub mod profiles;
 pub mod rows;
 pub mod sets;
-pub mod texts;
-
-use std::collections::BTreeMap;
+pub use std::collections::BTreeMap;
 
 use crate::engine::batch::decoded::DecodedChunk;
 use crate::engine::batch::intake::Intake;
 use crate::engine::batch::rows::{BatchRow, BatchRows, Translated};
 use crate::engine::batch::sets::SetId;
-use crate::engine::batch::texts::TextId;
 use crate::engine::error::EngineError;
 use crate::graph::Graph;
 use crate::graph::interner::Interner;
@@ -24,6 +21,7 @@ use crate::model::identity::{IdentityId, Value};
 use crate::model::limits::{MAX_BATCH_PROFILE_BYTES, MAX_IDENTITIES};
 use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::source::{Source, SourceId};
+use crate::model::texts::TextId;
 use crate::store::barred::Barred;
 use smallvec::SmallVec;
 

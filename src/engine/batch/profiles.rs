@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::engine::batch::texts::{TextId, Texts};
 use crate::ingest::profiles::{self, KeptPart};
 use crate::model::profile::ProfilePart;
+use crate::model::texts::{TextId, Texts};
 
 /// The segments and traits of an event, by their texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn every_spelling_stands_for_the_canonical_one() {
-        let (mut spelled, mut texts) = (SpelledProfiles::default(), Texts::new());
+        let (mut spelled, mut texts) = (SpelledProfiles::default(), Texts::default());
         for _ in 0..3 {
             for (segments, traits, expected, cut) in [
                 ("[\"a\"]", "{\"b\":1,\"a\":2}", ("[\"a\"]", "{\"a\":2,\"b\":1}"), 0),

@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 
 use crate::engine::batch::profiles::PartId;
 use crate::engine::batch::sets::{CompanionSets, SetId};
-use crate::engine::batch::texts::{TextId, Texts};
 use crate::model::event::{Event, EventId};
 use crate::model::identity::IdentityId;
 use crate::model::profile::ProfilePart;
 use crate::model::source::SourceId;
+use crate::model::texts::{TextId, Texts};
 use crate::model::time::Time;
 
 /// An event on its way to the store: 48 bytes, and the bytes of its `id` where that is neither a hash nor a UUID.
@@ -101,7 +101,7 @@ pub struct BatchRows {
 impl BatchRows {
     /// No rows.
     pub fn new() -> Self {
-        let (sets, profiles, texts) = (CompanionSets::new(), Texts::new(), String::new());
+        let (sets, profiles, texts) = (CompanionSets::new(), Texts::default(), String::new());
         Self { all: Vec::new(), written: Vec::new(), sets, profiles, texts }
     }
 

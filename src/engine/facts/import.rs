@@ -12,7 +12,6 @@ use smallvec::SmallVec;
 
 use crate::engine::batch::profiles::PartId;
 use crate::engine::batch::rows::Carried;
-use crate::engine::batch::texts::TextId;
 use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
 use crate::engine::consent::in_hashes;
@@ -34,6 +33,7 @@ use crate::model::limits::{MAX_FACT_BYTES, MAX_IDENTITIES_PER_EVENT, MAX_VALUE_B
 use crate::model::namespace::NamespaceId;
 use crate::model::settings::Settings;
 use crate::model::source::{Position, Source, SourceId};
+use crate::model::texts::TextId;
 use crate::model::time::Time;
 use crate::model::writing::is_zero;
 use crate::resolver::Resolver;

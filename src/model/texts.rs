@@ -1,4 +1,4 @@
-//! Interned texts: the segments and traits of the events of a batch.
+//! Interned texts: the segments and traits of events.
 
 use hashbrown::HashTable;
 
@@ -14,18 +14,21 @@ impl TextId {
 }
 
 /// Interned texts. Within a session they hardly change, so millions of events share some thousands.
+#[derive(Debug)]
 pub struct Texts {
     ends: Vec<usize>,
     all: String,
     index: HashTable<u32>,
 }
 
-impl Texts {
+impl Default for Texts {
     /// The empty text alone.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self { ends: vec![0], all: String::new(), index: HashTable::new() }
     }
+}
 
+impl Texts {
     /// Forgets all but the empty text, and keeps the room.
     pub fn clear(&mut self) {
         self.ends.truncate(1);
@@ -41,6 +44,11 @@ impl Texts {
     /// Bytes of all of them.
     pub fn bytes(&self) -> usize {
         self.all.len()
+    }
+
+    /// All of them, one after the other.
+    pub fn all(&self) -> &str {
+        &self.all
     }
 
     /// A text by its id.
@@ -83,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_text_is_kept_once_and_comes_back() {
-        let mut texts = Texts::new();
+        let mut texts = Texts::default();
         assert_eq!((texts.intern(""), texts.find("a")), (TextId::EMPTY, None));
         let ids: Vec<TextId> = (0..1000).map(|number| texts.intern(&format!("é{number}"))).collect();
         for (number, id) in (0..1000).zip(ids) {
