@@ -99,7 +99,11 @@ fn resolve(c: &mut Criterion) {
     group.bench_function("resolve", |b| {
         b.iter(|| asked.iter().filter_map(|session| resolver.resolve(black_box(session))).count());
     });
-    group.bench_function("resolve_many", |b| b.iter(|| resolver.resolve_many(black_box(&asked)).len()));
+    for many in [100, 10_000] {
+        group.bench_function(format!("resolve_many, {many} at a time"), |b| {
+            b.iter(|| asked.chunks(many).map(|asked| resolver.resolve_many(black_box(asked)).len()).sum::<usize>());
+        });
+    }
     group.finish();
     while_committing(&mut engine, &resolver, &asked);
 }
