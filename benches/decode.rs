@@ -134,7 +134,7 @@ fn decode(c: &mut Criterion) {
             let mut junk = JunkCounts::new();
             b.iter(|| {
                 let mut events = 0u64;
-                decoder.chunk(black_box(&chunk), &mut namespaces, &mut junk, |line| {
+                decoder.chunk_inline(black_box(&chunk), &mut namespaces, &mut junk, |line| {
                     events += u64::from(black_box(line).outcome.is_ok());
                 });
                 events

@@ -27,7 +27,7 @@ fn read(bytes: &[u8], size: usize, fields: &Fields) -> (Vec<String>, u64) {
     let mut log = SourceReader::stream("log", Pieces { bytes, size }).expect("memory can be read").by(fields);
     let (mut said, mut end, mut buffer) = (Vec::new(), 0, Vec::new());
     while let Some(chunk) = log.next_chunk(&mut buffer).expect("memory can be read") {
-        decoder.chunk(&chunk, &mut namespaces, &mut Default::default(), |line| match line.outcome {
+        decoder.chunk(&chunk, &mut namespaces, &mut Default::default(), &mut |line| match line.outcome {
             Ok(event) => said.push(format!("{:?} {:?} {:?}", event.time, event.id, event.identities)),
             Err(reject) => said.push(format!("{:?}", reject.reason)),
         });

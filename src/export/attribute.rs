@@ -247,7 +247,7 @@ impl Work {
         let until = self.attributor.view().reading().until();
         let (mut events, mut later) = (0, 0);
         let mut rejected = BTreeMap::new();
-        let decoded = self.decoder.chunk(chunk, namespaces, &mut JunkCounts::new(), |line| match line.outcome {
+        let decoded = self.decoder.chunk(chunk, namespaces, &mut JunkCounts::new(), &mut |line| match line.outcome {
             Ok(event) if event.identities.iter().all(|(namespace, _)| usize::from(namespace.0) < named.len()) => {
                 let (person, kind) = self.attributor.attribute(named, &event);
                 match &mut rows {

@@ -324,7 +324,7 @@ impl Search<'_> {
                 break;
             };
             let Self { view, decoder, named, events, lines, .. } = self;
-            let decoded = decoder.chunk(&chunk, &mut namespaces, &mut JunkCounts::new(), |line| {
+            let decoded = decoder.chunk(&chunk, &mut namespaces, &mut JunkCounts::new(), &mut |line| {
                 let Ok(event) = &line.outcome else { return };
                 let is_it = |&&at: &&usize| events[at].time == event.time && lines[at].is_none();
                 let hash = || match view.as_counted(named, event) {

@@ -122,7 +122,7 @@ mod tests {
         let mut namespaces = Namespaces::new(Levels::default());
         let mut all = Vec::new();
         let decoder = Decoder::new(&Junk::default(), &Fields::default());
-        decoder.chunk(&Chunk::whole(lines), &mut namespaces, &mut JunkCounts::new(), |line| {
+        decoder.chunk(&Chunk::whole(lines), &mut namespaces, &mut JunkCounts::new(), &mut |line| {
             all.push(told(&line.outcome));
         });
         all

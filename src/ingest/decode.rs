@@ -45,6 +45,17 @@ impl Decoder {
         chunk: &Chunk,
         namespaces: &mut Namespaces,
         junk: &mut JunkCounts,
+        each: &mut dyn FnMut(Line<'_>),
+    ) -> Decoded {
+        self.chunk_inline(chunk, namespaces, junk, each)
+    }
+
+    /// The same where a call a line counts: the whole decoder is compiled once more for each caller.
+    pub fn chunk_inline(
+        &self,
+        chunk: &Chunk,
+        namespaces: &mut Namespaces,
+        junk: &mut JunkCounts,
         each: impl FnMut(Line<'_>),
     ) -> Decoded {
         let task = self.task(namespaces, junk, self.fields.identity_paths());

@@ -114,7 +114,7 @@ impl Screen {
         }
         let mut accepted = Vec::new();
         let mut indices = indices.into_iter();
-        let each = |line: Line<'_>| {
+        let mut each = |line: Line<'_>| {
             let index = indices.next().unwrap_or_default();
             match line.outcome {
                 Ok(_) => {
@@ -129,7 +129,7 @@ impl Screen {
             }
         };
         let mut namespaces = self.namespaces.clone();
-        self.decoder.chunk(&Chunk::whole(stamped), &mut namespaces, &mut JunkCounts::new(), each);
+        self.decoder.chunk(&Chunk::whole(stamped), &mut namespaces, &mut JunkCounts::new(), &mut each);
         taken.accepted = accepted.len();
         self.leave_out(&mut taken, &accepted, &namespaces, brings);
         taken.rejected.sort_by_key(|item| item.index);
@@ -149,7 +149,7 @@ impl Screen {
         }
         let lines = std::mem::take(&mut taken.lines);
         let mut indices = accepted.iter();
-        let each = |line: Line<'_>| {
+        let mut each = |line: Line<'_>| {
             let index = indices.next().copied().unwrap_or_default();
             let Ok(event) = line.outcome else { return };
             let mut bar = IdentityBar::default();
@@ -171,7 +171,7 @@ impl Screen {
                 taken.lines.push(b'\n');
             }
         };
-        self.decoder.chunk(&Chunk::whole(lines), &mut namespaces.clone(), &mut JunkCounts::new(), each);
+        self.decoder.chunk(&Chunk::whole(lines), &mut namespaces.clone(), &mut JunkCounts::new(), &mut each);
     }
 
     /// Appends an activity as one line, with the time and the `id` that it lacks.

@@ -328,7 +328,7 @@ fn reasons_and_junk_of_the_page_are_those_of_the_decoder() {
                 &chunk,
                 &mut namespaces,
                 &mut JunkCounts::new(),
-                |line| {
+                &mut |line| {
                     outcome = Some(line.outcome.err().map(|reject| reject.reason));
                 },
             );

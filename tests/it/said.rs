@@ -27,20 +27,25 @@ pub fn decoded(lines: &[Vec<u8>]) -> Vec<Said> {
     let mut named = BTreeMap::new();
     let chunk = Chunk::whole(lines.iter().flat_map(|line| [&line[..], b"\n"].concat()).collect::<Vec<u8>>());
     let of_all_times = Fields::default().not_before(Time::from_micros(i64::MIN)).not_after(Time::from_micros(i64::MAX));
-    Decoder::new(&Junk::default(), &of_all_times).chunk(&chunk, &mut namespaces, &mut Default::default(), |line| {
-        let number = line.number as usize;
-        match line.outcome {
-            Err(reject) => found[number] = Said::Rejected(reject.reason.word()),
-            Ok(event) => {
-                let id = match event.id {
-                    EventId::Line(hash) => format!("line {hash:032x}"),
-                    EventId::Uuid(_) | EventId::Text(_) => event.id.written().expect("an id"),
-                };
-                let identities = event.identities.iter().map(|(name, value)| (*name, value.to_string()));
-                named.insert(number, (event.time.as_micros(), id, identities.collect::<Vec<_>>()));
+    Decoder::new(&Junk::default(), &of_all_times).chunk(
+        &chunk,
+        &mut namespaces,
+        &mut Default::default(),
+        &mut |line| {
+            let number = line.number as usize;
+            match line.outcome {
+                Err(reject) => found[number] = Said::Rejected(reject.reason.word()),
+                Ok(event) => {
+                    let id = match event.id {
+                        EventId::Line(hash) => format!("line {hash:032x}"),
+                        EventId::Uuid(_) | EventId::Text(_) => event.id.written().expect("an id"),
+                    };
+                    let identities = event.identities.iter().map(|(name, value)| (*name, value.to_string()));
+                    named.insert(number, (event.time.as_micros(), id, identities.collect::<Vec<_>>()));
+                }
             }
-        }
-    });
+        },
+    );
     for (number, (time, id, identities)) in named {
         let name = |(name, value)| format!("{}:{value}", namespaces.display(name));
         found[number] = Said::Event(time, id, identities.into_iter().map(name).collect());

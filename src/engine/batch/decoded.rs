@@ -89,7 +89,7 @@ impl DecodedChunk {
         self.clear();
         let Self { namespaces, identities, rows, rejected, rejects, junk, spelled, cut, .. } = self;
         let mut all_cut = 0;
-        let decoded = decoder.chunk(chunk, namespaces, junk, |line| match line.outcome {
+        let decoded = decoder.chunk_inline(chunk, namespaces, junk, |line| match line.outcome {
             Ok(activity) => all_cut += push(identities, rows, spelled, cut, &activity),
             Err(reject) => {
                 *rejected.entry(reject.reason.word()).or_default() += 1;

@@ -34,11 +34,13 @@ const EXPECTED_TIME: &str = "an RFC 3339 text such as 2026-11-01T10:00:00Z or a 
 /// Decodes every value of a chunk, by the shapes of lines of earlier ones.
 pub(super) fn chunk(task: Task<'_>, shapes: &mut Shapes, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decoded {
     let Some(cut) = &chunk.cut else { return lines(task, shapes, chunk, each) };
-    let mut decoded = lines(task, shapes, chunk, |line| {
+    // Called by its address, as it is by `array` and `mixed`: the decoder is not compiled once more for it.
+    let moved: &mut dyn FnMut(Line<'_>) = &mut |line| {
         // Each is a line of the chunk, and lies elsewhere in the source.
         let Some(place) = cut.places.get(line.number as usize) else { return };
         each(Line { number: place.line, at: (place.at - chunk.start) as usize, ..line });
-    });
+    };
+    let mut decoded = lines(task, shapes, chunk, moved);
     decoded.tally.unfinished = u64::from(cut.unfinished);
     Decoded { lines: cut.lines, consumed: cut.consumed, within: cut.within, tally: decoded.tally }
 }
@@ -218,7 +220,7 @@ impl Lines<'_> {
         start: usize,
         scanner: &mut Scanner<'_>,
         members: &mut Members,
-        each: &mut impl FnMut(Line<'_>),
+        each: &mut dyn FnMut(Line<'_>),
     ) -> bool {
         let bytes = text.as_bytes();
         let rest = bytes.get(start..).unwrap_or_default();
@@ -253,7 +255,7 @@ impl Lines<'_> {
         offset: usize,
         scanner: &mut Scanner<'_>,
         members: &mut Members,
-        each: &mut impl FnMut(Line<'_>),
+        each: &mut dyn FnMut(Line<'_>),
         from: &mut usize,
     ) -> Option<Fault> {
         scanner.at += 1;
@@ -311,12 +313,12 @@ impl Lines<'_> {
 
     /// Decodes whole lines of which one at least is no UTF-8.
     #[inline(never)]
-    fn mixed(&mut self, window: &[u8], offset: usize, each: &mut impl FnMut(Line<'_>)) {
+    fn mixed(&mut self, window: &[u8], offset: usize, mut each: &mut dyn FnMut(Line<'_>)) {
         let mut start = 0;
         for line in window.split_inclusive(|&byte| byte == b'\n') {
             let end = start + line.len();
             match simdutf8::compat::from_utf8(line) {
-                Ok(text) => self.text(text, offset + start, each),
+                Ok(text) => self.text(text, offset + start, &mut each),
                 Err(error) => {
                     let (text, reject) = if line.trim_ascii_end().len() > MAX_LINE_BYTES {
                         (shortened(line), self.too_long(line))

@@ -67,7 +67,7 @@ fn keys_and_values_with_escapes() {
     let text = [r#"{"meta":{"at":0,"id":"\u0031"},"userId":"\u0062"}"#, r#"{"meta":{"at":0,"id":"1"},"userId":"b"}"#];
     let chunk = whole(text.join("\n").as_bytes());
     let (mut namespaces, mut found) = (Namespaces::new(Levels::default()), Vec::new());
-    Decoder::new(&Junk::default(), &single()).chunk(&chunk, &mut namespaces, &mut JunkCounts::new(), |line| {
+    Decoder::new(&Junk::default(), &single()).chunk(&chunk, &mut namespaces, &mut JunkCounts::new(), &mut |line| {
         found.push(format!("{:?}", line.outcome.unwrap()));
     });
     assert_eq!(found[0], found[1]);
@@ -89,7 +89,7 @@ fn the_last_of_equal_keys_counts_with_all_in_it() {
         [r#"{"meta":{"at":0,"id":1},"userId":"u","anonymousId":"s"}"#, r#"{"meta":{"at":0,"id":1},"userId":"v"}"#];
     let (mut namespaces, mut counts) = (Namespaces::new(Levels::default()), Vec::new());
     let chunk = whole(lines.join("\n").as_bytes());
-    Decoder::new(&Junk::default(), &single()).chunk(&chunk, &mut namespaces, &mut JunkCounts::new(), |line| {
+    Decoder::new(&Junk::default(), &single()).chunk(&chunk, &mut namespaces, &mut JunkCounts::new(), &mut |line| {
         counts.push(line.outcome.unwrap().identities.len());
     });
     assert_eq!(counts, [2, 1]);
@@ -109,9 +109,14 @@ fn a_reject_names_the_fields() {
     let told = |fields: &Fields, line: &str| {
         let mut told = String::new();
         let (mut namespaces, mut junk) = (Namespaces::new(Levels::default()), JunkCounts::new());
-        Decoder::new(&Junk::default(), fields).chunk(&whole(line.as_bytes()), &mut namespaces, &mut junk, |line| {
-            told = line.outcome.unwrap_err().detail;
-        });
+        Decoder::new(&Junk::default(), fields).chunk(
+            &whole(line.as_bytes()),
+            &mut namespaces,
+            &mut junk,
+            &mut |line| {
+                told = line.outcome.unwrap_err().detail;
+            },
+        );
         told
     };
     assert_eq!(told(&single(), "{}"), "there is no meta.at");
@@ -235,7 +240,7 @@ proptest! {
         let malformed = |fields: &Fields| {
             let mut malformed = Vec::new();
             let (mut namespaces, mut junk) = (Namespaces::new(Levels::default()), JunkCounts::new());
-            Decoder::new(&Junk::default(), fields).chunk(&whole(&line), &mut namespaces, &mut junk, |line| {
+            Decoder::new(&Junk::default(), fields).chunk(&whole(&line), &mut namespaces, &mut junk, &mut |line| {
                 malformed.push(line.outcome.err().filter(|reject| reject.reason == Reason::Malformed));
             });
             malformed

@@ -37,7 +37,7 @@ impl Outcome {
         let before = self.left.1;
         let ends: Vec<usize> = source.match_indices('\n').map(|(end, _)| end).collect();
         let decoded =
-            Decoder::new(&Junk::default(), fields).chunk(chunk, &mut namespaces, &mut JunkCounts::new(), |line| {
+            Decoder::new(&Junk::default(), fields).chunk(chunk, &mut namespaces, &mut JunkCounts::new(), &mut |line| {
                 match line.outcome {
                     Ok(event) => {
                         let at = (chunk.start as usize) + line.at;

@@ -83,7 +83,7 @@ fn decoder(fields: &Fields) -> Decoder {
 
 fn told_by(decoder: &Decoder, bytes: &[u8], namespaces: &mut Namespaces, junk: &mut JunkCounts) -> (Vec<Told>, Tally) {
     let (mut told, mut carried) = (Vec::new(), Vec::new());
-    let decoded = decoder.chunk(&whole(bytes), namespaces, junk, |line| {
+    let decoded = decoder.chunk(&whole(bytes), namespaces, junk, &mut |line| {
         let outcome = line.outcome.map(|event| {
             let own = || format!("{:?} {:?}", event.identities, event.profile);
             carried.push(event.recalled.map_or_else(own, |earlier| String::clone(&carried[earlier as usize])));
@@ -159,12 +159,12 @@ fn what_an_earlier_line_spelled_the_same_is_recalled() {
     let (junk_list, fields) = (Junk::default(), Fields::default());
     let decoder = Decoder::new(&junk_list, &fields).with_profiles(true);
     let recalling = decoder.clone().with_recall();
-    let decoded = recalling.chunk(&whole(log.join("\n").as_bytes()), &mut names, &mut junk, |line| {
+    let decoded = recalling.chunk(&whole(log.join("\n").as_bytes()), &mut names, &mut junk, &mut |line| {
         recalled.push(line.outcome.unwrap().recalled);
     });
     assert_eq!(recalled, lines.map(|(_, recalled)| recalled));
     assert_eq!((junk.iter().map(|(_, count)| count).sum::<u64>(), decoded.tally.spellings), (2, 2));
-    decoder.chunk(&whole(log.join("\n").as_bytes()), &mut names, &mut junk, |line| {
+    decoder.chunk(&whole(log.join("\n").as_bytes()), &mut names, &mut junk, &mut |line| {
         assert_eq!(line.outcome.unwrap().recalled, None, "it was not asked for");
     });
 }

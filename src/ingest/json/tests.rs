@@ -52,7 +52,7 @@ fn decode_as(fields: &Fields, chunk: &Chunk, junk: &mut JunkCounts) -> (Vec<(u64
     let mut namespaces = Namespaces::new(Levels::default());
     let mut lines = Vec::new();
     let mut found = Vec::new();
-    let decoded = Decoder::new(&Junk::default(), fields).chunk(chunk, &mut namespaces, junk, |line| {
+    let decoded = Decoder::new(&Junk::default(), fields).chunk(chunk, &mut namespaces, junk, &mut |line| {
         let outcome = line.outcome.map(|activity| {
             let identities: Vec<_> = activity.identities.iter().map(|(id, value)| (*id, value.to_string())).collect();
             (activity.time, id_text(activity.id), identities)
@@ -117,7 +117,7 @@ fn half_a_surrogate_pair_matters_where_its_text_is_needed() {
         &whole(line.as_bytes()),
         &mut namespaces,
         &mut JunkCounts::new(),
-        |line| {
+        &mut |line| {
             told = line.outcome.unwrap_err().to_string();
         },
     );

@@ -253,8 +253,8 @@ fn pieces(path: &Path, mut each: impl FnMut(u64, &[u8]) -> io::Result<()>) -> io
     }
 }
 
-fn lines(decoder: &Decoder, namespaces: &Namespaces, piece: &[u8], each: impl FnMut(Line<'_>)) {
-    decoder.chunk(&Chunk::whole(piece), &mut namespaces.clone(), &mut JunkCounts::new(), each);
+fn lines(decoder: &Decoder, namespaces: &Namespaces, piece: &[u8], mut each: impl FnMut(Line<'_>)) {
+    decoder.chunk(&Chunk::whole(piece), &mut namespaces.clone(), &mut JunkCounts::new(), &mut each);
 }
 
 /// The line that begins at a place; a reject does not have all of it.

@@ -313,7 +313,7 @@ mod tests {
         let mut told = String::new();
         let decoder = Decoder::new(&Junk::default(), &Fields::default());
         let mut namespaces = Namespaces::new(Levels::default());
-        decoder.chunk(&Chunk::whole(line), &mut namespaces, &mut JunkCounts::new(), |line| {
+        decoder.chunk(&Chunk::whole(line), &mut namespaces, &mut JunkCounts::new(), &mut |line| {
             let event = line.outcome.unwrap();
             told = format!("{:?} {:?} {:?}", event.time, event.id, event.identities);
         });
@@ -329,7 +329,7 @@ mod tests {
         let tale = TellTale::of([Value::new(CUSTOMER)]).unwrap();
         let decoder = Decoder::new(&Junk::default(), &Fields::default());
         let (mut namespaces, mut fate) = (targets.namespaces.clone(), LineFate::Stays);
-        decoder.chunk(&Chunk::whole(line), &mut namespaces, &mut JunkCounts::new(), |decoded| {
+        decoder.chunk(&Chunk::whole(line), &mut namespaces, &mut JunkCounts::new(), &mut |decoded| {
             fate = targets.fate(&tale, &decoded.outcome.unwrap(), line);
         });
         fate
