@@ -1,6 +1,8 @@
 //! What is done to a store over its life, and the ways to read it: drawn at random.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,9 +14,28 @@ use crate::history::{History, cases, history};
 use crate::oracle::{Event, Id, Life, Policy, Reading, Rules, judge};
 
 /// Tries a law on random cases, and says on how many it held: also of a test that passes, whose output is not shown.
-pub fn law<S: Strategy>(name: &str, few: u32, over: S, holds: impl Fn(S::Value)) {
+pub fn law<S: Strategy<Value: 'static> + 'static>(name: &str, few: u32, over: S, holds: impl Fn(S::Value)) {
+    let over = over.prop_map(|case| Case(Box::new(case))).boxed();
+    try_law(name, few, &over, &|case| holds(*case.0.into_any().downcast().expect("a case of this law")));
+}
+
+/// A case of some law. What tries cases is compiled once for it, and not once for each law.
+#[derive(Debug)]
+struct Case(Box<dyn AnyCase>);
+
+trait AnyCase: Debug {
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+impl<T: Debug + 'static> AnyCase for T {
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+fn try_law(name: &str, few: u32, over: &BoxedStrategy<Case>, holds: &dyn Fn(Case)) {
     let tried = AtomicU64::new(0);
-    let outcome = TestRunner::new(cases(few)).run(&over, |case| {
+    let outcome = TestRunner::new(cases(few)).run(over, |case| {
         holds(case);
         tried.fetch_add(1, Ordering::Relaxed);
         Ok::<(), TestCaseError>(())
