@@ -231,7 +231,7 @@ fn batches() -> impl Strategy<Value = Vec<Vec<Happening>>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn after_every_batch_the_graph_is_what_the_rule_says(batches in batches(), unique in prop::bool::weighted(0.8)) {

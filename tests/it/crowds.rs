@@ -55,7 +55,7 @@ fn edited(rules: &Rules, life: &Life, events: &[Event], aside: BTreeSet<Id>) -> 
 #[test]
 fn limits_are_facts_about_the_set_of_events() {
     let drawn = (prop::collection::vec(any::<Index>(), 16), 1..3usize, 1..4usize, any::<Index>());
-    law("limits are held whatever came first", 96, (course(60, 16), drawn), |(course, drawn)| {
+    law("limits are held whatever came first", 48, (course(60, 16), drawn), |(course, drawn)| {
         let (orders, customers, sessions, released) = drawn;
         let mut life = Life::default();
         course

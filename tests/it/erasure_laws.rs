@@ -66,7 +66,7 @@ fn value() -> impl Strategy<Value = String> {
 #[test]
 fn a_value_is_erased_however_json_spells_it() {
     let ways = prop::collection::vec(any::<bool>(), 1..5);
-    law("a value is erased in every spelling", 64, (value(), ways, any::<bool>()), |(value, ways, upper)| {
+    law("a value is erased in every spelling", 40, (value(), ways, any::<bool>()), |(value, ways, upper)| {
         let is_uuid = value.starts_with("f49c");
         let other = if is_uuid && upper { value.replace('-', "").to_uppercase() } else { value.clone() };
         let told = spelled(&other, &ways);
@@ -204,7 +204,7 @@ impl Kept {
 #[test]
 fn segments_and_traits_go_with_whom_they_are_of_and_stay_with_others() {
     let given = (placed(), prop::collection::vec(deed(), 1..8), 1..3_usize, select(vec![1, 1_000]));
-    law("segments and traits under erasures", 48, given, |(lines, deeds, threads, batch_events)| {
+    law("segments and traits under erasures", 32, given, |(lines, deeds, threads, batch_events)| {
         let folder = tempfile::tempdir().expect("a folder");
         let store = folder.path().join("store");
         let everybody = everybody();
@@ -262,7 +262,7 @@ fn segments_and_traits_go_with_whom_they_are_of_and_stay_with_others() {
 /// What was known after an erasure is known exactly; what was known before it does not name the erased.
 #[test]
 fn what_was_known_names_nobody_who_was_erased() {
-    law("what was known names nobody who was erased", 64, erasing_course(60, 12), |course| {
+    law("what was known names nobody who was erased", 40, erasing_course(60, 12), |course| {
         let mut pair = Pair::new(&course);
         let mut lives = BTreeMap::from([(1, Life::default())]);
         let mut erasures: Vec<(u64, BTreeSet<Id>)> = Vec::new();
@@ -299,7 +299,7 @@ fn what_was_known_names_nobody_who_was_erased() {
 /// What was known before an erasure is what was known then, with all links to those who are gone, and those that it cut, left out.
 #[test]
 fn what_was_known_of_others_before_an_erasure_stays() {
-    law("what was known of others before an erasure stays", 64, erasing_course(60, 12), |course| {
+    law("what was known of others before an erasure stays", 40, erasing_course(60, 12), |course| {
         // Decisions about a pair leave a history of their own, and a bound leaves identities of which only a part is known.
         let is_plain = |act: &Act| match act {
             Act::Replay { .. } | Act::Restart => true,

@@ -11,7 +11,7 @@ use backstitch::store::fault::{FaultyBackend, Survivors};
 use backstitch::{Engine, Replay, Verification};
 
 use crate::busy::{Moody, line, within};
-use crate::harness::{Manner, replay, text, totals};
+use crate::harness::{Manner, replay, some_ways, text, totals};
 
 const FILES: usize = 12;
 const LINES_A_FILE: usize = 20;
@@ -92,7 +92,7 @@ fn a_disk_that_fails_at_any_write_of_a_replay() {
                 assert_eq!(known > 0, reached > 0, "{at}");
             }
         }
-        for way in [Survivors::None, Survivors::All, Survivors::Random(at)] {
+        for &way in some_ways(at, &[Survivors::None, Survivors::All, Survivors::Random(at)]) {
             let mut opened = over(Arc::new(backend.crash(way)));
             let left = totals(&opened);
             let found = states.iter().position(|state| *state == left).unwrap_or_else(|| panic!("{at}, {way:?}"));

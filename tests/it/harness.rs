@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use backstitch::model::policy::{self};
 use backstitch::store::backend::Backend;
 use backstitch::store::block_kinds;
+use backstitch::store::fault::Survivors;
 use backstitch::store::sled::SledBackend;
 use backstitch::{
     Attribute, ECOMMERCE, Engine, ErrorKind, Fields, Forget, Identity, Lookback, Options, Replay, Retract, Sequence,
@@ -570,6 +571,16 @@ impl Chance {
     pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }
+}
+
+/// Of the ways to lose power at a write, one by chance: each write of a commit comes again in the next. Or all of them, where
+/// the environment asks for it.
+pub fn some_ways(write: u64, all: &[Survivors]) -> &[Survivors] {
+    if asked("BACKSTITCH_ALL_WAYS").is_some() {
+        return all;
+    }
+    let chosen = Chance(write).below(all.len());
+    &all[chosen..=chosen]
 }
 
 /// The list of commands as it is without the collector, which is a feature.

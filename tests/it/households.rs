@@ -64,7 +64,7 @@ fn found(belief: &Belief, common: &[CommonIdentity]) -> Vec<Value> {
 
 #[test]
 fn customers_that_share_an_identity_are_those_of_the_refused_links() {
-    law("duplicates are those of the refused links", 128, history(60), |history| {
+    law("duplicates are those of the refused links", 64, history(60), |history| {
         let engine = replayed(&history.rules, &text(&history.lines));
         let verdict = judge(&history.rules, &[(String::new(), history.lines.clone())]);
         let belief = &verdict.belief;

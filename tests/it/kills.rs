@@ -119,7 +119,7 @@ fn begin(folder: &Path, act: &Act) -> String {
 
 #[test]
 fn whatever_is_killed_the_same_command_goes_on() {
-    let kills = asked("BACKSTITCH_KILLS").unwrap_or(33);
+    let kills = asked("BACKSTITCH_KILLS").unwrap_or(22);
     let now =
         || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| u64::from(now.subsec_nanos()));
     let mut chance = Chance(asked("BACKSTITCH_SEED").unwrap_or_else(now));

@@ -111,7 +111,7 @@ fn a_store_in_its_life() {
     let packing = select(vec![Packing::Plain, Packing::Plain, Packing::Gzip, Packing::Zstd]);
     let packings = prop::collection::vec(packing, 1..4);
     let acts = prop::collection::vec(act(), 1..20);
-    law("a store in its life", 48, (history(60), packings, acts, manner()), |(history, packings, acts, last)| {
+    law("a store in its life", 32, (history(60), packings, acts, manner()), |(history, packings, acts, last)| {
         let folder = tempfile::tempdir().expect("a folder");
         let store = folder.path().join("store");
         let rules = &history.rules;
@@ -156,7 +156,7 @@ fn a_store_in_its_life() {
 
 #[test]
 fn everything_the_engine_says_is_what_the_oracle_says() {
-    law("everything is the oracle's", 192, (history(60), manner()), |(history, manner)| {
+    law("everything is the oracle's", 96, (history(60), manner()), |(history, manner)| {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("log");
         append(&file, &text(&history.lines), Packing::Plain);
@@ -175,7 +175,7 @@ fn order_files_batches_and_threads_are_nothing_to_the_digest() {
         (Just(history), lines)
     });
     let cuts = prop::collection::vec(any::<Index>(), 0..4);
-    law("order, files, batches, threads are nothing", 192, (shuffled, cuts, manner()), |(shuffled, cuts, manner)| {
+    law("order, files, batches, threads are nothing", 96, (shuffled, cuts, manner()), |(shuffled, cuts, manner)| {
         let (history, shuffled) = shuffled;
         let folder = tempfile::tempdir().expect("a folder");
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(shuffled.len() + 1)).collect();

@@ -35,7 +35,7 @@ fn assert_records(records: &[Value], since: u64, commits: &[Commit]) {
 
 #[test]
 fn the_feed_applied_to_the_old_rows_gives_the_new() {
-    law("the feed gives the new rows", 128, (erasing_course(60, 14), any::<Index>()), |(course, forgotten)| {
+    law("the feed gives the new rows", 64, (erasing_course(60, 14), any::<Index>()), |(course, forgotten)| {
         let mut pair = Pair::new(&course);
         let mut table = Table::default();
         let mut since = 0;
@@ -69,7 +69,7 @@ fn the_feed_applied_to_the_old_rows_gives_the_new() {
 #[test]
 fn what_is_undone_was_never_seen() {
     let readings = prop::collection::vec(reading(), 1..3);
-    law("what is undone was never seen", 128, (erasing_course(60, 14), readings), |(course, readings)| {
+    law("what is undone was never seen", 64, (erasing_course(60, 14), readings), |(course, readings)| {
         let mut pair = Pair::new(&course);
         for act in &course.acts {
             pair.act(act);
@@ -119,7 +119,7 @@ fn take_all_back(pair: &mut Pair) {
 #[test]
 fn what_was_known_is_known() {
     let readings = prop::collection::vec(reading(), 1..3);
-    law("what was known is known", 96, (course(60, 10), readings), |(course, readings)| {
+    law("what was known is known", 48, (course(60, 10), readings), |(course, readings)| {
         let mut pair = Pair::new(&course);
         let mut known = BTreeMap::from([(0, Life::default())]);
         let mut last = 0;
@@ -200,7 +200,7 @@ fn assert_moments(engine: &Engine, rows: &[CommitRow]) {
 
 #[test]
 fn what_was_known_after_each_commit_is_known() {
-    law("what was known after each commit is known", 96, (course(60, 10), any::<Index>()), |(course, forgotten)| {
+    law("what was known after each commit is known", 48, (course(60, 10), any::<Index>()), |(course, forgotten)| {
         let mut pair = Pair::new(&course);
         let mut lives = BTreeMap::from([(1, Life::default())]);
         let mut everybody: BTreeSet<Id> = BTreeSet::new();
@@ -239,7 +239,7 @@ fn what_was_known_after_each_commit_is_known() {
 /// Whose each event was by what was known: of those that were stored by then exactly, also where others came later.
 #[test]
 fn the_timeline_of_what_was_known_has_whose_each_event_was() {
-    law("the timeline of what was known", 96, course(60, 10), |course| {
+    law("the timeline of what was known", 48, course(60, 10), |course| {
         let mut pair = Pair::new(&course);
         let mut lives = BTreeMap::from([(1, Life::default())]);
         let is_told = |act: &&Act| {

@@ -22,7 +22,7 @@ fn under_every_reading_the_engine_says_what_the_oracle_says() {
     let readings = prop::collection::vec(reading(), 1..4);
     law(
         "every reading is the oracle's",
-        192,
+        96,
         (history(60), readings, 1..4usize),
         |(history, readings, batch_events)| {
             let folder = tempfile::tempdir().expect("a folder");
@@ -67,7 +67,7 @@ fn assert_short_answers(resolver: &backstitch::resolver::Resolver, verdict: &Ver
 
 #[test]
 fn a_moment_is_that_of_the_log_cut_there() {
-    law("as of T is the log up to T", 192, (history(60), reading(), as_of()), |(history, reading, until)| {
+    law("as of T is the log up to T", 96, (history(60), reading(), as_of()), |(history, reading, until)| {
         let all = judged(&history.rules, &history.lines);
         let upto = history.lines.iter().zip(&all.outcomes[0]).filter(|(_, outcome)| match outcome {
             Outcome::Accepted(event) | Outcome::Duplicate(event) => event.time <= until,
@@ -93,7 +93,7 @@ fn a_moment_is_that_of_the_log_cut_there() {
 
 #[test]
 fn policies_agree_where_nobody_met_a_second_customer() {
-    law("policies agree where nobody met a second customer", 192, history(60), |history| {
+    law("policies agree where nobody met a second customer", 96, history(60), |history| {
         let all = judged(&history.rules, &history.lines);
         let engine = replayed(&history.rules, &text(&history.lines));
         let met_another = |member: &Value, own: &Value| {

@@ -151,7 +151,7 @@ fn in_pieces(store: &Path, file: &Path, fields: &Fields, chunks: u64) -> (u64, u
 
 #[test]
 fn a_replay_that_is_stopped_within_an_array_goes_on_there() {
-    let log = long(6_000);
+    let log = long(4_000);
     let lines = log.lines().count() as u64;
     let expected = totals(&replayed(&Rules::default(), &log));
     let pretty_array = pretty(&format!("[{}]", Vec::from_iter(log.lines()).join(",")));

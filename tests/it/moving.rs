@@ -175,7 +175,7 @@ fn facts_that_are_cut_short_or_changed_are_refused_with_their_line() {
 
 #[test]
 fn facts_keep_every_digest() {
-    law("facts make a store of the same digest", 64, course(60, 14), |course| {
+    law("facts make a store of the same digest", 40, course(60, 14), |course| {
         let mut pair = Pair::new(&course);
         course.acts.iter().for_each(|act| drop(pair.act(act)));
         let folder = tempfile::tempdir().expect("a folder");

@@ -302,7 +302,7 @@ fn people(all: &Verdict) -> BTreeMap<&Id, (Option<&Id>, Option<i64>)> {
 }
 
 proptest! {
-    #![proptest_config(cases(256))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn reach_says_the_same(history in history(40)) {

@@ -384,7 +384,7 @@ fn a_record_of_a_login_without_a_link_is_wrong() {
 /// A session that met no customer but its own is the same under all policies.
 #[test]
 fn policies_agree_where_nobody_met_a_second_customer() {
-    law("the oracle's policies agree", 256, history(60), |history| {
+    law("the oracle's policies agree", 128, history(60), |history| {
         let life = life_of(&history.rules, &[history.lines]);
         let first = life.belief(Reading::default());
         let met_another = |member: &Id, own: &Id| first.met[member].iter().any(|customer| customer != own);
@@ -410,7 +410,7 @@ fn life_of(rules: &Rules, pieces: &[Vec<String>]) -> Life {
 /// A lookback only takes from the retroactive, and one without an end takes nothing.
 #[test]
 fn a_lookback_only_takes() {
-    law("the oracle's lookback only takes", 256, (history(60), reading()), |(history, reading)| {
+    law("the oracle's lookback only takes", 128, (history(60), reading()), |(history, reading)| {
         let life = life_of(&history.rules, &[history.lines]);
         let all = life.belief(Reading { lookback: None, ..reading });
         assert_eq!(life.belief(Reading { lookback: Some(i64::MAX), ..reading }).digest, all.digest);
@@ -430,7 +430,7 @@ fn courses_are_as_wild_as_they_should_be() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut met: BTreeMap<&str, usize> = BTreeMap::new();
-    for _ in 0..600 {
+    for _ in 0..400 {
         let (course, reading) = (course(60, 16), reading()).new_tree(&mut runner).expect("no filter").current();
         let Course { rules, pieces, acts } = course;
         let (mut life, mut suppressed) = (Life::default(), 0);
@@ -533,7 +533,7 @@ fn erasures_are_as_wild_as_they_should_be() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut met: BTreeMap<&str, usize> = BTreeMap::new();
-    for _ in 0..600 {
+    for _ in 0..400 {
         let Course { rules, pieces, acts } = erasing_course(60, 16).new_tree(&mut runner).expect("no filter").current();
         let mut life = Life::default();
         for act in &acts {

@@ -167,7 +167,7 @@ pub fn readings() -> Vec<Reading> {
 #[test]
 fn segments_and_traits_are_those_of_the_oracle_in_whatever_order_and_whatever_is_undone() {
     let given = (placed(), any::<u64>(), 1..4_usize, select(vec![1, 3, 1_000]), 0..FILES, any::<Index>());
-    law("segments and traits", 96, given, |(lines, turn, threads, batch_events, gone, unlinked)| {
+    law("segments and traits", 48, given, |(lines, turn, threads, batch_events, gone, unlinked)| {
         let folder = tempfile::tempdir().expect("a folder");
         let store = folder.path().join("store");
         let paths: Vec<_> = (0..FILES).map(|file| folder.path().join(format!("{file}.ndjson"))).collect();

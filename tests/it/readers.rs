@@ -73,7 +73,7 @@ fn reader(entries: std::collections::BTreeMap<Vec<u8>, Vec<u8>>) -> StoreReader 
 #[test]
 fn a_reader_says_what_the_opened_store_says() {
     let readings = prop::collection::vec(reading(), 1..3);
-    law("a reader says what the store says", 96, (erasing_course(60, 14), readings), |(course, readings)| {
+    law("a reader says what the store says", 48, (erasing_course(60, 14), readings), |(course, readings)| {
         let mut pair = Pair::new(&course);
         for act in &course.acts {
             pair.act(act);

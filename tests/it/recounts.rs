@@ -46,7 +46,7 @@ fn decide(engine: &mut Engine, life: &Life, id: &Id) {
 #[test]
 fn any_order_of_events_and_decisions_is_the_edited_log() {
     let orders = prop::collection::vec(any::<Index>(), 24);
-    law("a renamed log is the edited log", 96, (course(60, 24), orders, 1..4usize), |(course, orders, batch)| {
+    law("a renamed log is the edited log", 48, (course(60, 24), orders, 1..4usize), |(course, orders, batch)| {
         // The decisions that stand at the end of the course, and all events that have an id.
         let mut life = Life::default();
         course.acts.iter().for_each(|act| act.decide(&mut life));

@@ -162,7 +162,7 @@ fn assert_clear(told: &Told, what: &str) {
 
 #[test]
 fn a_store_that_rots_answers_right_or_not_at_all() {
-    let cases = asked("BACKSTITCH_CASES").unwrap_or(48);
+    let cases = asked("BACKSTITCH_CASES").unwrap_or(32);
     let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64);
     let seed = asked("BACKSTITCH_SEED").unwrap_or_else(now);
     let folder = tempfile::tempdir().expect("a folder");

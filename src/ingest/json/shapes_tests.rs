@@ -120,7 +120,7 @@ fn check(fields: &Fields, lines: &[Vec<u8>]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn a_line_by_its_shape_is_the_line_by_itself(lines in prop_oneof![log(activity()), log(profiled())]) {
