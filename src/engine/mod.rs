@@ -19,6 +19,8 @@ mod reader;
 mod recount;
 mod replay;
 mod source;
+#[cfg(feature = "serve")]
+mod tidy;
 mod undo;
 
 use std::io::{Read, Write};

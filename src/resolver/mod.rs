@@ -94,6 +94,13 @@ impl Resolver {
         self.shared.replace(View::new(next)).into_graph()
     }
 
+    /// Makes visible where the events of the last commit lie now, of which the runs were merged.
+    #[cfg(feature = "serve")]
+    pub(crate) fn publish_events(&self, events: Events) {
+        let next = self.view().with_events(events);
+        self.shared.replace(next);
+    }
+
     /// Takes the graph out, where it has no other reader, until the next [`publish`](Self::publish).
     pub(crate) fn take_unread(&self) -> Option<Graph> {
         if Arc::strong_count(&self.shared) > 1 {

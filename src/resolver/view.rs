@@ -141,6 +141,12 @@ impl View {
         Self { graph: Arc::new(Graph::new(self.graph.namespaces().clone())), ..self }
     }
 
+    /// The same with its events in other runs.
+    #[cfg(feature = "serve")]
+    pub(super) fn with_events(self, events: Events) -> Self {
+        Self { events, ..self }
+    }
+
     /// Takes the graph out, where this is its only holder; an empty one is left.
     pub(super) fn take_graph(&mut self) -> Option<Graph> {
         let nothing = Graph::new(self.graph.namespaces().clone());

@@ -128,6 +128,7 @@ impl Collector {
             let (_, search) = erase::from_store(&mut engine, log.folder(), &pending)?;
             search.from_log(&log)?;
         }
+        engine.tidy(true)?;
         let screen = Screen::new(engine.settings());
         screen.bar(engine.barred());
         remember(log.folder(), &screen)?;

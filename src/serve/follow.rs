@@ -99,6 +99,10 @@ fn follow(
             catch_up(engine, folder, seen, position)?;
             seen = position;
             tell.send_replace(seen);
+            if !closed {
+                // Now rather than at the start of the next commit, whose events would wait for it.
+                engine.lock().tidy(false)?;
+            }
         } else if closed {
             return Ok(());
         }
