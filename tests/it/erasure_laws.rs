@@ -268,13 +268,16 @@ fn what_was_known_names_nobody_who_was_erased() {
         let mut erasures: Vec<(u64, BTreeSet<Id>)> = Vec::new();
         let mut everybody: BTreeSet<Id> = BTreeSet::new();
         for act in course.acts.iter().flat_map(one_by_one) {
+            let before: BTreeSet<Id> = pair.life.erased.iter().flat_map(|known| known.ids.keys()).cloned().collect();
             pair.act(&act);
             let (commit, life) = (pair.engine.generation(), pair.life.clone());
             everybody.extend(life.belief(Reading::default()).identities.into_keys());
-            if matches!(act, Act::Forget { .. }) {
+            if let Act::Forget { ids, .. } = &act {
                 let carried = life.delivered.keys().flat_map(|event| &event.ids);
                 let carried: BTreeSet<Id> = carried.flat_map(|id| life.chain(id)).collect();
+                // Those of an earlier erasure that belong to this one now are not erased any further by it.
                 let erased = life.erased.last().expect("it stands").ids.keys();
+                let erased = erased.filter(|id| ids.contains(id) || !before.contains(*id));
                 erasures.push((commit, erased.filter(|id| !carried.contains(*id)).cloned().collect()));
                 lives.clear();
             }
@@ -521,4 +524,29 @@ fn what_was_cut_stays_cut_when_one_is_erased_again() {
     }
     assert!(engine.readmit("ecommerceId", "bob").expect("written"));
     assert_eq!(of(&engine).as_deref(), Some("anna"), "none of them is erased any more");
+}
+
+/// A decision that goes with one who is erased keeps nobody else: of whom no event is left, the past tells nothing any more.
+#[test]
+fn who_is_named_by_a_cut_that_goes_goes_too() {
+    let mut engine = Engine::in_memory();
+    let line = |second: u8, identities: &str| {
+        format!(r#"{{"timestamp":{second},"user":{{"identities":{{{identities}}}}}}}"#) + "\n"
+    };
+    let log = [
+        line(1, r#""sessionId":"tablet","ecommerceId":"bob""#),
+        line(2, r#""sessionId":"laptop","ecommerceId":"anna","email":"a@example.org""#),
+        line(3, r#""sessionId":"tablet","ecommerceId":"anna""#),
+        line(4, r#""sessionId":"laptop""#),
+    ];
+    engine.ingest("log", log.concat().as_bytes()).expect("ingested");
+    let commit = engine.generation();
+    let known =
+        |engine: &Engine| known_at(engine, When::Commit(commit))("sessionid", "laptop", None)["customer"].clone();
+    let bob = Forget::identity("ecommerceId", "bob").and("email", "a@example.org");
+    assert_eq!(engine.forget(&bob).expect("erased").unlinked, 1, "the tablet is not anna's now");
+    assert_eq!(known(&engine), "anna");
+    engine.forget(&Forget::identity("sessionId", "tablet")).expect("erased");
+    assert_eq!(known(&engine), Value::Null);
+    assert_eq!(engine.verify().expect("readable").identities, 1);
 }

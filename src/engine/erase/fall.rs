@@ -46,24 +46,25 @@ impl Fall {
         Ok(Self { seen, cuts, after })
     }
 
-    /// The identities that the store is to hold no more: the targets, but for those of which later events stay, and others that no event
-    /// carries any more, unless a decision names them.
+    /// The identities that the store is to hold no more, ascending: the targets, but for those of which later events stay, and others that no
+    /// event carries any more, unless a decision names them that stays itself.
     pub fn gone(&self, before: &Graph, targets: &Targets, staying: &HashSet<IdentityId>) -> Vec<IdentityId> {
-        let named = self.after.counting().all().flat_map(|recount| match recount.counts_as {
+        let is_erased = |id: IdentityId| targets.is_one(id) && !staying.contains(&id);
+        let named = self.after.counting().all().map(|recount| match recount.counts_as {
             CountsAs::Other(other) => [recount.id, other],
             CountsAs::Itself | CountsAs::Kept | CountsAs::Nothing | CountsAs::Crowded => [recount.id; 2],
         });
-        let decided: HashSet<IdentityId> =
-            self.after.unlinked_pairs().flat_map(|(lower, higher)| [lower, higher]).chain(named).collect();
-        let goes = |&id: &IdentityId| match targets.is_one(id) {
-            true => !staying.contains(&id),
-            false => before.is_known(id) && !self.after.is_known(id) && !decided.contains(&id),
-        };
+        let unlinked = self.after.unlinked_pairs().map(|(lower, higher)| [lower, higher]);
+        let stays = |ids: &[IdentityId; 2]| !ids.iter().any(|&id| is_erased(id));
+        let decided: HashSet<IdentityId> = unlinked.chain(named).filter(stays).flatten().collect();
+        let has_nothing_left =
+            |id: IdentityId| before.is_known(id) && !self.after.is_known(id) && !decided.contains(&id);
+        let goes = |&id: &IdentityId| is_erased(id) || !targets.is_one(id) && has_nothing_left(id);
         before.identities().ids().filter(goes).collect()
     }
 
-    /// Those of whom the feed and the history are to tell nothing: all targets, and what goes with them.
-    pub fn unnamed(&self, before: &Graph, targets: &Targets) -> Vec<IdentityId> {
-        self.gone(before, targets, &HashSet::new())
+    /// Those of whom the feed and the history are to tell nothing, ascending: all targets, and who is gone with them.
+    pub fn unnamed(before: &Graph, targets: &Targets, gone: &[IdentityId]) -> Vec<IdentityId> {
+        before.identities().ids().filter(|id| targets.is_one(*id) || gone.binary_search(id).is_ok()).collect()
     }
 }

@@ -130,7 +130,8 @@ impl Committer<'_> {
             None => (view.clone(), kept),
         };
         let fall = Fall::of(&over, &traces.found.affected, as_counted)?;
-        let (gone, unnamed) = (fall.gone(before, &targets, &traces.staying), fall.unnamed(before, &targets));
+        let gone = fall.gone(before, &targets, &traces.staying);
+        let unnamed = Fall::unnamed(before, &targets, &gone);
         let changes = self.changes(&over, &fall, &gone, &unnamed, as_counted)?;
         let hidden = |told: &str| traces.tale.is_in(told).then(|| hash_text(&traces.key, told));
         let (told, pushed) = texts_told(view.sources(), &traces, hidden);
