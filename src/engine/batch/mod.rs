@@ -5,7 +5,8 @@ mod intake;
 pub mod profiles;
 pub mod rows;
 pub mod sets;
-pub use std::collections::BTreeMap;
+
+use std::collections::BTreeMap;
 
 use crate::engine::batch::decoded::DecodedChunk;
 use crate::engine::batch::intake::Intake;
