@@ -32,7 +32,7 @@ use crate::engine::commit::draft::Drafts;
 use crate::engine::count::Decision;
 use crate::engine::error::EngineError;
 use crate::engine::facts::import::FactReader;
-use crate::engine::replay::workers::Workers;
+use crate::engine::replay::threads::KeptThreads;
 use crate::model::activity::Activity;
 use crate::model::counting::Limits;
 use crate::model::history::Sequence;
@@ -70,7 +70,7 @@ pub struct Engine {
     resolver: Resolver,
     feed: Arc<LastFeed>,
     drafts: Drafts,
-    workers: Workers,
+    threads: KeptThreads,
 }
 
 impl Engine {
@@ -82,8 +82,8 @@ impl Engine {
     /// When an input does not exist or the store cannot be written. A source that cannot be read to its end does not end
     /// the replay: [`Summary::failed`] names it.
     pub fn replay<'a>(&mut self, logs: impl Into<Replay<'a>>) -> Result<Summary> {
-        let Self { store, resolver, feed, drafts, workers } = self;
-        replay::run(Committer { store, resolver, feed, drafts }, logs.into(), workers)
+        let Self { store, resolver, feed, drafts, threads } = self;
+        replay::run(Committer { store, resolver, feed, drafts }, logs.into(), threads)
     }
 
     /// Replays what `reader` gives, to its end, as the source `name`: [`Replay::reader`] without its options, which says what its

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::engine::check::{self, loss::Repaired};
 use crate::engine::commit::draft::Drafts;
 use crate::engine::options::Options;
-use crate::engine::replay::workers::Workers;
+use crate::engine::replay::threads::KeptThreads;
 use crate::engine::{Engine, people};
 use crate::ingest::inputs::is_store;
 use crate::model::error::Result;
@@ -96,6 +96,6 @@ impl Engine {
 
     pub(super) fn over_people(store: Store, resolver: Resolver) -> Self {
         let feed = Arc::new(LastFeed::new(store.feed()));
-        Self { store, resolver, feed, drafts: Drafts::default(), workers: Workers::default() }
+        Self { store, resolver, feed, drafts: Drafts::default(), threads: KeptThreads::default() }
     }
 }

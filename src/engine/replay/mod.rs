@@ -9,7 +9,7 @@ pub mod job;
 mod progress;
 mod rejects;
 pub mod summary;
-pub mod workers;
+pub mod threads;
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -25,7 +25,7 @@ use crate::engine::replay::job::{NamedReader, Replay, Stream};
 use crate::engine::replay::progress::Sources;
 use crate::engine::replay::rejects::Rejects;
 use crate::engine::replay::summary::{CROWDED_TOLD, Summary};
-use crate::engine::replay::workers::Workers;
+use crate::engine::replay::threads::KeptThreads;
 use crate::engine::source;
 use crate::ingest::decode::Decoder;
 use crate::ingest::error::IngestError;
@@ -55,14 +55,14 @@ enum Skipped {
 pub(crate) fn run(
     mut committer: Committer<'_>,
     mut replay: Replay<'_>,
-    workers: &mut Workers,
+    kept: &mut KeptThreads,
 ) -> Result<Summary, Error> {
     let start = Instant::now();
     let Expanded { inputs, broken } = inputs::expand(&replay.logs)?;
     let readers = std::mem::take(&mut replay.readers);
     source::check_names(readers.iter().map(|reader| &*reader.name))?;
     let file_bytes = inputs.iter().map(Input::file_bytes).chain(readers.iter().map(|_| None)).sum();
-    let threads = workers.threads(replay.threads)?;
+    let threads = kept.of(replay.threads)?;
     let pool = &threads.workers;
     let resolver = committer.resolver;
     let again = Again { fields: replay.fields.hash(), force: replay.force };

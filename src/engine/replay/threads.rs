@@ -7,17 +7,17 @@ use crate::ingest::pipeline::{PipelineError, PipelineThreads};
 /// A follower replays a few events three times a second. With new threads each time all memory that they had taken stayed behind: on
 /// Linux, where threads allocate from pools of their own, in whichever pool the next one happened upon.
 #[derive(Debug, Default)]
-pub struct Workers {
+pub struct KeptThreads {
     /// How many were asked for, and they.
     kept: Option<(Option<usize>, PipelineThreads)>,
 }
 
-impl Workers {
+impl KeptThreads {
     /// So many threads, or as many as there are cores: those of the last time, if it was the same number then.
     ///
     /// # Errors
     /// When the system starts no more.
-    pub fn threads(&mut self, count: Option<usize>) -> Result<&PipelineThreads, PipelineError> {
+    pub fn of(&mut self, count: Option<usize>) -> Result<&PipelineThreads, PipelineError> {
         let kept = self.kept.take().filter(|(asked, _)| *asked == count);
         let kept = kept.map_or_else(|| Ok((count, PipelineThreads::start(count)?)), Ok)?;
         Ok(&self.kept.insert(kept).1)
@@ -34,7 +34,7 @@ mod tests {
         let mut replayed = |threads: usize| {
             let source = Replay::new().reader("log", &b"{}\n"[..]).threads(threads);
             engine.replay(source).unwrap();
-            engine.workers.kept.as_ref().unwrap().1.workers.broadcast(|_| std::thread::current().id())
+            engine.threads.kept.as_ref().unwrap().1.workers.broadcast(|_| std::thread::current().id())
         };
         let two = replayed(2);
         assert_eq!(two.len(), 2);
