@@ -22,7 +22,7 @@ impl Engine {
     /// Costs a read of all identities and links, not of the events.
     ///
     /// # Errors
-    /// When the folder cannot be made or read, is no store, is in use, or is damaged.
+    /// When the folder cannot be made or read, is not a store, is in use, or is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Options::default().open(path)
     }

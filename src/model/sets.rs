@@ -62,7 +62,7 @@ impl<T: SetMember> InternedSets<T> {
         self.ends.is_empty()
     }
 
-    /// The members of the set at a place; none where there is no set.
+    /// The members of the set at a place; empty where the place was never given.
     pub(crate) fn get(&self, place: u32) -> &[T] {
         members(&self.ends, &self.members, place)
     }

@@ -146,7 +146,7 @@ fn open_database(path: &Path) -> Result<sled::Db, BackendError> {
 /// 3. The others go in a leaf ahead of their values. The first parts of leaves, and the inner nodes that are replaced over and over, then lie
 ///    scattered among values. A segment full of them would soon be outdated, and every leaf that began there be written again, with its values.
 ///
-/// Of a replay with 101 MB of blocks this writes 117 MB; with the first alone, 192 MB.
+/// Of a replay with 101 MB of blocks this writes 114 MB; with the first alone, 192 MB.
 fn put_blocks(db: &sled::Db, entries: Vec<Entry>) -> sled::Result<()> {
     let (keys, values): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
     let put_key = |key: &Vec<u8>| db.insert(key, b"").map(drop);
