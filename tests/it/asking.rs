@@ -2,12 +2,14 @@
 
 use backstitch::{Engine, Lookback, PersonKind, Policy, Reading, Resolver, Time, View};
 
+use crate::place::file;
+
 const TABLET: &str = "sess-family-tablet";
 const LAPTOP: &str = "sess-ben-laptop";
 
 fn journeys() -> Engine {
     let mut engine = Engine::in_memory();
-    engine.replay(["fixtures/journeys.ndjson"]).expect("replayed");
+    engine.replay([file("fixtures/journeys.ndjson")]).expect("replayed");
     engine
 }
 

@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::config::CONFIG;
 use crate::harness::{expected_attribute, in_one_epoch, without_serve};
 use crate::oracle::{Rules, judge};
+use crate::place::{binary, file};
 
 const DAY: &str = include_str!("../../fixtures/journeys.ndjson");
 
@@ -283,7 +284,7 @@ const SCENARIOS: &[(&str, &[&str])] = &[
 /// A folder with the logs among the fixtures.
 fn workplace() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let fixtures = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")).expect("fixtures");
+    let fixtures = fs::read_dir(file("fixtures")).expect("fixtures");
     let paths = fixtures.map(|entry| entry.expect("readable").path());
     for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == "ndjson")) {
         fs::copy(&path, folder.path().join(path.file_name().expect("a file"))).expect("copied");
@@ -321,7 +322,7 @@ fn a_folder_of_logs(folder: &Path) {
 }
 
 fn backstitch(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_backstitch"));
+    let mut command = Command::new(binary());
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
     command.env_clear().env("COLUMNS", "100").env("NO_COLOR", "1");
     command
@@ -403,7 +404,7 @@ fn told(folder: &Path, commands: &[&str]) -> String {
 }
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden").join(format!("{name}.txt"))
+    file("tests/it/golden").join(format!("{name}.txt"))
 }
 
 #[test]
@@ -588,8 +589,7 @@ fn subcommands() -> Vec<String> {
 fn every_subcommand_teaches_by_example_and_stands_on_its_page() {
     let all = subcommands();
     assert!(all.len() >= 8, "{all:?}");
-    let page =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/command-line.md")).expect("the page");
+    let page = fs::read_to_string(file("docs/command-line.md")).expect("the page");
     let folder = tempfile::tempdir().expect("a folder");
     for name in all.iter().filter(|name| *name != "help") {
         assert!(page.contains(&format!("`backstitch {name}")), "docs/command-line.md: {name}");

@@ -10,6 +10,7 @@ use backstitch::Time;
 use serde_json::Value;
 
 use crate::harness::line_of_the_feed;
+use crate::place::binary;
 
 const DAY_ONE: &str = r#"{"timestamp":1,"user":{"identities":{"sessionId":"s1"}}}
 {"timestamp":2,"user":{"identities":{"sessionId":"s1","ecommerceId":"anna"}}}
@@ -39,7 +40,7 @@ pub fn workplace() -> tempfile::TempDir {
 }
 
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_backstitch"));
+    let mut command = Command::new(binary());
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).env_clear();
     command
 }

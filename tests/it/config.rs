@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 use backstitch::{Engine, Fields, Replay};
 use serde_json::{Value, json};
 
+use crate::place::binary;
+
 const SEGMENT: &str = include_str!("../../fixtures/segment.ndjson");
 
 pub const CONFIG: &str = r#"unique = "customerNumber"
@@ -57,7 +59,7 @@ fn workplace() -> tempfile::TempDir {
 }
 
 fn run(folder: &Path, command: &str) -> Output {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_backstitch"));
+    let mut program = Command::new(binary());
     program.args(command.split_whitespace()).current_dir(folder).stdin(Stdio::null()).env_clear();
     program.output().expect("the binary runs")
 }

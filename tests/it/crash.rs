@@ -16,8 +16,8 @@ use backstitch::{Engine, Source};
 
 use crate::harness::{Manner, Packing, append, asked, in_memory, replay, replayed, text, totals};
 use crate::oracle::{Rules, judge};
+use crate::place::{binary, file};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
 /// Where the child finds the store and the log.
 const STORE: &str = "BACKSTITCH_CRASH_STORE";
 const LOG: &str = "BACKSTITCH_CRASH_LOG";
@@ -28,7 +28,7 @@ const LINES_A_FILE: usize = 150;
 
 fn generated(folder: &Path, sessions: &str) -> PathBuf {
     let log = folder.join("generated.ndjson");
-    let status = Command::new(BINARY)
+    let status = Command::new(binary())
         .args(["generate", "--seed", "7", "--sessions", sessions])
         .stdout(File::create(&log).expect("writable"))
         .status();
@@ -52,7 +52,7 @@ fn random(below: u64) -> u64 {
 fn a_replay_in_small_batches() {
     let given = std::env::var_os(STORE).zip(std::env::var_os(LOG));
     let folder = tempfile::tempdir().expect("a folder");
-    let bundled = || (folder.path().join("store").into(), Path::new("fixtures/journeys.ndjson").into());
+    let bundled = || (folder.path().join("store").into(), file("fixtures/journeys.ndjson").into());
     let (store, log) = given.unwrap_or_else(bundled);
     let mut engine = Engine::open(Path::new(&store)).expect("a sound store");
     let summary = replay(&mut engine, &[PathBuf::from(log)], Manner { batch_events: 1, ..Manner::default() });
@@ -199,7 +199,7 @@ fn stopped_by_ctrl_c_it_says_so_and_goes_on() {
     let log = generated(folder.path(), "20000");
     let (store, name) = (folder.path().join("store"), log.to_str().expect("UTF-8").to_owned());
     let command = || {
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new(binary());
         command.args(["replay", &name, "--threads", "1", "--json", "--store"]).arg(&store);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -248,7 +248,7 @@ fn without_memory_it_dies_and_leaves_a_sound_store() {
         let script =
             format!(r#"ulimit -v {kilobytes}; exec "$0" replay "$1" --batch-events 1 --threads 2 --store "$2""#);
         let mut command = Command::new("sh");
-        command.args(["-c", &script, BINARY]).args([&log, &store]).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(["-c", &script, binary()]).args([&log, &store]).stdout(Stdio::null()).stderr(Stdio::null());
         // So that memory runs out, and not the addresses that the allocator reserves for each thread.
         command.envs([("MALLOC_ARENA_MAX", "1"), ("RAYON_NUM_THREADS", "2"), ("RUST_BACKTRACE", "0")]);
         let mut child = command.spawn().expect("a shell");

@@ -7,6 +7,7 @@ use backstitch::{Engine, ErrorKind, Identity, Sequence, When};
 use serde_json::Value;
 
 use crate::harness::{Manner, copy_folder, damage_block, replay, text, totals};
+use crate::place::binary;
 
 /// Logs of which every second one comes back to the sessions of the one before: links, times and events in many runs.
 fn logs(folder: &Path) -> Vec<PathBuf> {
@@ -29,7 +30,7 @@ fn logs(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn command(store: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_backstitch"));
+    let mut command = Command::new(binary());
     command.args(arguments).arg("--store").arg(store).output().expect("the binary runs")
 }
 

@@ -14,6 +14,7 @@ use backstitch::rows::EventRow;
 use backstitch::{AttributionKind, Engine, Fields, Junk, Levels, Namespaces, Policy, Reading, Time};
 
 use crate::harness::in_one_epoch;
+use crate::place::{binary, file};
 
 const README: &str = include_str!("../../README.md");
 const COMMAND_LINE: &str = include_str!("../../docs/command-line.md");
@@ -33,7 +34,7 @@ const MAIN_JOB: &str = "replay fixtures/journeys.ndjson";
 
 /// The pages that have console blocks, by path.
 fn pages_with_console() -> Vec<(String, String)> {
-    let docs = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).expect("the pages");
+    let docs = fs::read_dir(file("docs")).expect("the pages");
     let mut pages: Vec<(String, String)> = docs
         .map(|entry| entry.expect("readable").path())
         .filter(|path| path.extension().is_some_and(|found| found == "md"))
@@ -89,7 +90,7 @@ fn without_moment(line: &str) -> String {
 fn workplace() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir(folder.path().join("fixtures")).expect("made");
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")).expect("fixtures") {
+    for entry in fs::read_dir(file("fixtures")).expect("fixtures") {
         let path = entry.expect("readable").path();
         fs::copy(&path, folder.path().join("fixtures").join(path.file_name().expect("a file"))).expect("copied");
     }
@@ -105,7 +106,7 @@ fn configuration(page: &str) -> &str {
 
 /// The standard output of a command.
 fn told(folder: &Path, command: &str) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_backstitch"))
+    let output = Command::new(binary())
         .args(command.split_whitespace())
         .current_dir(folder)
         .stdin(Stdio::null())
@@ -231,7 +232,7 @@ fn in_the_table(row: &EventRow) -> String {
 fn the_table_of_policies_is_what_the_engine_answers() {
     const TABLET: &str = "sess-family-tablet";
     let mut engine = Engine::in_memory();
-    engine.replay(["fixtures/journeys.ndjson"]).expect("replayed");
+    engine.replay([file("fixtures/journeys.ndjson")]).expect("replayed");
     let view = engine.resolver().view();
     // By time: what the event carries, and whose it is under each policy.
     let mut table: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();

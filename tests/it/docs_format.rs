@@ -1,7 +1,6 @@
 //! What `docs/format.md` says, held against a store: hashes, kinds, keys, headers, rows, with no code of the store.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -17,6 +16,7 @@ use backstitch::{
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 use crate::harness::records;
+use crate::place::file;
 
 const FORMAT: &str = include_str!("../../docs/format.md");
 
@@ -84,7 +84,7 @@ fn kinds_of_blocks_are_those_of_the_format() {
 fn keys_and_headers_are_laid_out_as_in_the_format() {
     let backend = Arc::new(MemoryBackend::default());
     let mut engine = Engine::options().over(Arc::clone(&backend) as Arc<dyn Backend>).expect("a new store");
-    let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/journeys.ndjson");
+    let log = file("fixtures/journeys.ndjson");
     engine.replay([log]).expect("replayed");
     engine.unlink("sess-family-tablet", "clara").expect("unlinked");
     engine.opt_out("sessionId", "sess-family-tablet").expect("opted out");
@@ -235,7 +235,7 @@ fn with_a_past() -> (Arc<MemoryBackend>, Engine) {
     let backend = Arc::new(MemoryBackend::default());
     let shared = Arc::clone(&backend) as Arc<dyn Backend>;
     let mut engine = Engine::options().over(shared).expect("a new store");
-    engine.replay(["fixtures/journeys.ndjson"]).expect("replayed");
+    engine.replay([file("fixtures/journeys.ndjson")]).expect("replayed");
     engine.unlink("sess-family-tablet", "clara").expect("unlinked");
     engine.unlink("sess-library-pc", "ida").expect("unlinked");
     engine.relink("sess-library-pc", "ida").expect("linked again");
@@ -375,7 +375,7 @@ fn source(row: &mut Column<'_>) -> serde_json::Value {
 fn sources_are_laid_out_as_in_the_format() {
     let backend = Arc::new(MemoryBackend::default());
     let mut engine = Engine::options().over(Arc::clone(&backend) as Arc<dyn Backend>).expect("a new store");
-    let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/segment.ndjson");
+    let log = file("fixtures/segment.ndjson");
     let fields = Fields::builder().timestamp("sentAt").id("messageId").unit(TimeUnit::Seconds);
     let fields = fields.namespace("sessionId", "anonymousId").namespace("Email", r"context.a\.b");
     let replay = Replay::of([&log]).fields(fields.build().expect("fields")).reader("a stream", "no event\n".as_bytes());
@@ -430,7 +430,7 @@ fn index_of(backend: &MemoryBackend, word: &str) -> Vec<Vec<u8>> {
 fn indexes_are_laid_out_as_in_the_format() {
     let backend = Arc::new(MemoryBackend::default());
     let mut engine = Engine::options().over(Arc::clone(&backend) as Arc<dyn Backend>).expect("a new store");
-    engine.replay(["fixtures/journeys.ndjson"]).expect("replayed");
+    engine.replay([file("fixtures/journeys.ndjson")]).expect("replayed");
     let view = engine.resolver().view();
     let identities = view.graph().identities();
 

@@ -10,8 +10,7 @@ use backstitch::{Activity, Engine, ErrorKind, Forget, SessionTable, Time};
 use serde_json::{Value, json};
 
 use crate::harness::{Chance, asked, copy_folder};
-
-const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
+use crate::place::{binary, file};
 
 /// A session ID that is a UUID, and one that is within the values of others.
 const UUID: &str = "f49c75a2-6994-41e2-875d-97ec4d19254b";
@@ -22,7 +21,7 @@ const REVERSED: &str = "4b25194d-ec97-5d87-e241-9469a2759cf4";
 const FIELDS_REVERSED: &str = "a2759cf4-9469-e241-875d-97ec4d19254b";
 
 pub fn command(folder: &Path, arguments: &str) -> Command {
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     command.args(arguments.split_whitespace()).current_dir(folder).stdin(Stdio::null());
     command
 }
@@ -293,7 +292,7 @@ fn a_view_of_before_says_that_it_is_over() {
     let mut on_disk = Engine::open(folder.path().join("store")).expect("made");
     let mut in_memory = Engine::in_memory();
     for engine in [&mut on_disk, &mut in_memory] {
-        engine.replay([concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/journeys.ndjson")]).expect("replayed");
+        engine.replay([file("fixtures/journeys.ndjson")]).expect("replayed");
         let (resolver, feed) = (engine.resolver(), engine.feed());
         let view = resolver.view();
         let table = folder.path().join("table");

@@ -6,8 +6,10 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::place::binary;
+
 fn run(folder: &Path, command: &str) -> Output {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_backstitch"));
+    let mut program = Command::new(binary());
     program.args(command.split_whitespace()).current_dir(folder).stdin(Stdio::null()).env_clear();
     program.output().expect("the binary runs")
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::cli_history::{object, ok, text};
 use crate::harness::{Packing, append};
+use crate::place::binary;
 
 /// Bytes that a pipe holds: what was written beyond them was read.
 const PIPE_BYTES: usize = 64 << 10;
@@ -23,7 +24,7 @@ fn lines() -> (String, usize) {
 }
 
 fn spawned(folder: &Path, arguments: &[&str]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_backstitch"));
+    let mut command = Command::new(binary());
     command.args(arguments).current_dir(folder).env_clear();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
 }

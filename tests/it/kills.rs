@@ -13,11 +13,10 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 use crate::harness::{Chance, asked, copy_folder, damage_block};
-
-const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
+use crate::place::binary;
 
 fn command(folder: &Path, arguments: &str) -> Command {
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     command.args(arguments.split_whitespace()).current_dir(folder).stdin(Stdio::null());
     command
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::harness::{Packing, append, counts, in_memory, replayed, totals};
 use crate::oracle::Rules;
+use crate::place::binary;
 
 const DAY: &str = include_str!("../../fixtures/journeys.ndjson");
 
@@ -62,7 +63,7 @@ fn long(sessions: u64) -> String {
 }
 
 fn run(folder: &Path, command: &str, input: &[u8]) -> Output {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_backstitch"));
+    let mut program = Command::new(binary());
     program.args(command.split(' ')).current_dir(folder).env_clear();
     program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = program.spawn().expect("the binary runs");

@@ -10,6 +10,7 @@ use backstitch::{Activity, Engine, Fields, Locate, Replay, Time};
 use serde_json::Value;
 
 use crate::harness::{Packing, append, text};
+use crate::place::binary;
 
 const DAY: &str = include_str!("../../fixtures/journeys.ndjson");
 
@@ -20,7 +21,7 @@ fn line(session: &str, at: u32, id: &str) -> String {
 fn run(folder: &Path, command: &str, input: &str) -> (Output, String) {
     let input_file = folder.join(".input");
     fs::write(&input_file, input).expect("written");
-    let mut program = Command::new(env!("CARGO_BIN_EXE_backstitch"));
+    let mut program = Command::new(binary());
     program.args(command.split(' ')).current_dir(folder).env_clear();
     let output = program.stdin(fs::File::open(input_file).expect("there")).stdout(Stdio::piped()).output();
     let output = output.expect("the binary runs");

@@ -5,7 +5,6 @@ mod acts; // what is done to a store over its life, at random
 mod asking; // what a service asks: many at once, one commit at a time, views of views
 mod at_once; // eight threads ask while a store is written to: each answer was true between its call and its return
 mod busy; // many chunks behind a slow commit, and questions while commits go on
-mod circles; // no circle of imports inside a folder
 mod cli_follow; // the feed followed while others write, and a taking back that is killed
 mod cli_golden; // what the command prints, its exit codes, pipes and odd files
 mod cli_history; // a table kept by the change feed, what is taken back, what is asked wrongly
@@ -13,16 +12,13 @@ mod config; // logs of another shape and stores of other levels, by configuratio
 mod crash; // processes that are killed or interrupted, and run again
 mod crowds; // identities that tie too many together, set aside by the store itself
 mod damage; // stores whose blocks went bad
-mod dependencies; // where dependencies come from, and the advisories that are let pass
 mod docs; // what the README and the pages say, held against the program
 mod docs_format; // a store, read by docs/format.md alone
 mod erasure; // nothing brings the erased back, and no file holds a trace
 mod erasure_laws; // a value in every spelling, segments and traits under erasures, kills in between
 mod explain; // why two are one person or not, worked out by hand
 mod explain_laws; // every link that explain names is the oracle's, every chain connects
-mod face; // the public face: its names, and that the command uses no other
 mod faults; // a disk that fails at every write of a replay in turn
-mod floors; // rules that prose cannot hold
 mod followers; // processes that follow the feed, killed at random: no gap, no repeat
 mod following; // the change feed, followed from another thread while commits go on
 mod formats; // what a log may look like, and what is said of one that is not read
@@ -50,6 +46,7 @@ mod pages; // pages about a person: nothing of a log is markup in them
 #[cfg(feature = "parquet")]
 mod parquet; // segments and traits as Parquet, read back
 mod pictures; // the pictures of explain: what is drawn can be read
+mod place; // where the command and the files of the repository lie
 mod profile_laws; // segments and traits: any order, split, reading, rule, undoing: the oracle's
 mod push; // events that a program pushes, with its own position: exactly once, whatever dies
 mod readers; // single answers from the disk: those of the opened store

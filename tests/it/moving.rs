@@ -9,12 +9,13 @@ use serde_json::Value;
 
 use crate::acts::{course, law};
 use crate::harness::{Manner, records, replay, text, totals};
+use crate::place::{binary, file};
 use crate::side_by_side::Pair;
 
-const JOURNEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/journeys.ndjson");
+const JOURNEYS: &str = "fixtures/journeys.ndjson";
 
 fn command(folder: &Path, arguments: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_backstitch"));
+    let mut command = Command::new(binary());
     command.args(arguments.split_whitespace()).current_dir(folder).output().expect("the binary runs")
 }
 
@@ -38,7 +39,7 @@ fn value(text: &str) -> Value {
 fn filled() -> (tempfile::TempDir, PathBuf, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = folder.path().join("store");
-    fs::copy(JOURNEYS, folder.path().join("a.ndjson")).expect("copied");
+    fs::copy(file(JOURNEYS), folder.path().join("a.ndjson")).expect("copied");
     let lines = [
         r#"{"timestamp":1793527200000,"id":"e-1","user":{"identities":{"sessionId":"s","Loyalty":"7"}}}"#,
         r#"{"timestamp":1793527200001,"id":"F49C75A2-6994-41e2-875d-97ec4d19254b","user":{"identities":{"sessionId":"s\"\u202e","ecommerceId":"é"}}}"#,
@@ -52,7 +53,7 @@ fn filled() -> (tempfile::TempDir, PathBuf, String) {
     let mut engine = Engine::open(&store).expect("a store");
     let again = backstitch::Activity::at(backstitch::Time::from_micros(1)).identity("sessionId", "s");
     engine.push("shop", [again], "offset 9").expect("pushed");
-    engine.ingest("stream", &fs::read(JOURNEYS).expect("there")[..]).expect("ingested");
+    engine.ingest("stream", &fs::read(file(JOURNEYS)).expect("there")[..]).expect("ingested");
     let mut facts = Vec::new();
     let counts = engine.export_facts(&mut facts).expect("exported");
     assert_eq!((counts.events, counts.sources, counts.unlinks), (45, 4, 2));
@@ -316,7 +317,7 @@ fn a_copy_is_read_beside_a_writer() {
 /// What a store of this format was once, every later program opens: a store that was written when the format was settled.
 #[test]
 fn a_store_that_an_earlier_program_wrote_is_opened() {
-    let packed = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/store-of-format-4.packed")).expect("there");
+    let packed = fs::read(file("fixtures/store-of-format-4.packed")).expect("there");
     let files = zstd::decode_all(&packed[..]).expect("zstd");
     let files: std::collections::BTreeMap<String, String> = serde_json::from_slice(&files).expect("an object");
     let folder = tempfile::tempdir().expect("a folder");
@@ -340,6 +341,6 @@ fn a_store_that_an_earlier_program_wrote_is_opened() {
         Digest::default(),
         "it has no segments and traits"
     );
-    engine.ingest("more", &fs::read(JOURNEYS).expect("there")[..]).expect("ingested");
+    engine.ingest("more", &fs::read(file(JOURNEYS)).expect("there")[..]).expect("ingested");
     assert_eq!(engine.generation(), 5, "life goes on");
 }

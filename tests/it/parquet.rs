@@ -7,6 +7,8 @@ use backstitch::{Engine, PersonKind, ProfileRules};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 
+use crate::place::{binary, file};
+
 /// People of one row group.
 const PEOPLE_A_GROUP: usize = 1 << 16;
 
@@ -62,11 +64,11 @@ fn what_is_written_is_read_back() {
 fn the_command_writes_a_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = |arguments: &str| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_backstitch"));
+        let mut command = std::process::Command::new(binary());
         let output = command.args(arguments.split_whitespace()).current_dir(folder.path()).output().expect("it runs");
         assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
     };
-    let log = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/profiles.ndjson");
+    let log = file("fixtures/profiles.ndjson");
     run(&format!("replay {log} --quiet"));
     run("profiles --parquet --output people.parquet");
     let file = std::fs::File::open(folder.path().join("people.parquet")).expect("written");

@@ -18,6 +18,7 @@ use crate::oracle::{
     Belief, Held, Id, Life, Outcome, Policy, Reading, Rule, Rules, Said, Sayings, greatest, judge, profile_of,
     profiles_digest,
 };
+use crate::place::file;
 
 /// A line, and the file that it stands in.
 pub type Placed = (String, usize);
@@ -340,7 +341,7 @@ fn segments_and_traits_take_few_bytes() {
 #[test]
 fn a_journey_worked_out_by_hand() {
     let mut engine = Engine::in_memory();
-    engine.replay(["fixtures/profiles.ndjson"]).expect("replayed");
+    engine.replay([file("fixtures/profiles.ndjson")]).expect("replayed");
     let view = engine.resolver().view();
     let profile = |view: &View, namespace: &str, value: &str| {
         let profile = view.profile(namespace, value, &ProfileRules::new()).expect("sound").expect("known");

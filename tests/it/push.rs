@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::harness::{in_memory, replayed, some_ways, text, totals};
 use crate::oracle::Rules;
+use crate::place::binary;
 
 /// An event as a line and as an activity.
 struct Both {
@@ -167,7 +168,7 @@ fn the_command_knows_a_source_that_was_pushed() {
     engine.push("orders", activities(0..10), &format!("{{\"0\":10}}\u{1b}{}", "x".repeat(40))).expect("pushed");
     drop(engine);
     let told = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_backstitch"));
+        let mut command = Command::new(binary());
         let output = command.args(arguments).current_dir(folder.path()).output().expect("the binary runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("UTF-8")

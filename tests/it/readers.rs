@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use crate::acts::{erasing_course, law, reading};
 use crate::harness::{Chance, asked, under};
 use crate::oracle;
+use crate::place::file;
 use crate::side_by_side::Pair;
 use crate::steps::Counting;
 
@@ -229,7 +230,7 @@ fn what_a_store_holds_is_told_without_loading_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("store");
     let mut engine = Engine::open(&path).expect("a new store");
-    engine.replay(["fixtures/journeys.ndjson"]).expect("replayed");
+    engine.replay([file("fixtures/journeys.ndjson")]).expect("replayed");
     engine.unlink("sess-family-tablet", "clara").expect("unlinked");
     engine.retract(Retract::Event("ben-1")).expect("retracted, or nothing to retract");
     let customer = |value: &str| identity("ecommerceId", value);

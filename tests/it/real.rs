@@ -3,12 +3,14 @@
 
 use std::path::PathBuf;
 
+use crate::place::file;
+
 /// A file among the real logs: in the folder `BACKSTITCH_DATA`, or beside the repository.
 ///
 /// # Panics
 /// When it is not there: the tests of the real logs are for those who have them.
 pub fn path(below: &str) -> PathBuf {
-    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let beside = || file("../shared/data");
     let path = std::env::var_os("BACKSTITCH_DATA").map_or_else(beside, PathBuf::from).join(below);
     assert!(path.is_file(), "no real log at {}: set BACKSTITCH_DATA to the folder that holds {below}", path.display());
     path

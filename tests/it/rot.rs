@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 use crate::harness::{Chance, asked, copy_folder};
+use crate::place::binary;
 
 /// How long a command may take: hundreds of times what it takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,7 +28,7 @@ struct Told {
 fn told(folder: &Path, arguments: &[&str]) -> Told {
     let files = ["out", "reason"].map(|name| folder.join(name));
     let [out, reason] = files.each_ref().map(|file| fs::File::create(file).expect("writable"));
-    let mut child = Command::new(env!("CARGO_BIN_EXE_backstitch"))
+    let mut child = Command::new(binary())
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())

@@ -12,13 +12,12 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use crate::harness::asked;
-
-const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
+use crate::place::binary;
 
 /// A shell runs `script` in `folder`; `$0` is the binary.
 fn shell(folder: &Path, script: &str) -> Output {
     let mut command = Command::new("timeout");
-    command.args(["-s", "KILL", "60", "sh", "-c", script, BINARY]).current_dir(folder).stdin(Stdio::null());
+    command.args(["-s", "KILL", "60", "sh", "-c", script, binary()]).current_dir(folder).stdin(Stdio::null());
     command.output().expect("a shell")
 }
 
@@ -83,7 +82,7 @@ fn on_a_full_disk_it_says_so_and_goes_on_with_more_room() {
              exit $code"
         );
         let mut command = Command::new("timeout");
-        command.args(["-s", "KILL", "60", "unshare", "-Urm", "sh", "-c", &script, BINARY]);
+        command.args(["-s", "KILL", "60", "unshare", "-Urm", "sh", "-c", &script, binary()]);
         command.current_dir(folder).stdin(Stdio::null()).output()
     };
     match small(8_000) {

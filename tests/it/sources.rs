@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::harness::{Manner, Packing, append, counts, expected_attribute, in_memory, replay, replayed, text, totals};
 use crate::oracle::{Rules, judge};
+use crate::place::binary;
 
 const DAY: &str = include_str!("../../fixtures/journeys.ndjson");
 const BAD: &str = include_str!("../../fixtures/rejects.ndjson");
@@ -23,7 +24,7 @@ fn lines(sessions: std::ops::Range<u32>) -> Vec<String> {
 }
 
 fn run(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_backstitch"));
+    let mut command = Command::new(binary());
     command.args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the binary runs");
     // It may fail before it reads anything.

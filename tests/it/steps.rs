@@ -8,6 +8,8 @@ use backstitch::store::error::BackendError;
 use backstitch::{Activity, Engine, Time};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use crate::place::file;
+
 /// A store in memory that counts what is read of it.
 #[derive(Debug, Default)]
 pub struct Counting {
@@ -168,7 +170,7 @@ fn totals_that_are_lost_are_counted_and_those_that_are_wrong_are_told() {
     let made = Arc::new(MemoryBackend::default());
     let over = |backend: MemoryBackend| Engine::options().over(Arc::new(backend)).expect("a store");
     let mut engine = Engine::options().over(made.clone()).expect("a store");
-    engine.replay([concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/journeys.ndjson")]).expect("replayed");
+    engine.replay([file("fixtures/journeys.ndjson")]).expect("replayed");
     let whole = engine.resolver().view().totals().expect("a sound store");
     let entries = made.entries();
     let (key, block) = entries.iter().find(|(key, _)| key[0] == 19).expect("a block of totals");

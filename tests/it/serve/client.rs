@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_backstitch");
+use crate::place::binary;
 
 /// A key whose pages may be anywhere, and one of one origin.
 pub const KEY: &str = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
@@ -27,7 +27,7 @@ impl Serving {
     /// Starts one in `folder`, with more arguments.
     pub fn start(folder: &Path, arguments: &[&str]) -> Self {
         fs::write(folder.join("keys"), format!("{KEY}\n{SHOP_KEY} {SHOP}\n")).expect("written");
-        let mut child = Command::new(BINARY)
+        let mut child = Command::new(binary())
             .args(["serve", "--keys", "keys", "--listen", "127.0.0.1:0", "--log", "log", "--store", "store"])
             .args(arguments)
             .current_dir(folder)
@@ -130,8 +130,11 @@ pub fn reply(stream: &mut BufReader<TcpStream>) -> Option<Reply> {
 
 /// What a command prints.
 pub fn told(folder: &Path, arguments: &str) -> String {
-    let output: Output =
-        Command::new(BINARY).args(arguments.split_whitespace()).current_dir(folder).output().expect("the binary runs");
+    let output: Output = Command::new(binary())
+        .args(arguments.split_whitespace())
+        .current_dir(folder)
+        .output()
+        .expect("the binary runs");
     assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8")
 }

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::client::{BINARY, KEY, SHOP, SHOP_KEY, Serving, ask, digests, log, told};
+use super::client::{KEY, SHOP, SHOP_KEY, Serving, ask, digests, log, told};
+
+use crate::place::binary;
 
 fn activity(session: &str, customer: Option<&str>) -> Value {
     let mut identities = json!({ "sessionId": session });
@@ -235,7 +237,7 @@ fn a_second_collector_of_a_log_and_odd_files_are_refused_with_the_remedy() {
         ("--keys keys --listen nowhere", "cannot listen at nowhere"),
     ] {
         let listen = if arguments.contains("--listen") { "" } else { " --listen 127.0.0.1:0" };
-        let output = std::process::Command::new(BINARY)
+        let output = std::process::Command::new(binary())
             .args(format!("serve {arguments}{listen}").split_whitespace())
             .current_dir(folder.path())
             .output()

@@ -142,7 +142,7 @@ fn up_to_a_moment_and_by_the_command() {
     assert_eq!((&forgotten["events"], &forgotten["log"]["lines"]), (&json!(1), &json!(1)), "{forgotten}");
     assert_eq!(serving.get("/v1/people/ecommerceId/clara-17/events").json()["total"], 2);
     let store = folder.path().join("store");
-    let refused = std::process::Command::new(super::client::BINARY)
+    let refused = std::process::Command::new(crate::place::binary())
         .args(["forget", "ecommerceId:clara-17", "--log", "log", "--store", "store"])
         .current_dir(folder.path())
         .output()

@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::client::{BINARY, KEY, Serving, ask};
+use super::client::{KEY, Serving, ask};
 use crate::harness::asked;
+use crate::place::binary;
 
 const BATCH: usize = 10;
 
@@ -124,10 +125,10 @@ fn durable_activities_a_second() {
 
 /// Fills a store with invented events of so many sessions; no file of them is left for the system to write.
 fn fill(folder: &Path, sessions: u64) {
-    let mut generate = Command::new(BINARY);
+    let mut generate = Command::new(binary());
     generate.args(["generate", "--no-repeats", "--sessions", &sessions.to_string()]);
     let mut generate = generate.stdout(Stdio::piped()).spawn().expect("the binary runs");
-    let mut replay = Command::new(BINARY);
+    let mut replay = Command::new(binary());
     replay.args(["replay", "-", "--store", "store", "--quiet"]).current_dir(folder);
     let replay = replay.stdin(generate.stdout.take().expect("piped")).status().expect("the binary runs");
     assert!(replay.success() && generate.wait().expect("it ends").success());

@@ -294,7 +294,7 @@ fn links_lead_somewhere() {
 #[test]
 fn every_dependency_says_why() {
     let manifests: Vec<_> = files(".", "toml").into_iter().filter(|(path, _)| path.ends_with("Cargo.toml")).collect();
-    assert_eq!(manifests.len(), 3, "of the crate, its benches and its fuzzing");
+    assert_eq!(manifests.len(), 4, "of the crate, its tests, its benches and its fuzzing");
     assert_none(manifests.iter().flat_map(|(path, manifest)| unexplained(path, manifest)).collect());
 }
 

@@ -13,7 +13,7 @@ const DENY: &str = include_str!("../../deny.toml");
 /// Where every crate comes from that is not ours.
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-const OURS: [&str; 2] = ["backstitch", "backstitch-benches"];
+const OURS: [&str; 3] = ["backstitch", "backstitch-benches", "backstitch-tests"];
 
 /// The advisories that are let pass, each with its crate and all that may need it.
 const CONTAINED: [(&str, &str, &[&str]); 3] = [
