@@ -351,6 +351,7 @@ fn loaded(pairs: &[Pair], sessions: u64, customers: u64, numbers: &mut Xoshiro25
     };
     let links = pairs.iter().map(link).collect();
     let (unlinks, recounts) = (Vec::new(), Vec::new());
+    let seen = seen.into_iter().collect();
     Graph::of(AllFacts { namespaces, identities: vec![part], seen, links, unlinks, recounts }).expect("facts that fit")
 }
 

@@ -48,8 +48,8 @@ impl Graph {
     /// apart. What is unlinked today is so in it too. Costs a copy of the identity table and a sort of the links up to then.
     pub fn as_of(&self, until: Time) -> Self {
         let Facts { namespaces, identities, seen, links, counting, .. } = &self.facts;
-        let by_then = identities.ids().zip(seen).filter(|(_, seen)| seen.first <= until);
-        let seen: Vec<(IdentityId, Seen)> = by_then.map(|(id, &seen)| (id, seen)).collect();
+        let by_then = identities.ids().zip(seen.iter()).filter(|(_, seen)| seen.first <= until);
+        let seen: Vec<(IdentityId, Seen)> = by_then.collect();
         let mut kept = Links::new();
         for &link in links.as_slice().iter().filter(|link| link.first <= until) {
             kept.merge_link(link);
@@ -64,7 +64,7 @@ impl Graph {
 
     /// Takes in what a delta says of the identities of the table.
     fn take_in(&mut self, seen: &[(IdentityId, Seen)], links: Links, unlinks: &[Unlink], applied: &mut Applied) {
-        self.facts.seen.resize(self.facts.identities.len(), Seen::NEVER);
+        self.facts.seen.grow(self.facts.identities.len());
         self.facts.touching.grow(self.facts.identities.len());
         self.see(seen, applied);
         // Into an empty graph decisions come first: there is nothing to cut yet.
@@ -128,11 +128,12 @@ impl Graph {
 
     fn see(&mut self, seen: &[(IdentityId, Seen)], applied: &mut Applied) {
         for &(id, seen) in seen {
-            let known = &mut self.facts.seen[id.index()];
+            let mut known = self.facts.seen.get(id);
             if id.index() < applied.identities && seen.first < known.first {
                 applied.see(id, known.is_known().then_some(known.first));
             }
             known.merge(seen);
+            self.facts.seen.set(id, known);
         }
     }
 

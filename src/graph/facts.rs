@@ -10,8 +10,8 @@ use crate::graph::order::{self, Due, LinkKey};
 use crate::graph::touching::Touching;
 use crate::model::counting::Counting;
 use crate::model::identity::IdentityId;
-use crate::model::link::Seen;
 use crate::model::namespace::Namespaces;
+use crate::model::seen::SeenColumn;
 
 /// Everything the forest is derived from.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub(super) struct Facts {
     pub(super) namespaces: Namespaces,
     pub(super) identities: Interner,
     /// By identity.
-    pub(super) seen: Vec<Seen>,
+    pub(super) seen: SeenColumn,
     pub(super) links: Links,
     pub(super) touching: Touching,
     /// Pairs (lower, higher) whose link counts as never seen.
@@ -40,7 +40,7 @@ impl Facts {
 
     /// Whether `a` was seen before `b`, ties by identity order.
     pub(super) fn is_earlier(&self, a: IdentityId, b: IdentityId) -> bool {
-        let first = |id: IdentityId| self.seen[id.index()].first;
+        let first = |id: IdentityId| self.seen.first(id);
         first(a).cmp(&first(b)).then_with(|| self.compare(a, b)).is_lt()
     }
 

@@ -9,8 +9,9 @@ use crate::graph::{Graph, GraphError};
 use crate::model::counting::{Counting, CountsAs, Recount};
 use crate::model::identity::IdentityId;
 use crate::model::limits::MAX_IDENTITIES;
-use crate::model::link::{Link, Seen, Unlink};
+use crate::model::link::{Link, Unlink};
 use crate::model::namespace::Namespaces;
+use crate::model::seen::SeenColumn;
 
 /// All facts of a graph.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub struct AllFacts {
     /// All identities, none of which occurs twice.
     pub identities: Vec<InternerPart>,
     /// When each of them was seen, by id; those that are missing at the end were not.
-    pub seen: Vec<Seen>,
+    pub seen: SeenColumn,
     /// All links, no two of one pair.
     pub links: Vec<Link>,
     /// The decisions about links that stand.
@@ -62,8 +63,7 @@ impl Graph {
         let identities = Interner::unindexed(std::mem::take(&mut all.identities));
         all.check(&identities)?;
         let AllFacts { namespaces, mut seen, links, unlinks, recounts, .. } = all;
-        seen.resize(identities.len(), Seen::NEVER);
-        seen.shrink_to_fit();
+        seen.grow(identities.len());
         let mut counting = Counting::default();
         recounts.into_iter().for_each(|recount| counting.decide(recount));
         let unlinked = unlinks.iter().map(|unlink| (unlink.lower, unlink.higher)).collect();

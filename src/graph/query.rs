@@ -79,7 +79,7 @@ impl Graph {
     /// Whether any event carries an identity: one may be in the table without, since its events were retracted or it was only
     /// named.
     pub fn is_known(&self, id: IdentityId) -> bool {
-        self.facts.seen[id.index()].is_known()
+        self.facts.seen.get(id).is_known()
     }
 
     /// Whom an identity belongs to, and since when. O(log n).

@@ -18,6 +18,7 @@ pub mod person;
 pub mod policy;
 pub mod profile;
 pub mod seed;
+pub mod seen;
 pub(crate) mod sets;
 pub mod settings;
 pub mod source;

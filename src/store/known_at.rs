@@ -129,11 +129,15 @@ impl Store {
                 Overwrite::Unlink(unlink) => drop(unlinks.entry(unlink.key()).or_insert(!unlink.stands)),
             }
         }
-        for (at, known) in loaded.seen.iter_mut().enumerate() {
-            let first = if at < identities as usize { seen.get(&IdentityId(at as u32)).copied() } else { Some(None) };
+        for at in 0..loaded.seen.len() {
+            let id = IdentityId(at as u32);
+            let first = if at < identities as usize { seen.get(&id).copied() } else { Some(None) };
             match first {
-                Some(None) => *known = Seen::NEVER,
-                Some(Some(first)) => *known = Seen { first, last: known.last.max(first), ..*known },
+                Some(None) => loaded.seen.set(id, Seen::NEVER),
+                Some(Some(first)) => {
+                    let known = loaded.seen.get(id);
+                    loaded.seen.set(id, Seen { first, last: known.last.max(first), ..known });
+                }
                 None => {}
             }
         }

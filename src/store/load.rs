@@ -8,6 +8,7 @@ use crate::model::counting::{CountsAs, Recount};
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Link, Seen, Unlink};
 use crate::model::namespace::NamespaceId;
+use crate::model::seen::SeenColumn;
 use crate::model::source::{Source, SourceId};
 use crate::store::backend::Backend;
 use crate::store::block::BlockKey;
@@ -22,13 +23,16 @@ use crate::store::table::{self, Table, TableRow};
 /// Blocks of identities that one task reads: some hundred thousand bytes.
 const BLOCKS_A_TASK: usize = 32;
 
+/// Identities that room is made for before they are read, at most: a damaged count must not ask for memory.
+const IDENTITIES_FORESEEN: usize = 1 << 24;
+
 /// What a store holds beside its identities and its events.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Loaded {
     /// The lower-case names by id; empty before the first commit.
     pub namespaces: Vec<String>,
     /// When each identity was seen, by id.
-    pub seen: Vec<Seen>,
+    pub seen: SeenColumn,
     /// Links, ascending by (lower, higher).
     pub links: Vec<Link>,
     /// Sources by id.
@@ -106,18 +110,18 @@ fn identities<P: IdentityPart>(backend: &dyn Backend, held: &Manifest) -> Result
 }
 
 /// When each identity was seen, by id.
-fn seen(backend: &dyn Backend, held: &Manifest) -> Result<Vec<Seen>, StoreError> {
+fn seen(backend: &dyn Backend, held: &Manifest) -> Result<SeenColumn, StoreError> {
     type Row = (IdentityId, Seen);
     let kind = <Row as TableRow>::KIND;
     let damaged = |run: u32| run::damaged(backend, BlockKey { kind, run, index: 0 }, "it does not fit the manifest");
     // The rows of one run after the other: a later one counts.
-    let mut all: Vec<Seen> = Vec::new();
+    let mut all = SeenColumn::with_capacity((held.totals.identities as usize).min(IDENTITIES_FORESEEN));
     let mut last = 0;
     for run in held.of(kind) {
         last = run.number;
         table::each_row_of_run::<Row>(backend, run, &mut |(id, seen)| {
             match id.index().cmp(&all.len()) {
-                Ordering::Less => all.get_mut(id.index()).map_or((), |known| *known = seen),
+                Ordering::Less => all.set(id, seen),
                 // Each run has all that were new in its commit.
                 Ordering::Equal => all.push(seen),
                 Ordering::Greater => return Err(damaged(run.number)),

@@ -55,5 +55,5 @@ fn is_stored(store: &Store, seen: &[(IdentityId, Seen)], derived: &Derived) -> b
     let Ok((_, stored)) = store.load::<()>() else { return false };
     let links_agree = stored.links.len() == derived.links.len()
         && stored.links.iter().all(|link| derived.links.get(link.lower, link.higher) == Some(link));
-    links_agree && stored.seen.iter().eq(seen.iter().map(|row| &row.1))
+    links_agree && stored.seen.iter().eq(seen.iter().map(|row| row.1))
 }

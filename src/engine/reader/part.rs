@@ -21,6 +21,7 @@ use crate::model::link::{Link, Unlink, Witness};
 use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::person::Person;
 use crate::model::policy::Reading;
+use crate::model::seen::SeenColumn;
 use crate::model::source::Source;
 use crate::resolver::{Published, Resolver, View};
 use crate::store::Store;
@@ -234,7 +235,7 @@ impl<'s> Part<'s> {
         let excerpt = Arc::new(Excerpt::of(self.identities.keys().copied().collect()));
         let own = |id: IdentityId| excerpt.own(id).ok_or(Unanswered);
         let mut identities = InternerPart::default();
-        let mut seen = Vec::with_capacity(self.identities.len());
+        let mut seen = SeenColumn::with_capacity(self.identities.len());
         for (&id, (namespace, value)) in &self.identities {
             identities.push(*namespace, Value::new(value));
             seen.push(self.reader.seen(id)?);

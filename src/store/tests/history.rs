@@ -39,7 +39,7 @@ fn deciding(model: &Model) -> impl PartialEq + std::fmt::Debug + use<> {
 fn gone_back(store: &Store, when: When) -> Result<impl PartialEq + std::fmt::Debug + use<>, StoreError> {
     let (_, mut loaded) = store.load::<()>()?;
     store.go_back(store.commit_at(when)?, &mut loaded)?;
-    let seen = (0..).zip(&loaded.seen).filter(|(_, seen)| seen.is_known());
+    let seen = (0..).zip(loaded.seen.iter()).filter(|(_, seen)| seen.is_known());
     let mut seen: Vec<(u32, i64)> = seen.map(|(id, seen)| (id, seen.first.as_micros())).collect();
     seen.sort_unstable();
     let mut links: Vec<_> =
