@@ -19,7 +19,8 @@ use crate::model::time::Time;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IdentityHash(pub u128);
 
-/// Hash of an event: its time, id and identities.
+/// Hash of an event: its time, id and identities. Of its alignment a link would else have eight bytes that hold nothing.
+#[repr(Rust, packed(8))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventHash(pub u128);
 
@@ -86,7 +87,8 @@ impl IdentityHash {
 /// 32 hex digits.
 impl fmt::Display for EventHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        let Self(hash) = *self;
+        write!(f, "{hash:032x}")
     }
 }
 
@@ -205,7 +207,7 @@ mod tests {
         whole.push(0);
         whole.extend_from_slice(&9_u128.to_le_bytes());
         whole.extend(identities.iter().flat_map(|hash| hash.0.to_le_bytes()));
-        assert_eq!(EventHash::new(Time::from_micros(5), EventId::Line(9), identities).0, xxh3_128(&whole));
+        assert_eq!({ EventHash::new(Time::from_micros(5), EventId::Line(9), identities).0 }, xxh3_128(&whole));
     }
 
     #[test]

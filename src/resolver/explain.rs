@@ -266,7 +266,7 @@ fn evidence(view: &View, link: LinkId, hash: EventHash, event: &Event<'_>) -> Ev
         witness: WitnessRow {
             time: event.time,
             id: event.id.written(),
-            hash: format!("{:032x}", hash.0),
+            hash: hash.to_string(),
             sources: event.sources.iter().map(|source| view.sources()[source.0 as usize].name.clone()).collect(),
         },
         obstacle: graph.refusal(link).map(obstacle),
