@@ -29,7 +29,8 @@ pub(crate) fn unpack<T>(
 ) -> Result<Vec<T>, String> {
     let body: TableBody<'_> = codec::decode(body)?;
     let mut from = ColumnReader::new(body.bytes.0);
-    let mut rows = Vec::new();
+    // A row has a byte at least, so a damaged count asks for no more than the block can hold.
+    let mut rows = Vec::with_capacity((body.rows as usize).min(body.bytes.0.len()));
     for _ in 0..body.rows {
         let row = read(rows.last(), &mut from).ok_or("a row cannot be read")?;
         rows.push(row);

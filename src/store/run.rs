@@ -193,6 +193,8 @@ impl RunWriter {
             return Err(StoreError::Invalid(text));
         }
         block::seal(key, self.entry.generation, &mut block);
+        // A quarter of what it may have held would wait with it.
+        block.shrink_to_fit();
         self.entry.bytes += block.len() as u64;
         self.waiting_bytes += block.len();
         self.waiting.push((key.bytes(), block));
