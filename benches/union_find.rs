@@ -212,12 +212,28 @@ fn intern(c: &mut Criterion) {
     group.finish();
 }
 
-/// A link of the baselines: when, between a session and a customer.
+/// A link of the baselines: when, and between whom.
 #[derive(Clone, Copy)]
 struct Pair {
     first: u64,
-    session: u32,
-    customer: u32,
+    lower: u32,
+    higher: u32,
+}
+
+/// How many identities of each level there are; their numbers follow one another.
+#[derive(Clone, Copy)]
+struct Sizes {
+    sessions: u64,
+    emails: u64,
+    customers: u64,
+}
+
+impl Sizes {
+    /// The number of the first customer, and of all identities.
+    fn bounds(self) -> (usize, usize) {
+        let first = self.sessions + self.emails;
+        (first as usize, (first + self.customers) as usize)
+    }
 }
 
 /// The plain way: parents in an array, the negative size at a root; the path is halved on the way.
@@ -251,57 +267,86 @@ impl ArrayUnionFind {
 }
 
 /// Joins in the order of time, never two customers: with an array, and with petgraph's.
-fn by_array(mut pairs: Vec<Pair>, sessions: u64, customers: u64) -> usize {
-    pairs.sort_unstable_by_key(|pair| (pair.first, pair.customer, pair.session));
-    let (sessions, all) = (sessions as usize, (sessions + customers) as usize);
-    let mut groups =
-        ArrayUnionFind { parents: vec![-1; all], has_customer: (0..all).map(|at| at >= sessions).collect() };
-    pairs.iter().filter(|pair| groups.unite(pair.session as usize, pair.customer as usize)).count()
+fn by_array(mut pairs: Vec<Pair>, sizes: Sizes) -> usize {
+    pairs.sort_unstable_by_key(|pair| (pair.first, pair.higher, pair.lower));
+    let (first, all) = sizes.bounds();
+    let mut groups = ArrayUnionFind { parents: vec![-1; all], has_customer: (0..all).map(|at| at >= first).collect() };
+    pairs.iter().filter(|pair| groups.unite(pair.lower as usize, pair.higher as usize)).count()
 }
 
-fn by_petgraph(mut pairs: Vec<Pair>, sessions: u64, customers: u64) -> usize {
-    pairs.sort_unstable_by_key(|pair| (pair.first, pair.customer, pair.session));
-    let (sessions, all) = (sessions as usize, (sessions + customers) as usize);
+fn by_petgraph(mut pairs: Vec<Pair>, sizes: Sizes) -> usize {
+    pairs.sort_unstable_by_key(|pair| (pair.first, pair.higher, pair.lower));
+    let (first, all) = sizes.bounds();
     let mut groups: UnionFind<u32> = UnionFind::new(all);
-    let mut has_customer: Vec<bool> = (0..all).map(|at| at >= sessions).collect();
+    let mut has_customer: Vec<bool> = (0..all).map(|at| at >= first).collect();
     let mut unite = |pair: &Pair| {
-        let (a, b) = (groups.find_mut(pair.session), groups.find_mut(pair.customer));
+        let (a, b) = (groups.find_mut(pair.lower), groups.find_mut(pair.higher));
         if a == b || has_customer[a as usize] && has_customer[b as usize] {
             return false;
         }
+        let has = has_customer[a as usize] || has_customer[b as usize];
         groups.union(a, b);
-        has_customer[groups.find_mut(a) as usize] = true;
+        has_customer[groups.find_mut(a) as usize] = has;
         true
     };
     pairs.iter().filter(|pair| unite(pair)).count()
 }
 
-/// The kernel beside its baselines: links that are sorted by their keys, the constraint kept, and the answer the same.
+/// The kernel beside its baselines: links that are taken in the order of their keys, the constraint kept, and the answer the same.
 ///
-/// `in turn` are links as a store holds them, by session, whose times rise roughly with it; `shuffled` are those of random times.
+/// `in turn` are links as a store holds them, by session, whose times rise roughly with it; `shuffled` are those of random times. `through
+/// e-mails` no session meets a customer itself: nothing is known before the links are sorted.
 fn kernel(_: &mut Criterion) {
     machine::print();
     let wanted = std::env::var("KERNEL_LINKS").unwrap_or_else(|_| KERNEL_LINKS.to_owned());
     for links in wanted.split(',').map(|links| links.parse::<u64>().expect("a number of links")) {
-        for (name, spread) in [("in turn", 100 * A_LINK), ("shuffled", 1_000 * links * A_LINK)] {
-            one_kernel(name, links, spread);
-        }
+        let near = 100 * A_LINK;
+        one_kernel("in turn", links, logins(links, near));
+        one_kernel("shuffled", links, logins(links, 1_000 * links * A_LINK));
+        one_kernel("through e-mails", links, through_emails(links, near));
     }
 }
 
-fn one_kernel(name: &str, links: u64, spread: u64) {
+/// When the link of a number was first met.
+fn time_of(at: u64, spread: u64, numbers: &mut Xoshiro256PlusPlus) -> u64 {
+    at * A_LINK + numbers.next_u64() % spread
+}
+
+/// Sessions with customers: four sessions for each, five links for four.
+fn logins(links: u64, spread: u64) -> (Sizes, Vec<Pair>) {
     let mut numbers = Xoshiro256PlusPlus::seed_from_u64(SEED);
-    let (sessions, customers) = (links / 5 * 4, links / 5);
-    let pairs: Vec<Pair> = (0..links)
-        .map(|at| {
-            let session = at * sessions / links;
-            let shared = numbers.next_u64() % 100 < SHARED;
-            let customer = sessions + if shared { numbers.next_u64() } else { at } % customers;
-            let first = at * A_LINK + numbers.next_u64() % spread;
-            Pair { first, session: session as u32, customer: customer as u32 }
-        })
-        .collect();
-    let mut graph = loaded(&pairs, sessions, customers, &mut numbers);
+    let sizes = Sizes { sessions: links / 5 * 4, emails: 0, customers: links / 5 };
+    let pair = |at| {
+        let shared = numbers.next_u64() % 100 < SHARED;
+        let customer = if shared { numbers.next_u64() } else { at } % sizes.customers;
+        let (lower, higher) = (at * sizes.sessions / links, sizes.sessions + customer);
+        Pair { first: time_of(at, spread, &mut numbers), lower: lower as u32, higher: higher as u32 }
+    };
+    (sizes, (0..links).map(pair).collect())
+}
+
+/// Sessions with e-mail addresses, four links for three, and every fifth link an address with a customer, of whom there is one for two.
+fn through_emails(links: u64, spread: u64) -> (Sizes, Vec<Pair>) {
+    let mut numbers = Xoshiro256PlusPlus::seed_from_u64(SEED);
+    let sizes = Sizes { sessions: links / 5 * 3, emails: links / 5, customers: links / 10 };
+    let of_sessions = links / 5 * 4;
+    let pair = |at| {
+        let shared = numbers.next_u64() % 100 < SHARED;
+        let other = if shared { numbers.next_u64() } else { at };
+        let (turn, lower, higher) = if at < of_sessions {
+            (at, at * sizes.sessions / of_sessions, sizes.sessions + other % sizes.emails)
+        } else {
+            // Addresses are met with customers while sessions still come.
+            let email = at - of_sessions;
+            (4 * email, sizes.sessions + email, sizes.sessions + sizes.emails + other % sizes.customers)
+        };
+        Pair { first: time_of(turn, spread, &mut numbers), lower: lower as u32, higher: higher as u32 }
+    };
+    (sizes, (0..links).map(pair).collect())
+}
+
+fn one_kernel(name: &str, links: u64, (sizes, pairs): (Sizes, Vec<Pair>)) {
+    let mut graph = loaded(&pairs, sizes);
     let mut took: [Vec<Duration>; 3] = Default::default();
     for _ in 0..KERNEL_ROUNDS {
         let runs: [&mut dyn FnMut(Vec<Pair>) -> usize; 3] = [
@@ -309,8 +354,8 @@ fn one_kernel(name: &str, links: u64, spread: u64) {
                 graph.rebuild_forest();
                 graph.links().ids().filter(|&link| graph.accepted(link)).count()
             },
-            &mut |pairs| by_array(pairs, sessions, customers),
-            &mut |pairs| by_petgraph(pairs, sessions, customers),
+            &mut |pairs| by_array(pairs, sizes),
+            &mut |pairs| by_petgraph(pairs, sizes),
         ];
         let mut joined = Vec::new();
         for (run, took) in runs.into_iter().zip(&mut took) {
@@ -334,15 +379,20 @@ fn one_kernel(name: &str, links: u64, spread: u64) {
 }
 
 /// A graph of these links.
-fn loaded(pairs: &[Pair], sessions: u64, customers: u64, numbers: &mut Xoshiro256PlusPlus) -> Graph {
-    let namespaces = Namespaces::new(Levels::default());
+fn loaded(pairs: &[Pair], sizes: Sizes) -> Graph {
+    let mut numbers = Xoshiro256PlusPlus::seed_from_u64(SEED);
+    let mut namespaces = Namespaces::new(Levels::default());
     let customer = namespaces.unique().expect("the default levels have one");
+    let email = namespaces.intern("email").expect("room for one more");
     let mut part = InternerPart::default();
-    (0..sessions).for_each(|_| part.push(NamespaceId::SESSION, uuid(numbers)));
-    (0..customers).for_each(|_| part.push(customer, uuid(numbers)));
-    let mut seen = vec![Seen::NEVER; (sessions + customers) as usize];
+    for (count, namespace) in
+        [(sizes.sessions, NamespaceId::SESSION), (sizes.emails, email), (sizes.customers, customer)]
+    {
+        (0..count).for_each(|_| part.push(namespace, uuid(&mut numbers)));
+    }
+    let mut seen = vec![Seen::NEVER; sizes.bounds().1];
     let link = |pair: &Pair| {
-        let (lower, higher) = (IdentityId(pair.session), IdentityId(pair.customer));
+        let (lower, higher) = (IdentityId(pair.lower), IdentityId(pair.higher));
         let first = Time::from_micros(pair.first as i64);
         for id in [lower, higher] {
             seen[id.index()].merge(Seen::at(first));

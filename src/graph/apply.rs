@@ -71,6 +71,10 @@ impl Graph {
         let (first, last) = if self.facts.links.is_empty() { (unlinks, &[][..]) } else { (&[][..], unlinks) };
         self.decide(first, applied);
         let changed = self.merge_links(links, applied);
+        if applied.identities == 0 {
+            self.forest = Forest::of(&self.facts);
+            return;
+        }
         self.forest.grow(&self.facts);
         // Not before the forest has all identities and the facts all times, of which the earliest is chosen.
         for at in 0..applied.seen.len() {

@@ -84,6 +84,8 @@ impl Graph {
 
     /// Joins all links from the beginning, as an opening does. Nothing changes by it but the order of members: it is there to be measured.
     pub fn rebuild_forest(&mut self) {
+        // The old one goes first: there is room for one.
+        self.forest = Forest::default();
         self.forest = Forest::of(&self.facts);
     }
 }

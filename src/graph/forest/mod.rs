@@ -9,7 +9,11 @@
 //! A customer is the root of its group, whatever the sizes; a group has at most one, so this costs one step at most.
 //! The owner of an identity is then its root, and the last edge on the way is the link that first connected the two.
 
+mod first_logins;
+
 use std::cmp::Ordering;
+
+use rayon::prelude::*;
 
 use crate::graph::facts::Facts;
 use crate::graph::links::LinkId;
@@ -24,10 +28,13 @@ const CUSTOMER: u32 = ROOT | 1;
 /// `Node::link` of a root that is alone.
 const NO_LINK: u32 = u32::MAX;
 
+/// Fewer identities than this are made place for by one thread.
+const MANY: usize = 1 << 14;
+
 /// Links whose roots are looked for together.
 const AHEAD: usize = 32;
 
-/// The parent of an identity and the key of the edge to it. Of a root: the latest key in its group.
+/// The parent of an identity and the key of the edge to it. Of a root that is not a customer: the latest key in its group.
 #[derive(Debug, Clone, Copy)]
 struct Node {
     parent: u32,
@@ -36,8 +43,20 @@ struct Node {
 }
 
 impl Node {
+    fn alone(parent: u32) -> Self {
+        Self { parent, link: NO_LINK, first: Time::from_micros(0) }
+    }
+
     fn is_root(&self) -> bool {
         self.parent & ROOT != 0
+    }
+
+    /// Keeps a link with `other` where it is the first one met.
+    #[inline]
+    fn meet(&mut self, key: LinkKey, other: IdentityId, facts: &Facts) {
+        if self.key().is_none_or(|known| facts.compare_keys(key, known).is_lt()) {
+            *self = Self { parent: other.0, link: key.link.0, first: key.first };
+        }
     }
 
     fn key(&self) -> Option<LinkKey> {
@@ -83,11 +102,10 @@ pub(super) struct Forest {
 impl Forest {
     /// The forest of facts that are all known: their links are taken in order, each a join or none.
     pub(super) fn of(facts: &Facts) -> Self {
-        // Before there is a forest, so that the room that the sort takes is free again.
-        let links = facts.in_order(facts.links.ids().filter(|&id| !facts.is_unlinked(id)));
         let mut forest = Self::default();
         forest.grow(facts);
-        forest.take_in_order(&links, facts);
+        let rest = forest.take_first_logins(facts);
+        forest.take_in_order(&facts.in_order(rest), facts);
         forest
     }
 
@@ -113,12 +131,22 @@ impl Forest {
     pub(super) fn grow(&mut self, facts: &Facts) {
         let unique = facts.namespaces.unique();
         let more = facts.identities.len() - self.nodes.len();
-        self.nodes.reserve(more);
-        self.members.reserve(more);
-        for id in (self.nodes.len() as u32..facts.identities.len() as u32).map(IdentityId) {
-            let parent = if Some(facts.identities.namespace(id)) == unique { CUSTOMER } else { ROOT };
-            self.nodes.push(Node { parent, link: NO_LINK, first: Time::from_micros(0) });
-            self.members.push(Member::alone(id));
+        let new = self.nodes.len() as u32..facts.identities.len() as u32;
+        let node = |id| {
+            let is_customer = Some(facts.identities.namespace(IdentityId(id))) == unique;
+            Node::alone(if is_customer { CUSTOMER } else { ROOT })
+        };
+        let member = |id| Member::alone(IdentityId(id));
+        if more < MANY {
+            self.nodes.extend(new.clone().map(node));
+            self.members.extend(new.map(member));
+        } else {
+            // On several cores, since most of it is memory that is touched for the first time.
+            let (nodes, members) = (&mut self.nodes, &mut self.members);
+            rayon::join(
+                || nodes.par_extend(new.clone().into_par_iter().map(node)),
+                || members.par_extend(new.clone().into_par_iter().map(member)),
+            );
         }
         self.accepted.resize(facts.links.len(), false);
     }
@@ -232,7 +260,9 @@ impl Forest {
         let a_stays = self.is_customer(a) || (!self.is_customer(b) && self.size(a) >= self.size(b));
         let (top, part) = if a_stays { (a, b) } else { (b, a) };
         let node = &mut self.nodes[top.index()];
-        (node.link, node.first) = (key.link.0, key.first);
+        if node.parent != CUSTOMER {
+            (node.link, node.first) = (key.link.0, key.first);
+        }
         self.attach(part, top, top, key, facts);
     }
 
@@ -285,9 +315,9 @@ impl Forest {
         self.accepted[link.index()] = false;
     }
 
-    /// Whether every link in the group of `root` comes before `key`.
+    /// Whether every link in the group of `root` is known to come before `key`: of a customer's that is not kept.
     fn is_before(&self, root: IdentityId, key: LinkKey, facts: &Facts) -> bool {
-        compare(self.nodes[root.index()].key(), Some(key), facts).is_lt()
+        !self.is_customer(root) && compare(self.nodes[root.index()].key(), Some(key), facts).is_lt()
     }
 
     fn depth(&self, id: IdentityId) -> u32 {
@@ -331,7 +361,8 @@ impl Forest {
             if !node.is_root() {
                 let above = &self.nodes[node.parent as usize];
                 let order = compare(node.key(), above.key(), facts);
-                assert!(order.is_lt() || (above.is_root() && order.is_eq()), "keys rise");
+                let rises = order.is_lt() || (above.is_root() && order.is_eq());
+                assert!(rises || above.parent == CUSTOMER, "keys rise");
             }
         }
     }
