@@ -11,7 +11,8 @@ use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use backstitch::{Activity, ECOMMERCE, Engine, Resolver, SESSION, Time};
+use backstitch::rows::ResolutionRef;
+use backstitch::{Activity, ECOMMERCE, Engine, Resolution, Resolver, SESSION, Time};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -83,6 +84,13 @@ fn resolve(c: &mut Criterion) {
     let customer_of = |asked: &[String]| asked.iter().filter_map(|session| resolver.customer_of(session)).count();
     assert_eq!(customer_of(&asked), hash_map_get(&asked), "both answer the same");
 
+    let many = resolver.resolve_many(&asked);
+    let same = |(session, found): (&String, Option<ResolutionRef<'_>>)| {
+        found.map(read_in_place) == resolver.resolve(session).as_ref().map(read)
+    };
+    assert!(asked.iter().zip(many.iter()).all(same), "one by one and many at once are the same");
+    drop(many);
+
     let mut group = c.benchmark_group("resolve");
     group.sample_size(10).throughput(Throughput::Elements(ASKED as u64));
     group.bench_function("baseline: hash-map get", |b| b.iter(|| hash_map_get(black_box(&asked))));
@@ -99,13 +107,53 @@ fn resolve(c: &mut Criterion) {
     group.bench_function("resolve", |b| {
         b.iter(|| asked.iter().filter_map(|session| resolver.resolve(black_box(session))).count());
     });
+    group.bench_function("resolve, all texts read", |b| {
+        b.iter(|| {
+            asked
+                .iter()
+                .filter_map(|session| resolver.resolve(black_box(session)))
+                .map(|found| read(&found))
+                .sum::<usize>()
+        });
+    });
     for many in [100, 10_000] {
         group.bench_function(format!("resolve_many, {many} at a time"), |b| {
             b.iter(|| asked.chunks(many).map(|asked| resolver.resolve_many(black_box(asked)).len()).sum::<usize>());
         });
+        group.bench_function(format!("resolve_many, {many} at a time, all texts read"), |b| {
+            let read = |asked: &[String]| {
+                resolver.resolve_many(black_box(asked)).iter().flatten().map(read_in_place).sum::<usize>()
+            };
+            b.iter(|| asked.chunks(many).map(read).sum::<usize>());
+        });
+        group.bench_function(format!("resolve_many, {many} at a time, texts of their own"), |b| {
+            let owned = |asked: &[String]| {
+                let found = resolver.resolve_many(black_box(asked));
+                found.iter().map(|found| found.map(ResolutionRef::to_resolution)).collect::<Vec<_>>().len()
+            };
+            b.iter(|| asked.chunks(many).map(owned).sum::<usize>());
+        });
     }
     group.finish();
     while_committing(&mut engine, &resolver, &asked);
+}
+
+/// The bytes of an answer's texts, all of which are looked at.
+fn read(found: &Resolution) -> usize {
+    let identities = [&found.identity, &found.person].into_iter().chain(&found.group);
+    let customer = found.customer.as_deref().map_or(0, look_at);
+    identities.map(|identity| look_at(&identity.namespace) + look_at(&identity.value)).sum::<usize>() + customer
+}
+
+/// The same of an answer that has no texts of its own.
+fn read_in_place(found: ResolutionRef<'_>) -> usize {
+    let identities = [found.identity(), found.person()].into_iter().chain(found.group());
+    let customer = found.customer().as_deref().map_or(0, look_at);
+    identities.map(|identity| look_at(identity.namespace()) + look_at(&identity.value())).sum::<usize>() + customer
+}
+
+fn look_at(text: &str) -> usize {
+    black_box(text).len()
 }
 
 /// Times single questions while nothing else happens, and while commits are made: criterion's means show no pauses.

@@ -108,7 +108,7 @@ pub use model::when::When;
 pub use resolver::{Change, Changes, Feed};
 
 // Who is it?
-pub use resolver::{Resolution, Totals};
+pub use resolver::{Resolution, Resolutions, Totals};
 
 // What is known of them beside that.
 pub use model::profile::{ProfileRule, ProfileRules};
@@ -132,6 +132,7 @@ pub mod rows {
     pub use crate::resolver::{DiffRow, EventRow, MemberRow, PersonRow, SessionRow};
     pub use crate::resolver::{EarlierValue, Holder, ProfileRow, ProfileValue};
     pub use crate::resolver::{Evidence, Explanation, Obstacle, OwnerRow, PairExplanation, Party, WitnessRow};
+    pub use crate::resolver::{IdentityRef, ResolutionRef};
     pub use crate::resolver::{Logins, PolicyShare, PolicyShares, SharedRow};
     #[cfg(feature = "serve")]
     pub use crate::serve::log::erase::LogErasure;

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use smallvec::SmallVec;
+
 use crate::graph::forest::Climb;
 use crate::graph::links::LinkId;
 use crate::graph::{Graph, applied};
@@ -37,6 +39,13 @@ impl Graph {
     /// sort by [`compare`](Self::compare) what is shown.
     pub fn members(&self, id: IdentityId) -> impl Iterator<Item = IdentityId> {
         self.forest.members(id)
+    }
+
+    /// Fetches what questions about the groups of some identities will read, step by step for all of them, so that no place in memory is
+    /// waited for before the next is asked for. It answers nothing.
+    pub fn visit_groups(&self, ids: impl Iterator<Item = IdentityId>) {
+        let mut at: SmallVec<[IdentityId; 64]> = ids.collect();
+        self.forest.visit(&mut at, |id| _ = std::hint::black_box(self.facts.identities.namespace(id)));
     }
 
     /// How many identities the group of `id` has.

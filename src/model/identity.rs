@@ -111,6 +111,18 @@ impl<'a> Value<'a> {
         self.text_into(&mut [0; UUID_TEXT]).to_owned()
     }
 
+    /// The text, without an allocation.
+    pub fn text(self) -> ValueText<'a> {
+        let mut uuid = [0; UUID_TEXT];
+        match self {
+            Self::Uuid(bytes) => {
+                Uuid::from_bytes(bytes).hyphenated().encode_lower(&mut uuid);
+                ValueText { text: None, uuid }
+            }
+            Self::Text(text) => ValueText { text: Some(text), uuid },
+        }
+    }
+
     /// The text, written into `room` where it is a UUID.
     pub fn text_into<'r>(&self, room: &'r mut [u8; UUID_TEXT]) -> &'r str
     where
@@ -120,6 +132,29 @@ impl<'a> Value<'a> {
             Self::Uuid(bytes) => Uuid::from_bytes(*bytes).hyphenated().encode_lower(room),
             Self::Text(text) => text,
         }
+    }
+}
+
+/// The text of a value: a `str`, for which nothing was allocated.
+#[derive(Debug, Clone, Copy)]
+pub struct ValueText<'a> {
+    text: Option<&'a str>,
+    /// The text of a UUID, where it is one.
+    uuid: [u8; UUID_TEXT],
+}
+
+impl std::ops::Deref for ValueText<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        // Digits and hyphens are UTF-8.
+        self.text.unwrap_or_else(|| std::str::from_utf8(&self.uuid).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for ValueText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
     }
 }
 

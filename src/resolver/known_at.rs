@@ -11,6 +11,8 @@ use crate::model::namespace::{Namespaces, SESSION};
 use crate::model::time::Time;
 use crate::resolver::Published;
 use crate::resolver::resolution::{self, Resolution};
+#[cfg(feature = "serve")]
+use crate::resolver::resolutions::Resolutions;
 use crate::resolver::rows::EventRow;
 use crate::resolver::view::View;
 
@@ -61,6 +63,12 @@ impl KnownAt {
     pub fn resolve_in(&self, namespace: &str, value: &str) -> Option<Resolution> {
         // Its policy is the default one, for which nothing is read.
         self.view.find(namespace, value).map(|id| resolution::published(&self.view, id))
+    }
+
+    /// Who identities of any namespace were, in their order.
+    #[cfg(feature = "serve")]
+    pub(crate) fn resolve_identities(&self, identities: &[Identity]) -> Result<Resolutions> {
+        self.view.resolve_identities(identities)
     }
 
     /// Of the events that the store holds now, those of the sessions, and other anchors, on which the person of an identity was seen, in

@@ -19,6 +19,7 @@ use crate::resolver::people::{self, PersonRow};
 use crate::resolver::person_events::PersonEvents;
 use crate::resolver::profiles::{Profile, Profiles};
 use crate::resolver::resolution::{self, Resolution};
+use crate::resolver::resolutions::Resolutions;
 use crate::resolver::rows::{self, EventRow, SessionRow};
 use crate::resolver::totals;
 use crate::resolver::view::View;
@@ -43,6 +44,29 @@ impl View {
     /// As [`resolve`](Self::resolve).
     pub fn resolve_in(&self, namespace: &str, value: &str) -> Result<Option<Resolution>> {
         self.find(namespace, value).map(|id| resolution::read(self, id)).transpose()
+    }
+
+    /// Who each of the sessions is, in their order. Costs as so many calls of [`resolve`](Self::resolve) that share what is read, without
+    /// their texts.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn resolve_many<S: AsRef<str>>(&self, sessions: impl IntoIterator<Item = S>) -> Result<Resolutions> {
+        self.resolve_ids(sessions.into_iter().map(|session| self.find(SESSION, session.as_ref())))
+    }
+
+    /// The same of identities of any namespace.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    #[cfg(feature = "serve")]
+    pub(crate) fn resolve_identities(&self, identities: &[Identity]) -> Result<Resolutions> {
+        self.resolve_ids(identities.iter().map(|identity| self.find(&identity.namespace, &identity.value)))
+    }
+
+    fn resolve_ids(&self, ids: impl Iterator<Item = Option<IdentityId>>) -> Result<Resolutions> {
+        let mut lookup = Lookup::new(self);
+        Resolutions::of(self.clone(), ids, |id| lookup.standing(id))
     }
 
     /// Whom an identity belongs to under the reading.

@@ -52,18 +52,7 @@ fn resolution<E>(
 ) -> Result<Resolution, E> {
     let graph = view.graph();
     let Standing { person, since } = standing(id)?;
-    let mut group = held_by(view, person);
-    // Where no session leaves its group, the group is the person, and its members need not be asked.
-    if view.reading().policy.may_leave_group() {
-        let mut kept = Vec::with_capacity(group.len());
-        for member in group {
-            if standing(member)?.person == person {
-                kept.push(member);
-            }
-        }
-        group = kept;
-    }
-    group.sort_by(|&a, &b| graph.compare(a, b));
+    let group = group(view, person, &mut standing)?;
     let customer = match person {
         Person::Customer(customer) => Some(graph.identities().value(customer).to_text()),
         Person::Anonymous(_) => None,
@@ -76,4 +65,25 @@ fn resolution<E>(
         since,
         group: group.into_iter().map(|member| graph.identity(member)).collect(),
     })
+}
+
+/// Every identity of a person, in identity order.
+pub(super) fn group<E>(
+    view: &View,
+    person: Person,
+    standing: &mut impl FnMut(IdentityId) -> Result<Standing, E>,
+) -> Result<Vec<IdentityId>, E> {
+    let mut group = held_by(view, person);
+    // Where no session leaves its group, the group is the person, and its members need not be asked.
+    if view.reading().policy.may_leave_group() {
+        let mut kept = Vec::with_capacity(group.len());
+        for member in group {
+            if standing(member)?.person == person {
+                kept.push(member);
+            }
+        }
+        group = kept;
+    }
+    group.sort_by(|&a, &b| view.graph().compare(a, b));
+    Ok(group)
 }

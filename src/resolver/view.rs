@@ -210,6 +210,19 @@ impl View {
         self.counted(namespace, value).filter(|&id| self.graph().is_known(id))
     }
 
+    /// The ids of sessions, each as [`find`](Self::find) but that no event need carry it: they are appended to `ids`.
+    pub(super) fn find_sessions<S: AsRef<str>>(&self, sessions: &[S], ids: &mut Vec<Option<IdentityId>>) {
+        let graph = self.graph();
+        let values = sessions.iter().map(|session| Value::new(session.as_ref().trim()));
+        let start = ids.len();
+        graph.identities().get_each(NamespaceId::SESSION, values, ids);
+        if !graph.counting().is_empty() {
+            for id in &mut ids[start..] {
+                *id = id.and_then(|id| graph.counting().of(id));
+            }
+        }
+    }
+
     /// What an identity of the table counts as, whether or not any event carries it.
     fn counted(&self, namespace: NamespaceId, value: &str) -> Option<IdentityId> {
         let graph = self.graph();

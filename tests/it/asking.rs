@@ -1,6 +1,9 @@
 //! What a service asks of a resolver and a view.
 
-use backstitch::{Engine, Lookback, PersonKind, Policy, Reading, Resolver, Time, View};
+use backstitch::rows::ResolutionRef;
+use backstitch::{
+    Activity, Engine, Identity, Lookback, PersonKind, Policy, Reading, Resolution, Resolutions, Resolver, Time, View,
+};
 
 use crate::place::file;
 
@@ -17,16 +20,68 @@ fn person(view: &View, session: &str) -> String {
     view.resolve(session).expect("a sound store").expect("known").person.to_string()
 }
 
+/// The answers with texts of their own.
+fn owned(answers: &Resolutions) -> Vec<Option<Resolution>> {
+    answers.iter().map(|found| found.map(ResolutionRef::to_resolution)).collect()
+}
+
 #[test]
 fn many_at_once_are_answered_in_their_order() {
     let resolver = journeys().resolver();
     let asked = [TABLET, "never-seen", LAPTOP, TABLET];
     let answers = resolver.resolve_many(asked);
-    assert_eq!(answers, asked.map(|session| resolver.resolve(session)));
-    assert_eq!(answers[0].as_ref().expect("known").person.to_string(), "ecommerceId:clara");
-    assert_eq!(answers[1], None);
-    assert_eq!(resolver.resolve_many(asked.map(str::to_owned)), answers);
+    assert_eq!(owned(&answers), asked.map(|session| resolver.resolve(session)));
+    assert_eq!((answers.len(), answers.is_empty()), (4, false));
+    let clara = answers.get(0).expect("known");
+    assert_eq!(
+        (clara.person().to_string(), clara.customer().as_deref()),
+        ("ecommerceId:clara".to_owned(), Some("clara"))
+    );
+    assert_eq!((clara.person().namespace(), &*clara.person().value()), ("ecommerceId", "clara"));
+    assert!(answers.get(1).is_none() && answers.get(4).is_none());
+    assert_eq!(owned(&resolver.resolve_many(asked.map(str::to_owned))), owned(&answers));
     assert!(resolver.resolve_many([""; 0]).is_empty());
+}
+
+/// More than are looked up together, and groups that several answers share; by each policy, and as of a moment.
+#[test]
+fn many_at_once_are_answered_as_one_by_one() {
+    let mut engine = Engine::in_memory();
+    let people = (0..300_u64).flat_map(|session| {
+        let time = Time::from_micros(1_000_000 * session as i64);
+        let at = |time| Activity::at(time).identity("sessionId", format!("s{session}"));
+        let named = match session % 5 {
+            0 => at(time),
+            1 => at(time).identity("ecommerceId", format!("{:08x}-6994-41e2-875d-97ec4d19254b", session % 7)),
+            2 => at(time).identity("email", format!("{}@example.org", session % 3)),
+            _ => at(time).identity("ecommerceId", (session % 4).to_string()),
+        };
+        let again = at(Time::from_micros(time.as_micros() + 500)).identity("ecommerceId", (session % 9).to_string());
+        [Some(named), (session % 11 == 0).then_some(again)].into_iter().flatten()
+    });
+    engine.push("people", people, "1").expect("pushed");
+    engine.set_aside([identity("s7")]).expect("set aside");
+    engine.rename([(identity("s8"), identity("s9"))]).expect("renamed");
+    let resolver = engine.resolver();
+    let asked: Vec<String> = (0..310).map(|session| format!("  s{} ", session * 7 % 310)).collect();
+    let one_by_one: Vec<_> = asked.iter().map(|session| resolver.resolve(session)).collect();
+    assert!(one_by_one.iter().flatten().any(|found| found.group.len() > 20));
+    let many = resolver.resolve_many(&asked);
+    assert_eq!(owned(&many), one_by_one);
+    assert_eq!(serde_json::to_string(&many).expect("text"), serde_json::to_string(&one_by_one).expect("text"));
+    for policy in Policy::ALL {
+        for as_of in [None, Some(Time::from_micros(150_000_000))] {
+            let view = resolver.view().under(Reading { policy, lookback: None, as_of });
+            let many = view.resolve_many(&asked).expect("a sound store");
+            let one_by_one: Vec<_> =
+                asked.iter().map(|session| view.resolve(session).expect("a sound store")).collect();
+            assert_eq!(owned(&many), one_by_one, "{policy:?} {as_of:?}");
+        }
+    }
+}
+
+fn identity(session: &str) -> Identity {
+    Identity { namespace: "sessionId".to_owned(), value: session.to_owned() }
 }
 
 #[test]
@@ -42,7 +97,7 @@ fn many_at_once_are_of_one_commit() {
         TABLET
     });
     let people: Vec<String> =
-        resolver.resolve_many(asked).into_iter().map(|found| found.expect("known").person.to_string()).collect();
+        resolver.resolve_many(asked).iter().map(|found| found.expect("known").person().to_string()).collect();
     assert_eq!(people, ["ecommerceId:clara"; 3]);
     assert_eq!(resolver.resolve(TABLET).expect("known").person.to_string(), "ecommerceId:dan");
 }

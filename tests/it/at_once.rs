@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use backstitch::rows::ResolutionRef;
 use backstitch::{Engine, Resolution, Resolver};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -145,7 +146,7 @@ fn ask(resolver: &Resolver, question: Question, clock: Instant) -> Read {
         }
         Question::Many => {
             let answers = resolver.resolve_many((0..SESSIONS).map(name));
-            (now(), answers.iter().map(|answer| found(answer.as_ref())).collect())
+            (now(), answers.iter().map(|answer| found(answer.map(ResolutionRef::to_resolution).as_ref())).collect())
         }
         Question::Digest => {
             let view = resolver.view();

@@ -9,15 +9,15 @@ const FACE: &str = "
     Activity Attribute AttributionKind BarHash Change Changes Collector Consent Digest ECOMMERCE Engine Error ErrorKind EventHash
     Feed FeedPosition Field Fields FieldsBuilder FieldsError Forget Forgotten Generator Identity Junk KnownAt Levels LevelsError Limits
     Locate Lookback Namespaces NewFile Options PersonKind PersonPage Picture Policy Position Profile ProfileRule ProfileRules Profiles Progress Pushed Reading Reason Recipe
-    Reject Repaired Replay Resolution Resolver Result Retract RowFormat SESSION Sequence SessionTable Settings
+    Reject Repaired Replay Resolution Resolutions Resolver Result Retract RowFormat SESSION Sequence SessionTable Settings
     Source StoreReader Summary Time TimeUnit Totals Undone Verification View Visitor VisitorAction VisitorFile VisitorMemory VisitorStore VisitorUser When is_unseen visible
 ";
 
 /// The rows of answers, and the parts of rows and summaries: they stand in `backstitch::rows`, since a caller seldom needs their names.
 const ROWS: &str = "
-    AttributionCounts BrokenLinks CommitRow CommonIdentity CrowdedRow DiffRow DuplicateRow EarlierValue EventCounts EventRow Evidence Explanation Exported FactCounts Generated GraphCounts Holder Imported JunkCounts
+    AttributionCounts BrokenLinks CommitRow CommonIdentity CrowdedRow DiffRow DuplicateRow EarlierValue EventCounts EventRow Evidence Explanation Exported FactCounts Generated GraphCounts Holder IdentityRef Imported JunkCounts
     Located LocatedEvent LogErasure LogLine Logins LooksLike MemberRow Obstacle OptOutRow OwnerRow PairExplanation Party PersonRow PolicyShare PolicyShares ProfileRow ProfileValue RejectedActivity RelatedRow
-    SessionRow SharedRow Shares SourceCounts TableUpdate Tally Tie TombstoneRow WitnessRow
+    ResolutionRef SessionRow SharedRow Shares SourceCounts TableUpdate Tally Tie TombstoneRow WitnessRow
 ";
 
 /// Modules of the root, each with whether it is hidden, and the names that it exports.

@@ -214,6 +214,25 @@ impl Forest {
         })
     }
 
+    /// Steps from each of `ids` to the root of its group, and then to the first few members, of which `see` is told: the same number of steps
+    /// for all.
+    pub(super) fn visit(&self, ids: &mut [IdentityId], see: impl Fn(IdentityId)) {
+        const UP: usize = 2;
+        const AROUND: usize = 3;
+        for _ in 0..UP {
+            for id in &mut *ids {
+                let node = &self.nodes[id.index()];
+                *id = if node.is_root() { *id } else { IdentityId(node.parent) };
+            }
+        }
+        for _ in 0..AROUND {
+            for id in &mut *ids {
+                *id = self.members[id.index()].next;
+            }
+            ids.iter().for_each(|&id| see(id));
+        }
+    }
+
     /// The key that first connected two identities: the greatest on their path. `None` when they are one, or not connected.
     /// O(log n).
     pub(super) fn connected_by(&self, a: IdentityId, b: IdentityId, facts: &Facts) -> Option<LinkKey> {

@@ -19,7 +19,7 @@ use crate::model::policy::{Lookback, Policy, Reading};
 use crate::model::profile::{ProfileRule, ProfileRules};
 use crate::model::time::Time;
 use crate::model::when::When;
-use crate::resolver::{Change, EventRow, KnownAt, Profile, Resolution, View};
+use crate::resolver::{Change, EventRow, KnownAt, Profile, Resolution, Resolutions, View};
 use crate::serve::http::body;
 use crate::serve::http::refusal::HttpRefusal;
 use crate::serve::http::shared::Shared;
@@ -131,6 +131,13 @@ impl Basis {
             Self::Then(then) => Ok(then.resolve_in(&identity.namespace, &identity.value)),
         }
     }
+
+    fn resolve_all(&self, identities: &[Identity]) -> Result<Resolutions, HttpRefusal> {
+        match self {
+            Self::Now(view) => Ok(view.resolve_identities(identities)?),
+            Self::Then(then) => Ok(then.resolve_identities(identities)?),
+        }
+    }
 }
 
 /// `GET /v1/resolve/{namespace}/{value}`: who is it?
@@ -173,8 +180,8 @@ pub struct AskedIds {
 
 /// The answers in the order of the question, of one commit; `null` where an identity is unknown.
 #[derive(Serialize)]
-pub struct Resolutions {
-    answers: Vec<Option<Resolution>>,
+pub struct ResolvedIds {
+    answers: Resolutions,
 }
 
 /// `POST /v1/resolve`: who are they?
@@ -182,15 +189,15 @@ pub async fn resolve_many(
     State(shared): State<Arc<Shared>>,
     parameters: Parameters,
     request: Request<Body>,
-) -> Result<Json<Resolutions>, HttpRefusal> {
+) -> Result<Json<ResolvedIds>, HttpRefusal> {
     let AskedIds { ids } = json(&shared, request).await?;
     if ids.len() > MAX_IDS {
         return Err(HttpRefusal::bad(format!("at most {MAX_IDS} ids at once")));
     }
     work(shared, move |shared| {
-        let facts = Basis::asked(shared, &parameters, &[])?;
-        let answers = ids.into_iter().map(|id| facts.resolve(&id.identity())).collect::<Result<_, _>>()?;
-        Ok(Json(Resolutions { answers }))
+        let identities: Vec<Identity> = ids.into_iter().map(AskedId::identity).collect();
+        let answers = Basis::asked(shared, &parameters, &[])?.resolve_all(&identities)?;
+        Ok(Json(ResolvedIds { answers }))
     })
     .await
 }
