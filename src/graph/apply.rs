@@ -24,7 +24,7 @@ use crate::model::time::Time;
 impl Graph {
     /// Adds what `delta` knows. When it does not fit, nothing changes.
     ///
-    /// Into an empty graph (a store that is opened) this is a sort of the links and a union for each. Otherwise it costs
+    /// Into an empty graph (a store that is opened) this costs as [`of`](Self::of). Otherwise it costs
     /// O(log n) for each link of the delta, and for each group that changes in its past a sort of the links at its members.
     ///
     /// # Errors

@@ -55,7 +55,7 @@ impl AllFacts {
 
 impl Graph {
     /// The graph that follows from facts: as if they were [applied](Self::apply) to an empty one, but without keeping account of what is
-    /// new. Costs a sort of the links and a union for each.
+    /// new. Goes over the links twice, and sorts those that are not between an identity and the customer it was met with first.
     ///
     /// # Errors
     /// When they do not fit each other: see [`GraphError`].

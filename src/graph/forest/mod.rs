@@ -10,6 +10,7 @@
 //! The owner of an identity is then its root, and the last edge on the way is the link that first connected the two.
 
 mod first_logins;
+mod joining;
 
 use std::cmp::Ordering;
 
@@ -105,7 +106,7 @@ impl Forest {
         let mut forest = Self::default();
         forest.grow(facts);
         let rest = forest.take_first_logins(facts);
-        forest.take_in_order(&facts.in_order(rest), facts);
+        forest.join_all(facts.in_order(rest), facts);
         forest
     }
 
@@ -278,11 +279,16 @@ impl Forest {
     fn join_last(&mut self, key: LinkKey, a: IdentityId, b: IdentityId, facts: &Facts) {
         let a_stays = self.is_customer(a) || (!self.is_customer(b) && self.size(a) >= self.size(b));
         let (top, part) = if a_stays { (a, b) } else { (b, a) };
-        let node = &mut self.nodes[top.index()];
+        self.keep_latest(top, key);
+        self.attach(part, top, top, key, facts);
+    }
+
+    /// Keeps the latest key of a root's group, which is not a customer's.
+    fn keep_latest(&mut self, root: IdentityId, key: LinkKey) {
+        let node = &mut self.nodes[root.index()];
         if node.parent != CUSTOMER {
             (node.link, node.first) = (key.link.0, key.first);
         }
-        self.attach(part, top, top, key, facts);
     }
 
     /// Joins a group that was complete before `key` to the part of the other that `at` was in by then.
