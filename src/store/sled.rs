@@ -4,6 +4,8 @@
 //! blocks in one by one, and a smaller segment or the other mode took more disk. In which order keys go in decides how often a block
 //! is written: see `put_blocks`.
 
+mod leaves;
+
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -20,6 +22,7 @@ use crate::store::backend::{Backend, Entry, FillBackend};
 use crate::store::error::{BackendError, StoreError};
 use crate::store::last_commit::LAST_COMMIT;
 use crate::store::quiet;
+use crate::store::sled::leaves::{LEAF_KEYS, touches};
 use crate::store::slots::SlotFile;
 use crate::store::swap::{self, OwnFiles};
 
@@ -28,15 +31,6 @@ const SEGMENT_BYTES: usize = 512 << 10;
 
 /// A fraction of what the cache really takes: each of its 256 shards keeps at least one leaf.
 const CACHE_BYTES: u64 = 1 << 20;
-
-/// How often the database is told of a block that was read, beyond the once.
-///
-/// It lets go of a cached leaf only when 64 accesses have come to its shard, so that of leaves read once, block after block, it kept eight in each:
-/// 97 MB of a database of 560, and of 70. With these it keeps 40 MB, and a look-up in a leaf that is cached takes less than a microsecond.
-const TOUCHES: usize = 3;
-
-/// Keys a leaf of the database holds at most.
-const LEAF_KEYS: usize = 16;
 
 /// Keys that go in before those in front of them: half a leaf, which is what a leaf has after it was split.
 const LAST_KEYS: usize = LEAF_KEYS / 2;
@@ -419,7 +413,7 @@ impl Backend for SledBackend {
         }
         self.with("cannot be read", |db| {
             let Some(value) = db.get(key)? else { return Ok(None) };
-            for _ in 0..TOUCHES {
+            for _ in 0..touches(key) {
                 db.contains_key(key)?;
             }
             Ok(Some(value.to_vec()))
