@@ -21,6 +21,8 @@ mod households;
 mod identity;
 mod interrupt;
 mod logs;
+#[cfg(feature = "serve")]
+mod one_heap;
 mod opening;
 mod output;
 mod privacy;

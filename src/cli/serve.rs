@@ -9,6 +9,7 @@ use crate::cli::args::Common;
 use crate::cli::config::Config;
 use crate::cli::failure::{Failure, tell};
 use crate::cli::interrupt;
+use crate::cli::one_heap;
 use crate::cli::opening::open_or_make;
 use crate::cli::serve_args::ServeArgs;
 
@@ -18,6 +19,7 @@ pub fn run(common: &Common, serve: &ServeArgs) -> Result<Ended, Failure> {
         let why = "the log and the store are folders of their own, side by side: name another with --log";
         return Err(Failure::Usage(why.to_owned()));
     }
+    one_heap::ensure();
     let stop = interrupt::stop();
     let config = Config::load(common)?;
     // Keys and tokens before anything else: a slip of the hand in a file shall not leave a store behind.

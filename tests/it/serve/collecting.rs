@@ -223,6 +223,17 @@ fn an_event_is_visible_within_a_second() {
     }
 }
 
+/// The allocator of the C library would keep what each of the threads has freed in a heap of its own.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn all_threads_have_one_heap() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(folder.path(), &[]);
+    let environment = fs::read(format!("/proc/{}/environ", serving.child.id())).unwrap();
+    assert!(environment.split(|byte| *byte == 0).any(|variable| variable == b"MALLOC_ARENA_MAX=1"));
+    serving.stop();
+}
+
 #[test]
 fn a_second_collector_of_a_log_and_odd_files_are_refused_with_the_remedy() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,0 +1,32 @@
+//! One heap for all threads of a process that runs for long.
+//!
+//! The allocator of the GNU C library gives threads heaps of their own, eight a core, and each keeps most of what was freed in it: a collector,
+//! whose threads take turns at reading and merging blocks, kept all that each of them ever had at a time. How many heaps there may be is read
+//! from the environment when a process starts, so the process starts anew.
+
+/// Says how many heaps there may be.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const HEAPS: &str = "MALLOC_ARENA_MAX";
+
+/// Starts the program anew in the same process, with one heap, unless the environment says how many. Where that cannot be, it goes on
+/// as it is, and takes more memory.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub fn ensure() {
+    use std::env;
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    if env::var_os(HEAPS).is_some() {
+        return;
+    }
+    let (Ok(program), mut arguments) = (env::current_exe(), env::args_os()) else { return };
+    let name = arguments.next().unwrap_or_default();
+    if program.exists() {
+        // It comes back only where it failed.
+        let _ = Command::new(program).arg0(name).args(arguments).env(HEAPS, "1").exec();
+    }
+}
+
+/// Other allocators have nothing to be told.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn ensure() {}
