@@ -43,7 +43,7 @@ pub(crate) fn totals_left(view: &View, all: Totals, left: Left<'_>) -> Result<To
     let standing = |graph: &Graph, id| graph.is_known(id).then(|| graph.standing(id));
     let task = |ids: &[IdentityId]| {
         let (mut lost, mut gained) = (counter(before), counter(left.graph));
-        let (mut stored, mut events) = (view.stored_events().cursor(), left.events.cursor());
+        let (mut stored, mut events) = (view.stored_events().cursor(), left.events.cursor_of_deliveries());
         for &id in ids {
             let (stood, stands) = (standing(before, id), standing(left.graph, id));
             if stood != stands {
@@ -58,8 +58,7 @@ pub(crate) fn totals_left(view: &View, all: Totals, left: Left<'_>) -> Result<To
             if let Some(stands) = stands {
                 let rule = AnchorRule::by_standing(left.graph, id, stands);
                 let group = events.group(id)?;
-                let kept: Vec<Event<'_>> = group.events().filter_map(|event| (left.kept)(id, event)).collect();
-                gained.events(id, &rule, kept);
+                gained.events(id, &rule, united(group.events().filter_map(|event| (left.kept)(id, event))));
             }
         }
         Ok((lost.totals, gained.totals))
@@ -70,4 +69,16 @@ pub(crate) fn totals_left(view: &View, all: Totals, left: Left<'_>) -> Result<To
     let shared = left.graph.identities().ids().filter(|&id| left.graph.is_known(id) && left.graph.is_session(id));
     let shared_sessions = shared.filter(|id| met[id.index()].several()).count() as u64;
     Ok(Totals { shared_sessions, ..totals })
+}
+
+/// Each event once, with the greatest part of segments and traits that is left to it: one that is greater may have told a value.
+fn united<'e>(deliveries: impl Iterator<Item = Event<'e>>) -> Vec<Event<'e>> {
+    let mut events: Vec<Event<'e>> = Vec::new();
+    for event in deliveries {
+        match events.last_mut().filter(|last| last.key() == event.key()) {
+            Some(last) => last.profile = last.profile.max(event.profile),
+            None => events.push(event),
+        }
+    }
+    events
 }

@@ -149,6 +149,11 @@ impl Events {
         let excerpt = self.excerpt.clone().map(|excerpt| (excerpt, DecodedEvents::default()));
         Cursor { merge: Merge::new(self, false), excerpt }
     }
+
+    /// As [`cursor`](Self::cursor), of what [`deliveries`](Self::deliveries) has.
+    pub fn cursor_of_deliveries(&self) -> Cursor {
+        Cursor { merge: Merge::new(self, true), ..self.cursor() }
+    }
 }
 
 /// The events of one anchor.

@@ -275,6 +275,20 @@ fn a_bound_keeps_what_came_later() {
 }
 
 #[test]
+fn what_another_source_told_with_an_event_counts_when_the_greater_part_goes() {
+    let mut engine = Engine::in_memory();
+    for (source, traits) in [("one", r#"{"age":46,"city":"by anna-7f3a"}"#), ("two", r#"{"age":45}"#)] {
+        let user = format!(r#"{{"identities":{{"sessionId":"s1"}},"traits":{traits}}}"#);
+        engine.ingest(source, format!(r#"{{"timestamp":1005,"id":"e0","user":{user}}}"#).as_bytes()).expect("ingested");
+    }
+    assert_eq!(engine.forget(&Forget::identity("ecommerceId", CUSTOMER)).expect("erased").texts, 1);
+    let profile = engine.resolver().view().profile("sessionId", "s1", &Default::default()).expect("sound");
+    assert_eq!(profile.expect("known").traits["age"].value, "45");
+    let verified = engine.verify().expect("readable");
+    assert!(verified.is_sound(), "the totals have that, too: {verified:?}");
+}
+
+#[test]
 fn who_opted_out_stays_out_when_erased() {
     let mut engine = Engine::in_memory();
     let event = |second: i64| [Activity::at(Time::from_micros(second)).identity("sessionId", "s")];
