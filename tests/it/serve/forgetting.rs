@@ -167,14 +167,13 @@ fn killed_at_any_moment_it_is_done_or_repeated() {
         }
         let mut serving = Serving::start(folder.path(), &[]);
         others.extend(send(&serving));
-        let address = serving.address.clone();
+        let mut forgetting = BufReader::new(serving.connect());
         // Others act meanwhile, and she does.
         let (mut acknowledged, mut stream) = (Vec::new(), BufReader::new(serving.connect()));
         thread::scope(|scope| {
             scope.spawn(|| {
-                let stream = std::net::TcpStream::connect(&address).expect("it listens");
                 let headers = "Content-Type: application/json\r\n";
-                ask(&mut BufReader::new(stream), "POST /v1/forget", headers, FORGET.as_bytes())
+                ask(&mut forgetting, "POST /v1/forget", headers, FORGET.as_bytes())
             });
             let acting = scope.spawn(|| {
                 loop {
