@@ -23,9 +23,9 @@ use crate::model::error::{Error, ErrorKind};
 pub(super) const BUFFERS_PER_THREAD: usize = 2;
 
 /// Steps that are on their way at most, those that are done included: what can be done while the caller is busy.
-/// A chunk decoded for a batch takes some 600 KB. With four times as many a replay took 40 MB more, and no less time: what is decoded far
-/// ahead takes its time from the commit that everything waits for at the end.
-pub(super) const STEPS_UNDER_WAY: usize = 16;
+/// A chunk decoded for a batch takes some 600 KB. With half as many nothing is left to be decoded while one thread writes a commit, and a
+/// replay took a twentieth longer; with half as many again it took no less time.
+pub(super) const STEPS_UNDER_WAY: usize = 32;
 
 /// Why the threads of a pipeline could not do their work.
 #[derive(Debug, thiserror::Error)]
