@@ -66,6 +66,35 @@ impl Gathered {
         self.many.extend_from_slice(bytes);
     }
 
+    fn clear(&mut self) {
+        self.used = 0;
+        self.many.clear();
+    }
+
+    /// Adds an event with the hashes of its identities in level order.
+    #[inline(always)]
+    fn add_event(&mut self, time: Time, id: EventId<'_>, identities: impl IntoIterator<Item = IdentityHash>) {
+        self.add(&time.as_micros().to_le_bytes());
+        match id {
+            EventId::Line(hash) => {
+                self.add(&[0]);
+                self.add(&hash.to_le_bytes());
+            }
+            EventId::Uuid(uuid) => {
+                self.add(&[1]);
+                self.add(&uuid);
+            }
+            EventId::Text(text) => {
+                self.add(&[2]);
+                self.add(&(text.len() as u64).to_le_bytes());
+                self.add(text.as_bytes());
+            }
+        }
+        for identity in identities {
+            self.add(&identity.0.to_le_bytes());
+        }
+    }
+
     #[inline(always)]
     fn hash(&self) -> u128 {
         xxh3_128(if self.many.is_empty() { &self.bytes[..self.used] } else { &self.many })
@@ -96,25 +125,7 @@ impl EventHash {
     /// Hashes an event with the hashes of its identities in level order.
     pub fn new(time: Time, id: EventId<'_>, identities: impl IntoIterator<Item = IdentityHash>) -> Self {
         let mut bytes = Gathered::default();
-        bytes.add(&time.as_micros().to_le_bytes());
-        match id {
-            EventId::Line(hash) => {
-                bytes.add(&[0]);
-                bytes.add(&hash.to_le_bytes());
-            }
-            EventId::Uuid(uuid) => {
-                bytes.add(&[1]);
-                bytes.add(&uuid);
-            }
-            EventId::Text(text) => {
-                bytes.add(&[2]);
-                bytes.add(&(text.len() as u64).to_le_bytes());
-                bytes.add(text.as_bytes());
-            }
-        }
-        for identity in identities {
-            bytes.add(&identity.0.to_le_bytes());
-        }
+        bytes.add_event(time, id, identities);
         Self(bytes.hash())
     }
 }
@@ -137,22 +148,9 @@ pub struct Digest(u128);
 impl Digest {
     /// Adds the element (identity, person).
     pub fn add_identity(&mut self, identity: IdentityHash, person: IdentityHash) {
-        self.add(b'i', identity.0, person.0, b'-');
-    }
-
-    /// Adds the element (event, person, kind).
-    pub fn add_event(&mut self, event: EventHash, person: IdentityHash, kind: AttributionKind) {
-        self.add(b'e', event.0, person.0, kind.word().as_bytes()[0]);
-    }
-
-    /// Adds the element (event, profile part, person).
-    pub fn add_profile(&mut self, event: EventHash, part: ProfileHash, person: IdentityHash) {
-        let mut bytes = [0; 50];
-        bytes[..2].copy_from_slice(b"p-");
-        bytes[2..18].copy_from_slice(&event.0.to_le_bytes());
-        bytes[18..34].copy_from_slice(&part.0.to_le_bytes());
-        bytes[34..].copy_from_slice(&person.0.to_le_bytes());
-        self.0 = self.0.wrapping_add(xxh3_128(&bytes));
+        let mut bytes = [0; ELEMENT];
+        write_element(&mut bytes, b'i', identity.0, person.0, b'-');
+        self.add(&bytes);
     }
 
     /// Adds all elements of a disjoint set.
@@ -175,13 +173,104 @@ impl Digest {
         Self(u128::from_le_bytes(bytes))
     }
 
-    fn add(&mut self, sort: u8, what: u128, person: u128, kind: u8) {
-        let mut bytes = [0; 34];
-        bytes[0] = sort;
-        bytes[1] = kind;
-        bytes[2..18].copy_from_slice(&what.to_le_bytes());
-        bytes[18..34].copy_from_slice(&person.to_le_bytes());
-        self.0 = self.0.wrapping_add(xxh3_128(&bytes));
+    #[inline(always)]
+    fn add(&mut self, element: &[u8]) {
+        self.0 = self.0.wrapping_add(xxh3_128(element));
+    }
+}
+
+/// Bytes of an element, and of one with a profile part.
+const ELEMENT: usize = 34;
+const PROFILE_ELEMENT: usize = 50;
+
+#[inline(always)]
+fn write_element(bytes: &mut [u8; ELEMENT], sort: u8, what: u128, person: u128, kind: u8) {
+    bytes[0] = sort;
+    bytes[1] = kind;
+    bytes[2..18].copy_from_slice(&what.to_le_bytes());
+    bytes[18..].copy_from_slice(&person.to_le_bytes());
+}
+
+#[inline(always)]
+fn write_profile_element(bytes: &mut [u8; PROFILE_ELEMENT], event: u128, part: u128, person: u128) {
+    bytes[..2].copy_from_slice(b"p-");
+    bytes[2..18].copy_from_slice(&event.to_le_bytes());
+    bytes[18..34].copy_from_slice(&part.to_le_bytes());
+    bytes[34..].copy_from_slice(&person.to_le_bytes());
+}
+
+/// Events that are hashed at once.
+const AT_ONCE: usize = 16;
+
+/// Events on their way into digests: that of the elements (event, person, kind) and that of the elements (event, profile part, person).
+///
+/// Bytes that have just been written in other pieces than they are read in make the processor wait, three times an event. So they are
+/// written of some events first, and hashed then.
+pub struct EventElements {
+    events: [Gathered; AT_ONCE],
+    attributed: [Option<(IdentityHash, AttributionKind)>; AT_ONCE],
+    parts: [Option<ProfileHash>; AT_ONCE],
+    used: usize,
+    /// Room for the elements.
+    elements: [[u8; ELEMENT]; AT_ONCE],
+    with_parts: [[u8; PROFILE_ELEMENT]; AT_ONCE],
+}
+
+impl Default for EventElements {
+    /// None.
+    fn default() -> Self {
+        Self {
+            events: Default::default(),
+            attributed: [None; AT_ONCE],
+            parts: [None; AT_ONCE],
+            used: 0,
+            elements: [[0; ELEMENT]; AT_ONCE],
+            with_parts: [[0; PROFILE_ELEMENT]; AT_ONCE],
+        }
+    }
+}
+
+impl EventElements {
+    /// Whether those that were added must be hashed before another one is.
+    #[inline(always)]
+    pub fn is_full(&self) -> bool {
+        self.used == AT_ONCE
+    }
+
+    /// Adds an event, with its profile part where it has one.
+    #[inline(always)]
+    pub fn add(
+        &mut self,
+        (time, id): (Time, EventId<'_>),
+        identities: impl IntoIterator<Item = IdentityHash>,
+        attributed: (IdentityHash, AttributionKind),
+        part: Option<ProfileHash>,
+    ) {
+        let at = self.used;
+        self.events[at].clear();
+        self.events[at].add_event(time, id, identities);
+        (self.attributed[at], self.parts[at]) = (Some(attributed), part);
+        self.used += 1;
+    }
+
+    /// Adds the elements of all to the digests, and forgets them.
+    pub fn hash_into(&mut self, all: &mut Digest, profiles: &mut Digest) {
+        let used = std::mem::take(&mut self.used);
+        for at in 0..used {
+            let hash = self.events[at].hash();
+            if let Some((person, kind)) = self.attributed[at] {
+                write_element(&mut self.elements[at], b'e', hash, person.0, kind.word().as_bytes()[0]);
+                if let Some(part) = self.parts[at] {
+                    write_profile_element(&mut self.with_parts[at], hash, part.0, person.0);
+                }
+            }
+        }
+        for at in 0..used {
+            all.add(&self.elements[at]);
+            if self.parts[at].is_some() {
+                profiles.add(&self.with_parts[at]);
+            }
+        }
     }
 }
 
@@ -211,14 +300,44 @@ mod tests {
     }
 
     #[test]
+    fn events_at_once_are_those_one_by_one() {
+        let (mut all, mut profiles) = (Digest::default(), Digest::default());
+        let (mut expected, mut expected_profiles) = (0_u128, 0_u128);
+        let mut waiting = EventElements::default();
+        let long = "x".repeat(ON_STACK);
+        for number in 0..3 * AT_ONCE as u64 {
+            let time = Time::from_micros(number as i64);
+            let id = [EventId::Line(number.into()), EventId::Uuid([7; 16]), EventId::Text(&long)][number as usize % 3];
+            let identities = (0..number % 8).map(|identity| IdentityHash((identity * number).into()));
+            let (person, part) = (IdentityHash(number.into()), ProfileHash((number + 1).into()));
+            let part = Some(part).filter(|_| number % 4 > 0);
+            let event = EventHash::new(time, id, identities.clone());
+            let (event, person_bytes) = (event.0.to_le_bytes(), person.0.to_le_bytes());
+            expected = expected.wrapping_add(xxh3_128(&[b"ed", &event[..], &person_bytes].concat()));
+            if let Some(part) = part {
+                let bytes = [b"p-", &event[..], &part.0.to_le_bytes(), &person_bytes].concat();
+                expected_profiles = expected_profiles.wrapping_add(xxh3_128(&bytes));
+            }
+            if waiting.is_full() {
+                waiting.hash_into(&mut all, &mut profiles);
+            }
+            waiting.add((time, id), identities, (person, AttributionKind::Direct), part);
+        }
+        waiting.hash_into(&mut all, &mut profiles);
+        waiting.hash_into(&mut all, &mut profiles);
+        assert_eq!((all, profiles), (Digest(expected), Digest(expected_profiles)));
+    }
+
+    #[test]
     fn a_set_has_no_order_but_every_part_of_an_element_counts() {
         let id = |value| IdentityHash::new("sessionid", Value::new(value));
-        let event = |micros| EventHash::new(Time::from_micros(micros), EventId::Line(7), [id("a")]);
         let digest = |elements: &[(i64, &'static str, AttributionKind)]| {
-            let mut all = Digest::default();
+            let (mut all, mut waiting) = (Digest::default(), EventElements::default());
             for &(micros, person, kind) in elements {
-                all.add_event(event(micros), id(person), kind);
+                let event = (Time::from_micros(micros), EventId::Line(7));
+                waiting.add(event, [id("a")], (id(person), kind), None);
             }
+            waiting.hash_into(&mut all, &mut Digest::default());
             all.to_string()
         };
         let base = digest(&[(1, "p", AttributionKind::Direct), (2, "q", AttributionKind::Carried)]);

@@ -86,10 +86,26 @@ impl<'a> Event<'a> {
         (self.time, self.id, self.companions)
     }
 
-    /// Whether the companions, segments and traits of another event lie where those of this one do, and so are the same. That is told
-    /// without looking at them.
+    /// What it carries beside its anchor.
     #[inline]
-    pub fn shares(&self, other: &Self) -> bool {
+    pub fn carried(&self) -> CarriedParts<'a> {
+        CarriedParts { companions: self.companions, profile: self.profile }
+    }
+}
+
+/// What an event carries beside its anchor.
+#[derive(Debug, Clone, Copy)]
+pub struct CarriedParts<'a> {
+    /// Its other identities, in level order.
+    pub companions: &'a [IdentityId],
+    /// Its segments and traits.
+    pub profile: ProfilePart<'a>,
+}
+
+impl CarriedParts<'_> {
+    /// Whether what another event carries lies where this does, and so is the same. That is told without looking at it.
+    #[inline]
+    pub fn lies_with(&self, other: &Self) -> bool {
         ptr::eq(self.companions, other.companions)
             && ptr::eq(self.profile.segments, other.profile.segments)
             && ptr::eq(self.profile.traits, other.profile.traits)

@@ -4,8 +4,8 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::graph::Graph;
-use crate::model::digest::{EventHash, IdentityHash, ProfileHash};
-use crate::model::event::{Event, in_level_order};
+use crate::model::digest::{EventElements, IdentityHash, ProfileHash};
+use crate::model::event::{CarriedParts, Event, in_level_order};
 use crate::model::identity::IdentityId;
 use crate::model::person::Person;
 use crate::model::profile::ProfilePart;
@@ -40,12 +40,15 @@ pub struct TotalsCounter<'h> {
     hashes: IdentityHashes<'h>,
     /// The sum so far.
     pub totals: Totals,
+    /// Room for events, empty between calls.
+    elements: EventElements,
 }
 
 impl<'h> TotalsCounter<'h> {
     /// Nothing yet.
     pub fn new(hashes: IdentityHashes<'h>) -> Self {
-        Self { graph: hashes.graph, hashes, totals: Totals::default() }
+        let (totals, elements) = Default::default();
+        Self { graph: hashes.graph, hashes, totals, elements }
     }
 
     /// Counts an identity that an event carries; but not whether it is a shared session.
@@ -69,24 +72,28 @@ impl<'h> TotalsCounter<'h> {
         let is_session = self.graph.is_session(anchor);
         let mut identities: SmallVec<[IdentityHash; 4]> = SmallVec::new();
         let mut part = ProfileHash::new(ProfilePart { segments: "", traits: "" });
-        let mut last: Option<Event<'e>> = None;
+        // Not the event whole, which takes long to copy.
+        let mut last: Option<CarriedParts<'e>> = None;
         for event in events {
-            if !last.is_some_and(|last| event.shares(&last)) {
+            let carried = event.carried();
+            if !last.is_some_and(|last| carried.lies_with(&last)) {
                 identities.clear();
                 identities.extend(in_level_order(anchor, is_session, event.companions).map(|id| self.hashes.of(id)));
                 if last.is_none_or(|last| event.profile != last.profile) {
                     part = ProfileHash::new(event.profile);
                 }
             }
-            last = Some(event);
+            last = Some(carried);
             let attributed = rule.attribute(&event);
             self.totals.attribution.count(attributed.kind);
-            let hash = EventHash::new(event.time, event.id, identities.iter().copied());
             let person = self.hashes.of(attributed.person.identity());
-            self.totals.digest.add_event(hash, person, attributed.kind);
-            if !event.profile.is_empty() {
-                self.totals.profiles.add_profile(hash, part, person);
+            if self.elements.is_full() {
+                self.elements.hash_into(&mut self.totals.digest, &mut self.totals.profiles);
             }
+            let profile = Some(part).filter(|_| !event.profile.is_empty());
+            let identities = identities.iter().copied();
+            self.elements.add((event.time, event.id), identities, (person, attributed.kind), profile);
         }
+        self.elements.hash_into(&mut self.totals.digest, &mut self.totals.profiles);
     }
 }

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::event::{Event, EventId};
+use crate::model::event::{CarriedParts, Event, EventId};
 use crate::model::identity::IdentityId;
 use crate::model::sets::{InternedSets, SetMember};
 use crate::model::source::SourceId;
@@ -216,7 +216,7 @@ impl EventWriter {
         Self::default()
     }
 
-    /// Adds the events of `anchor`.
+    /// Adds the events of `anchor`, if there are any.
     ///
     /// # Errors
     /// When an event is too large for a block.
@@ -226,9 +226,11 @@ impl EventWriter {
         events: impl IntoIterator<Item = Event<'e>>,
     ) -> Result<(), StoreError> {
         let mut open = self.groups > 0 && self.anchor == anchor.0;
-        let mut last: Option<Event<'e>> = None;
+        // Not the event whole: to copy it takes longer than to encode it.
+        let mut last: Option<CarriedParts<'e>> = None;
         for event in events {
-            let mut shares = last.is_some_and(|last| event.shares(&last));
+            let carried = event.carried();
+            let mut shares = last.is_some_and(|last| carried.lies_with(&last));
             if !self.times.is_empty() && self.bytes_with(&event, shares) > BLOCK_BYTES {
                 self.cut()?;
                 (open, shares) = (false, false);
@@ -238,7 +240,7 @@ impl EventWriter {
                 open = true;
             }
             self.add(&event, shares);
-            last = Some(event);
+            last = Some(carried);
         }
         Ok(())
     }
@@ -277,7 +279,7 @@ impl EventWriter {
         self.count = 0;
     }
 
-    /// Adds an event, which may [share](Event::shares) what the one before it carries.
+    /// Adds an event, which may carry what the one before it does, [where that lies](CarriedParts::lies_with).
     fn add(&mut self, event: &Event<'_>, shares: bool) {
         let time = event.time.as_micros();
         self.micros |= time % MILLI != 0;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use backstitch::model::digest::{IdentityHash, ProfileHash};
+use backstitch::model::digest::{EventElements, IdentityHash, ProfileHash};
 use backstitch::model::event::EventId;
 use backstitch::model::identity::{IdentityId, Value};
 use backstitch::model::profile::ProfilePart;
@@ -31,13 +31,12 @@ fn hashes_and_digest_are_those_of_the_format() {
     let identity = IdentityHash::new("sessionid", Value::new("150"));
     let person = IdentityHash::new("ecommerceid", Value::new("18278"));
     let event = EventHash::new(Time::from_micros(1_000), EventId::Text("e-1"), [identity]);
-    let mut digest = Digest::default();
-    digest.add_identity(identity, person);
-    digest.add_event(event, person, AttributionKind::Retroactive);
-
     let part = ProfilePart { segments: r#"["new"]"#, traits: r#"{"age":45}"# };
-    let mut profiles = Digest::default();
-    profiles.add_profile(event, ProfileHash::new(part), person);
+    let (mut digest, mut profiles, mut elements) = (Digest::default(), Digest::default(), EventElements::default());
+    digest.add_identity(identity, person);
+    let (attributed, profile) = ((person, AttributionKind::Retroactive), Some(ProfileHash::new(part)));
+    elements.add((Time::from_micros(1_000), EventId::Text("e-1")), [identity], attributed, profile);
+    elements.hash_into(&mut digest, &mut profiles);
 
     // By the words of the page alone.
     let hash = |parts: &[&[u8]]| xxh3_128(&parts.concat());

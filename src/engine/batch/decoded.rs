@@ -90,7 +90,7 @@ impl DecodedChunk {
         let Self { namespaces, identities, rows, rejected, rejects, junk, spelled, cut, .. } = self;
         let mut all_cut = 0;
         let decoded = decoder.chunk_inline(chunk, namespaces, junk, |line| match line.outcome {
-            Ok(activity) => all_cut += push(identities, rows, spelled, cut, &activity),
+            Ok(ref activity) => all_cut += push(identities, rows, spelled, cut, activity),
             Err(reject) => {
                 *rejected.entry(reject.reason.word()).or_default() += 1;
                 if !wanted {
@@ -142,7 +142,7 @@ fn push(
     activity: &DecodedEvent<'_>,
 ) -> u64 {
     if let Some(earlier) = activity.recalled.and_then(|row| rows.all.get(row as usize)) {
-        rows.push(earlier.carried(), activity.time, activity.id, SourceId(0));
+        rows.push(earlier.carried(), activity.time, &activity.id, SourceId(0));
         return activity.recalled.and_then(|row| cut.get(&row)).copied().unwrap_or(0);
     }
     let ids: SmallVec<[IdentityId; 4]> =
@@ -157,6 +157,6 @@ fn push(
     if left_out > 0 {
         cut.insert(rows.all.len() as u32, left_out);
     }
-    rows.push(Carried { anchor, companions, profile }, activity.time, activity.id, SourceId(0));
+    rows.push(Carried { anchor, companions, profile }, activity.time, &activity.id, SourceId(0));
     left_out
 }

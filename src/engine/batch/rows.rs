@@ -115,8 +115,8 @@ impl BatchRows {
     }
 
     /// Adds an event.
-    pub fn push(&mut self, carried: Carried, time: Time, id: EventId<'_>, source: SourceId) {
-        let (sort, id) = match id {
+    pub fn push(&mut self, carried: Carried, time: Time, id: &EventId<'_>, source: SourceId) {
+        let (sort, id) = match *id {
             EventId::Line(hash) => (Sort::Line, halves(hash)),
             EventId::Uuid(bytes) => (Sort::Uuid, halves(u128::from_be_bytes(bytes))),
             EventId::Text(text) => {

@@ -226,10 +226,7 @@ impl<'a> Piece<'a> {
             for (writer, recounted) in self.writers.iter_mut().zip([false, true]) {
                 let due = kept.iter().filter(|kept| kept.is_due() && kept.row.recounted == recounted);
                 let mut reader = rows.reader();
-                let mut events = due.map(|kept| reader.event(kept.row, &sources[kept.sources.clone()])).peekable();
-                if events.peek().is_some() {
-                    writer.push(anchor, events)?;
-                }
+                writer.push(anchor, due.map(|kept| reader.event(kept.row, &sources[kept.sources.clone()])))?;
             }
             self.reduce(anchor, &kept);
             group.iter_mut().zip(due).for_each(|(row, due)| row.arrives = due);
@@ -248,6 +245,12 @@ impl<'a> Piece<'a> {
         let mut kept: Vec<Kept<'r>> = Vec::with_capacity(group.len());
         for same in group.chunk_by(|a, b| batch.rows.same(a, b)) {
             let first = kept.len();
+            if let [row] = same {
+                // Nearly every event: it was delivered once.
+                let sources = from_one(row.source, sources);
+                kept.push(Kept { row, sources, is_missing: true, new: true, ends: true });
+                continue;
+            }
             for rows in same.chunk_by(|a, b| a.recounted == b.recounted) {
                 one_a_part(rows, sources, &mut kept);
             }
@@ -385,10 +388,7 @@ fn settle_written(batch: &Batch, stored: &Events) -> Result<Settled, StoreError>
         settled.duplicate += repeated;
         let due = kept.iter().filter(|kept| kept.is_due());
         let mut reader = rows.reader();
-        let mut events = due.map(|kept| reader.event(kept.row, &sources[kept.sources.clone()])).peekable();
-        if events.peek().is_some() {
-            writer.push(anchor, events)?;
-        }
+        writer.push(anchor, due.map(|kept| reader.event(kept.row, &sources[kept.sources.clone()])))?;
     }
     settled.written = writer.finish()?;
     Ok(settled)
@@ -412,6 +412,12 @@ fn one_a_part<'r>(same: &'r [BatchRow], sources: &mut Vec<SourceId>, kept: &mut 
         }
     }
     kept[first..].reverse();
+}
+
+/// The one source of an event, put at the end of `sources`.
+fn from_one(source: SourceId, sources: &mut Vec<SourceId>) -> Range<usize> {
+    sources.push(source);
+    sources.len() - 1..sources.len()
 }
 
 /// Of each row of a group, whether it is written. Those that are kept ascend.

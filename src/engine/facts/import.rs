@@ -429,7 +429,7 @@ impl Import {
         }
         for &place in &fact.sources {
             let source = *self.ids.get(place as usize).ok_or_else(|| format!("there is no source {place} above"))?;
-            self.batch.rows.push(carried, time, id, source);
+            self.batch.rows.push(carried, time, &id, source);
         }
         Ok(())
     }
