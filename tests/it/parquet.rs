@@ -69,7 +69,7 @@ fn the_command_writes_a_file() {
         assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
     };
     let log = file("fixtures/profiles.ndjson");
-    run(&format!("replay {log} --quiet"));
+    run(&format!("replay {} --quiet", log.display()));
     run("profiles --parquet --output people.parquet");
     let file = std::fs::File::open(folder.path().join("people.parquet")).expect("written");
     let file = SerializedFileReader::new(file).expect("sound");
