@@ -21,7 +21,6 @@ mod households;
 mod identity;
 mod interrupt;
 mod logs;
-#[cfg(feature = "serve")]
 mod one_heap;
 mod opening;
 mod output;

@@ -14,6 +14,7 @@ use crate::cli::diagnosis::{broken_links, no_event_at_all};
 use crate::cli::failure::{self, Failure, has_no_folder, tell};
 use crate::cli::interrupt;
 use crate::cli::logs::some_log;
+use crate::cli::one_heap;
 use crate::cli::opening::open_or_make;
 use crate::cli::output::Output;
 use crate::cli::rejects;
@@ -33,6 +34,7 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     if replay.source.is_some() && !replay.logs.iter().any(|log| log == STDIN) {
         return Err(Failure::Usage("`--source` names standard input, which is not among the logs: add `-`".into()));
     }
+    one_heap::ensure();
     let config = Config::load(common)?;
     let fields = replay.times.of(config.fields.clone());
     // A log that does not exist, or has a name that it cannot have, shall not leave a store behind.

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use backstitch::{Engine, Fields, Replay, Retract, Source, Summary};
 use serde_json::Value;
@@ -94,6 +96,27 @@ fn standard_input_plain_and_packed() {
             assert_eq!(told["digest"], expected, "{packing:?}");
         }
     }
+}
+
+/// The allocator of the C library would keep what each of the threads has freed in a heap of its own.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn all_threads_of_a_replay_have_one_heap() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(binary());
+    command.args(["replay", "-", "--quiet"]).current_dir(folder.path()).env_remove("MALLOC_ARENA_MAX");
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let has_one = || {
+        let environment = fs::read(format!("/proc/{}/environ", child.id())).unwrap();
+        environment.split(|byte| *byte == 0).any(|variable| variable == b"MALLOC_ARENA_MAX=1")
+    };
+    let start = Instant::now();
+    while !has_one() {
+        assert!(start.elapsed() < Duration::from_secs(60), "it has not started anew");
+        thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]
