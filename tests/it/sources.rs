@@ -98,25 +98,33 @@ fn standard_input_plain_and_packed() {
     }
 }
 
-/// The allocator of the C library would keep what each of the threads has freed in a heap of its own.
+/// The allocator of the C library would keep what each of the threads has freed in a heap of its own. A process that was started anew is not
+/// once more: one from whose environment the loader takes what it was told would never begin.
 #[test]
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn all_threads_of_a_replay_have_one_heap() {
+fn all_threads_of_a_replay_have_one_heap_for_which_it_starts_anew_once() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(binary());
-    command.args(["replay", "-", "--quiet"]).current_dir(folder.path()).env_remove("MALLOC_ARENA_MAX");
-    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-    let has_one = || {
+    let store = folder.path().join("backstitch.store");
+    for (given, told) in [
+        (None, Some("MALLOC_ARENA_MAX=1")),
+        (Some(("MALLOC_ARENA_MAX", "7")), Some("MALLOC_ARENA_MAX=7")),
+        (Some(("BACKSTITCH_STARTED_ANEW", "1")), None),
+    ] {
+        let mut command = Command::new(binary());
+        command.args(["replay", "-", "--quiet"]).current_dir(folder.path()).stdin(Stdio::piped());
+        let child = command.env_remove("MALLOC_ARENA_MAX").envs(given).spawn().unwrap();
+        // It makes its store, and waits for its log.
+        let start = Instant::now();
+        while !store.exists() {
+            assert!(start.elapsed() < Duration::from_secs(60), "{given:?}: it does not begin");
+            thread::sleep(Duration::from_millis(5));
+        }
         let environment = fs::read(format!("/proc/{}/environ", child.id())).unwrap();
-        environment.split(|byte| *byte == 0).any(|variable| variable == b"MALLOC_ARENA_MAX=1")
-    };
-    let start = Instant::now();
-    while !has_one() {
-        assert!(start.elapsed() < Duration::from_secs(60), "it has not started anew");
-        thread::sleep(Duration::from_millis(5));
+        let heaps = environment.split(|byte| *byte == 0).find(|variable| variable.starts_with(b"MALLOC_ARENA_MAX"));
+        assert_eq!(heaps, told.map(str::as_bytes), "{given:?}");
+        assert!(child.wait_with_output().unwrap().status.success());
+        fs::remove_dir_all(&store).unwrap();
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
 
 #[test]
