@@ -14,6 +14,7 @@ use backstitch::graph::{Delta, Graph};
 use backstitch::model::identity::{IdentityId, Value};
 use backstitch::model::link::{Link, Seen, Witness};
 use backstitch::model::namespace::NamespaceId;
+use backstitch::model::seen::SeenColumn;
 use backstitch::{EventHash, Levels, Namespaces, Time};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use petgraph::unionfind::UnionFind;
@@ -312,25 +313,26 @@ fn time_of(at: u64, spread: u64, numbers: &mut Xoshiro256PlusPlus) -> u64 {
     at * A_LINK + numbers.next_u64() % spread
 }
 
-/// Sessions with customers: four sessions for each, five links for four.
-fn logins(links: u64, spread: u64) -> (Sizes, Vec<Pair>) {
+/// Sessions with customers: four sessions for each, five links for four. They are made anew wherever they are needed: of a hundred million
+/// links, the graph alone takes most of the memory there is.
+fn logins(links: u64, spread: u64) -> (Sizes, impl Iterator<Item = Pair> + Clone) {
     let mut numbers = Xoshiro256PlusPlus::seed_from_u64(SEED);
     let sizes = Sizes { sessions: links / 5 * 4, emails: 0, customers: links / 5 };
-    let pair = |at| {
+    let pair = move |at| {
         let shared = numbers.next_u64() % 100 < SHARED;
         let customer = if shared { numbers.next_u64() } else { at } % sizes.customers;
         let (lower, higher) = (at * sizes.sessions / links, sizes.sessions + customer);
         Pair { first: time_of(at, spread, &mut numbers), lower: lower as u32, higher: higher as u32 }
     };
-    (sizes, (0..links).map(pair).collect())
+    (sizes, (0..links).map(pair))
 }
 
 /// Sessions with e-mail addresses, four links for three, and every fifth link an address with a customer, of whom there is one for two.
-fn through_emails(links: u64, spread: u64) -> (Sizes, Vec<Pair>) {
+fn through_emails(links: u64, spread: u64) -> (Sizes, impl Iterator<Item = Pair> + Clone) {
     let mut numbers = Xoshiro256PlusPlus::seed_from_u64(SEED);
     let sizes = Sizes { sessions: links / 5 * 3, emails: links / 5, customers: links / 10 };
     let of_sessions = links / 5 * 4;
-    let pair = |at| {
+    let pair = move |at| {
         let shared = numbers.next_u64() % 100 < SHARED;
         let other = if shared { numbers.next_u64() } else { at };
         let (turn, lower, higher) = if at < of_sessions {
@@ -342,29 +344,25 @@ fn through_emails(links: u64, spread: u64) -> (Sizes, Vec<Pair>) {
         };
         Pair { first: time_of(turn, spread, &mut numbers), lower: lower as u32, higher: higher as u32 }
     };
-    (sizes, (0..links).map(pair).collect())
+    (sizes, (0..links).map(pair))
 }
 
-fn one_kernel(name: &str, links: u64, (sizes, pairs): (Sizes, Vec<Pair>)) {
-    let mut graph = loaded(&pairs, sizes);
+fn one_kernel(name: &str, links: u64, (sizes, pairs): (Sizes, impl Iterator<Item = Pair> + Clone)) {
+    let mut graph = loaded(pairs.clone(), sizes);
     let mut took: [Vec<Duration>; 3] = Default::default();
     for _ in 0..KERNEL_ROUNDS {
-        let runs: [&mut dyn FnMut(Vec<Pair>) -> usize; 3] = [
-            &mut |_| {
-                graph.rebuild_forest();
-                graph.links().ids().filter(|&link| graph.accepted(link)).count()
-            },
-            &mut |pairs| by_array(pairs, sizes),
-            &mut |pairs| by_petgraph(pairs, sizes),
-        ];
-        let mut joined = Vec::new();
-        for (run, took) in runs.into_iter().zip(&mut took) {
-            let pairs = pairs.clone();
+        let start = Instant::now();
+        graph.rebuild_forest();
+        let joined = graph.links().ids().filter(|&link| graph.accepted(link)).count();
+        took[0].push(start.elapsed());
+        let baselines: [fn(Vec<Pair>, Sizes) -> usize; 2] = [by_array, by_petgraph];
+        for (by, took) in baselines.into_iter().zip(&mut took[1..]) {
+            let pairs = pairs.clone().collect();
             let start = Instant::now();
-            joined.push(run(black_box(pairs)));
+            let count = by(black_box(pairs), sizes);
             took.push(start.elapsed());
+            assert_eq!(count, joined, "all join the same");
         }
-        assert!(joined.iter().all(|&count| count == joined[0]), "all join the same: {joined:?}");
     }
     let [ours, array, petgraph] = took.map(|mut took| {
         took.sort_unstable();
@@ -379,7 +377,7 @@ fn one_kernel(name: &str, links: u64, (sizes, pairs): (Sizes, Vec<Pair>)) {
 }
 
 /// A graph of these links.
-fn loaded(pairs: &[Pair], sizes: Sizes) -> Graph {
+fn loaded(pairs: impl Iterator<Item = Pair>, sizes: Sizes) -> Graph {
     let mut numbers = Xoshiro256PlusPlus::seed_from_u64(SEED);
     let mut namespaces = Namespaces::new(Levels::default());
     let customer = namespaces.unique().expect("the default levels have one");
@@ -390,18 +388,19 @@ fn loaded(pairs: &[Pair], sizes: Sizes) -> Graph {
     {
         (0..count).for_each(|_| part.push(namespace, uuid(&mut numbers)));
     }
-    let mut seen = vec![Seen::NEVER; sizes.bounds().1];
-    let link = |pair: &Pair| {
+    let mut seen: SeenColumn = std::iter::repeat_n(Seen::NEVER, sizes.bounds().1).collect();
+    let link = |pair: Pair| {
         let (lower, higher) = (IdentityId(pair.lower), IdentityId(pair.higher));
         let first = Time::from_micros(pair.first as i64);
         for id in [lower, higher] {
-            seen[id.index()].merge(Seen::at(first));
+            let mut known = seen.get(id);
+            known.merge(Seen::at(first));
+            seen.set(id, known);
         }
         Link { lower, higher, first, witness: Witness { event: EventHash(0), anchor: lower }, last: first, count: 1 }
     };
-    let links = pairs.iter().map(link).collect();
+    let links = pairs.map(link).collect();
     let (unlinks, recounts) = (Vec::new(), Vec::new());
-    let seen = seen.into_iter().collect();
     Graph::of(AllFacts { namespaces, identities: vec![part], seen, links, unlinks, recounts }).expect("facts that fit")
 }
 
