@@ -98,16 +98,16 @@ def repeated(lines, chance):
             yield line
 
 
-def first(lines, _):
-    return lines[: len(lines) * 99 // 100]
+def part(wanted):
+    """Those of the lines that are `wanted(number, of how many)`, which need not fit into memory."""
 
+    def make(base, path):
+        with open(base, "rb") as lines:
+            count = sum(1 for _ in lines)
+        with open(base, "rb") as lines, open(path, "wb") as out:
+            out.writelines(line for number, line in enumerate(lines) if wanted(number, count))
 
-def rest(lines, _):
-    return lines[len(lines) * 99 // 100 :]
-
-
-def one(lines, _):
-    return lines[-1:]
+    return make
 
 
 def gzipped(base, path):
@@ -136,7 +136,11 @@ LOGS = {
 }
 
 # Parts of the first: what was replayed before a night, what comes in it, and an event more.
-PARTS = {"first": ordered(first), "rest": ordered(rest), "one": ordered(one)}
+PARTS = {
+    "first": part(lambda number, count: number < count * 99 // 100),
+    "rest": part(lambda number, count: number >= count * 99 // 100),
+    "one": part(lambda number, count: number == count - 1),
+}
 
 ENDINGS = {"gzip": ".gz", "zstd": ".zst"}
 
