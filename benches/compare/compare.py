@@ -70,6 +70,10 @@ def size_of(out):
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
+def medians_of(rows):
+    return [statistics.median(column) for column in zip(*rows)]
+
+
 def in_turn(contestants, log, out, rounds):
     """The medians of each program, all of which must count the same."""
     subprocess.run(["cat", log], stdout=subprocess.DEVNULL, check=True)
@@ -84,7 +88,7 @@ def in_turn(contestants, log, out, rounds):
                 sys.exit(f"{contestant.name} counts {counts} in {log}, where another counts {expected}")
             figures[contestant.name].append(measured)
     clear(out)
-    medians = {name: [statistics.median(column) for column in zip(*rows)] for name, rows in figures.items()}
+    medians = {name: medians_of(rows) for name, rows in figures.items()}
     return medians, sum(expected[kind] for kind in ATTRIBUTION)
 
 
@@ -153,8 +157,13 @@ def main():
 def compare(asked, folder):
     folder.mkdir(parents=True, exist_ok=True)
     backstitch, threads = (asked.backstitch or build()).resolve(), str(asked.threads)
-    replay = lambda log, out: [backstitch, "replay", log, "--store", out, "--threads", threads, "--json", "--quiet"]
-    own = Contestant("backstitch", replay, counts_of_backstitch)
+    replay = lambda *more: lambda log, out: [
+        *[backstitch, "replay", log, "--store", out, "--threads", threads, "--json", "--quiet"],
+        *more,
+    ]
+    own = Contestant("backstitch", replay(), counts_of_backstitch)
+    # The rivals keep neither segments nor traits.
+    bare = Contestant("backstitch --no-profiles", replay("--no-profiles"), counts_of_backstitch)
     python = None if asked.without_rivals else environment(folder)
     rival = lambda script, *more: lambda log, out: [python, HERE / script, log, out, threads, *more]
     duckdb = Contestant("DuckDB", rival("duckdb_replay.py"))
@@ -173,48 +182,56 @@ def compare(asked, folder):
         log, out = log_of(folder, row, backstitch, asked.sessions), folder / "out"
         # zstd and orders are no matter to the rival, or it cannot tell repeats.
         rivals = {"plain": [duckdb, distinct], "repeats": [distinct]}.get(row, [duckdb])
-        medians, events = in_turn([own] if asked.without_rivals else [own, *rivals], log, out, asked.rounds)
+        contestants = [own, bare] if row == "plain" else [own]
+        contestants += [] if asked.without_rivals else rivals
+        medians, events = in_turn(contestants, log, out, asked.rounds)
         plain = plain or (medians["backstitch"] if row == "plain" else None)
         tell(row, medians, events)
         if plain and row in ("reverse", "late", "shuffled", "repeats"):
             print(f"| {row} | against plain | | | | | | {medians['backstitch'][0] / plain[0]:.2f} |", flush=True)
 
 
+def once(name, command, store):
+    """The figures of one run on a store of which nothing waits to be written to the disk."""
+    os.sync()
+    return run(Contestant(name, lambda _, out: [*command, "--store", out], lambda _: {}), "", store)[0]
+
+
 def night(asked, folder, backstitch):
     """What follows on a replay of all but the last hundredth of a log: that hundredth, one more event, a few questions. Whole processes
-    again, each on a store that lies there; the ratio is to that replay."""
+    again; the ratio is to that replay."""
     threads = str(asked.threads)
     first, rest, one = (log_of(folder, part, backstitch, asked.sessions) for part in logs.PARTS)
     with open(first, encoding="utf-8") as lines:
         session = json.loads(next(lines))["user"]["identities"]["sessionId"]
         most = 1 + sum(1 for _ in lines)
     before, store = folder / "before", folder / "out"
+    clear(before)
     replay = ["replay", "--threads", threads, "--quiet"]
-    steps = {
-        "the first 99 %": (None, [*replay, first]),
-        "the last 1 %": (before, [*replay, rest]),
-        "one more event": (before, [*replay, one]),
-        "resolve": (before, ["resolve", session]),
-        "explain": (before, ["explain", session]),
-        "events": (before, ["events", session]),
-        "stats": (before, ["stats"]),
-        "a question that loads everything": (before, ["duplicates", "--limit", "1", "--quiet"]),
+    replays = {"the first 99 %": first, "the last 1 %": rest, "one more event": one}
+    questions = {
+        "resolve": ["resolve", session],
+        "explain": ["explain", session],
+        "events": ["events", session],
+        "stats": ["stats"],
+        "a question that loads everything": ["duplicates", "--limit", "1", "--quiet"],
     }
     baseline = None
-    for name, (start, command) in steps.items():
+    for name, log in replays.items():
         figures = []
         for _ in range(asked.rounds):
             clear(store)
-            if start:
-                shutil.copytree(start, store)
-            whole = lambda log, out: [backstitch, *command, "--store", out]
-            figures.append(run(Contestant(name, whole, lambda _: {}), "", store)[0])
-        medians = [statistics.median(column) for column in zip(*figures)]
-        if start is None:
-            clear(before)
+            if before.exists():
+                shutil.copytree(before, store)
+            figures.append(once(name, [backstitch, *replay, log], store))
+        medians = medians_of(figures)
+        if not before.exists():
             store.rename(before)
             baseline = medians
         tell("night", {name: medians}, most, baseline)
+    for name, question in questions.items():
+        figures = [once(name, [backstitch, *question], before) for _ in range(asked.rounds)]
+        tell("night", {name: medians_of(figures)}, most, baseline)
     clear(before)
     clear(store)
 
