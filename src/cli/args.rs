@@ -205,9 +205,10 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// Events between two commits, about, which is the knob for memory and durability: fewer take less memory, and less is
-    /// read again after a kill; more take less time
-    #[arg(long, value_name = "N", value_parser = number::<usize>, default_value_t = backstitch::Replay::BATCH_EVENTS)]
-    pub batch_events: usize,
+    /// read again after a kill; more take less time [default: 524288, and up to
+    /// 2097152 of a log in no order]
+    #[arg(long, value_name = "N", value_parser = number::<usize>)]
+    pub batch_events: Option<usize>,
     #[command(flatten)]
     pub times: EventTimes,
     /// The unique namespace, of which a person has at most one identity [default: ecommerceId]

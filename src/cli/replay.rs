@@ -58,10 +58,13 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     let rejects = rejects.map(|file| rejects::open(&file.beside_sources(&engine)?, replay.force));
     let mut rejects = rejects.transpose()?;
     let mut bar = Bar::new(common);
-    let job = sources(replay).fields(fields.clone()).force(replay.force).batch_events(replay.batch_events);
+    let job = sources(replay).fields(fields.clone()).force(replay.force);
     let mut job = job.profiles(config.keep_profiles && !replay.no_profiles).stop(stop).progress(|at| bar.show(at));
     if let Some(threads) = replay.threads {
         job = job.threads(threads);
+    }
+    if let Some(events) = replay.batch_events {
+        job = job.batch_events(events);
     }
     if let Some(file) = &mut rejects {
         job = job.rejects(file);

@@ -92,7 +92,7 @@ impl Committer<'_> {
         batch.read(id, Source { name: name.to_owned(), position: read, pushed, retracted: false });
         // Nobody may hold the graph that the commit is to change.
         drop(last);
-        let Committed { accepted, duplicate, room: _ } = self.commit(batch, None)?;
+        let Committed { accepted, duplicate, .. } = self.commit(batch, None)?;
         let rejected = rejected.into_iter().map(|(index, reject)| RejectedActivity { index, reject }).collect();
         let Tally { spellings, profiles_cut, .. } = chunk.tally;
         let junk = chunk.junk;

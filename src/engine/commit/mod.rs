@@ -45,6 +45,8 @@ pub struct Committed {
     pub accepted: u64,
     /// Events delivered before.
     pub duplicate: u64,
+    /// Of those that no one delivered before, how many had to be looked for all the same, since their session was seen before and after them.
+    pub between: u64,
     /// What is left of the batch.
     pub room: Room,
 }
@@ -96,7 +98,7 @@ impl Committer<'_> {
             // A rejected line leaves its names, too: whether one is beyond the limit follows from the lines before it alone.
             (settled, positions_moved || batch.namespaces.len() > view.graph().namespaces().len())
         };
-        let Settled { accepted, duplicate, blocks, counted, written, links, mut seen } = settled;
+        let Settled { accepted, duplicate, between, blocks, counted, written, links, mut seen } = settled;
         if ![&blocks, &counted, &written].iter().all(|blocks| blocks.is_empty()) || moved {
             merge_seen(&mut seen);
             let (namespaces, identities) = (batch.namespaces.clone(), std::mem::take(&mut batch.identities));
@@ -105,7 +107,7 @@ impl Committer<'_> {
             let arriving = ArrivingRows::new(&batch.rows, &batch.grouped);
             self.add(delta, Addition { arriving, events: blocks, counted, written, read, ..Addition::default() })?;
         }
-        Ok(Committed { accepted, duplicate, room: batch.into_room() })
+        Ok(Committed { accepted, duplicate, between, room: batch.into_room() })
     }
 
     /// Makes a delta, and what it adds to the store beside the graph, durable; then publishes it. Its `seen` is sorted by identity.

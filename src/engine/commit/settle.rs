@@ -42,6 +42,8 @@ pub struct Settled {
     pub accepted: u64,
     /// Events delivered before, in this batch or an earlier one.
     pub duplicate: u64,
+    /// Accepted events that had to be looked for in the store: their anchor was seen at that time, as far as could be told.
+    pub between: u64,
     /// The new events (and the known ones that came from a new source), encoded.
     pub blocks: Vec<EventBlock>,
     /// The same of what events count as that do not count as they were written.
@@ -70,6 +72,7 @@ pub fn settle(batch: &mut Batch, graph: &Graph, stored: &Events) -> Result<Settl
     for piece in pieces {
         all.accepted += piece.accepted;
         all.duplicate += piece.duplicate;
+        all.between += piece.between;
         all.blocks.extend(piece.blocks);
         all.counted.extend(piece.counted);
         all.links.merge(piece.links);
@@ -257,7 +260,8 @@ impl<'a> Piece<'a> {
             is_one_event(&mut kept[first..], true);
             self.settled.duplicate += same.len() as u64 - 1;
         }
-        if self.reaches_back(anchor, group[0].time, group[group.len() - 1].time) {
+        let reaches_back = self.reaches_back(anchor, group[0].time, group[group.len() - 1].time);
+        if reaches_back {
             let wanted = wanted(batch, &kept);
             let mut events: Vec<&mut [Kept<'_>]> = kept.chunk_by_mut(|a, _| !a.ends).collect();
             for (stored, recounted) in self.stored.iter_mut().zip([false, true]) {
@@ -272,7 +276,9 @@ impl<'a> Piece<'a> {
                 })?;
             }
         }
-        self.settled.accepted += kept.iter().filter(|kept| kept.new).count() as u64;
+        let accepted = kept.iter().filter(|kept| kept.new).count() as u64;
+        self.settled.accepted += accepted;
+        self.settled.between += if reaches_back { accepted } else { 0 };
         kept.retain(|kept| kept.new || kept.is_due());
         Ok(kept)
     }

@@ -159,7 +159,7 @@ impl Committer<'_> {
     pub fn commit_part(&mut self, import: &mut Import) -> Result<(), Error> {
         let full = std::mem::replace(&mut import.batch, Batch::new(self.resolver.read().graph(), Room::new()));
         // An event that several sources delivered is a duplicate of itself there.
-        let Committed { accepted, duplicate: _, room } = self.commit(full, None)?;
+        let Committed { accepted, room, .. } = self.commit(full, None)?;
         import.imported.accepted += accepted;
         import.batch = Batch::new(self.resolver.read().graph(), room);
         import.name_namespaces();

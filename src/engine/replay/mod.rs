@@ -4,6 +4,7 @@
 //! decoded, in the order of the log, and absorbs it into a batch. A full batch is settled (in the pool), made durable by one
 //! commit, and only then published to the resolvers. Meanwhile reading and decoding go on.
 
+mod batches;
 mod decoding;
 pub mod job;
 mod progress;
@@ -20,6 +21,7 @@ use crate::engine::batch::decoded::DecodedChunk;
 use crate::engine::batch::{Batch, Room};
 use crate::engine::commit::{Committed, Committer};
 use crate::engine::quarantine::crowded;
+use crate::engine::replay::batches::BatchSizes;
 use crate::engine::replay::decoding::Decoding;
 use crate::engine::replay::job::{NamedReader, Replay, Stream};
 use crate::engine::replay::progress::Sources;
@@ -66,7 +68,7 @@ pub(crate) fn run(
     let pool = &threads.workers;
     let resolver = committer.resolver;
     let again = Again { fields: replay.fields.hash(), force: replay.force };
-    let mut gathering = Gathering::new(&committer, replay.rejects.take(), again.fields);
+    let mut gathering = Gathering::new(&committer, replay.rejects.take(), replay.batches, again.fields);
     let decoder =
         Decoder::new(&committer.store.settings().junk, &replay.fields).with_profiles(replay.profiles).with_recall();
     let decoding = Decoding::new(decoder, gathering.rejects.are_wanted(), &gathering.batch);
@@ -84,7 +86,7 @@ pub(crate) fn run(
                 progress(Progress { bytes, bytes_total: file_bytes, events: gathering.summary.events.read });
             }
             // 3. Commit a full batch.
-            if gathering.batch.is_full(replay.batch_events.max(1)) {
+            if gathering.batch.is_full(gathering.batches.now()) {
                 gathering.commit(&mut committer, pool)?;
             }
         }
@@ -175,6 +177,7 @@ struct Gathering<'e, 'r> {
     resolver: &'e Resolver,
     barred: Arc<Barred>,
     rejects: Rejects<'r>,
+    batches: BatchSizes,
     batch: Batch,
     sources: Sources,
     summary: Summary,
@@ -183,13 +186,19 @@ struct Gathering<'e, 'r> {
 }
 
 impl<'e, 'r> Gathering<'e, 'r> {
-    fn new(committer: &Committer<'e>, rejects: Option<&'r mut (dyn Write + Send)>, fields: FieldsHash) -> Self {
+    fn new(
+        committer: &Committer<'e>,
+        rejects: Option<&'r mut (dyn Write + Send)>,
+        batches: BatchSizes,
+        fields: FieldsHash,
+    ) -> Self {
         let resolver = committer.resolver;
         let last = resolver.read();
         Self {
             resolver,
             barred: Arc::clone(committer.store.barred()),
             rejects: Rejects::new(rejects),
+            batches,
             batch: Batch::new(last.graph(), Room::new()),
             sources: Sources::new(last.sources(), fields),
             summary: Summary::default(),
@@ -245,7 +254,9 @@ impl<'e, 'r> Gathering<'e, 'r> {
         self.rejects.flush()?;
         let empty = Batch::new(self.resolver.read().graph(), Room::new());
         let batch = std::mem::replace(&mut self.batch, empty);
-        let Committed { accepted, duplicate, room } = committer.commit(batch, Some(pool))?;
+        let committed = committer.commit(batch, Some(pool))?;
+        self.batches.committed(&committed);
+        let Committed { accepted, duplicate, room, .. } = committed;
         self.batch = Batch::new(self.resolver.read().graph(), room);
         self.summary.events.accepted += accepted;
         self.summary.events.duplicate += duplicate;

@@ -1,0 +1,96 @@
+//! How many events the next batch has.
+//!
+//! A log in order needs none of what is stored, but a log in no order has events of nearly all sessions in every batch, each of which is looked for
+//! among those of its session: then a batch reads every block that is stored by then, and half as many batches read half as much. So batches
+//! grow while most of their events are new and lie in between.
+
+use crate::engine::commit::Committed;
+
+/// How many events batches have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BatchSizes {
+    least: usize,
+    most: usize,
+    now: usize,
+}
+
+impl BatchSizes {
+    /// Batches of so many events.
+    pub(super) fn all_of(events: usize) -> Self {
+        Self::between(events, events)
+    }
+
+    /// Batches of `least` events, or up to `most` of a log in no order.
+    pub(super) fn between(least: usize, most: usize) -> Self {
+        Self { least: least.max(1), most: most.max(1), now: least.max(1) }
+    }
+
+    /// Events of the batch that is being gathered.
+    pub(super) fn now(self) -> usize {
+        self.now
+    }
+
+    /// Takes account of a batch that was committed.
+    pub(super) fn committed(&mut self, batch: &Committed) {
+        let is_in_no_order = 2 * batch.between > batch.accepted + batch.duplicate;
+        self.now = if is_in_no_order { self.now.saturating_mul(2).min(self.most) } else { self.least };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::engine::Engine;
+    use crate::engine::replay::job::Replay;
+    use crate::model::digest::Digest;
+
+    /// Files of fifty events each, as many of each of ten sessions; a chunk is never of two files.
+    fn files(folder: &std::path::Path, count: u64, time: impl Fn(u64) -> u64) {
+        for file in 0..count {
+            let line = |at: u64| {
+                let (session, time) = (at % 10, time(50 * file + at));
+                format!("{{\"timestamp\":{time},\"user\":{{\"identities\":{{\"sessionId\":\"s{session}\"}}}}}}\n")
+            };
+            let text: String = (0..50).map(line).collect();
+            fs::write(folder.join(format!("{file:03}.log")), text).unwrap();
+        }
+    }
+
+    /// How many commits there are, the last of which notes that the last file ends; and the digest of what is stored.
+    fn replayed(batches: BatchSizes, time: impl Fn(u64) -> u64) -> (usize, Digest) {
+        let folder = tempfile::tempdir().unwrap();
+        files(folder.path(), 31, time);
+        let mut engine = Engine::in_memory();
+        let summary = engine.replay(Replay { batches, ..Replay::of([folder.path()]) }).unwrap();
+        (engine.commits().count(), summary.totals.digest)
+    }
+
+    #[test]
+    fn batches_of_a_log_in_no_order_grow_and_others_do_not() {
+        let in_order = |at| 1_000 * at;
+        // Most events lie among those of the files before.
+        let in_no_order = |at: u64| 1_000 * (at * 7_919 % 1_559);
+        let alike = replayed(BatchSizes::all_of(50), in_no_order);
+        assert_eq!(alike.0, 32);
+        assert_eq!(replayed(BatchSizes::between(50, 400), in_order).0, 32);
+        // One file, one more that tells; two, four, and eight three times, of which the last lacks one.
+        assert_eq!(replayed(BatchSizes::between(50, 400), in_no_order), (7, alike.1));
+    }
+
+    #[test]
+    fn batches_shrink_once_a_log_is_in_order_again() {
+        let mut sizes = BatchSizes::between(100, 350);
+        let mut after = |accepted, duplicate, between| {
+            sizes.committed(&Committed { accepted, duplicate, between, room: crate::engine::batch::Room::new() });
+            sizes.now()
+        };
+        assert_eq!(
+            (after(100, 0, 50), after(100, 0, 51), after(200, 0, 200), after(350, 0, 350)),
+            (100, 200, 350, 350)
+        );
+        // What was delivered before is looked for in its own time alone.
+        assert_eq!((after(10, 340, 10), after(usize::MAX as u64 / 4, 0, 0)), (100, 100));
+    }
+}
