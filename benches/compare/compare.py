@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Replays the same logs with backstitch and with what users run today, in turn, and prints who took how long.
 
-    benches/compare/compare.py                         all rows, 3.5 million events; some 20 GB of disk, and an hour
+    benches/compare/compare.py                         all rows, 3.5 million events; some 20 GB of disk, and half an hour
     benches/compare/compare.py --sessions 30000        the same in small
     benches/compare/compare.py plain shuffled          some rows
     benches/compare/compare.py --without-rivals plain  backstitch alone; needs nothing from PyPI

@@ -11,7 +11,7 @@ use backstitch::ingest::junk::JunkCounts;
 use backstitch::ingest::reject::Reason;
 use backstitch::model::limits;
 use backstitch::rows::EventRow;
-use backstitch::{AttributionKind, Engine, Fields, Junk, Levels, Namespaces, Policy, Reading, Time};
+use backstitch::{AttributionKind, Engine, Fields, Junk, Levels, Namespaces, Policy, Reading, Replay, Time};
 
 use crate::harness::in_one_epoch;
 use crate::place::{binary, file};
@@ -343,4 +343,12 @@ fn the_readme_asks_for_the_rust_that_the_manifest_asks_for() {
     let manifest = include_str!("../../Cargo.toml");
     let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).expect("a version");
     assert!(README.contains(&format!("Rust ({} or later)", version.trim_matches('"'))), "{version}");
+}
+
+#[test]
+fn the_help_of_a_replay_names_the_sizes_of_its_batches() {
+    let help = Command::new(binary()).args(["replay", "--help"]).output().expect("the binary runs").stdout;
+    let help = String::from_utf8(help).expect("UTF-8").split_whitespace().collect::<Vec<_>>().join(" ");
+    let (usual, most) = (Replay::BATCH_EVENTS, Replay::MOST_BATCH_EVENTS);
+    assert!(help.contains(&format!("[default: {usual}, and up to {most} of a log in no order]")), "{help}");
 }
