@@ -45,7 +45,7 @@ pub struct Committed {
     pub accepted: u64,
     /// Events delivered before.
     pub duplicate: u64,
-    /// Of those that no one delivered before, how many had to be looked for all the same, since their session was seen before and after them.
+    /// Of those that no one delivered before, how many had to be looked for all the same: they lie between stored ones of their anchor.
     pub between: u64,
     /// What is left of the batch.
     pub room: Room,

@@ -42,7 +42,7 @@ pub struct Settled {
     pub accepted: u64,
     /// Events delivered before, in this batch or an earlier one.
     pub duplicate: u64,
-    /// Accepted events that had to be looked for in the store: their anchor was seen at that time, as far as could be told.
+    /// Accepted events that had to be looked for in the store: those of an anchor that reach back into the time in which it was seen before.
     pub between: u64,
     /// The new events (and the known ones that came from a new source), encoded.
     pub blocks: Vec<EventBlock>,

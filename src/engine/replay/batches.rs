@@ -2,7 +2,7 @@
 //!
 //! A log in order needs none of what is stored, but a log in no order has events of nearly all sessions in every batch, each of which is looked for
 //! among those of its session: then a batch reads every block that is stored by then, and half as many batches read half as much. So batches
-//! grow while most of their events are new and lie in between.
+//! grow while most of their events are new and lie between those of their sessions.
 
 use crate::engine::commit::Committed;
 
@@ -17,11 +17,11 @@ pub(super) struct BatchSizes {
 impl BatchSizes {
     /// Batches of so many events.
     pub(super) fn all_of(events: usize) -> Self {
-        Self::between(events, events)
+        Self::growing(events, events)
     }
 
     /// Batches of `least` events, or up to `most` of a log in no order.
-    pub(super) fn between(least: usize, most: usize) -> Self {
+    pub(super) fn growing(least: usize, most: usize) -> Self {
         Self { least: least.max(1), most: most.max(1), now: least.max(1) }
     }
 
@@ -74,14 +74,14 @@ mod tests {
         let in_no_order = |at: u64| 1_000 * (at * 7_919 % 1_559);
         let alike = replayed(BatchSizes::all_of(50), in_no_order);
         assert_eq!(alike.0, 32);
-        assert_eq!(replayed(BatchSizes::between(50, 400), in_order).0, 32);
+        assert_eq!(replayed(BatchSizes::growing(50, 400), in_order).0, 32);
         // One file, one more that tells; two, four, and eight three times, of which the last lacks one.
-        assert_eq!(replayed(BatchSizes::between(50, 400), in_no_order), (7, alike.1));
+        assert_eq!(replayed(BatchSizes::growing(50, 400), in_no_order), (7, alike.1));
     }
 
     #[test]
     fn batches_shrink_once_a_log_is_in_order_again() {
-        let mut sizes = BatchSizes::between(100, 350);
+        let mut sizes = BatchSizes::growing(100, 350);
         let mut after = |accepted, duplicate, between| {
             sizes.committed(&Committed { accepted, duplicate, between, room: crate::engine::batch::Room::new() });
             sizes.now()
