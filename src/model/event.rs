@@ -59,7 +59,7 @@ pub struct DecodedEvent<'a> {
     pub identities: SmallVec<[(NamespaceId, Value<'a>); 4]>,
     /// Its segments and traits as they are spelled, each a JSON value whole, or empty.
     pub profile: ProfilePart<'a>,
-    /// Where that was asked for: the earlier event of the chunk, by its place from 0, that carries the same identities, segments and traits.
+    /// Where that was asked for: the last event of the chunk, by its place from 0, that carries the same identities, segments and traits.
     /// They are left out here then.
     pub recalled: Option<u32>,
 }

@@ -141,9 +141,13 @@ fn push(
     cut: &mut HashMap<u32, u64>,
     activity: &DecodedEvent<'_>,
 ) -> u64 {
-    if let Some(earlier) = activity.recalled.and_then(|row| rows.all.get(row as usize)) {
-        rows.push(earlier.carried(), activity.time, &activity.id, SourceId(0));
-        return activity.recalled.and_then(|row| cut.get(&row)).copied().unwrap_or(0);
+    if let Some(earlier) = activity.recalled {
+        let left_out = cut.get(&earlier).copied().unwrap_or(0);
+        if left_out > 0 {
+            cut.insert(rows.all.len() as u32, left_out);
+        }
+        rows.push_like(earlier, activity.time, &activity.id, SourceId(0));
+        return left_out;
     }
     let ids: SmallVec<[IdentityId; 4]> =
         activity.identities.iter().map(|&(namespace, value)| identities.intern(namespace, value)).collect();

@@ -34,6 +34,8 @@ pub struct Batch {
     pub identities: Interner,
     /// The events.
     pub rows: BatchRows,
+    /// How many more there were, each the same as an earlier one of its chunk.
+    pub repeats: u64,
     /// Room to group them in.
     pub grouped: Vec<BatchRow>,
     /// The sources that were read, and how far.
@@ -41,6 +43,10 @@ pub struct Batch {
     /// How many identities the graph holds.
     base: usize,
 }
+
+/// Repeats within chunks for each event of a full batch. They take no room in it, but what was read is read again after a kill where
+/// no commit says so.
+const REPEATS_AN_EVENT: u64 = 4;
 
 /// In the place of an identity that no event carries which is taken in.
 const NOT_CARRIED: IdentityId = IdentityId(u32::MAX);
@@ -67,6 +73,7 @@ impl Batch {
             namespaces: graph.namespaces().clone(),
             identities: Interner::new(),
             rows,
+            repeats: 0,
             grouped,
             sources: BTreeMap::new(),
             base: graph.identities().len(),
@@ -110,7 +117,9 @@ impl Batch {
             // One that told the value of an erased identity does not come again.
             .map(|text| self.rows.profiles.intern(if barred.hidden(text).is_some() { "" } else { text }))
             .collect();
-        let kept = |row: &BatchRow| intake.as_ref().is_none_or(|intake| intake.takes(row));
+        let taken = |row: &BatchRow| intake.as_ref().is_none_or(|intake| intake.takes(row));
+        self.repeats += chunk.rows.all.iter().filter(|row| !row.arrives && taken(row)).count() as u64;
+        let kept = |row: &BatchRow| row.arrives && taken(row);
         let hides = barred.hides_texts();
         let replaced = |id: EventId<'_>| match id {
             _ if !hides => None,
@@ -158,9 +167,11 @@ impl Batch {
         Room { rows: self.rows, grouped: self.grouped }
     }
 
-    /// Whether it is time to commit: it holds so many events, or as many bytes of profiles as a batch may.
+    /// Whether it is time to commit: it holds so many events, or as many bytes of profiles as a batch may, or enough was read since the last.
     pub fn is_full(&self, events: usize) -> bool {
-        self.rows.all.len() >= events || self.rows.profiles.bytes() >= MAX_BATCH_PROFILE_BYTES
+        self.rows.all.len() >= events
+            || self.repeats >= events as u64 * REPEATS_AN_EVENT
+            || self.rows.profiles.bytes() >= MAX_BATCH_PROFILE_BYTES
     }
 
     /// Whether there is nothing to commit.
@@ -208,5 +219,46 @@ impl Batch {
             return Err(EngineError::TooManyIdentities { limit: MAX_IDENTITIES });
         }
         Ok(IdentityId(self.base as u32 + self.identities.intern(namespace, value).0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::chunk::Chunk;
+    use crate::ingest::decode::Decoder;
+    use crate::ingest::fields::Fields;
+    use crate::model::settings::Settings;
+
+    /// How many rows a batch has of these lines, how many repeats, and after how many events it is full.
+    fn absorbed(lines: &[&str]) -> (usize, u64, usize) {
+        let settings = Settings::default();
+        let graph = Graph::new(Namespaces::new(settings.levels.clone()));
+        let decoder = Decoder::new(&settings.junk, &Fields::default()).with_profiles(true).with_recall();
+        let mut chunk = DecodedChunk::new(graph.namespaces().clone());
+        chunk.decode(&decoder, &Chunk::whole(lines.join("\n").as_bytes()), false);
+        let mut batch = Batch::new(&graph, Room::new());
+        batch.absorb(&graph, &chunk, SourceId(0), &Barred::default()).unwrap();
+        let full = (0..).take_while(|&events| batch.is_full(events)).last().unwrap_or_default();
+        (batch.rows.all.len(), batch.repeats, full)
+    }
+
+    #[test]
+    fn an_event_that_follows_on_itself_within_a_chunk_takes_no_room() {
+        let event = |time: u32, more: &str| {
+            format!(r#"{{"timestamp":{time},"user":{{"identities":{{"sessionId":"s"}},"traits":{{"t":1}}}}{more}}}"#)
+        };
+        let other = r#"{"timestamp":1,"user":{"identities":{"sessionId":"other"}}}"#;
+        let (first, next) = (event(1, ""), event(2, ""));
+        let (id, uuid) = (event(1, r#","id":"a""#), event(1, r#","id":"00000000-0000-4000-8000-000000000000""#));
+        assert_eq!(absorbed(&[&first, &first, other, &first]), (2, 2, 2));
+        assert_eq!(absorbed(&[&first, &next, &next]), (2, 1, 2));
+        // Those between which the same session did something else are found when the batch is settled.
+        assert_eq!(absorbed(&[&first, &next, &first]), (3, 0, 3));
+        assert_eq!(absorbed(&[&first, &id, &id, &uuid, &uuid, &event(1, r#","id":"b""#)]), (4, 2, 4));
+        assert_eq!(absorbed(&[&first, &event(1, r#","x":1"#)]), (2, 0, 2), "another line is another event");
+        assert_eq!(absorbed(&[&first, &first.replace("1}", "2}")]), (2, 0, 2), "so are other traits");
+        // How far the log was read is to be made durable at some time.
+        assert_eq!(absorbed(&[&*first; 13]), (1, 12, 3));
     }
 }

@@ -26,7 +26,7 @@ pub struct BatchRow {
     pub profile: PartId,
     /// Whether it is what another row, which was written so, counts as.
     pub recounted: bool,
-    /// Whether it goes into the store. Settling tells of which rows that is not so.
+    /// Whether it goes into the store. Settling tells of which rows that is not so, and of a chunk those do not that repeat an earlier one.
     pub arrives: bool,
     sort: Sort,
     /// The 16 bytes of a hash or UUID in big-endian order, or start and end of a text.
@@ -128,6 +128,18 @@ impl BatchRows {
         let Carried { anchor, companions, profile } = carried;
         let (recounted, arrives) = (false, true);
         self.all.push(BatchRow { anchor, companions, time, source, profile, recounted, arrives, sort, id });
+    }
+
+    /// Adds an event that carries what an earlier row does. Where it is the very event of that row, from the same source, it does not
+    /// [arrive](BatchRow::arrives).
+    #[inline]
+    pub fn push_like(&mut self, earlier: u32, time: Time, id: &EventId<'_>, source: SourceId) {
+        let earlier = self.all[earlier as usize];
+        let repeats = earlier.time == time && earlier.source == source && self.id(&earlier) == *id;
+        self.push(earlier.carried(), time, id, source);
+        if let Some(row) = self.all.last_mut().filter(|_| repeats) {
+            row.arrives = false;
+        }
     }
 
     /// Takes over the rows of a decoded chunk that are `kept`, whose ids `into` translates, with the hash that takes the place of their

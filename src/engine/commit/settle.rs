@@ -69,6 +69,7 @@ pub fn settle(batch: &mut Batch, graph: &Graph, stored: &Events) -> Result<Settl
         .collect::<Result<_, _>>()?;
     batch.grouped = grouped;
     let mut all = settle_written(batch, &stored.written_only())?;
+    all.duplicate += batch.repeats;
     for piece in pieces {
         all.accepted += piece.accepted;
         all.duplicate += piece.duplicate;

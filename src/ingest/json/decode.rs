@@ -373,7 +373,7 @@ impl Lines<'_> {
         let id = event_id(text, members).unwrap_or_else(|| EventId::Line(xxh3_128(line.as_bytes())));
         let place = if self.task.recall && !self.cut { CarriedPlace::of(text, offset, members) } else { None };
         let event = self.events;
-        if let Some(recalled) = place.and_then(|place| self.recall.find(self.bytes, &place)) {
+        if let Some(recalled) = place.and_then(|place| self.recall.recall(self.bytes, &place, event)) {
             self.events += 1;
             let (identities, profile) = Default::default();
             return Ok(DecodedEvent { time, id, identities, profile, recalled: Some(recalled) });

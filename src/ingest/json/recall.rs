@@ -87,10 +87,10 @@ struct Remembered {
 }
 
 impl Recall {
-    /// The event of the chunk, whose bytes are `bytes`, that carries what lies at `place` of it.
+    /// The last event of the chunk, whose bytes are `bytes`, that carries what lies at `place` of it. From now on `event` is the last.
     #[inline(always)]
-    pub fn find(&self, bytes: &[u8], place: &CarriedPlace) -> Option<u32> {
-        let known = self.slots.get(place.slot)?;
+    pub fn recall(&mut self, bytes: &[u8], place: &CarriedPlace, event: u32) -> Option<u32> {
+        let known = self.slots.get_mut(place.slot)?;
         let of = |place: &CarriedPlace| bytes.get(place.start..place.start + place.length);
         let same = known.place.length == place.length
             && known
@@ -101,7 +101,7 @@ impl Recall {
                 .fold(0, |differing, (known, new)| differing | (known ^ new))
                 == 0
             && of(&known.place).is_some_and(|known| Some(known) == of(place));
-        same.then_some(known.event)
+        same.then(|| std::mem::replace(&mut known.event, event))
     }
 
     /// Remembers that an event carries what lies at `place` of the chunk.

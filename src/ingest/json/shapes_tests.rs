@@ -141,9 +141,10 @@ fn what_an_earlier_line_spelled_the_same_is_recalled() {
     let lines = [
         (plain, None),
         (plain, Some(0)),
+        (plain, Some(1)),
         (r#""identities":{"sessionId":"s","email":"e"},"segments":["b"],"traits":{"b":1}"#, None),
         (plain, None), // the slot has the last line of the same identities
-        (plain, Some(3)),
+        (plain, Some(4)),
         // The same bytes, and other places.
         (r#""identities":{"sessionId":"s"},"x":{"email":"e"},"segments":["a"],"traits":{"b":1}"#, None),
         // What is left out of a line is counted each time.
