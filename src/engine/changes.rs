@@ -29,7 +29,7 @@ pub fn candidates(graph: &Graph, applied: &Applied, seen: &[(IdentityId, Seen)])
     let added = seen.iter().filter(|(_, seen)| seen.events > 0).map(|&(id, _)| id);
     let mut sessions: Vec<IdentityId> = added.chain(applied.before.keys().copied()).collect();
     sessions.retain(|&id| graph.is_session(id));
-    sessions.sort_unstable();
+    sessions.par_sort_unstable();
     sessions.dedup();
     let before = |id: IdentityId| {
         let stood = match applied.before.get(&id) {
@@ -40,7 +40,7 @@ pub fn candidates(graph: &Graph, applied: &Applied, seen: &[(IdentityId, Seen)])
         let added = seen.binary_search_by_key(&id, |row| row.0).map_or(0, |at| seen[at].1.events);
         stood.map(|stood| (stood, graph.seen(id).events - added))
     };
-    sessions.into_iter().map(|session| Candidate { session, before: before(session) }).collect()
+    sessions.into_par_iter().map(|session| Candidate { session, before: before(session) }).collect()
 }
 
 /// The sessions of a graph in whose place another one over the same identities comes as a whole.

@@ -131,22 +131,22 @@ impl Interner {
         self.table.find(hash, |&at| same(&self.records, &self.texts, at, namespace, &value)).map(|&at| IdentityId(at))
     }
 
-    /// The ids of several of one namespace, as [`get`](Self::get) gives each, are appended to `ids`.
+    /// The ids of several, as [`get`](Self::get) gives each, are appended to `ids`.
     ///
     /// Step by step for all of them, so that no place in memory is waited for before the next is asked for.
     pub fn get_each<'v>(
         &self,
-        namespace: NamespaceId,
-        values: impl Iterator<Item = Value<'v>>,
+        identities: impl Iterator<Item = (NamespaceId, Value<'v>)>,
         ids: &mut Vec<Option<IdentityId>>,
     ) {
-        let hashed: Vec<(Value<'v>, u64)> = values.map(|value| (value, hash(namespace, &value))).collect();
+        let hashed = |(namespace, value)| (namespace, value, hash(namespace, &value));
+        let hashed: Vec<(NamespaceId, Value<'v>, u64)> = identities.map(hashed).collect();
         let start = ids.len();
         // The first place that may be it, which nearly always is.
-        ids.extend(hashed.iter().map(|&(_, hash)| self.table.find(hash, |_| true).map(|&at| IdentityId(at))));
-        for (id, (value, _)) in ids[start..].iter_mut().zip(&hashed) {
-            if id.is_some_and(|id| !same(&self.records, &self.texts, id.0, namespace, value)) {
-                *id = self.get(namespace, *value);
+        ids.extend(hashed.iter().map(|&(_, _, hash)| self.table.find(hash, |_| true).map(|&at| IdentityId(at))));
+        for (id, (namespace, value, _)) in ids[start..].iter_mut().zip(&hashed) {
+            if id.is_some_and(|id| !same(&self.records, &self.texts, id.0, *namespace, value)) {
+                *id = self.get(*namespace, *value);
             }
         }
     }

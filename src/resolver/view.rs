@@ -213,9 +213,9 @@ impl View {
     /// The ids of sessions, each as [`find`](Self::find) but that no event need carry it: they are appended to `ids`.
     pub(super) fn find_sessions<S: AsRef<str>>(&self, sessions: &[S], ids: &mut Vec<Option<IdentityId>>) {
         let graph = self.graph();
-        let values = sessions.iter().map(|session| Value::new(session.as_ref().trim()));
+        let sessions = sessions.iter().map(|session| (NamespaceId::SESSION, Value::new(session.as_ref().trim())));
         let start = ids.len();
-        graph.identities().get_each(NamespaceId::SESSION, values, ids);
+        graph.identities().get_each(sessions, ids);
         if !graph.counting().is_empty() {
             for id in &mut ids[start..] {
                 *id = id.and_then(|id| graph.counting().of(id));

@@ -48,6 +48,9 @@ pub struct Batch {
 /// no commit says so.
 const REPEATS_AN_EVENT: u64 = 4;
 
+/// Identities of a chunk that are looked up together: what is read for them lies in the caches until they are compared.
+const IDENTITIES_AT_ONCE: usize = 256;
+
 /// In the place of an identity that no event carries which is taken in.
 const NOT_CARRIED: IdentityId = IdentityId(u32::MAX);
 
@@ -91,14 +94,23 @@ impl Batch {
     ) -> Result<Refused, EngineError> {
         let intake = Intake::of(chunk, barred);
         let namespaces = self.namespaces.take_over(chunk.namespaces.spellings());
-        let mut identities = Vec::with_capacity(chunk.identities.len());
-        for id in chunk.identities.ids() {
-            if intake.as_ref().is_some_and(|intake| !intake.carries(id)) {
-                identities.push(NOT_CARRIED);
-                continue;
-            }
+        let identity = |id| {
             let namespace = namespaces[usize::from(chunk.identities.namespace(id).0)];
-            identities.push(self.intern(graph, namespace, chunk.identities.value(id))?);
+            (namespace, chunk.identities.value(id))
+        };
+        let mut old = Vec::with_capacity(chunk.identities.len());
+        let ids: Vec<IdentityId> = chunk.identities.ids().collect();
+        for ids in ids.chunks(IDENTITIES_AT_ONCE) {
+            graph.identities().get_each(ids.iter().map(|&id| identity(id)), &mut old);
+        }
+        let mut identities = Vec::with_capacity(chunk.identities.len());
+        for (id, old) in ids.into_iter().zip(old) {
+            let (namespace, value) = identity(id);
+            identities.push(match old {
+                _ if intake.as_ref().is_some_and(|intake| !intake.carries(id)) => NOT_CARRIED,
+                Some(old) => old,
+                None => self.add(namespace, value)?,
+            });
         }
         let mut room = SmallVec::<[IdentityId; 8]>::new();
         let sets: Vec<SetId> = (0..chunk.rows.sets.len() as u32)
@@ -212,9 +224,14 @@ impl Batch {
         namespace: NamespaceId,
         value: Value<'_>,
     ) -> Result<IdentityId, EngineError> {
-        if let Some(old) = graph.identities().get(namespace, value) {
-            return Ok(old);
+        match graph.identities().get(namespace, value) {
+            Some(old) => Ok(old),
+            None => self.add(namespace, value),
         }
+    }
+
+    /// The id of an identity that the graph does not hold.
+    fn add(&mut self, namespace: NamespaceId, value: Value<'_>) -> Result<IdentityId, EngineError> {
         if self.base + self.identities.len() >= MAX_IDENTITIES {
             return Err(EngineError::TooManyIdentities { limit: MAX_IDENTITIES });
         }

@@ -6,6 +6,8 @@ mod settle;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use rayon::prelude::*;
+
 use crate::engine::batch::{Batch, Room};
 use crate::engine::changes::{candidates, overwritten, stored_changes};
 use crate::engine::commit::arriving::ArrivingRows;
@@ -160,9 +162,9 @@ impl Committer<'_> {
             .map(IdentityId)
             .map(|id| (graph.identities().namespace(id), graph.identities().value(id)))
             .collect();
-        let seen: Vec<(IdentityId, Seen)> = touched.iter().map(|&(id, _)| (id, graph.seen(id))).collect();
+        let seen: Vec<(IdentityId, Seen)> = touched.par_iter().map(|&(id, _)| (id, graph.seen(id))).collect();
         let links: Vec<Link> =
-            met.iter().filter_map(|&(lower, higher)| graph.links().get(lower, higher)).copied().collect();
+            met.par_iter().filter_map(|&(lower, higher)| graph.links().get(lower, higher)).copied().collect();
         self.store.commit(Commit {
             namespaces: graph.namespaces().spellings(),
             identities,
@@ -217,7 +219,7 @@ impl Committer<'_> {
 
 /// Sorts by identity and makes one of several for the same.
 fn merge_seen(seen: &mut Vec<(IdentityId, Seen)>) {
-    seen.sort_unstable_by_key(|&(id, seen)| (id, seen.first));
+    seen.par_sort_unstable_by_key(|&(id, seen)| (id, seen.first));
     seen.dedup_by(|next, kept| {
         let same = next.0 == kept.0;
         if same {
