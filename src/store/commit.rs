@@ -17,9 +17,10 @@ use crate::store::kinds::identities::IdentityWriter;
 use crate::store::kinds::recounts::StoredRecount;
 use crate::store::manifest::StoreTotals;
 use crate::store::open::Store;
+use crate::store::run::{NewRun, Run};
 use crate::store::table::sorted;
 use crate::store::totals;
-use crate::store::transaction::Transaction;
+use crate::store::transaction::{Transaction, write_rows};
 
 /// What one commit adds.
 #[derive(Debug, Default)]
@@ -112,16 +113,21 @@ impl Store {
         self.ledger.transact(|transaction| {
             compact(transaction)?;
             grow(transaction.totals(), &commit, &sources);
-            write_identities(transaction, commit.identities)?;
-            transaction.write_table(seen)?;
-            transaction.write_table(links)?;
-            transaction.write_table(sources)?;
-            feed::write(transaction, commit.changes, &commit.overwritten)?;
-            transaction.write_table(unlinks)?;
-            write_recounts(transaction, commit.recounts)?;
-            write_events(transaction, EVENTS, commit.events)?;
-            write_events(transaction, COUNTED, commit.counted)?;
-            write_events(transaction, WRITTEN, commit.written)?;
+            let recounts = sorted(&recounts_of(transaction, commit.recounts))?;
+            let [records, past] = feed::numbered(transaction, commit.changes, &commit.overwritten);
+            transaction.write_runs(vec![
+                Box::new(|run| write_identities(run, commit.identities)),
+                Box::new(|run| write_rows(run, seen)),
+                Box::new(|run| write_rows(run, links)),
+                Box::new(|run| write_rows(run, sources)),
+                records,
+                past,
+                Box::new(|run| write_rows(run, unlinks)),
+                Box::new(|run| write_rows(run, recounts)),
+                Box::new(|run| write_events(EVENTS, run, commit.events)),
+                Box::new(|run| write_events(COUNTED, run, commit.counted)),
+                Box::new(|run| write_events(WRITTEN, run, commit.written)),
+            ])?;
             totals::keep(transaction, commit.totals)?;
             totals::keep(transaction, commit.counts)
         })?;
@@ -138,30 +144,22 @@ fn grow(totals: &mut StoreTotals, commit: &Commit<'_>, sources: &[(SourceId, Sou
 }
 
 pub(super) fn write_identities(
-    transaction: &mut Transaction,
+    run: NewRun,
     identities: Vec<(NamespaceId, Value<'_>)>,
-) -> Result<(), StoreError> {
-    let mut writer = IdentityWriter::new(transaction.new_run());
+) -> Result<Option<Run>, StoreError> {
+    let mut writer = IdentityWriter::new(run);
     identities.into_iter().try_for_each(|(namespace, value)| writer.push(namespace, value))?;
-    let run = writer.finish()?;
-    transaction.add(run);
-    Ok(())
+    writer.finish()
 }
 
-/// Writes decisions about what identities count as.
-pub(super) fn write_recounts(transaction: &mut Transaction, recounts: &[Recount]) -> Result<(), StoreError> {
+/// Decisions about what identities count as, as they are written.
+pub(super) fn recounts_of(transaction: &Transaction, recounts: &[Recount]) -> Vec<StoredRecount> {
     let generation = transaction.next().generation;
-    let rows: Vec<_> = recounts.iter().map(|&recount| StoredRecount { recount, generation }).collect();
-    transaction.write_table(sorted(&rows)?)
+    recounts.iter().map(|&recount| StoredRecount { recount, generation }).collect()
 }
 
-fn write_events(transaction: &mut Transaction, kind: BlockKind, events: Vec<EventBlock>) -> Result<(), StoreError> {
-    if events.is_empty() {
-        return Ok(());
-    }
-    let mut writer = EventRunWriter::new(kind, transaction.new_run());
+fn write_events(kind: BlockKind, run: NewRun, events: Vec<EventBlock>) -> Result<Option<Run>, StoreError> {
+    let mut writer = EventRunWriter::new(kind, run);
     events.into_iter().try_for_each(|block| writer.push(block))?;
-    let run = writer.finish()?;
-    transaction.add(run);
-    Ok(())
+    writer.finish()
 }

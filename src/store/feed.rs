@@ -16,7 +16,7 @@ use crate::store::open::Store;
 use crate::store::run::{self, Run};
 use crate::store::scan::Events;
 use crate::store::table::{self, TableRow};
-use crate::store::transaction::Transaction;
+use crate::store::transaction::{Transaction, WriteRun, write_rows};
 
 /// The change feed as of one commit. Cheap to clone; readable in any thread while commits go on: the runs that it names are
 /// not deleted as long as it lives.
@@ -259,12 +259,25 @@ pub(super) fn write(
     changes: &[StoredChange],
     overwritten: &Overwritten,
 ) -> Result<(), StoreError> {
+    let writers = numbered(transaction, changes, overwritten).into();
+    transaction.write_runs(writers)
+}
+
+/// Numbers records of the feed. They are to be written, and what the commit overwrote.
+pub(super) fn numbered<'c>(
+    transaction: &mut Transaction,
+    changes: &'c [StoredChange],
+    overwritten: &'c Overwritten,
+) -> [WriteRun<'c>; 2] {
     let totals = transaction.totals();
     let first = totals.sequence + 1;
     totals.sequence += changes.len() as u64;
-    transaction.write_table::<Numbered>((first..).map(Sequence).zip(changes.iter().copied()).collect())?;
-    let rows = rows_of(overwritten, transaction.next());
-    transaction.write_table(rows)
+    let records = (first..).map(Sequence).zip(changes.iter().copied());
+    let held = transaction.next().clone();
+    [
+        Box::new(|run| write_rows::<Numbered>(run, records)),
+        Box::new(move |run| write_rows(run, rows_of(overwritten, &held))),
+    ]
 }
 
 /// Begins the feed again: of what came before nothing is kept.

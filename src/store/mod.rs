@@ -76,6 +76,7 @@ mod swap;
 mod table;
 mod totals;
 mod transaction;
+mod waiting;
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use crate::model::link::{Link, Seen};
 use crate::model::namespace::NamespaceId;
 use crate::model::source::{Source, SourceId};
 use crate::model::totals::{StoreCounts, Totals};
-use crate::store::commit::{write_identities, write_recounts};
+use crate::store::commit::{recounts_of, write_identities};
 use crate::store::decoded::KnownIds;
 use crate::store::directory::GroupWriter;
 use crate::store::error::StoreError;
@@ -25,7 +25,7 @@ use crate::store::run::Run;
 use crate::store::scan::Events;
 use crate::store::table::sorted;
 use crate::store::totals;
-use crate::store::transaction::Transaction;
+use crate::store::transaction::{Transaction, write_rows};
 
 /// What becomes of a stored event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,12 +134,17 @@ impl Store {
             if !retraction.namespaces.is_empty() {
                 transaction.totals().namespaces = retraction.namespaces.to_vec();
             }
-            write_identities(transaction, retraction.identities)?;
-            transaction.write_table(seen)?;
-            transaction.write_table(links)?;
-            transaction.write_table(sources)?;
-            write_recounts(transaction, retraction.recounts)?;
-            feed::write(transaction, retraction.changes, &retraction.overwritten)
+            let recounts = sorted(&recounts_of(transaction, retraction.recounts))?;
+            let [records, past] = feed::numbered(transaction, retraction.changes, &retraction.overwritten);
+            transaction.write_runs(vec![
+                Box::new(|run| write_identities(run, retraction.identities)),
+                Box::new(|run| write_rows(run, seen)),
+                Box::new(|run| write_rows(run, links)),
+                Box::new(|run| write_rows(run, sources)),
+                Box::new(|run| write_rows(run, recounts)),
+                records,
+                past,
+            ])
         })?;
         Ok(self.generation())
     }

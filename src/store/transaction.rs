@@ -2,7 +2,7 @@
 //!
 //! **A transaction**, from its beginning to the disk:
 //! 1. [`Ledger::begin`] takes what the last commit left, as the manifest that will be;
-//! 2. runs are written ([`add`](Transaction::add), [`write_table`](Transaction::write_table)), put in the place of others
+//! 2. runs are written ([`add`](Transaction::add), [`write_runs`](Transaction::write_runs)), put in the place of others
 //!    ([`replace`](Transaction::replace)), or retired ([`retire`](Transaction::retire)). Nothing that lies in the backend is
 //!    touched, and nothing of it counts yet: it lies under numbers that no manifest names;
 //! 3. sync;
@@ -18,6 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
+use rayon::prelude::*;
+
 use crate::model::history::Epoch;
 use crate::model::time::Time;
 use crate::store::backend::Backend;
@@ -28,6 +30,7 @@ use crate::store::last_commit::CommitRecord;
 use crate::store::manifest::{Manifest, StoreTotals};
 use crate::store::run::{NewRun, Run};
 use crate::store::table::{TableRow, TableWriter};
+use crate::store::waiting::WaitingBackend;
 
 /// What a store holds, as of its last commit.
 #[derive(Debug)]
@@ -192,6 +195,20 @@ impl Ledger {
     }
 }
 
+/// Writes a run; none where it would hold nothing.
+pub(crate) type WriteRun<'a> = Box<dyn FnOnce(NewRun) -> Result<Option<Run>, StoreError> + Send + 'a>;
+
+/// Writes a run of rows, which ascend.
+pub(crate) fn write_rows<R: TableRow>(
+    run: NewRun,
+    rows: impl IntoIterator<Item = R>,
+) -> Result<Option<Run>, StoreError> {
+    const { assert!(kinds::is_listed(R::KIND), "the kind of these rows is missing from the list of kinds") };
+    let mut writer = TableWriter::new(run);
+    rows.into_iter().try_for_each(|row| writer.push(row))?;
+    writer.finish()
+}
+
 /// A change to what a store holds, under way.
 #[derive(Debug)]
 pub(crate) struct Transaction {
@@ -234,11 +251,24 @@ impl Transaction {
 
     /// Writes a run of rows, which ascend.
     pub(crate) fn write_table<R: TableRow>(&mut self, rows: Vec<R>) -> Result<(), StoreError> {
-        const { assert!(kinds::is_listed(R::KIND), "the kind of these rows is missing from the list of kinds") };
-        let mut writer = TableWriter::new(self.new_run());
-        rows.into_iter().try_for_each(|row| writer.push(row))?;
-        let run = writer.finish()?;
+        let run = write_rows(self.new_run(), rows)?;
         self.add(run);
+        Ok(())
+    }
+
+    /// Writes runs: they are encoded side by side, and put one after the other, so that what is deleted together lies together.
+    pub(crate) fn write_runs(&mut self, writers: Vec<WriteRun<'_>>) -> Result<(), StoreError> {
+        let writers: Vec<_> = writers.into_iter().map(|write| (write, self.new_run())).collect();
+        let encode = |(write, run): (WriteRun<'_>, NewRun)| {
+            let waiting = Arc::new(WaitingBackend::before(&run.backend));
+            let run = write(NewRun { backend: Arc::<WaitingBackend>::clone(&waiting), ..run })?;
+            Ok((run, waiting))
+        };
+        let encoded = writers.into_par_iter().with_max_len(1).map(encode).collect::<Result<Vec<_>, StoreError>>()?;
+        for (run, waiting) in encoded {
+            waiting.put_all()?;
+            self.add(run);
+        }
         Ok(())
     }
 
