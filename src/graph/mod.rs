@@ -53,7 +53,7 @@ use crate::model::seen::SeenColumn;
 ///
 /// Its state is a function of the set of facts it was given, whatever the order and the deltas they came in, but for the
 /// numbers of identities and links, and the order in which members are listed.
-/// Costs about 75 bytes an identity (and its text) and 70 a link.
+/// Costs about 65 bytes an identity (and its text) and 70 a link.
 ///
 /// An [`IdentityId`] is a place in its identity table; one that it never gave panics, as indexing does.
 #[derive(Debug, Clone)]

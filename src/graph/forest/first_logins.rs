@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use crate::graph::facts::Facts;
-use crate::graph::forest::{Forest, NO_LINK, Node, ROOT};
+use crate::graph::forest::{Forest, Node, ROOT};
 use crate::graph::links::LinkId;
 use crate::graph::order::LinkKey;
 use crate::model::identity::IdentityId;
@@ -30,11 +30,15 @@ impl Forest {
         self.find_first_links(&customers, facts);
         let leads_to_customer = |node: &Node| customers.contains(IdentityId(node.parent));
         let mut others = 0;
-        for (node, id) in self.nodes.iter().zip((0..).map(IdentityId)).filter(|(node, _)| node.link != NO_LINK) {
-            if leads_to_customer(node) {
-                let group = &mut self.members[node.parent as usize];
-                group.size += 1;
-                self.members[id.index()].next = std::mem::replace(&mut group.next, id);
+        for at in 0..self.nodes.len() {
+            let node = self.nodes[at];
+            if node.is_root() {
+                continue;
+            }
+            if leads_to_customer(&node) {
+                let group = &mut self.nodes[node.parent as usize];
+                group.rest[0] += 1;
+                self.nodes[at].next = std::mem::replace(&mut group.next, node.next);
                 self.accepted[node.link as usize] = true;
             } else {
                 others += 1;
@@ -43,8 +47,11 @@ impl Forest {
         if others == 0 {
             return Vec::new();
         }
-        let others = self.nodes.iter_mut().filter(|node| node.link != NO_LINK && !leads_to_customer(node));
-        others.for_each(|node| *node = Node::alone(ROOT));
+        for (node, id) in self.nodes.iter_mut().zip((0..).map(IdentityId)) {
+            if !node.is_root() && !leads_to_customer(node) {
+                *node = Node::alone(id, ROOT);
+            }
+        }
         let has_customer = |id| !self.nodes[IdentityId::index(id)].is_root() || customers.contains(id);
         let links = facts.links.ids().zip(facts.links.as_slice());
         let may_join = links.filter(|(_, ends)| !(has_customer(ends.lower) && has_customer(ends.higher)));

@@ -84,8 +84,8 @@ impl Forest {
             }
         }
         for &Due { key, lower: part, higher: top } in &links[..joined] {
-            self.nodes[part.index()] = Node { parent: top.0, link: key.link.0, first: key.first };
-            self.keep_latest(top, key);
+            self.nodes[part.index()].hang(top.0, key);
+            self.keep_latest(top, key.link);
             self.accepted[key.link.index()] = true;
         }
         drop(links);
@@ -95,16 +95,16 @@ impl Forest {
     /// Lists each identity that is still listed as alone among the members of its root.
     fn list_members(&mut self, mut parents: Parents, facts: &Facts) {
         for id in facts.identities.ids() {
-            if parents.0[id.index()] & ROOT != 0 || self.members[id.index()].next != id {
+            if parents.0[id.index()] & ROOT != 0 || self.nodes[id.index()].next != id {
                 continue;
             }
             let root = parents.root(id.0);
-            let group = &mut self.members[root as usize];
-            group.size += 1;
-            if parents.0[root as usize] != WITH_CUSTOMER && facts.is_earlier(id, group.earliest) {
-                group.earliest = id;
+            let group = &mut self.nodes[root as usize];
+            group.rest[0] += 1;
+            if group.parent != CUSTOMER && facts.is_earlier(id, group.earliest()) {
+                group.rest[1] = id.0;
             }
-            self.members[id.index()].next = std::mem::replace(&mut group.next, id);
+            self.nodes[id.index()].next = std::mem::replace(&mut group.next, id);
         }
     }
 }

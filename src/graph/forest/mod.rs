@@ -12,8 +12,6 @@
 mod first_logins;
 mod joining;
 
-use std::cmp::Ordering;
-
 use rayon::prelude::*;
 
 use crate::graph::facts::Facts;
@@ -35,33 +33,64 @@ const MANY: usize = 1 << 14;
 /// Links whose roots are looked for together.
 const AHEAD: usize = 32;
 
-/// The parent of an identity and the key of the edge to it. Of a root that is not a customer: the latest key in its group.
+/// Where an identity stands in its tree, and the next member of its group. 20 bytes: a root has no edge above it, and only a root knows of its
+/// group.
 #[derive(Debug, Clone, Copy)]
 struct Node {
+    /// Where the edge above it leads, or what kind of root it is.
     parent: u32,
+    /// The link of the edge above it. Of a root that is not a customer: the latest one in its group.
     link: u32,
-    first: Time,
+    /// The halves of when that link's two ends first met. Of a root: how many members its group has, and of one that is not a customer whom
+    /// the group is named by, the member seen first, ties by identity order.
+    rest: [u32; 2],
+    /// The next member of the same group; a ring.
+    next: IdentityId,
 }
 
+const _: () = assert!(size_of::<Node>() == 20);
+
 impl Node {
-    fn alone(parent: u32) -> Self {
-        Self { parent, link: NO_LINK, first: Time::from_micros(0) }
+    fn alone(id: IdentityId, kind: u32) -> Self {
+        Self { parent: kind, link: NO_LINK, rest: [1, id.0], next: id }
+    }
+
+    /// Hangs it below another; it stays in the ring of its group.
+    fn hang(&mut self, parent: u32, LinkKey { first, link }: LinkKey) {
+        let first = first.as_micros() as u64;
+        *self = Self { parent, link: link.0, rest: [(first >> 32) as u32, first as u32], next: self.next };
     }
 
     fn is_root(&self) -> bool {
         self.parent & ROOT != 0
     }
 
-    /// Keeps a link with `other` where it is the first one met.
+    /// The key of the edge above it.
+    #[inline]
+    fn key(&self) -> Option<LinkKey> {
+        let [high, low] = self.rest.map(u64::from);
+        let first = Time::from_micros((high << 32 | low) as i64);
+        (!self.is_root()).then_some(LinkKey { first, link: LinkId(self.link) })
+    }
+
+    /// Hangs it by a link with `other` where that is the first one met.
     #[inline]
     fn meet(&mut self, key: LinkKey, other: IdentityId, facts: &Facts) {
         if self.key().is_none_or(|known| facts.compare_keys(key, known).is_lt()) {
-            *self = Self { parent: other.0, link: key.link.0, first: key.first };
+            self.hang(other.0, key);
         }
     }
 
-    fn key(&self) -> Option<LinkKey> {
-        (self.link != NO_LINK).then_some(LinkKey { first: self.first, link: LinkId(self.link) })
+    /// How many members the group of a root has.
+    fn size(&self) -> u32 {
+        debug_assert!(self.is_root());
+        self.rest[0]
+    }
+
+    /// Whom the group of a root is named by that is not a customer.
+    fn earliest(&self) -> IdentityId {
+        debug_assert!(self.is_root());
+        IdentityId(self.rest[1])
     }
 }
 
@@ -74,28 +103,10 @@ pub(super) struct Climb {
     pub(super) last: Option<LinkKey>,
 }
 
-/// What ties a member to its group, and what the root knows of that.
-#[derive(Debug, Clone, Copy)]
-struct Member {
-    /// The next member of the same group; a ring.
-    next: IdentityId,
-    /// Of a root: how many members its group has.
-    size: u32,
-    /// Of a root that is not a customer: whom its group is named by, the member seen first, ties by identity order.
-    earliest: IdentityId,
-}
-
-impl Member {
-    fn alone(id: IdentityId) -> Self {
-        Self { next: id, size: 1, earliest: id }
-    }
-}
-
-/// The groups of all identities. 28 bytes an identity, one a link.
+/// The groups of all identities. 20 bytes an identity, one a link.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Forest {
     nodes: Vec<Node>,
-    members: Vec<Member>,
     /// By link.
     accepted: Vec<bool>,
 }
@@ -135,19 +146,13 @@ impl Forest {
         let new = self.nodes.len() as u32..facts.identities.len() as u32;
         let node = |id| {
             let is_customer = Some(facts.identities.namespace(IdentityId(id))) == unique;
-            Node::alone(if is_customer { CUSTOMER } else { ROOT })
+            Node::alone(IdentityId(id), if is_customer { CUSTOMER } else { ROOT })
         };
-        let member = |id| Member::alone(IdentityId(id));
         if more < MANY {
-            self.nodes.extend(new.clone().map(node));
-            self.members.extend(new.map(member));
+            self.nodes.extend(new.map(node));
         } else {
             // On several cores, since most of it is memory that is touched for the first time.
-            let (nodes, members) = (&mut self.nodes, &mut self.members);
-            rayon::join(
-                || nodes.par_extend(new.clone().into_par_iter().map(node)),
-                || members.par_extend(new.clone().into_par_iter().map(member)),
-            );
+            self.nodes.par_extend(new.into_par_iter().map(node));
         }
         self.accepted.resize(facts.links.len(), false);
     }
@@ -181,7 +186,7 @@ impl Forest {
     #[inline]
     fn edge(&self, id: IdentityId) -> Option<(LinkKey, IdentityId)> {
         let node = &self.nodes[id.index()];
-        (!node.is_root()).then_some((LinkKey { first: node.first, link: LinkId(node.link) }, IdentityId(node.parent)))
+        node.key().map(|key| (key, IdentityId(node.parent)))
     }
 
     /// Whether `id` is a customer.
@@ -191,12 +196,12 @@ impl Forest {
 
     /// The member of the group of `root` that was seen first; `root` is not a customer.
     pub(super) fn earliest(&self, root: IdentityId) -> IdentityId {
-        self.members[root.index()].earliest
+        self.nodes[root.index()].earliest()
     }
 
     /// How many members the group of `root` has.
     pub(super) fn size(&self, root: IdentityId) -> usize {
-        self.members[root.index()].size as usize
+        self.nodes[root.index()].size() as usize
     }
 
     /// Whether a link is one of the forest.
@@ -209,7 +214,7 @@ impl Forest {
         let mut at = Some(id);
         std::iter::from_fn(move || {
             let member = at?;
-            let next = self.members[member.index()].next;
+            let next = self.nodes[member.index()].next;
             at = (next != id).then_some(next);
             Some(member)
         })
@@ -228,7 +233,7 @@ impl Forest {
         }
         for _ in 0..AROUND {
             for id in &mut *ids {
-                *id = self.members[id.index()].next;
+                *id = self.nodes[id.index()].next;
             }
             ids.iter().for_each(|&id| see(id));
         }
@@ -254,7 +259,7 @@ impl Forest {
 
     /// Names the group of `root` by its member `earliest`, which turned out to have been seen first.
     pub(super) fn name_by(&mut self, root: IdentityId, earliest: IdentityId) {
-        self.members[root.index()].earliest = earliest;
+        self.nodes[root.index()].rest[1] = earliest.0;
     }
 
     /// Joins the groups with the roots `a` (of the lower end of `due`) and `b` (of the higher), of which at most one
@@ -279,15 +284,15 @@ impl Forest {
     fn join_last(&mut self, key: LinkKey, a: IdentityId, b: IdentityId, facts: &Facts) {
         let a_stays = self.is_customer(a) || (!self.is_customer(b) && self.size(a) >= self.size(b));
         let (top, part) = if a_stays { (a, b) } else { (b, a) };
-        self.keep_latest(top, key);
+        self.keep_latest(top, key.link);
         self.attach(part, top, top, key, facts);
     }
 
-    /// Keeps the latest key of a root's group, which is not a customer's.
-    fn keep_latest(&mut self, root: IdentityId, key: LinkKey) {
+    /// Keeps the latest link of a root's group, which is not a customer's.
+    fn keep_latest(&mut self, root: IdentityId, link: LinkId) {
         let node = &mut self.nodes[root.index()];
         if node.parent != CUSTOMER {
-            (node.link, node.first) = (key.link.0, key.first);
+            node.link = link.0;
         }
     }
 
@@ -307,16 +312,16 @@ impl Forest {
 
     /// Hangs the root `part` below `top`, which is in the group of `root`.
     fn attach(&mut self, part: IdentityId, top: IdentityId, root: IdentityId, key: LinkKey, facts: &Facts) {
-        self.nodes[part.index()] = Node { parent: top.0, link: key.link.0, first: key.first };
-        let Member { next, size, earliest } = self.members[part.index()];
-        let named_by_earliest = !self.is_customer(root);
-        let group = &mut self.members[root.index()];
-        group.size += size;
-        if named_by_earliest && facts.is_earlier(earliest, group.earliest) {
-            group.earliest = earliest;
+        let joining = self.nodes[part.index()];
+        let group = &mut self.nodes[root.index()];
+        group.rest[0] += joining.size();
+        if group.parent != CUSTOMER && facts.is_earlier(joining.earliest(), group.earliest()) {
+            group.rest[1] = joining.earliest().0;
         }
-        let after = std::mem::replace(&mut group.next, next);
-        self.members[part.index()].next = after;
+        let after = std::mem::replace(&mut group.next, joining.next);
+        let joined = &mut self.nodes[part.index()];
+        joined.hang(top.0, key);
+        joined.next = after;
         self.accepted[key.link.index()] = true;
     }
 
@@ -324,11 +329,7 @@ impl Forest {
     pub(super) fn take_apart(&mut self, members: &[IdentityId], links: &[Due]) {
         for &id in members {
             let node = &mut self.nodes[id.index()];
-            node.link = NO_LINK;
-            if !node.is_root() {
-                node.parent = ROOT; // and a customer stays one
-            }
-            self.members[id.index()] = Member::alone(id);
+            *node = Node::alone(id, if node.parent == CUSTOMER { CUSTOMER } else { ROOT });
         }
         for due in links {
             self.accepted[due.key.link.index()] = false;
@@ -341,8 +342,13 @@ impl Forest {
     }
 
     /// Whether every link in the group of `root` is known to come before `key`: of a customer's that is not kept.
+    ///
+    /// A link of the group may have turned out to be earlier than its edge. It is taken again before all that come after it, and
+    /// its group is put aside then: of those that come before it nothing else is said.
     fn is_before(&self, root: IdentityId, key: LinkKey, facts: &Facts) -> bool {
-        !self.is_customer(root) && compare(self.nodes[root.index()].key(), Some(key), facts).is_lt()
+        let node = &self.nodes[root.index()];
+        let is_earlier = |latest| facts.compare_keys(facts.key(latest), key).is_lt();
+        node.parent != CUSTOMER && (node.link == NO_LINK || is_earlier(LinkId(node.link)))
     }
 
     fn depth(&self, id: IdentityId) -> u32 {
@@ -361,14 +367,6 @@ fn max_height(size: usize, customer: bool) -> u32 {
     2 * size.max(1).ilog2() + u32::from(customer)
 }
 
-/// `None`, no link at all, comes first.
-fn compare(a: Option<LinkKey>, b: Option<LinkKey>, facts: &Facts) -> Ordering {
-    match (a, b) {
-        (Some(a), Some(b)) => facts.compare_keys(a, b),
-        _ => a.is_some().cmp(&b.is_some()),
-    }
-}
-
 #[cfg(test)]
 impl Forest {
     /// What every tree must be: keys rise on the way up, no tree is too high, a ring holds the group and nothing else.
@@ -376,18 +374,19 @@ impl Forest {
         for id in facts.identities.ids() {
             let root = self.root(id);
             let node = &self.nodes[id.index()];
-            assert!(
-                node.link == NO_LINK || node.first == facts.links[LinkId(node.link)].first,
-                "the key is the link's"
-            );
+            assert!(node.key().is_none_or(|key| key == facts.key(key.link)), "the key is the link's");
             assert!(self.depth(id) <= max_height(self.size(root), self.is_customer(root)), "too high");
             assert_eq!(self.members(id).count(), self.size(root));
             assert!(self.members(id).all(|member| self.root(member) == root));
-            if !node.is_root() {
+            if let Some(key) = node.key() {
                 let above = &self.nodes[node.parent as usize];
-                let order = compare(node.key(), above.key(), facts);
-                let rises = order.is_lt() || (above.is_root() && order.is_eq());
-                assert!(rises || above.parent == CUSTOMER, "keys rise");
+                let order = |next| facts.compare_keys(key, next);
+                let rises = match above.key() {
+                    Some(next) => order(next).is_lt(),
+                    // The latest link of the group may be that below its root.
+                    None => above.parent == CUSTOMER || order(facts.key(LinkId(above.link))).is_le(),
+                };
+                assert!(rises, "keys rise");
             }
         }
     }
