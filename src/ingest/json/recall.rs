@@ -12,8 +12,8 @@ const MAX_IDENTITIES: usize = 4;
 /// Words of the places of what a line carries: one for each identity, and one for segments and traits.
 const WORDS: usize = MAX_IDENTITIES + 1;
 
-/// Lines that are remembered: a power of two, and more than a chunk has sessions. They take some 300 KB.
-const SLOTS: usize = 1 << 12;
+/// Lines that are remembered: a power of two, and more than a chunk has sessions. They take some 150 KB.
+const SLOTS: usize = 1 << 11;
 
 /// Bytes of an identity's value that tell where a line is looked for: its last ones, which differ most.
 const TAIL: usize = 8;
