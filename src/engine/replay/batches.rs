@@ -1,10 +1,15 @@
 //! How many events the next batch has.
 //!
 //! A log in order needs none of what is stored, but a log in no order has events of nearly all sessions in every batch, each of which is looked for
-//! among those of its session: then a batch reads every block that is stored by then, and half as many batches read half as much. So batches
-//! grow while most of their events are new and lie between those of their sessions.
+//! among those of its session: then a batch reads every block that is stored by then, and half as many batches read half as much. So a batch
+//! is as large as it may be where it shows no order itself: where each of its chunks spans the time of all of them. Where only the
+//! batches are in no order, as those of many sorted files, they grow while most of their events are new and lie between those of their sessions.
 
 use crate::engine::commit::Committed;
+use crate::model::time::Time;
+
+/// Chunks of a batch that tell of its order, at least.
+const TELLING_CHUNKS: i128 = 8;
 
 /// How many events batches have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +17,30 @@ pub(super) struct BatchSizes {
     least: usize,
     most: usize,
     now: usize,
+    gathered: GatheredSpans,
+}
+
+/// The time that the chunks of a batch span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct GatheredSpans {
+    chunks: i128,
+    /// Of each chunk by itself, in microseconds, added up.
+    apart: i128,
+    /// Of all of them.
+    all: Option<(Time, Time)>,
+}
+
+/// Microseconds from the first to the last of two times.
+fn microseconds((first, last): (Time, Time)) -> i128 {
+    i128::from(last.as_micros()) - i128::from(first.as_micros())
+}
+
+impl GatheredSpans {
+    /// Whether a chunk spans more than half the time of all, on average.
+    fn is_in_no_order(self) -> bool {
+        let all = self.all.map_or(0, microseconds);
+        self.chunks >= TELLING_CHUNKS && 2 * self.apart > self.chunks * all
+    }
 }
 
 impl BatchSizes {
@@ -22,18 +51,28 @@ impl BatchSizes {
 
     /// Batches of `least` events, or up to `most` of a log in no order.
     pub(super) fn growing(least: usize, most: usize) -> Self {
-        Self { least: least.max(1), most: most.max(1), now: least.max(1) }
+        Self { least: least.max(1), most: most.max(1), now: least.max(1), gathered: GatheredSpans::default() }
     }
 
     /// Events of the batch that is being gathered.
     pub(super) fn now(self) -> usize {
-        self.now
+        if self.gathered.is_in_no_order() { self.most } else { self.now }
+    }
+
+    /// Takes account of a chunk that was gathered, by the times of its first and its last event.
+    pub(super) fn gathered(&mut self, span: Option<(Time, Time)>) {
+        let Some((first, last)) = span else { return };
+        let GatheredSpans { chunks, apart, all } = &mut self.gathered;
+        *chunks += 1;
+        *apart += microseconds((first, last));
+        *all = Some(all.map_or((first, last), |(least, most)| (least.min(first), most.max(last))));
     }
 
     /// Takes account of a batch that was committed.
     pub(super) fn committed(&mut self, batch: &Committed) {
         let is_in_no_order = 2 * batch.between > batch.accepted + batch.duplicate;
         self.now = if is_in_no_order { self.now.saturating_mul(2).min(self.most) } else { self.least };
+        self.gathered = GatheredSpans::default();
     }
 }
 
@@ -77,6 +116,30 @@ mod tests {
         assert_eq!(replayed(BatchSizes::growing(50, 400), in_order).0, 32);
         // One file, one more that tells; two, four, and eight three times, of which the last lacks one.
         assert_eq!(replayed(BatchSizes::growing(50, 400), in_no_order), (7, alike.1));
+    }
+
+    #[test]
+    fn a_batch_whose_chunks_span_all_of_its_time_is_as_large_as_it_may_be() {
+        let sizes = BatchSizes::growing(500, 2_000);
+        let in_no_order = |at: u64| 1_000 * (at * 7_919 % 1_559);
+        let (commits, digest) = replayed(sizes, in_no_order);
+        assert_eq!((commits, replayed(BatchSizes::all_of(500), in_no_order)), (1, (4, digest)));
+        assert_eq!(replayed(sizes, |at| 1_000 * at).0, 4);
+        assert_eq!(replayed(sizes, |at| 1_000 * (2_000 - at)).0, 4, "backwards");
+        // A fifth of the lines come four files late.
+        assert_eq!(replayed(sizes, |at| 1_000 * (at + 1_000 - if at % 5 == 0 { 200 } else { 0 })).0, 4);
+        let sizes_after = |chunks: &[(i64, i64)]| {
+            let mut sizes = sizes;
+            for &(first, last) in chunks {
+                sizes.gathered(Some((Time::from_micros(first), Time::from_micros(last))));
+            }
+            sizes.now()
+        };
+        assert_eq!([7, 8].map(|chunks| sizes_after(&vec![(0, 9); chunks])), [500, 2_000], "too few to tell");
+        assert_eq!(sizes_after(&[(7, 7); 20]), 500, "all at once");
+        assert_eq!(sizes_after(&[(i64::MIN, i64::MAX); 20]), 2_000);
+        let with_one_far_away = [[(0, 9); 20].as_slice(), &[(0, 1_000)]].concat();
+        assert_eq!(sizes_after(&with_one_far_away), 500);
     }
 
     #[test]

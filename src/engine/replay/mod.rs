@@ -242,6 +242,7 @@ impl<'e, 'r> Gathering<'e, 'r> {
         let refused = self.batch.absorb(self.resolver.read().graph(), chunk, source.id, &self.barred)?;
         self.rejects.write(source.name(), source.lines, &chunk.rejects)?;
         source.absorbed(chunk, &mut self.batch);
+        self.batches.gathered(chunk.tally.span);
         self.summary.absorb(chunk, refused);
         Ok(())
     }
