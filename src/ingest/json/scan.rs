@@ -133,20 +133,41 @@ impl<'a> MarkedText<'a> {
         (self.bytes.get(end) == Some(&b'"')).then_some(Span::plain(at, end))
     }
 
-    /// The number that begins at `at`, where it is a whole one of few digits, with something behind it.
+    /// The number that begins at `at`, where it has few digits, perhaps with a few more behind a point, and something behind it.
     #[inline(always)]
-    pub fn digits(self, at: usize) -> Option<Span> {
+    pub fn short_number(self, at: usize) -> Option<Span> {
+        let (count, next) = self.digits(at)?;
+        match (self.bytes.get(at), next) {
+            (Some(b'0'), _) if count > 1 => None,
+            (_, b'e' | b'E') => None,
+            (_, b'.') => match self.digits(at + count + 1)? {
+                (_, b'e' | b'E') => None,
+                (more, _) => Some(Span::plain(at, at + count + 1 + more)),
+            },
+            _ => Some(Span::plain(at, at + count)),
+        }
+    }
+
+    /// How many digits there are from `at` on, where these are one to seven, and what follows on them.
+    #[inline(always)]
+    fn digits(self, at: usize) -> Option<(usize, u8)> {
         let bytes: &[u8; 8] = self.from(at).first_chunk()?;
         // Eight bytes at once: of a digit the upper half is 3, and still is when six is added.
         let word = u64::from_le_bytes(*bytes);
         let upper = (word & HALVES) ^ DIGITS | (word.wrapping_add(SIXES) & HALVES) ^ DIGITS;
         let count = (upper.trailing_zeros() / 8) as usize;
-        let is_whole = match (bytes.first(), bytes.get(count)) {
-            (Some(b'0'), _) if count > 1 => false,
-            (_, Some(b'.' | b'e' | b'E') | None) => false,
-            (_, Some(_)) => count > 0,
+        bytes.get(count).filter(|_| count > 0).map(|&next| (count, next))
+    }
+
+    /// The word that begins at `at`, with something behind it.
+    #[inline(always)]
+    pub fn word(self, at: usize) -> Option<Span> {
+        let length = match self.from(at).first_chunk()? {
+            [b't', b'r', b'u', b'e', _] | [b'n', b'u', b'l', b'l', _] => 4,
+            b"false" => 5,
+            _ => return None,
         };
-        is_whole.then_some(Span::plain(at, at + count))
+        Some(Span::plain(at, at + length))
     }
 }
 
@@ -486,22 +507,24 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_the_number_that_the_scanner_reads() {
+    fn a_short_value_is_what_the_scanner_reads() {
         let ends = [",", "}", "]", " ", "\n", ".5", "e3", "E3", "a", "-", "/", ":", "\u{30}", "\u{7f}", "é"];
-        let numbers =
-            ["", "0", "7", "00", "01", "10", "42", "999", "1234567", "12345678", "123456789", "-1", "9:", "1/"];
-        for (number, end) in numbers.into_iter().flat_map(|number| ends.map(|end| (number, end))) {
-            let text = format!("{number}{end}        ");
+        let whole = ["", "0", "7", "00", "01", "10", "42", "999", "1234567", "12345678", "123456789", "-1", "9:", "1/"];
+        let others = ["0.5", "00.5", "1.", "1.x", ".5", "12.75", "1.12345678", "0.0", "1.5.2", "true", "null", "false"];
+        let broken = ["True", "tru", "nul1", "fals", "fa\u{6c}se", "truefalse"];
+        let values = whole.into_iter().chain(others).chain(broken);
+        for (value, end) in values.flat_map(|value| ends.map(|end| (value, end))) {
+            let text = format!("{value}{end}        ");
             let mut marks = Marks::default();
             marks.make(text.as_bytes());
             let mut scanner = Scanner::new(&text, &marks);
-            let read = scanner.number().ok().map(|()| Span::plain(0, scanner.at));
-            if let Some(digits) = scanner.text().digits(0) {
-                assert_eq!(Some(digits), read, "{text}");
-            }
-            let few = number.len() < 8 && !number.starts_with(['0', '-']) && !matches!(end, ".5" | "e3" | "E3" | "0");
-            let expected = few && number.bytes().all(|byte| byte.is_ascii_digit()) && !number.is_empty();
-            assert!(!expected || scanner.text().digits(0).is_some(), "{text}");
+            let short = scanner.text().short_number(0).or_else(|| scanner.text().word(0));
+            let first = scanner.byte_after(0);
+            let read = scanner.skip_flat(first).ok().filter(|()| first != b'"').map(|()| Span::plain(0, scanner.at));
+            assert!(short.is_none() || short == read, "{text}");
+            let is_plain = ["42", "999", "1234567", "12.75", "0.5", "true", "null", "false"].contains(&value);
+            let goes_on = matches!(end, ".5" | "e3" | "E3" | "0");
+            assert!(!is_plain || goes_on || short.is_some(), "{text}");
         }
     }
 

@@ -64,6 +64,8 @@ enum Form {
     Text,
     /// A few digits.
     Number,
+    /// These, or a word.
+    Plain,
     /// Nothing.
     End,
 }
@@ -72,7 +74,8 @@ impl Behind {
     fn form(self) -> Form {
         match self {
             Self::Text(_) => Form::Text,
-            Self::Number(_) | Self::Plain => Form::Number,
+            Self::Number(_) => Form::Number,
+            Self::Plain => Form::Plain,
             Self::End(_) => Form::End,
         }
     }
@@ -300,7 +303,8 @@ impl ShapeTree {
             let end = at + node.length as usize;
             let simple = match node.form {
                 Form::Text => text.plain(end),
-                Form::Number => text.digits(end),
+                Form::Number => text.short_number(end),
+                Form::Plain => text.short_number(end).or_else(|| text.word(end)),
                 Form::End => None,
             };
             let behind = match simple {
