@@ -44,10 +44,6 @@ pub struct Batch {
     base: usize,
 }
 
-/// Repeats within chunks for each event of a full batch. They take no room in it, but what was read is read again after a kill where
-/// no commit says so.
-const REPEATS_AN_EVENT: u64 = 4;
-
 /// Identities of a chunk that are looked up together: what is read for them lies in the caches until they are compared.
 const IDENTITIES_AT_ONCE: usize = 256;
 
@@ -179,10 +175,9 @@ impl Batch {
         Room { rows: self.rows, grouped: self.grouped }
     }
 
-    /// Whether it is time to commit: it holds so many events, or as many bytes of profiles as a batch may, or enough was read since the last.
-    pub fn is_full(&self, events: usize) -> bool {
-        self.rows.all.len() >= events
-            || self.repeats >= events as u64 * REPEATS_AN_EVENT
+    /// Whether it is time to commit: it holds so many events, of which so many repeats count as one; or as many bytes of profiles as a batch may.
+    pub fn is_full(&self, events: usize, repeats_an_event: u64) -> bool {
+        self.rows.all.len() as u64 + self.repeats / repeats_an_event.max(1) >= events as u64
             || self.rows.profiles.bytes() >= MAX_BATCH_PROFILE_BYTES
     }
 
@@ -256,7 +251,7 @@ mod tests {
         chunk.decode(&decoder, &Chunk::whole(lines.join("\n").as_bytes()), false);
         let mut batch = Batch::new(&graph, Room::new());
         batch.absorb(&graph, &chunk, SourceId(0), &Barred::default()).unwrap();
-        let full = (0..).take_while(|&events| batch.is_full(events)).last().unwrap_or_default();
+        let full = (0..).take_while(|&events| batch.is_full(events, 4)).last().unwrap_or_default();
         (batch.rows.all.len(), batch.repeats, full)
     }
 
@@ -276,6 +271,6 @@ mod tests {
         assert_eq!(absorbed(&[&first, &event(1, r#","x":1"#)]), (2, 0, 2), "another line is another event");
         assert_eq!(absorbed(&[&first, &first.replace("1}", "2}")]), (2, 0, 2), "so are other traits");
         // How far the log was read is to be made durable at some time.
-        assert_eq!(absorbed(&[&*first; 13]), (1, 12, 3));
+        assert_eq!(absorbed(&[&*first; 13]), (1, 12, 4));
     }
 }

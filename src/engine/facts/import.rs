@@ -324,7 +324,7 @@ impl Import {
 
     /// Whether it is time to commit.
     pub fn is_full(&self) -> bool {
-        self.batch.is_full(BATCH_EVENTS)
+        self.batch.is_full(BATCH_EVENTS, 1)
     }
 
     /// How many sources there were so far.

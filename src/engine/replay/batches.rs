@@ -5,11 +5,16 @@
 //! is as large as it may be where it shows no order itself: where each of its chunks spans the time of all of them. Where only the
 //! batches are in no order, as those of many sorted files, they grow while most of their events are new and lie between those of their sessions.
 
+use crate::engine::batch::Batch;
 use crate::engine::commit::Committed;
 use crate::model::time::Time;
 
 /// Chunks of a batch that tell of its order, at least.
 const TELLING_CHUNKS: i128 = 8;
+
+/// Repeats within chunks that count as an event of a batch, where nobody says how many events that is. They take no room in it, but what was
+/// read is read again after a kill where no commit says so.
+const REPEATS_AN_EVENT: u64 = 8;
 
 /// How many events batches have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +62,11 @@ impl BatchSizes {
     /// Events of the batch that is being gathered.
     pub(super) fn now(self) -> usize {
         if self.gathered.is_in_no_order() { self.most } else { self.now }
+    }
+
+    /// Whether a batch has as many.
+    pub(super) fn are_reached(self, batch: &Batch) -> bool {
+        batch.is_full(self.now(), if self.least == self.most { 1 } else { REPEATS_AN_EVENT })
     }
 
     /// Takes account of a chunk that was gathered, by the times of its first and its last event.

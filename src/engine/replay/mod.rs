@@ -86,7 +86,7 @@ pub(crate) fn run(
                 progress(Progress { bytes, bytes_total: file_bytes, events: gathering.summary.events.read });
             }
             // 3. Commit a full batch.
-            if gathering.batch.is_full(gathering.batches.now()) {
+            if gathering.batches.are_reached(&gathering.batch) {
                 gathering.commit(&mut committer, pool)?;
             }
         }
