@@ -249,11 +249,11 @@ impl Work {
         let mut rejected = BTreeMap::new();
         let decoded = self.decoder.chunk(chunk, namespaces, &mut JunkCounts::new(), &mut |line| match line.outcome {
             Ok(event) if event.identities.iter().all(|(namespace, _)| usize::from(namespace.0) < named.len()) => {
-                let (person, kind) = self.attributor.attribute(named, &event);
+                let (person, kind) = self.attributor.attribute(named, event);
                 match &mut rows {
                     Rows::Ndjson(lines) => self.decoder.write_attributed(chunk, line.text, &person, kind, lines),
                     #[cfg(feature = "csv")]
-                    Rows::Csv(csv, cells) => cells.push_attributed(csv, &event, &person, kind),
+                    Rows::Csv(csv, cells) => cells.push_attributed(csv, event, &person, kind),
                 }
                 events += 1;
                 later += u64::from(event.time > until);

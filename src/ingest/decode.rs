@@ -45,7 +45,7 @@ impl Decoder {
         chunk: &Chunk,
         namespaces: &mut Namespaces,
         junk: &mut JunkCounts,
-        each: &mut dyn FnMut(Line<'_>),
+        each: &mut dyn FnMut(Line<'_, '_>),
     ) -> Decoded {
         self.chunk_inline(chunk, namespaces, junk, each)
     }
@@ -56,7 +56,7 @@ impl Decoder {
         chunk: &Chunk,
         namespaces: &mut Namespaces,
         junk: &mut JunkCounts,
-        each: impl FnMut(Line<'_>),
+        each: impl FnMut(Line<'_, '_>),
     ) -> Decoded {
         let task = self.task(namespaces, junk, self.fields.identity_paths());
         match chunk.format {

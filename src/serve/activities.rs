@@ -114,7 +114,7 @@ impl Screen {
         }
         let mut accepted = Vec::new();
         let mut indices = indices.into_iter();
-        let mut each = |line: Line<'_>| {
+        let mut each = |line: Line<'_, '_>| {
             let index = indices.next().unwrap_or_default();
             match line.outcome {
                 Ok(_) => {
@@ -149,7 +149,7 @@ impl Screen {
         }
         let lines = std::mem::take(&mut taken.lines);
         let mut indices = accepted.iter();
-        let mut each = |line: Line<'_>| {
+        let mut each = |line: Line<'_, '_>| {
             let index = indices.next().copied().unwrap_or_default();
             let Ok(event) = line.outcome else { return };
             let mut bar = IdentityBar::default();

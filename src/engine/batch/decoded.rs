@@ -90,7 +90,7 @@ impl DecodedChunk {
         let Self { namespaces, identities, rows, rejected, rejects, junk, spelled, cut, .. } = self;
         let mut all_cut = 0;
         let decoded = decoder.chunk_inline(chunk, namespaces, junk, |line| match line.outcome {
-            Ok(ref activity) => all_cut += push(identities, rows, spelled, cut, activity),
+            Ok(activity) => all_cut += push(identities, rows, spelled, cut, activity),
             Err(reject) => {
                 *rejected.entry(reject.reason.word()).or_default() += 1;
                 if !wanted {

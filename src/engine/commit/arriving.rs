@@ -106,15 +106,17 @@ impl<'a> Iterator for RowEvents<'a> {
     fn next(&mut self) -> Option<Event<'a>> {
         self.skip_stored();
         let (row, mut rest) = self.left.split_first()?;
-        let mut event = self.reader.event(row, &[]);
+        let event = self.reader.event(row, &[]);
+        // Beside the event, which is not to be changed where it lies: it would be copied for that, each time.
+        let mut profile = event.profile;
         // Rows of one event follow on each other, as they were written and as they count, for each part of segments and traits.
         while let Some((next, more)) = rest.split_first().filter(|(next, _)| self.rows.same(row, next)) {
             if next.arrives {
-                event.profile = event.profile.max(self.rows.profile(next));
+                profile = profile.max(self.rows.profile(next));
             }
             rest = more;
         }
         self.left = rest;
-        Some(event)
+        Some(Event { profile, ..event })
     }
 }

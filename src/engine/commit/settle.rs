@@ -89,12 +89,14 @@ const COUNTED_ANCHORS_PER_ROW: usize = 8;
 ///
 /// Counting, since anchors are dense: a parallel comparison sort took an eighth of the processor time of a replay.
 fn group_by_anchor(rows: &[BatchRow], grouped: &mut Vec<BatchRow>) {
-    grouped.clear();
-    grouped.extend_from_slice(rows);
+    // What lies there is written over: to copy all rows first would move each twice.
+    grouped.truncate(rows.len());
+    grouped.extend_from_slice(&rows[grouped.len()..]);
     let anchors = || rows.iter().map(|row| row.anchor.0);
     let (Some(first), Some(last)) = (anchors().min(), anchors().max()) else { return };
     let span = (last - first) as usize + 1;
     if span > rows.len() * COUNTED_ANCHORS_PER_ROW {
+        grouped.copy_from_slice(rows);
         grouped.par_sort_by_key(|row| row.anchor);
         return;
     }

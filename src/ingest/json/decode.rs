@@ -32,10 +32,10 @@ const NOTED_REJECTS: usize = 64;
 const EXPECTED_TIME: &str = "an RFC 3339 text such as 2026-11-01T10:00:00Z or a number counted from 1970";
 
 /// Decodes every value of a chunk, by the shapes of lines of earlier ones.
-pub(super) fn chunk(task: Task<'_>, shapes: &mut Shapes, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decoded {
+pub(super) fn chunk(task: Task<'_>, shapes: &mut Shapes, chunk: &Chunk, mut each: impl FnMut(Line<'_, '_>)) -> Decoded {
     let Some(cut) = &chunk.cut else { return lines(task, shapes, chunk, each) };
     // Called by its address, as it is by `array` and `mixed`: the decoder is not compiled once more for it.
-    let moved: &mut dyn FnMut(Line<'_>) = &mut |line| {
+    let moved: &mut dyn FnMut(Line<'_, '_>) = &mut |line| {
         // Each is a line of the chunk, and lies elsewhere in the source.
         let Some(place) = cut.places.get(line.number as usize) else { return };
         each(Line { number: place.line, at: (place.at - chunk.start) as usize, ..line });
@@ -46,7 +46,7 @@ pub(super) fn chunk(task: Task<'_>, shapes: &mut Shapes, chunk: &Chunk, mut each
 }
 
 /// Decodes every line of a chunk.
-fn lines(task: Task<'_>, shapes: &mut Shapes, chunk: &Chunk, mut each: impl FnMut(Line<'_>)) -> Decoded {
+fn lines(task: Task<'_>, shapes: &mut Shapes, chunk: &Chunk, mut each: impl FnMut(Line<'_, '_>)) -> Decoded {
     if let Some(length) = chunk.overlong {
         let mut tally = task.tally;
         tally.looks_like = LooksLike::of_start(&chunk.bytes).filter(|_| chunk.start == 0);
@@ -145,7 +145,7 @@ struct Lines<'c> {
 
 impl Lines<'_> {
     /// Decodes whole lines, which lie at `offset` of the chunk.
-    fn text(&mut self, text: &str, offset: usize, each: &mut impl FnMut(Line<'_>)) {
+    fn text(&mut self, text: &str, offset: usize, each: &mut impl FnMut(Line<'_, '_>)) {
         let mut marks = std::mem::take(&mut self.marks);
         marks.make(text.as_bytes());
         let mut scanner = Scanner::new(text, &marks);
@@ -177,29 +177,33 @@ impl Lines<'_> {
                 scanner.at = memchr::memchr(b'\n', rest).map_or(text.len(), |end| fault + end);
             }
             let whole = text.as_bytes().get(start..scanner.at).unwrap_or_default();
-            // Each in its place, and not as a pair: an activity is 200 bytes, which are not to be moved about.
-            let line;
-            let outcome = if whole.len() > MAX_LINE_BYTES {
-                line = shortened(whole);
-                Err(self.too_long(whole))
-            } else if let Err(fault_kind) = read {
-                let fault_kind = if self.cut { of_cut(fault_kind, whole) } else { fault_kind };
-                let place = fault - start + 1;
-                line = whole.trim_ascii();
-                Err(Reject::new(Reason::Malformed, format_args!("{fault_kind} (at byte {place})")))
-            } else {
-                let text_of_line = text.get(first..last).unwrap_or_default();
-                line = text_of_line.as_bytes();
-                self.activity(text, offset, text_of_line, &members)
+            let (rejected, teaches) = {
+                // Each in its place, and not as a pair: an activity is 200 bytes, which are not to be moved about.
+                let line;
+                let outcome = if whole.len() > MAX_LINE_BYTES {
+                    line = shortened(whole);
+                    Err(self.too_long(whole))
+                } else if let Err(fault_kind) = read {
+                    let fault_kind = if self.cut { of_cut(fault_kind, whole) } else { fault_kind };
+                    let place = fault - start + 1;
+                    line = whole.trim_ascii();
+                    Err(Reject::new(Reason::Malformed, format_args!("{fault_kind} (at byte {place})")))
+                } else {
+                    let text_of_line = text.get(first..last).unwrap_or_default();
+                    line = text_of_line.as_bytes();
+                    self.activity(text, offset, text_of_line, &members)
+                };
+                let outcome = match outcome {
+                    Ok(ref event) => Ok(event),
+                    Err(reject) => Err(reject),
+                };
+                self.noted(line, &outcome);
+                // Only a line that is no JSON may be half of one; what else is wrong with it will not mend when the source grows.
+                let rejected = matches!(&outcome, Err(reject) if reject.reason == Reason::Malformed);
+                let teaches = known.is_none() && outcome.is_ok();
+                each(Line { number: self.number, at: offset + first, text: line, outcome });
+                (rejected, teaches)
             };
-            // Only a line that is no JSON may be half of one; what else is wrong with it will not mend when the source grows.
-            let rejected = matches!(&outcome, Err(reject) if reject.reason == Reason::Malformed);
-            let teaches = known.is_none() && outcome.is_ok();
-            match &outcome {
-                Ok(event) => self.task.tally.at(event.time),
-                Err(reject) => self.note(line, reject),
-            }
-            each(Line { number: self.number, at: offset + first, text: line, outcome });
             if teaches {
                 let behind = text.get(first..scanner.at).unwrap_or_default();
                 self.shapes.learn(behind, last - first, self.task.fields.tree.as_deref(), &mut members);
@@ -220,7 +224,7 @@ impl Lines<'_> {
         start: usize,
         scanner: &mut Scanner<'_>,
         members: &mut Members,
-        each: &mut dyn FnMut(Line<'_>),
+        each: &mut dyn FnMut(Line<'_, '_>),
     ) -> bool {
         let bytes = text.as_bytes();
         let rest = bytes.get(start..).unwrap_or_default();
@@ -255,7 +259,7 @@ impl Lines<'_> {
         offset: usize,
         scanner: &mut Scanner<'_>,
         members: &mut Members,
-        each: &mut dyn FnMut(Line<'_>),
+        each: &mut dyn FnMut(Line<'_, '_>),
         from: &mut usize,
     ) -> Option<Fault> {
         scanner.at += 1;
@@ -275,10 +279,11 @@ impl Lines<'_> {
                 true => self.activity(text, offset, value, members),
                 false => Err(Reject::new(Reason::Malformed, Fault::NoElement)),
             };
-            match &outcome {
-                Ok(event) => self.task.tally.at(event.time),
-                Err(reject) => self.note(value.as_bytes(), reject),
-            }
+            let outcome = match outcome {
+                Ok(ref event) => Ok(event),
+                Err(reject) => Err(reject),
+            };
+            self.noted(value.as_bytes(), &outcome);
             each(Line { number: self.number, at: offset + *from, text: value.as_bytes(), outcome });
             more = match scanner.white() {
                 b',' => true,
@@ -313,7 +318,7 @@ impl Lines<'_> {
 
     /// Decodes whole lines of which one at least is no UTF-8.
     #[inline(never)]
-    fn mixed(&mut self, window: &[u8], offset: usize, mut each: &mut dyn FnMut(Line<'_>)) {
+    fn mixed(&mut self, window: &[u8], offset: usize, mut each: &mut dyn FnMut(Line<'_, '_>)) {
         let mut start = 0;
         for line in window.split_inclusive(|&byte| byte == b'\n') {
             let end = start + line.len();
@@ -334,6 +339,15 @@ impl Lines<'_> {
                 }
             }
             start = end;
+        }
+    }
+
+    /// Notes what became of a line.
+    #[inline(always)]
+    fn noted(&mut self, line: &[u8], outcome: &Result<&DecodedEvent<'_>, Reject>) {
+        match outcome {
+            Ok(event) => self.task.tally.at(event.time),
+            Err(reject) => self.note(line, reject),
         }
     }
 

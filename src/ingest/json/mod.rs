@@ -42,7 +42,7 @@ pub(super) struct Json {
 }
 
 impl Format for Json {
-    fn decode(&self, task: Task<'_>, chunk: &Chunk, each: impl FnMut(Line<'_>)) -> Decoded {
+    fn decode(&self, task: Task<'_>, chunk: &Chunk, each: impl FnMut(Line<'_, '_>)) -> Decoded {
         let mut shapes = self.shapes.lock().pop().unwrap_or_default();
         let decoded = decode::chunk(task, &mut shapes, chunk, each);
         self.shapes.lock().extend(shapes.kept());

@@ -172,7 +172,7 @@ impl LogSearch {
                 if let Ok(event) = line.outcome
                     && event.time > targets.until
                 {
-                    staying.extend(targets.carried(&event));
+                    staying.extend(targets.carried(event));
                 }
             });
             Ok(())
@@ -253,7 +253,7 @@ fn pieces(path: &Path, mut each: impl FnMut(u64, &[u8]) -> io::Result<()>) -> io
     }
 }
 
-fn lines(decoder: &Decoder, namespaces: &Namespaces, piece: &[u8], mut each: impl FnMut(Line<'_>)) {
+fn lines(decoder: &Decoder, namespaces: &Namespaces, piece: &[u8], mut each: impl FnMut(Line<'_, '_>)) {
     decoder.chunk(&Chunk::whole(piece), &mut namespaces.clone(), &mut JunkCounts::new(), &mut each);
 }
 

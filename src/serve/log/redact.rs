@@ -330,7 +330,7 @@ mod tests {
         let decoder = Decoder::new(&Junk::default(), &Fields::default());
         let (mut namespaces, mut fate) = (targets.namespaces.clone(), LineFate::Stays);
         decoder.chunk(&Chunk::whole(line), &mut namespaces, &mut JunkCounts::new(), &mut |decoded| {
-            fate = targets.fate(&tale, &decoded.outcome.unwrap(), line);
+            fate = targets.fate(&tale, decoded.outcome.unwrap(), line);
         });
         fate
     }
