@@ -23,9 +23,9 @@ use crate::model::error::{Error, ErrorKind};
 pub(super) const BUFFERS_PER_THREAD: usize = 2;
 
 /// Steps that are on their way at most, those that are done included: what can be done while the caller is busy.
-/// A chunk decoded for a batch takes some 300 KB. With half as many less is left to be decoded while a commit is written, and a replay took a
-/// hundredth longer; with half as many again it took no less time.
-pub(super) const STEPS_UNDER_WAY: usize = 32;
+/// A chunk decoded for a batch takes some 300 KB. With half as many less is left to be decoded while a commit is written, and a replay took
+/// three hundredths longer; with half as many again it took no less time.
+pub(super) const STEPS_UNDER_WAY: usize = 64;
 
 /// Why the threads of a pipeline could not do their work.
 #[derive(Debug, thiserror::Error)]
