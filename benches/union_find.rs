@@ -8,7 +8,7 @@ mod machine;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use backstitch::graph::interner::{Interner, InternerPart};
+use backstitch::graph::interner::{IdentityColumn, Interner};
 use backstitch::graph::load::AllFacts;
 use backstitch::graph::{Delta, Graph};
 use backstitch::model::identity::{IdentityId, Value};
@@ -382,11 +382,11 @@ fn loaded(pairs: impl Iterator<Item = Pair>, sizes: Sizes) -> Graph {
     let mut namespaces = Namespaces::new(Levels::default());
     let customer = namespaces.unique().expect("the default levels have one");
     let email = namespaces.intern("email").expect("room for one more");
-    let mut part = InternerPart::default();
+    let mut identities = IdentityColumn::default();
     for (count, namespace) in
         [(sizes.sessions, NamespaceId::SESSION), (sizes.emails, email), (sizes.customers, customer)]
     {
-        (0..count).for_each(|_| part.push(namespace, uuid(&mut numbers)));
+        (0..count).for_each(|_| identities.push(namespace, uuid(&mut numbers)));
     }
     let mut seen: SeenColumn = std::iter::repeat_n(Seen::NEVER, sizes.bounds().1).collect();
     let link = |pair: Pair| {
@@ -401,7 +401,7 @@ fn loaded(pairs: impl Iterator<Item = Pair>, sizes: Sizes) -> Graph {
     };
     let links = pairs.map(link).collect();
     let (unlinks, recounts) = (Vec::new(), Vec::new());
-    Graph::of(AllFacts { namespaces, identities: vec![part], seen, links, unlinks, recounts }).expect("facts that fit")
+    Graph::of(AllFacts { namespaces, identities, seen, links, unlinks, recounts }).expect("facts that fit")
 }
 
 criterion_group!(benches, kernel, build, find, intern);

@@ -1,6 +1,6 @@
 //! From a store to the people in it.
 
-use crate::graph::interner::{Interner, InternerPart};
+use crate::graph::interner::{IdentityColumn, Interner};
 use crate::graph::links::Links;
 use crate::graph::load::AllFacts;
 use crate::graph::{Delta, Graph};
@@ -59,13 +59,21 @@ pub fn graph_known_at(store: &Store, commit: CommitStamp) -> Result<Graph, Error
     build(store, identities, loaded)
 }
 
-impl IdentityPart for InternerPart {
+impl IdentityPart for IdentityColumn {
+    fn reserve(&mut self, more: usize) {
+        Self::reserve(self, more);
+    }
+
     fn push(&mut self, namespace: NamespaceId, value: Value<'_>) {
         Self::push(self, namespace, value);
     }
+
+    fn append(&mut self, next: &mut Self) {
+        Self::append(self, next);
+    }
 }
 
-fn build(store: &Store, identities: Vec<InternerPart>, loaded: Loaded) -> Result<Graph, Error> {
+fn build(store: &Store, identities: IdentityColumn, loaded: Loaded) -> Result<Graph, Error> {
     let namespaces = namespaces(store, &loaded.namespaces);
     let Loaded { seen, links, unlinks, recounts, .. } = loaded;
     Ok(Graph::of(AllFacts { namespaces, identities, seen, links, unlinks, recounts })?)
@@ -73,8 +81,8 @@ fn build(store: &Store, identities: Vec<InternerPart>, loaded: Loaded) -> Result
 
 /// Loads the identities alone, as people without links: what a repair begins with.
 pub fn facts(store: &Store) -> Result<(Graph, Loaded), Error> {
-    let (parts, loaded) = store.load_facts()?;
-    let identities = Interner::of_parts(parts);
+    let (identities, loaded) = store.load_facts()?;
+    let identities = Interner::of(identities);
     let namespaces = namespaces(store, &loaded.namespaces);
     let mut graph = Graph::new(namespaces.clone());
     graph.apply(Delta { identities, recounts: loaded.recounts.clone(), ..Delta::new(namespaces) })?;

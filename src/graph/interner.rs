@@ -36,17 +36,30 @@ struct Record {
     uuid: bool,
 }
 
-/// A part of a table that is loaded: identities that follow one another.
+/// Identities that are loaded, one after the other, in no table yet.
 #[derive(Debug, Default)]
-pub struct InternerPart {
+pub struct IdentityColumn {
     records: Vec<Record>,
     texts: String,
 }
 
-impl InternerPart {
+impl IdentityColumn {
+    /// Makes room for `more` of them.
+    pub fn reserve(&mut self, more: usize) {
+        self.records.reserve_exact(more);
+    }
+
     /// Adds the next one.
     pub fn push(&mut self, namespace: NamespaceId, value: Value<'_>) {
         self.records.push(Record::new(namespace, value, &mut self.texts));
+    }
+
+    /// Adds those of another, which is left empty and keeps its room.
+    pub fn append(&mut self, other: &mut Self) {
+        let texts = self.texts.len();
+        self.records.extend(other.records.drain(..).map(|record| record.behind(texts)));
+        self.texts.push_str(&other.texts);
+        other.texts.clear();
     }
 }
 
@@ -75,21 +88,15 @@ impl Record {
 }
 
 impl Interner {
-    /// The identities of parts, one after the other, none of which occurs twice.
-    pub fn of_parts(parts: Vec<InternerPart>) -> Self {
-        let all = Self::unindexed(parts);
+    /// Those of a column, none of which occurs twice.
+    pub fn of(column: IdentityColumn) -> Self {
+        let all = Self::unindexed(column);
         let table = all.table_of(all.len());
         all.indexed(table)
     }
 
     /// The same, in no table yet: until they are, none of them is [found](Self::get).
-    pub(super) fn unindexed(parts: Vec<InternerPart>) -> Self {
-        let len = parts.iter().map(|part| part.records.len()).sum();
-        let (mut records, mut texts) = (Vec::with_capacity(len), String::new());
-        for part in parts {
-            records.extend(part.records.into_iter().map(|record| record.behind(texts.len())));
-            texts.push_str(&part.texts);
-        }
+    pub(super) fn unindexed(IdentityColumn { records, texts }: IdentityColumn) -> Self {
         Self { records, texts, table: HashTable::new() }
     }
 

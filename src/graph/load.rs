@@ -2,7 +2,7 @@
 
 use crate::graph::facts::Facts;
 use crate::graph::forest::Forest;
-use crate::graph::interner::{Interner, InternerPart};
+use crate::graph::interner::{IdentityColumn, Interner};
 use crate::graph::links::Links;
 use crate::graph::touching::Touching;
 use crate::graph::{Graph, GraphError};
@@ -19,7 +19,7 @@ pub struct AllFacts {
     /// All namespaces.
     pub namespaces: Namespaces,
     /// All identities, none of which occurs twice.
-    pub identities: Vec<InternerPart>,
+    pub identities: IdentityColumn,
     /// When each of them was seen, by id; those that are missing at the end were not.
     pub seen: SeenColumn,
     /// All links, no two of one pair.

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::graph::interner::InternerPart;
+use crate::graph::interner::IdentityColumn;
 use crate::graph::links::{LinkId, Links};
 use crate::graph::load::AllFacts;
 use crate::graph::reference::{Happening, NAMESPACES, Name, Reference};
@@ -180,15 +180,15 @@ fn note_and_apply(graph: &mut Graph, delta: Delta) {
 /// The graph that is made of all facts of another at once, the identities in parts of three.
 fn loaded(graph: &Graph) -> Graph {
     let ids: Vec<IdentityId> = graph.identities().ids().collect();
-    let part = |ids: &[IdentityId]| {
-        let mut part = InternerPart::default();
+    let (mut identities, mut part) = (IdentityColumn::default(), IdentityColumn::default());
+    for ids in ids.chunks(3) {
         ids.iter().for_each(|&id| part.push(graph.identities().namespace(id), graph.identities().value(id)));
-        part
-    };
+        identities.append(&mut part);
+    }
     let unlink = |(lower, higher)| Unlink { lower, higher, stands: true };
     let all = AllFacts {
         namespaces: graph.namespaces().clone(),
-        identities: ids.chunks(3).map(part).collect(),
+        identities,
         seen: ids.iter().map(|&id| graph.seen(id)).collect(),
         links: graph.links().as_slice().to_vec(),
         unlinks: graph.unlinked_pairs().map(unlink).collect(),

@@ -23,6 +23,9 @@ use crate::store::table::{self, Table, TableRow};
 /// Blocks of identities that one task reads: some hundred thousand bytes.
 const BLOCKS_A_TASK: usize = 32;
 
+/// Tasks that are read at once, while those before them are put where they stay: some megabytes, which are used again for the next.
+const TASKS_AT_ONCE: usize = 8;
+
 /// Identities that room is made for before they are read, at most: a damaged count must not ask for memory.
 const IDENTITIES_FORESEEN: usize = 1 << 24;
 
@@ -43,54 +46,63 @@ pub struct Loaded {
     pub recounts: Vec<Recount>,
 }
 
-/// What identities are gathered in while they are read: a part of them, in the order of their ids.
+/// What identities are gathered in while they are read: all of them, or a part, in the order of their ids.
 pub trait IdentityPart: Default + Send {
+    /// Makes room for `more` of them.
+    fn reserve(&mut self, more: usize);
     /// Takes the next one.
     fn push(&mut self, namespace: NamespaceId, value: Value<'_>);
+    /// Takes those of the next part, and leaves it empty.
+    fn append(&mut self, next: &mut Self);
 }
 
 /// None of them is wanted.
 impl IdentityPart for () {
+    fn reserve(&mut self, _: usize) {}
     fn push(&mut self, _: NamespaceId, _: Value<'_>) {}
+    fn append(&mut self, (): &mut Self) {}
 }
 
 impl Store {
-    /// Reads everything but the events; the identities in parts, one after the other in the order of their ids.
+    /// Reads everything but the events.
     ///
     /// # Errors
     /// When a block is damaged or cannot be read.
-    pub fn load<P: IdentityPart>(&self) -> Result<(Vec<P>, Loaded), StoreError> {
+    pub fn load<P: IdentityPart>(&self) -> Result<(P, Loaded), StoreError> {
         let (backend, held) = (self.backend(), self.ledger.manifest());
         let reduced = || rayon::join(|| seen(backend, held), || table::rows::<Link>(backend, held.of(Link::KIND)));
         let (facts, (seen, links)) = rayon::join(|| self.load_facts(), reduced);
-        let (parts, facts) = facts?;
-        Ok((parts, Loaded { seen: seen?, links: links?, ..facts }))
+        let (identities, facts) = facts?;
+        Ok((identities, Loaded { seen: seen?, links: links?, ..facts }))
     }
 
     /// The same without what follows from the events (`seen` and links stay empty): where to begin a repair.
     ///
     /// # Errors
     /// When a block of the rest is damaged or cannot be read.
-    pub fn load_facts<P: IdentityPart>(&self) -> Result<(Vec<P>, Loaded), StoreError> {
+    pub fn load_facts<P: IdentityPart>(&self) -> Result<(P, Loaded), StoreError> {
         let (backend, held) = (self.backend(), self.ledger.manifest());
-        let parts = identities(backend, held)?;
+        let identities = identities(backend, held)?;
         let count = held.totals.sources;
         let sources = numbered::<(SourceId, Source), _>(backend, held, count, |row| (u64::from(row.0.0), row.1))?;
         let unlinks = table::<Unlink>(backend, held).collect()?.into_iter().filter(|unlink| unlink.stands).collect();
         let recounts = self.recounts_by(u64::MAX)?;
         let namespaces = held.totals.namespaces.clone();
-        Ok((parts, Loaded { namespaces, sources, unlinks, recounts, ..Loaded::default() }))
+        Ok((identities, Loaded { namespaces, sources, unlinks, recounts, ..Loaded::default() }))
     }
 }
 
-/// The identities, in parts.
-fn identities<P: IdentityPart>(backend: &dyn Backend, held: &Manifest) -> Result<Vec<P>, StoreError> {
+/// The identities. Those of some tasks are gathered by themselves, in room that is used again: to gather all of them so, and put them together
+/// afterwards, touched twice as much memory for the first time, which is what takes longest in an opening.
+fn identities<P: IdentityPart>(backend: &dyn Backend, held: &Manifest) -> Result<P, StoreError> {
     let known = held.totals.namespaces.len();
     let kind = identities::SPEC.kind;
+    let damaged = |run: u32| run::damaged(backend, BlockKey { kind, run, index: 0 }, "it does not fit the manifest");
     let blocks = |run: &Run| (0..run.blocks).map(|index| (run.clone(), index)).collect::<Vec<_>>();
     let blocks: Vec<(Run, u32)> = held.of(kind).flat_map(blocks).collect();
-    let read = |blocks: &[(Run, u32)]| {
-        let (mut part, mut count, mut unknown) = (P::default(), 0, false);
+    let last = held.of(kind).last().map_or(0, |run| run.number);
+    let read = |blocks: &[(Run, u32)], part: &mut P| {
+        let (mut count, mut unknown) = (0, false);
         for (run, index) in blocks {
             count += identities::read_block(backend, run, *index, &mut |namespace, value| {
                 unknown |= usize::from(namespace.0) >= known;
@@ -98,15 +110,22 @@ fn identities<P: IdentityPart>(backend: &dyn Backend, held: &Manifest) -> Result
                 Ok(())
             })?;
         }
-        Ok((part, count, unknown))
+        if unknown { Err(damaged(last)) } else { Ok(count) }
     };
-    let parts: Vec<(P, u64, bool)> = blocks.par_chunks(BLOCKS_A_TASK).map(read).collect::<Result<_, StoreError>>()?;
-    let count: u64 = parts.iter().map(|part| part.1).sum();
-    if count != held.totals.identities || parts.iter().any(|part| part.2) {
-        let run = held.of(kind).last().map_or(0, |run| run.number);
-        return Err(run::damaged(backend, BlockKey { kind, run, index: 0 }, "it does not fit the manifest"));
+    let (mut all, mut count) = (P::default(), 0);
+    all.reserve((held.totals.identities as usize).min(IDENTITIES_FORESEEN));
+    let mut parts: [Vec<P>; 2] = std::array::from_fn(|_| (0..TASKS_AT_ONCE).map(|_| P::default()).collect());
+    let [next, before] = &mut parts;
+    for blocks in blocks.chunks(BLOCKS_A_TASK * TASKS_AT_ONCE).chain([&[][..]]) {
+        let tasks = blocks.par_chunks(BLOCKS_A_TASK).zip(&mut *next);
+        let (counts, ()) = rayon::join(
+            || tasks.map(|(blocks, part)| read(blocks, part)).sum::<Result<u64, StoreError>>(),
+            || before.iter_mut().for_each(|part| all.append(part)),
+        );
+        count += counts?;
+        std::mem::swap(next, before);
     }
-    Ok(parts.into_iter().map(|part| part.0).collect())
+    if count == held.totals.identities { Ok(all) } else { Err(damaged(last)) }
 }
 
 /// When each identity was seen, by id.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::engine::quarantine::is_nobody_over;
 use crate::graph::Graph;
-use crate::graph::interner::InternerPart;
+use crate::graph::interner::IdentityColumn;
 use crate::graph::load::AllFacts;
 use crate::model::counting::{Counting, CountsAs, Recount};
 use crate::model::error::Error;
@@ -234,7 +234,7 @@ impl<'s> Part<'s> {
     fn published(&mut self) -> Result<(Published, Arc<Excerpt>), Unanswered> {
         let excerpt = Arc::new(Excerpt::of(self.identities.keys().copied().collect()));
         let own = |id: IdentityId| excerpt.own(id).ok_or(Unanswered);
-        let mut identities = InternerPart::default();
+        let mut identities = IdentityColumn::default();
         let mut seen = SeenColumn::with_capacity(self.identities.len());
         for (&id, (namespace, value)) in &self.identities {
             identities.push(*namespace, Value::new(value));
@@ -257,7 +257,7 @@ impl<'s> Part<'s> {
         });
         let all = AllFacts {
             namespaces: self.namespaces.clone(),
-            identities: vec![identities],
+            identities,
             seen,
             links,
             unlinks: unlinks.collect(),

@@ -166,8 +166,14 @@ impl OwnedCommit {
 struct Named(Vec<(u16, String)>);
 
 impl IdentityPart for Named {
+    fn reserve(&mut self, _: usize) {}
+
     fn push(&mut self, namespace: NamespaceId, value: Value<'_>) {
         self.0.push((namespace.0, value.to_string()));
+    }
+
+    fn append(&mut self, next: &mut Self) {
+        self.0.append(&mut next.0);
     }
 }
 
@@ -193,8 +199,7 @@ impl Model {
 
     /// What the store says it holds.
     pub fn of(store: &Store) -> Result<Self, StoreError> {
-        let (parts, loaded) = store.load::<Named>()?;
-        let identities = parts.into_iter().flat_map(|part| part.0).collect();
+        let (Named(identities), loaded) = store.load::<Named>()?;
         let seen = loaded.seen.iter().map(|seen| (seen.first.as_micros(), seen.last.as_micros()));
         let mut links = BTreeMap::new();
         for row in &loaded.links {
