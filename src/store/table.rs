@@ -22,7 +22,7 @@ use crate::store::run::{self, NewRun, Run, RunEntry, RunWriter};
 const OVERHEAD: usize = HEADER_BYTES + 8;
 
 /// Blocks of a run that are read at a time: some megabytes when they are decoded.
-const BLOCKS_AT_ONCE: u32 = 256;
+const BLOCKS_AT_ONCE: u32 = 64;
 
 /// Rows that room is made for before they are read, at most: a damaged count must not ask for memory.
 const ROWS_FORESEEN: usize = 1 << 24;
@@ -147,50 +147,64 @@ pub(crate) fn read_block<R: TableRow>(
     })
 }
 
-/// Calls back with the rows of a run, in order; some hundred blocks at a time are read on all cores of the current rayon pool.
+/// Calls back with the rows of a run, in order; some hundred blocks at a time are read on all cores of the current rayon pool, while the rows
+/// of those before them are handed on.
 pub(crate) fn each_row_of_run<R: TableRow + Send>(
     backend: &dyn Backend,
     run: &RunEntry,
-    each: &mut dyn FnMut(R) -> Result<(), StoreError>,
+    each: &mut (dyn FnMut(R) -> Result<(), StoreError> + Send),
 ) -> Result<(), StoreError> {
-    for from in (0..run.blocks).step_by(BLOCKS_AT_ONCE as usize) {
+    let mut before: Vec<Vec<R>> = Vec::new();
+    for from in (0..run.blocks).step_by(BLOCKS_AT_ONCE as usize).chain([run.blocks]) {
         let blocks = from..run.blocks.min(from.saturating_add(BLOCKS_AT_ONCE));
         let read = blocks.into_par_iter().map(|index| read_block::<R>(backend, run, index));
-        let rows: Vec<Vec<R>> = read.collect::<Result<_, _>>()?;
-        rows.into_iter().flatten().try_for_each(&mut *each)?;
+        let (read, handed) = rayon::join(
+            || read.collect::<Result<_, StoreError>>(),
+            || before.drain(..).flatten().try_for_each(&mut *each),
+        );
+        handed?;
+        before = read?;
     }
     Ok(())
 }
 
 /// The rows of several runs, the oldest first, in ascending order, those of one key merged: as [`Table`] gives them, but all at once, read
-/// and sorted on all cores of the current rayon pool.
+/// on all cores of the current rayon pool.
 pub(crate) fn rows<'a, R: TableRow + Send>(
     backend: &dyn Backend,
     runs: impl IntoIterator<Item = &'a Run>,
-) -> Result<Vec<R>, StoreError>
-where
-    R::Key: Send,
-{
+) -> Result<Vec<R>, StoreError> {
     let runs: Vec<&Run> = runs.into_iter().collect();
-    let mut all: Vec<R> = Vec::with_capacity(runs.iter().map(|run| (run.rows as usize).min(ROWS_FORESEEN)).sum());
-    for run in &runs {
+    let read = |run: &&Run| {
+        let mut rows: Vec<R> = Vec::with_capacity((run.rows as usize).min(ROWS_FORESEEN));
         each_row_of_run(backend, run, &mut |row| {
-            all.push(row);
+            rows.push(row);
             Ok(())
         })?;
-    }
-    if runs.len() > 1 {
-        // Stable: of one key, the row of a later run comes later. It makes use of runs that ascend.
-        all.par_sort_by_key(TableRow::key);
-        all.dedup_by(|later, earlier| {
-            let is_same = later.key() == earlier.key();
-            if is_same {
-                *earlier = earlier.clone().merge(later.clone());
-            }
-            is_same
+        Ok(rows)
+    };
+    let runs: Vec<Vec<R>> = runs.par_iter().map(read).collect::<Result<_, StoreError>>()?;
+    // The newest first, which are the smallest: so a row is seldom moved, wherever the others lie.
+    Ok(runs.into_iter().rev().reduce(|later, earlier| united(earlier, later)).unwrap_or_default())
+}
+
+/// The rows of two runs. Keys mostly ascend from commit to commit: what lies in front of the later ones stays where it is.
+fn united<R: TableRow>(mut earlier: Vec<R>, later: Vec<R>) -> Vec<R> {
+    let Some(first) = later.first().map(TableRow::key) else { return earlier };
+    let among = earlier.split_off(earlier.partition_point(|row| row.key() < first));
+    earlier.reserve_exact(among.len() + later.len());
+    let mut among = among.into_iter().peekable();
+    for later in later {
+        while let Some(row) = among.next_if(|row| row.key() < later.key()) {
+            earlier.push(row);
+        }
+        earlier.push(match among.next_if(|row| row.key() == later.key()) {
+            Some(row) => row.merge(later),
+            None => later,
         });
     }
-    Ok(all)
+    earlier.extend(among);
+    earlier
 }
 
 /// The rows of several runs in ascending order, those of one key merged.
