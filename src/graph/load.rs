@@ -70,13 +70,12 @@ impl Graph {
         let (links, touching) = (Links::unindexed(links), Touching::default());
         let facts = Facts { namespaces, identities, seen, links, touching, unlinked, counting };
         // The forest asks none of the tables.
-        let (forest, (by_identity, (by_pair, touching))) = rayon::join(
+        let by_identity = || facts.identities.table_of(facts.identities.len());
+        let touching = || Touching::of(facts.identities.len(), &facts.links);
+        // The longest first, each with what two cores are then free for in turn.
+        let (forest, (by_identity, (touching, by_pair))) = rayon::join(
             || Forest::of(&facts),
-            || {
-                let by_identity = || facts.identities.table_of(facts.identities.len());
-                let touching = || Touching::of(facts.identities.len(), &facts.links);
-                rayon::join(by_identity, || (facts.links.table(), touching()))
-            },
+            || rayon::join(by_identity, || rayon::join(touching, || facts.links.table())),
         );
         let (identities, links) = (facts.identities.indexed(by_identity), facts.links.indexed(by_pair));
         Ok(Self { facts: Facts { identities, links, touching, ..facts }, forest })
