@@ -259,3 +259,35 @@ pub(crate) fn sorted<R: TableRow>(rows: &[R]) -> Result<Vec<R>, StoreError> {
     }
     Ok(rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::identity::IdentityId;
+    use crate::model::link::Seen;
+    use crate::model::time::Time;
+
+    /// Rows by their keys, each of which tells which run it is of.
+    fn rows(run: u64, ids: &[u32]) -> Vec<(IdentityId, Seen)> {
+        let seen = Seen { first: Time::from_micros(0), last: Time::from_micros(0), events: run };
+        ids.iter().map(|&id| (IdentityId(id), seen)).collect()
+    }
+
+    #[test]
+    fn runs_are_united_wherever_they_overlap() {
+        let lists: [&[u32]; 9] =
+            [&[], &[5], &[0, 9], &[1, 2, 3], &[3, 4, 5], &[6, 7], &[0, 1, 8, 9], &[2, 5, 7], &[9, 10, 12]];
+        for earlier in lists {
+            for later in lists {
+                let both = [rows(1, earlier), rows(2, later)];
+                // Of one key the later row counts.
+                let expected: BTreeMap<IdentityId, Seen> = both.iter().flatten().copied().collect();
+                let [earlier, later] = both;
+                let shown = format!("{earlier:?} {later:?}");
+                assert_eq!(united(earlier, later), expected.into_iter().collect::<Vec<_>>(), "{shown}");
+            }
+        }
+    }
+}
