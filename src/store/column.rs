@@ -9,6 +9,9 @@ use crate::model::time::Time;
 /// Microseconds of a millisecond: logs are mostly kept to the millisecond.
 pub(crate) const MILLI: i64 = 1_000;
 
+/// In each of eight bytes the bit that says that another one follows.
+const MORE_FOLLOWS: u64 = 0x8080_8080_8080_8080;
+
 /// Says that a time follows in microseconds; times in milliseconds are even.
 const MICROS_FOLLOW: u64 = 1;
 
@@ -129,9 +132,29 @@ impl<'a> ColumnReader<'a> {
             self.rest = rest;
             return Some(u64::from(first));
         }
-        self.long()
+        self.several()
     }
 
+    /// A number of several bytes: eight of them are looked at together where there are as many, so that no branch depends on how many it has.
+    #[inline]
+    fn several(&mut self) -> Option<u64> {
+        let word = self.rest.first_chunk().map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes));
+        let ends = !word & MORE_FOLLOWS;
+        if ends == 0 {
+            return self.long();
+        }
+        let bytes = ends.trailing_zeros() as usize / 8 + 1;
+        let bits = word & !MORE_FOLLOWS & (u64::MAX >> (64 - 8 * bytes));
+        // Seven bits of each byte, put together by two, by four and by eight.
+        let bits = bits & 0x007f_007f_007f_007f | (bits & 0x7f00_7f00_7f00_7f00) >> 1;
+        let bits = bits & 0x0000_3fff_0000_3fff | (bits & 0x3fff_0000_3fff_0000) >> 2;
+        let bits = bits & 0x0000_0000_0fff_ffff | (bits & 0x0fff_ffff_0000_0000) >> 4;
+        self.rest = self.rest.get(bytes..)?;
+        Some(bits)
+    }
+
+    /// One that is not among eight bytes.
+    #[inline(never)]
     fn long(&mut self) -> Option<u64> {
         let mut value = 0;
         for (at, &byte) in self.rest.iter().enumerate().take(10) {
@@ -204,6 +227,11 @@ mod tests {
             let mut reader = ColumnReader::new(&bytes);
             assert_eq!((reader.u64(), reader.is_done()), (Some(value), true));
             assert_eq!(ColumnReader::new(&bytes[..bytes.len() - 1]).u64(), None, "cut");
+            for behind in [[0; 8], [0xff; 8], *b"\x80\x01\x7f\x80\x80\x80\x01\x00"] {
+                let followed = [&bytes[..], &behind].concat();
+                let mut reader = ColumnReader::new(&followed);
+                assert_eq!((reader.u64(), reader.rest), (Some(value), &behind[..]), "what follows is left alone");
+            }
             let signed = value as i64;
             assert_eq!(unzigzag(zigzag(signed)), signed);
             let mut bytes = Vec::new();
