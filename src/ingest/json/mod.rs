@@ -4,8 +4,10 @@
 //! `benches/decode.rs` holds it against `serde_json` with a visitor that ignores all else.
 
 pub(super) mod canonical;
+mod constants;
 mod decode;
 pub(super) mod frame;
+mod literals;
 mod marks;
 mod members;
 mod nest;
@@ -13,6 +15,8 @@ mod recall;
 mod scan;
 mod shapes;
 
+#[cfg(test)]
+mod constants_tests;
 #[cfg(test)]
 mod fields_tests;
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::model::namespace::{Levels, Namespaces};
 use crate::model::settings::Junk;
 
 /// A value as it may stand anywhere.
-fn value() -> impl Strategy<Value = &'static str> {
+pub(super) fn value() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(vec![
         r#""s""#,
         r#""an\u006ea""#,
@@ -35,7 +35,7 @@ fn value() -> impl Strategy<Value = &'static str> {
 }
 
 /// A line of other fields than an activity's, most often a good one.
-fn told() -> impl Strategy<Value = String> {
+pub(super) fn told() -> impl Strategy<Value = String> {
     let time = proptest::sample::select(vec!["0", r#""2026-11-01T10:00:00Z""#, "null", "1e3"]);
     let key = proptest::sample::select(vec!["anonymousId", "userId", "ids", "x"]);
     (time, value(), value(), value(), key).prop_map(|(time, first, second, third, key)| {
@@ -44,7 +44,7 @@ fn told() -> impl Strategy<Value = String> {
 }
 
 /// An activity with a profile, keys repeated.
-fn profiled() -> impl Strategy<Value = String> {
+pub(super) fn profiled() -> impl Strategy<Value = String> {
     let key = proptest::sample::select(vec!["segments", "traits", r"trait\u0073", "x", "identities"]);
     let users = proptest::collection::vec(proptest::collection::vec((key, value()), 0..4), 1..3);
     users.prop_map(|users| {
