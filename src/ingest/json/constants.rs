@@ -18,8 +18,8 @@ const LINES_A_SAMPLED_ONE: u32 = 7;
 /// Sampled lines in which a value must have been the same, and none another.
 const MIN_PASSES: u32 = 8;
 
-/// Bytes of a constant. Longer texts are seldom the same in all lines, and these are kept for each literal.
-const MAX_CONSTANT_BYTES: usize = 32;
+/// Bytes of a constant, escapes as they are spelled. Longer texts are seldom the same in all lines, and these are kept for each literal.
+const MAX_CONSTANT_BYTES: usize = 64;
 
 /// Constants that are folded into one literal, and the bytes it has: in vain, it is compared up to where a line differs.
 const MAX_CONSTANTS: usize = 4;
@@ -74,7 +74,7 @@ impl Sample {
             }
             let Some(note) = self.notes.get_mut(place) else { continue };
             let value = Some(behind.of(text).as_bytes());
-            let value = value.filter(|value| value.len() <= MAX_CONSTANT_BYTES && !behind.is_escaped());
+            let value = value.filter(|value| value.len() <= MAX_CONSTANT_BYTES);
             note.value = match note.passes {
                 0 => value.map(Box::from),
                 _ => note.value.take().filter(|known| value == Some(known)),
