@@ -155,8 +155,8 @@ impl ShapeTree {
     }
 
     /// Passes the line at `scanner`, notes what it tells, or `ALL` that it passes, leaves the scanner at the line end and returns the end of
-    /// the object; `None` where the line has no known shape. Apart from all that is done with a line, and from values that are rare, so that what most need
-    /// stays in registers.
+    /// the object; `None` where the line has no known shape. Apart from all that is done with a line, and from values that are rare, so that
+    /// what most need stays in registers.
     #[inline(never)]
     pub fn pass<const ALL: bool>(&self, scanner: &mut Scanner<'_>, told: &mut Vec<ToldPart>) -> Option<usize> {
         told.clear();
