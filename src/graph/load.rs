@@ -72,7 +72,7 @@ impl Graph {
         // The forest asks none of the tables.
         let by_identity = || facts.identities.table_of(facts.identities.len());
         let touching = || Touching::of(facts.identities.len(), &facts.links);
-        // The longest first, each with what two cores are then free for in turn.
+        // The longest first: whichever core is free takes the next one.
         let (forest, (by_identity, (touching, by_pair))) = rayon::join(
             || Forest::of(&facts),
             || rayon::join(by_identity, || rayon::join(touching, || facts.links.table())),

@@ -5,7 +5,7 @@
 //! and behind it into one literal.
 //!
 //! Which values are constant is told by a sample of the lines. Where that was wrong, or a constant changes later on, lines fail one comparison
-//! more for each folded literal and go on as if there were none: that is slower by little, however a log is made, and never wrong.
+//! more for each folded literal and go on as if there were none: slightly slower, whatever the log, and never wrong.
 
 use crate::ingest::json::literals::{Behind, ShapeTree, ToldPart};
 use crate::ingest::json::members::Role;

@@ -198,7 +198,7 @@ impl Lines<'_> {
                     Err(reject) => Err(reject),
                 };
                 self.noted(line, &outcome);
-                // Only a line that is no JSON may be half of one; what else is wrong with it will not mend when the source grows.
+                // Only a line that is not valid JSON may be half of one; anything else stays wrong when the source grows.
                 let rejected = matches!(&outcome, Err(reject) if reject.reason == Reason::Malformed);
                 let teaches = known.is_none() && outcome.is_ok();
                 each(Line { number: self.number, at: offset + first, text: line, outcome });
