@@ -1,11 +1,10 @@
 //! The identity table: every (namespace, value) once, numbered in the order of meeting.
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
+use smallvec::SmallVec;
 
-use crate::graph::table::rebuilt;
 use crate::model::identity::{IdentityId, Value};
 use crate::model::namespace::NamespaceId;
+use crate::model::places::{AHEAD, Places};
 use crate::model::seed;
 
 /// An odd number without a pattern: the golden ratio.
@@ -14,7 +13,7 @@ const NAMESPACE_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Numbers identities densely from 0, in the order of meeting.
 ///
 /// One type for all sizes: that of a chunk, of a batch, of a store. An empty one allocates nothing, and [`clear`](Self::clear)
-/// keeps the room. An identity costs about 26 bytes, and its text where it is no UUID.
+/// keeps the room. An identity costs 26 to 31 bytes, and its text where it is no UUID.
 /// The caller keeps [`len`](Self::len) within [`MAX_IDENTITIES`](crate::model::limits::MAX_IDENTITIES).
 ///
 /// Ids are places in this table: asking for the namespace or value of an id it never gave panics, as indexing does.
@@ -24,7 +23,7 @@ pub struct Interner {
     /// The values that are no UUIDs, one after the other.
     texts: String,
     /// The place of every record, by the hash of its identity.
-    table: HashTable<u32>,
+    table: Places,
 }
 
 /// An identity in 20 bytes.
@@ -97,16 +96,16 @@ impl Interner {
 
     /// The same, in no table yet: until they are, none of them is [found](Self::get).
     pub(super) fn unindexed(IdentityColumn { records, texts }: IdentityColumn) -> Self {
-        Self { records, texts, table: HashTable::new() }
+        Self { records, texts, table: Places::default() }
     }
 
     /// The table of all identities, with room for `room`. Each is hashed again, which costs less than the memory of the hashes.
-    pub(super) fn table_of(&self, room: usize) -> HashTable<u32> {
-        rebuilt(room, self.ids().map(|id| hash(self.namespace(id), &self.value(id))))
+    pub(super) fn table_of(&self, room: usize) -> Places {
+        Places::of(room, self.ids().map(|id| hash(self.namespace(id), &self.value(id))))
     }
 
     /// The same with its table.
-    pub(super) fn indexed(self, table: HashTable<u32>) -> Self {
+    pub(super) fn indexed(self, table: Places) -> Self {
         Self { table, ..self }
     }
 
@@ -135,7 +134,7 @@ impl Interner {
     /// The id of an identity, if it was met.
     pub fn get(&self, namespace: NamespaceId, value: Value<'_>) -> Option<IdentityId> {
         let hash = hash(namespace, &value);
-        self.table.find(hash, |&at| same(&self.records, &self.texts, at, namespace, &value)).map(|&at| IdentityId(at))
+        self.table.find(hash, |at| same(&self.records, &self.texts, at, namespace, &value)).map(IdentityId)
     }
 
     /// The ids of several, as [`get`](Self::get) gives each, are appended to `ids`.
@@ -148,9 +147,10 @@ impl Interner {
     ) {
         let hashed = |(namespace, value)| (namespace, value, hash(namespace, &value));
         let hashed: Vec<(NamespaceId, Value<'v>, u64)> = identities.map(hashed).collect();
+        self.table.fetch(hashed.iter().map(|&(_, _, hash)| hash));
         let start = ids.len();
         // The first place that may be it, which nearly always is.
-        ids.extend(hashed.iter().map(|&(_, _, hash)| self.table.find(hash, |_| true).map(|&at| IdentityId(at))));
+        ids.extend(hashed.iter().map(|&(_, _, hash)| self.table.find(hash, |_| true).map(IdentityId)));
         for (id, (namespace, value, _)) in ids[start..].iter_mut().zip(&hashed) {
             if id.is_some_and(|id| !same(&self.records, &self.texts, id.0, *namespace, value)) {
                 *id = self.get(*namespace, *value);
@@ -160,22 +160,20 @@ impl Interner {
 
     /// The id of an identity, made when new.
     pub fn intern(&mut self, namespace: NamespaceId, value: Value<'_>) -> IdentityId {
-        if self.table.len() == self.table.capacity() {
-            self.grow(2 * self.table.len());
+        self.intern_hashed(namespace, value, hash(namespace, &value))
+    }
+
+    #[inline]
+    fn intern_hashed(&mut self, namespace: NamespaceId, value: Value<'_>, hash: u64) -> IdentityId {
+        if self.table.is_full() {
+            self.grow(self.table.next_room());
         }
-        let hash = hash(namespace, &value);
         let Self { records, texts, table } = self;
-        let entry = table.entry(hash, |&at| same(records, texts, at, namespace, &value), |_| hash);
-        let new = match entry {
-            Entry::Occupied(known) => return IdentityId(*known.get()),
-            Entry::Vacant(room) => {
-                let at = records.len() as u32;
-                room.insert(at);
-                at
-            }
-        };
-        records.push(Record::new(namespace, value, texts));
-        IdentityId(new)
+        let (at, new) = table.find_or_add(hash, |at| same(records, texts, at, namespace, &value));
+        if new {
+            records.push(Record::new(namespace, value, texts));
+        }
+        IdentityId(at)
     }
 
     /// Appends `other`, none of which may be known: its ids move up by [`len`](Self::len).
@@ -187,14 +185,22 @@ impl Interner {
         }
         let before = self.len();
         self.records.reserve(other.len());
-        for id in other.ids() {
-            let here = self.intern(other.namespace(id), other.value(id));
-            if here.index() != before + id.index() {
-                self.truncate(before);
-                return Err(here);
+        let mut ids = other.ids();
+        loop {
+            let hashed = |id| (id, hash(other.namespace(id), &other.value(id)));
+            let block: SmallVec<[(IdentityId, u64); AHEAD]> = ids.by_ref().take(AHEAD).map(hashed).collect();
+            if block.is_empty() {
+                return Ok(());
+            }
+            self.table.fetch(block.iter().map(|&(_, hash)| hash));
+            for &(id, hash) in &block {
+                let here = self.intern_hashed(other.namespace(id), other.value(id), hash);
+                if here.index() != before + id.index() {
+                    self.truncate(before);
+                    return Err(here);
+                }
             }
         }
-        Ok(())
     }
 
     /// The namespace of an identity.
@@ -222,6 +228,8 @@ impl Interner {
     }
 
     fn grow(&mut self, room: usize) {
+        // The old one goes first: there is room for one.
+        self.table = Places::default();
         self.table = self.table_of(room);
     }
 }

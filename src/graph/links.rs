@@ -2,12 +2,9 @@
 
 use std::ops::Index;
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-
-use crate::graph::table::rebuilt;
 use crate::model::identity::IdentityId;
 use crate::model::link::{Link, Witness};
+use crate::model::places::Places;
 use crate::model::seed;
 use crate::model::time::Time;
 
@@ -30,7 +27,7 @@ impl LinkId {
 pub struct Links {
     links: Vec<Link>,
     /// The place of every link, by the hash of its pair.
-    table: HashTable<u32>,
+    table: Places,
 }
 
 impl Links {
@@ -42,16 +39,16 @@ impl Links {
     /// Links of which no two are of one pair; their ids are their places. They are in no table yet: until they are, none of them is
     /// [found](Self::find).
     pub(super) fn unindexed(links: Vec<Link>) -> Self {
-        Self { links, table: HashTable::new() }
+        Self { links, table: Places::default() }
     }
 
-    /// The table of their places.
-    pub(super) fn table(&self) -> HashTable<u32> {
-        rebuilt(self.links.len(), self.links.iter().map(|link| hash(link.lower, link.higher)))
+    /// The table of their places, with room for `room`.
+    pub(super) fn table_of(&self, room: usize) -> Places {
+        Places::of(room, self.links.iter().map(|link| hash(link.lower, link.higher)))
     }
 
     /// The same with that table.
-    pub(super) fn indexed(self, table: HashTable<u32>) -> Self {
+    pub(super) fn indexed(self, table: Places) -> Self {
         Self { table, ..self }
     }
 
@@ -75,7 +72,7 @@ impl Links {
     pub fn reserve(&mut self, more: usize) {
         self.links.reserve(more);
         let room = self.links.len() + more;
-        if room > self.table.capacity() {
+        if room > self.table.room() {
             self.grow(room);
         }
     }
@@ -87,26 +84,20 @@ impl Links {
 
     /// Adds what `link` knows of its pair. Returns where it is now, and what was known before.
     pub fn merge_link(&mut self, link: Link) -> (LinkId, Option<Link>) {
-        if self.table.len() == self.table.capacity() {
-            self.grow(2 * self.table.len());
+        if self.table.is_full() {
+            self.grow(self.table.next_room());
         }
-        let hash = hash(link.lower, link.higher);
         let Self { links, table } = self;
-        match table.entry(hash, |&at| same(&links[at as usize], link.lower, link.higher), |_| hash) {
-            Entry::Occupied(known) => {
-                let at = *known.get();
-                let known = &mut links[at as usize];
-                let before = *known;
-                known.merge(&link);
-                (LinkId(at), Some(before))
-            }
-            Entry::Vacant(room) => {
-                let at = links.len() as u32;
-                room.insert(at);
-                links.push(link);
-                (LinkId(at), None)
-            }
+        let same = |at: u32| same(&links[at as usize], link.lower, link.higher);
+        let (at, new) = table.find_or_add(hash(link.lower, link.higher), same);
+        if new {
+            links.push(link);
+            return (LinkId(at), None);
         }
+        let known = &mut links[at as usize];
+        let before = *known;
+        known.merge(&link);
+        (LinkId(at), Some(before))
     }
 
     /// Adds what `other` knows of all its pairs.
@@ -127,7 +118,7 @@ impl Links {
 
     /// The id of the link between two identities.
     pub fn find(&self, lower: IdentityId, higher: IdentityId) -> Option<LinkId> {
-        self.table.find(hash(lower, higher), |&at| same(&self.links[at as usize], lower, higher)).map(|&at| LinkId(at))
+        self.table.find(hash(lower, higher), |at| same(&self.links[at as usize], lower, higher)).map(LinkId)
     }
 
     /// All links, by id.
@@ -141,7 +132,9 @@ impl Links {
     }
 
     fn grow(&mut self, room: usize) {
-        self.table = rebuilt(room, self.links.iter().map(|link| hash(link.lower, link.higher)));
+        // The old one goes first: there is room for one.
+        self.table = Places::default();
+        self.table = self.table_of(room);
     }
 }
 

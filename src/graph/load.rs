@@ -13,6 +13,11 @@ use crate::model::link::{Link, Unlink};
 use crate::model::namespace::Namespaces;
 use crate::model::seen::SeenColumn;
 
+/// Room for so many, and for a sixteenth more: what a night brings needs no larger table.
+fn with_more(known: usize) -> usize {
+    known + known / 16
+}
+
 /// All facts of a graph.
 #[derive(Debug)]
 pub struct AllFacts {
@@ -70,12 +75,16 @@ impl Graph {
         let (links, touching) = (Links::unindexed(links), Touching::default());
         let facts = Facts { namespaces, identities, seen, links, touching, unlinked, counting };
         // The forest asks none of the tables.
-        let by_identity = || facts.identities.table_of(facts.identities.len());
+        let by_identity = || facts.identities.table_of(with_more(facts.identities.len()));
         let touching = || Touching::of(facts.identities.len(), &facts.links);
         // The longest first: whichever core is free takes the next one.
         let (forest, (by_identity, (touching, by_pair))) = rayon::join(
             || Forest::of(&facts),
-            || rayon::join(by_identity, || rayon::join(touching, || facts.links.table())),
+            || {
+                rayon::join(by_identity, || {
+                    rayon::join(touching, || facts.links.table_of(with_more(facts.links.len())))
+                })
+            },
         );
         let (identities, links) = (facts.identities.indexed(by_identity), facts.links.indexed(by_pair));
         Ok(Self { facts: Facts { identities, links, touching, ..facts }, forest })

@@ -23,7 +23,6 @@ mod order;
 mod query;
 pub mod shared;
 pub mod sharing;
-mod table;
 mod touching;
 mod unlink;
 

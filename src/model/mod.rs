@@ -15,6 +15,7 @@ pub mod limits;
 pub mod link;
 pub mod namespace;
 pub mod person;
+pub(crate) mod places;
 pub mod policy;
 pub mod profile;
 pub mod seed;

@@ -40,7 +40,7 @@ impl Seed {
         xxh3_64_with_secret(bytes, &self.secret)
     }
 
-    /// The two halves of a 128-bit product, folded, twice: hashbrown relies on both the highest and the lowest bits, and after
+    /// The two halves of a 128-bit product, folded, twice: tables rely on both the highest and the lowest bits, and after
     /// one round a twelfth of all seeds still crowd evenly spaced numbers together.
     #[inline]
     fn hash_number(&self, number: u64) -> u64 {

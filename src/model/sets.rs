@@ -1,8 +1,7 @@
 //! Interned sets: what many events carry alike is kept once.
 
-use hashbrown::HashTable;
-
 use crate::model::identity::IdentityId;
+use crate::model::places::Places;
 use crate::model::seed;
 use crate::model::source::SourceId;
 
@@ -35,12 +34,12 @@ impl SetMember for SourceId {
 pub(crate) struct InternedSets<T> {
     ends: Vec<u32>,
     members: Vec<T>,
-    index: HashTable<u32>,
+    index: Places,
 }
 
 impl<T> Default for InternedSets<T> {
     fn default() -> Self {
-        Self { ends: Vec::new(), members: Vec::new(), index: HashTable::new() }
+        Self { ends: Vec::new(), members: Vec::new(), index: Places::default() }
     }
 }
 
@@ -70,14 +69,14 @@ impl<T: SetMember> InternedSets<T> {
     /// The place of a set, made when new.
     pub(crate) fn intern(&mut self, set: &[T]) -> u32 {
         let Self { ends, members: all, index } = self;
-        let hash = hash(set);
-        if let Some(&known) = index.find(hash, |&known| members(ends, all, known) == set) {
-            return known;
+        if index.is_full() {
+            *index = Places::of(index.next_room(), (0..ends.len()).map(|known| hash(members(ends, all, known as u32))));
         }
-        let place = ends.len() as u32;
-        all.extend_from_slice(set);
-        ends.push(all.len() as u32);
-        index.insert_unique(hash, place, |&known| self::hash(members(ends, all, known)));
+        let (place, new) = index.find_or_add(hash(set), |known| members(ends, all, known) == set);
+        if new {
+            all.extend_from_slice(set);
+            ends.push(all.len() as u32);
+        }
         place
     }
 }

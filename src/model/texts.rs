@@ -1,7 +1,6 @@
 //! Interned texts: the segments and traits of events.
 
-use hashbrown::HashTable;
-
+use crate::model::places::Places;
 use crate::model::seed;
 
 /// A text of one [`Texts`]; the empty one is [`TextId::EMPTY`].
@@ -18,13 +17,14 @@ impl TextId {
 pub struct Texts {
     ends: Vec<usize>,
     all: String,
-    index: HashTable<u32>,
+    /// The places of all but the empty text, counted from the first of them.
+    index: Places,
 }
 
 impl Default for Texts {
     /// The empty text alone.
     fn default() -> Self {
-        Self { ends: vec![0], all: String::new(), index: HashTable::new() }
+        Self { ends: vec![0], all: String::new(), index: Places::default() }
     }
 }
 
@@ -63,20 +63,27 @@ impl Texts {
             return Some(TextId::EMPTY);
         }
         let Self { ends, all, index } = self;
-        index.find(seed::hash(wanted.as_bytes()), |&known| text(ends, all, known) == wanted).copied().map(TextId)
+        let place = index.find(seed::hash(wanted.as_bytes()), |place| text(ends, all, place + 1) == wanted)?;
+        Some(TextId(place + 1))
     }
 
     /// The id of a text, made when new.
     pub fn intern(&mut self, new: &str) -> TextId {
-        if let Some(known) = self.find(new) {
-            return known;
+        if new.is_empty() {
+            return TextId::EMPTY;
         }
         let Self { ends, all, index } = self;
-        let id = ends.len() as u32;
-        all.push_str(new);
-        ends.push(all.len());
-        index.insert_unique(seed::hash(new.as_bytes()), id, |&known| seed::hash(text(ends, all, known).as_bytes()));
-        TextId(id)
+        if index.is_full() {
+            let known = 1..ends.len() as u32;
+            *index = Places::of(index.next_room(), known.map(|id| seed::hash(text(ends, all, id).as_bytes())));
+        }
+        let hash = seed::hash(new.as_bytes());
+        let (place, is_new) = index.find_or_add(hash, |place| text(ends, all, place + 1) == new);
+        if is_new {
+            all.push_str(new);
+            ends.push(all.len());
+        }
+        TextId(place + 1)
     }
 }
 
