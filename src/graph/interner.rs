@@ -35,6 +35,22 @@ struct Record {
     uuid: bool,
 }
 
+/// An identity that is looked for, with the hash under which any [`Interner`] of this process has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Hashed<'v> {
+    namespace: NamespaceId,
+    value: Value<'v>,
+    hash: u64,
+}
+
+impl<'v> Hashed<'v> {
+    /// Hashes an identity.
+    #[inline]
+    pub fn new(namespace: NamespaceId, value: Value<'v>) -> Self {
+        Self { namespace, value, hash: hash(namespace, &value) }
+    }
+}
+
 /// Identities that are loaded, one after the other, in no table yet.
 #[derive(Debug, Default)]
 pub struct IdentityColumn {
@@ -133,45 +149,44 @@ impl Interner {
 
     /// The id of an identity, if it was met.
     pub fn get(&self, namespace: NamespaceId, value: Value<'_>) -> Option<IdentityId> {
-        let hash = hash(namespace, &value);
-        self.table.find(hash, |at| same(&self.records, &self.texts, at, namespace, &value)).map(IdentityId)
+        self.find(&Hashed::new(namespace, value))
     }
 
     /// The ids of several, as [`get`](Self::get) gives each, are appended to `ids`.
     ///
     /// Step by step for all of them, so that no place in memory is waited for before the next is asked for.
-    pub fn get_each<'v>(
-        &self,
-        identities: impl Iterator<Item = (NamespaceId, Value<'v>)>,
-        ids: &mut Vec<Option<IdentityId>>,
-    ) {
-        let hashed = |(namespace, value)| (namespace, value, hash(namespace, &value));
-        let hashed: Vec<(NamespaceId, Value<'v>, u64)> = identities.map(hashed).collect();
-        self.table.fetch(hashed.iter().map(|&(_, _, hash)| hash));
+    pub fn get_each(&self, wanted: &[Hashed<'_>], ids: &mut Vec<Option<IdentityId>>) {
+        self.fetch(wanted);
         let start = ids.len();
         // The first place that may be it, which nearly always is.
-        ids.extend(hashed.iter().map(|&(_, _, hash)| self.table.find(hash, |_| true).map(IdentityId)));
-        for (id, (namespace, value, _)) in ids[start..].iter_mut().zip(&hashed) {
-            if id.is_some_and(|id| !same(&self.records, &self.texts, id.0, *namespace, value)) {
-                *id = self.get(*namespace, *value);
+        ids.extend(wanted.iter().map(|wanted| self.table.find(wanted.hash, |_| true).map(IdentityId)));
+        for (id, wanted) in ids[start..].iter_mut().zip(wanted) {
+            if id.is_some_and(|id| !self.is(id.0, wanted)) {
+                *id = self.find(wanted);
             }
         }
     }
 
-    /// The id of an identity, made when new.
-    pub fn intern(&mut self, namespace: NamespaceId, value: Value<'_>) -> IdentityId {
-        self.intern_hashed(namespace, value, hash(namespace, &value))
+    /// Asks for the memory of all of these before one is looked for. A hint: nothing comes of it.
+    pub fn fetch(&self, wanted: &[Hashed<'_>]) {
+        self.table.fetch(wanted.iter().map(|wanted| wanted.hash));
     }
 
+    /// The id of an identity, made when new.
+    pub fn intern(&mut self, namespace: NamespaceId, value: Value<'_>) -> IdentityId {
+        self.intern_hashed(&Hashed::new(namespace, value))
+    }
+
+    /// The same of one that is hashed already.
     #[inline]
-    fn intern_hashed(&mut self, namespace: NamespaceId, value: Value<'_>, hash: u64) -> IdentityId {
+    pub fn intern_hashed(&mut self, wanted: &Hashed<'_>) -> IdentityId {
         if self.table.is_full() {
             self.grow(self.table.next_room());
         }
         let Self { records, texts, table } = self;
-        let (at, new) = table.find_or_add(hash, |at| same(records, texts, at, namespace, &value));
+        let (at, new) = table.find_or_add(wanted.hash, |at| same(records, texts, at, wanted));
         if new {
-            records.push(Record::new(namespace, value, texts));
+            records.push(Record::new(wanted.namespace, wanted.value, texts));
         }
         IdentityId(at)
     }
@@ -187,15 +202,16 @@ impl Interner {
         self.records.reserve(other.len());
         let mut ids = other.ids();
         loop {
-            let hashed = |id| (id, hash(other.namespace(id), &other.value(id)));
-            let block: SmallVec<[(IdentityId, u64); AHEAD]> = ids.by_ref().take(AHEAD).map(hashed).collect();
+            let hashed = |id| Hashed::new(other.namespace(id), other.value(id));
+            let block: SmallVec<[Hashed<'_>; AHEAD]> = ids.by_ref().take(AHEAD).map(hashed).collect();
             if block.is_empty() {
                 return Ok(());
             }
-            self.table.fetch(block.iter().map(|&(_, hash)| hash));
-            for &(id, hash) in &block {
-                let here = self.intern_hashed(other.namespace(id), other.value(id), hash);
-                if here.index() != before + id.index() {
+            self.fetch(&block);
+            for new in &block {
+                let next = self.len();
+                let here = self.intern_hashed(new);
+                if here.index() != next {
                     self.truncate(before);
                     return Err(here);
                 }
@@ -227,6 +243,14 @@ impl Interner {
         self.grow(len);
     }
 
+    fn find(&self, wanted: &Hashed<'_>) -> Option<IdentityId> {
+        self.table.find(wanted.hash, |at| self.is(at, wanted)).map(IdentityId)
+    }
+
+    fn is(&self, at: u32, wanted: &Hashed<'_>) -> bool {
+        same(&self.records, &self.texts, at, wanted)
+    }
+
     fn grow(&mut self, room: usize) {
         // The old one goes first: there is room for one.
         self.table = Places::default();
@@ -243,11 +267,11 @@ fn hash(namespace: NamespaceId, value: &Value<'_>) -> u64 {
     seed::hash(bytes).wrapping_add(u64::from(namespace.0).wrapping_mul(NAMESPACE_STEP))
 }
 
-fn same(records: &[Record], texts: &str, at: u32, namespace: NamespaceId, value: &Value<'_>) -> bool {
+fn same(records: &[Record], texts: &str, at: u32, wanted: &Hashed<'_>) -> bool {
     let record = &records[at as usize];
-    record.namespace == namespace
-        && match value {
-            Value::Uuid(bytes) => record.uuid && record.cell == *bytes,
+    record.namespace == wanted.namespace
+        && match wanted.value {
+            Value::Uuid(bytes) => record.uuid && record.cell == bytes,
             Value::Text(text) => !record.uuid && texts.as_bytes()[range(record)] == *text.as_bytes(),
         }
 }

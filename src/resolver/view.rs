@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use crate::graph::Graph;
+use crate::graph::interner::Hashed;
 use crate::graph::met::Met;
 use crate::model::counting::CountsAs;
 use crate::model::history::Sequence;
@@ -211,11 +212,12 @@ impl View {
     }
 
     /// The ids of sessions, each as [`find`](Self::find) but that no event need carry it: they are appended to `ids`.
-    pub(super) fn find_sessions<S: AsRef<str>>(&self, sessions: &[S], ids: &mut Vec<Option<IdentityId>>) {
+    pub(super) fn find_sessions<'a, S: AsRef<str>>(&self, sessions: &'a [S], ids: &mut Vec<Option<IdentityId>>) {
         let graph = self.graph();
-        let sessions = sessions.iter().map(|session| (NamespaceId::SESSION, Value::new(session.as_ref().trim())));
+        let hashed = |session: &'a S| Hashed::new(NamespaceId::SESSION, Value::new(session.as_ref().trim()));
+        let sessions: Vec<Hashed<'a>> = sessions.iter().map(hashed).collect();
         let start = ids.len();
-        graph.identities().get_each(sessions, ids);
+        graph.identities().get_each(&sessions, ids);
         if !graph.counting().is_empty() {
             for id in &mut ids[start..] {
                 *id = id.and_then(|id| graph.counting().of(id));

@@ -14,7 +14,7 @@ use crate::engine::batch::rows::{BatchRow, BatchRows, Translated};
 use crate::engine::batch::sets::SetId;
 use crate::engine::error::EngineError;
 use crate::graph::Graph;
-use crate::graph::interner::Interner;
+use crate::graph::interner::{Hashed, Interner};
 use crate::model::barred::Refused;
 use crate::model::digest::IdentityHash;
 use crate::model::event::{EventId, anchored};
@@ -90,23 +90,26 @@ impl Batch {
     ) -> Result<Refused, EngineError> {
         let intake = Intake::of(chunk, barred);
         let namespaces = self.namespaces.take_over(chunk.namespaces.spellings());
-        let identity = |id| {
+        let hashed = |&id: &IdentityId| {
             let namespace = namespaces[usize::from(chunk.identities.namespace(id).0)];
-            (namespace, chunk.identities.value(id))
+            Hashed::new(namespace, chunk.identities.value(id))
         };
-        let mut old = Vec::with_capacity(chunk.identities.len());
         let ids: Vec<IdentityId> = chunk.identities.ids().collect();
+        let mut identities = Vec::with_capacity(ids.len());
+        let (mut wanted, mut known) = (Vec::new(), Vec::new());
         for ids in ids.chunks(IDENTITIES_AT_ONCE) {
-            graph.identities().get_each(ids.iter().map(|&id| identity(id)), &mut old);
-        }
-        let mut identities = Vec::with_capacity(chunk.identities.len());
-        for (id, old) in ids.into_iter().zip(old) {
-            let (namespace, value) = identity(id);
-            identities.push(match old {
-                _ if intake.as_ref().is_some_and(|intake| !intake.carries(id)) => NOT_CARRIED,
-                Some(old) => old,
-                None => self.add(namespace, value)?,
-            });
+            wanted.clear();
+            wanted.extend(ids.iter().map(hashed));
+            known.clear();
+            graph.identities().get_each(&wanted, &mut known);
+            self.identities.fetch(&wanted);
+            for ((&id, wanted), &old) in ids.iter().zip(&wanted).zip(&known) {
+                identities.push(match old {
+                    _ if intake.as_ref().is_some_and(|intake| !intake.carries(id)) => NOT_CARRIED,
+                    Some(old) => old,
+                    None => self.add(wanted)?,
+                });
+            }
         }
         let mut room = SmallVec::<[IdentityId; 8]>::new();
         let sets: Vec<SetId> = (0..chunk.rows.sets.len() as u32)
@@ -221,16 +224,16 @@ impl Batch {
     ) -> Result<IdentityId, EngineError> {
         match graph.identities().get(namespace, value) {
             Some(old) => Ok(old),
-            None => self.add(namespace, value),
+            None => self.add(&Hashed::new(namespace, value)),
         }
     }
 
     /// The id of an identity that the graph does not hold.
-    fn add(&mut self, namespace: NamespaceId, value: Value<'_>) -> Result<IdentityId, EngineError> {
+    fn add(&mut self, new: &Hashed<'_>) -> Result<IdentityId, EngineError> {
         if self.base + self.identities.len() >= MAX_IDENTITIES {
             return Err(EngineError::TooManyIdentities { limit: MAX_IDENTITIES });
         }
-        Ok(IdentityId(self.base as u32 + self.identities.intern(namespace, value).0))
+        Ok(IdentityId(self.base as u32 + self.identities.intern_hashed(new).0))
     }
 }
 
