@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::model::identity::{IdentityId, Value};
+use crate::model::limits::MAX_NAMESPACES;
 use crate::model::namespace::NamespaceId;
 use crate::model::places::{AHEAD, Places};
 use crate::model::seed;
@@ -13,7 +14,7 @@ const NAMESPACE_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Numbers identities densely from 0, in the order of meeting.
 ///
 /// One type for all sizes: that of a chunk, of a batch, of a store. An empty one allocates nothing, and [`clear`](Self::clear)
-/// keeps the room. An identity costs 26 to 31 bytes, and its text where it is no UUID.
+/// keeps the room. An identity costs 24 to 27 bytes, and its text where it is no UUID.
 /// The caller keeps [`len`](Self::len) within [`MAX_IDENTITIES`](crate::model::limits::MAX_IDENTITIES).
 ///
 /// Ids are places in this table: asking for the namespace or value of an id it never gave panics, as indexing does.
@@ -26,14 +27,21 @@ pub struct Interner {
     table: Places,
 }
 
-/// An identity in 20 bytes.
+/// An identity in 18 bytes.
 #[derive(Debug, Clone, Copy)]
 struct Record {
     /// The UUID, or start and length in `texts`.
     cell: [u8; 16],
-    namespace: NamespaceId,
-    uuid: bool,
+    /// Twice the namespace, and one more of a UUID.
+    sort: u16,
 }
+
+const _: () = assert!(size_of::<Record>() == 18);
+
+/// In the place of namespaces that no store has, of which a record tells nothing more.
+const NO_NAMESPACE: u16 = u16::MAX >> 1;
+
+const _: () = assert!(2 * MAX_NAMESPACES < NO_NAMESPACE as usize);
 
 /// An identity that is looked for, with the hash under which any [`Interner`] of this process has it.
 #[derive(Debug, Clone, Copy)]
@@ -89,12 +97,20 @@ impl Record {
                 (place(start, text.len() as u64), false)
             }
         };
-        Self { cell, namespace, uuid }
+        Self { cell, sort: namespace.0.min(NO_NAMESPACE) << 1 | u16::from(uuid) }
+    }
+
+    fn namespace(&self) -> NamespaceId {
+        NamespaceId(self.sort >> 1)
+    }
+
+    fn is_uuid(&self) -> bool {
+        self.sort & 1 != 0
     }
 
     /// The same where the texts lie behind others.
     fn behind(mut self, texts: usize) -> Self {
-        if !self.uuid {
+        if !self.is_uuid() {
             let range = range(&self);
             self.cell = place((range.start + texts) as u64, range.len() as u64);
         }
@@ -221,13 +237,13 @@ impl Interner {
 
     /// The namespace of an identity.
     pub fn namespace(&self, id: IdentityId) -> NamespaceId {
-        self.records[id.index()].namespace
+        self.records[id.index()].namespace()
     }
 
     /// The value of an identity.
     pub fn value(&self, id: IdentityId) -> Value<'_> {
         let record = &self.records[id.index()];
-        if record.uuid { Value::Uuid(record.cell) } else { Value::Text(&self.texts[range(record)]) }
+        if record.is_uuid() { Value::Uuid(record.cell) } else { Value::Text(&self.texts[range(record)]) }
     }
 
     /// All ids, ascending.
@@ -237,7 +253,7 @@ impl Interner {
 
     /// Forgets all but the first `len`. Costs a rebuild of the table: for what should not happen.
     fn truncate(&mut self, len: usize) {
-        let texts = self.records[len..].iter().find(|record| !record.uuid).map(|record| range(record).start);
+        let texts = self.records[len..].iter().find(|record| !record.is_uuid()).map(|record| range(record).start);
         self.texts.truncate(texts.unwrap_or(self.texts.len()));
         self.records.truncate(len);
         self.grow(len);
@@ -269,10 +285,10 @@ fn hash(namespace: NamespaceId, value: &Value<'_>) -> u64 {
 
 fn same(records: &[Record], texts: &str, at: u32, wanted: &Hashed<'_>) -> bool {
     let record = &records[at as usize];
-    record.namespace == wanted.namespace
+    record.namespace() == wanted.namespace
         && match wanted.value {
-            Value::Uuid(bytes) => record.uuid && record.cell == bytes,
-            Value::Text(text) => !record.uuid && texts.as_bytes()[range(record)] == *text.as_bytes(),
+            Value::Uuid(bytes) => record.is_uuid() && record.cell == bytes,
+            Value::Text(text) => !record.is_uuid() && texts.as_bytes()[range(record)] == *text.as_bytes(),
         }
 }
 
