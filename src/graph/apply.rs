@@ -19,6 +19,7 @@ use crate::model::counting::CountsAs;
 use crate::model::identity::IdentityId;
 use crate::model::limits::MAX_IDENTITIES;
 use crate::model::link::{Seen, Unlink};
+use crate::model::places::AHEAD;
 use crate::model::time::Time;
 
 impl Graph {
@@ -148,21 +149,22 @@ impl Graph {
         if facts.links.is_empty() {
             facts.links = links;
             let all = facts.links.as_slice();
-            all.iter().for_each(|link| facts.touching.push(link));
+            facts.touching.push_all(all);
             applied.links.extend(all.iter().map(|link| (link.lower, link.higher, None)));
             return facts.links.ids().filter(|&id| !facts.is_unlinked(id)).collect();
         }
-        let mut changed = Vec::new();
-        for &link in links.as_slice() {
-            let (id, before) = facts.links.merge_link(link);
-            if before.is_none() {
-                facts.touching.push(&link);
-            }
-            if before.is_none_or(|before| link.first < before.first) {
-                applied.links.push((link.lower, link.higher, before.map(|before| before.first)));
-                changed.push(id);
+        let (mut changed, known) = (Vec::new(), facts.links.len());
+        for links in links.as_slice().chunks(AHEAD) {
+            facts.links.fetch(links);
+            for &link in links {
+                let (id, before) = facts.links.merge_link(link);
+                if before.is_none_or(|before| link.first < before.first) {
+                    applied.links.push((link.lower, link.higher, before.map(|before| before.first)));
+                    changed.push(id);
+                }
             }
         }
+        facts.touching.push_all(&facts.links.as_slice()[known..]);
         changed.retain(|&id| !facts.is_unlinked(id));
         changed
     }

@@ -1,10 +1,13 @@
 //! Which links touch an identity.
 
+use std::hint::black_box;
+
 use hashbrown::HashMap;
 
 use crate::graph::links::{LinkId, Links};
 use crate::model::identity::IdentityId;
 use crate::model::link::Link;
+use crate::model::places::AHEAD;
 
 /// The end of a list.
 const END: u32 = u32::MAX;
@@ -35,13 +38,22 @@ impl Touching {
     pub(super) fn of(len: usize, links: &Links) -> Self {
         let mut touching = Self { next: Vec::with_capacity(links.len()), ..Self::default() };
         touching.grow(len);
-        links.as_slice().iter().for_each(|link| touching.push(link));
+        touching.push_all(links.as_slice());
         touching
     }
 
     /// Makes place for identities up to `len`.
     pub(super) fn grow(&mut self, len: usize) {
         self.heads.resize(len, END);
+    }
+
+    /// Adds links that follow on each other: of some, the heads are asked for before one is waited for.
+    pub(super) fn push_all(&mut self, links: &[Link]) {
+        for links in links.chunks(AHEAD) {
+            let heads = links.iter().flat_map(|link| [link.lower, link.higher]).map(|id| self.heads[id.index()]);
+            black_box(heads.fold(END, |read, head| read ^ head));
+            links.iter().for_each(|link| self.push(link));
+        }
     }
 
     /// Adds the next link; links come in the order of their ids.

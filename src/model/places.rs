@@ -10,6 +10,9 @@ const FIRST_ROOM: usize = 12;
 /// Keys whose slots are [fetched](Places::fetch) together: no more than wait for memory at once, and stay in the first cache.
 pub const AHEAD: usize = 32;
 
+/// Keys of a table whose free slots count more than the time to fill it again: it takes megabytes.
+const LARGE: usize = 1 << 20;
+
 /// A slot without a place. No place has all bits of a slot: there are fewer than these tell apart.
 const FREE: u32 = u32::MAX;
 
@@ -59,9 +62,9 @@ impl Places {
         self.room
     }
 
-    /// For how many the next table has room, where this one is full: half as many again, so that no more than half of a table is free.
+    /// For how many the next table has room, where this one is full: half as many again, and of a large one a quarter.
     pub fn next_room(&self) -> usize {
-        self.room + self.room / 2
+        self.room + self.room / if self.room < LARGE { 2 } else { 4 }
     }
 
     /// Whether the next one needs a larger table.
