@@ -29,6 +29,8 @@ const ASKED: usize = 500_000;
 const START: u64 = 1_793_491_200_000;
 /// How long questions are timed one by one.
 const TIMED: Duration = Duration::from_secs(4);
+/// How long a thread computes, and rests, that stands for one that makes commits.
+const BUSY: Duration = Duration::from_millis(10);
 /// Events of one commit, while questions are timed.
 const PUSHED: u64 = 20_000;
 
@@ -158,11 +160,13 @@ fn look_at(text: &str) -> usize {
 
 /// Times single questions while nothing else happens, and while commits are made: criterion's means show no pauses.
 fn while_committing(engine: &mut Engine, resolver: &Resolver, asked: &[String]) {
-    let idle = percentiles("idle", &|| false, resolver, asked);
+    let ask = |session: &str| drop(black_box(resolver.customer_of(black_box(session))));
+    let idle = percentiles("idle", &|| false, asked, ask);
+    baseline_pauses(asked);
     let done = AtomicBool::new(false);
     let busy = std::thread::scope(|scope| {
         let reader =
-            scope.spawn(|| percentiles("while commits are made", &|| done.load(Ordering::Relaxed), resolver, asked));
+            scope.spawn(|| percentiles("while commits are made", &|| done.load(Ordering::Relaxed), asked, ask));
         let end = Instant::now() + TIMED;
         let mut next = SESSIONS;
         let mut commits = 0;
@@ -183,13 +187,41 @@ fn while_committing(engine: &mut Engine, resolver: &Resolver, asked: &[String]) 
     println!("resolve while commits are made: p99 {:.1} times the idle one", busy.as_secs_f64() / idle.as_secs_f64());
 }
 
+/// Prints how long a thread that asks nothing waits for its turn where as many others compute as make commits: what of a pause is the
+/// system's.
+fn baseline_pauses(asked: &[String]) {
+    let done = AtomicBool::new(false);
+    let is_done = || done.load(Ordering::Relaxed);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        // One that pushes, and one a core that works at times.
+        for rests in std::iter::once(false).chain(std::iter::repeat_n(true, cores)) {
+            scope.spawn(move || {
+                while !is_done() {
+                    let end = Instant::now() + BUSY;
+                    while Instant::now() < end {
+                        std::hint::spin_loop();
+                    }
+                    if rests {
+                        std::thread::sleep(BUSY);
+                    }
+                }
+            });
+        }
+        percentiles("baseline: nothing asked, as many threads compute", &|| false, asked, |session| {
+            black_box(session);
+        });
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
 /// Prints the percentiles of single questions, and gives the 99th.
-fn percentiles(when: &str, is_done: &dyn Fn() -> bool, resolver: &Resolver, asked: &[String]) -> Duration {
+fn percentiles(when: &str, is_done: &dyn Fn() -> bool, asked: &[String], ask: impl Fn(&str)) -> Duration {
     let mut took = Vec::new();
     let end = Instant::now() + TIMED;
     for session in asked.iter().cycle() {
         let start = Instant::now();
-        black_box(resolver.customer_of(black_box(session)));
+        ask(session);
         let now = Instant::now();
         took.push(now - start);
         if is_done() || now > end {
