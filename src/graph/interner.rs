@@ -14,7 +14,7 @@ const NAMESPACE_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Numbers identities densely from 0, in the order of meeting.
 ///
 /// One type for all sizes: that of a chunk, of a batch, of a store. An empty one allocates nothing, and [`clear`](Self::clear)
-/// keeps the room. An identity costs 24 to 27 bytes, and its text where it is no UUID.
+/// keeps the room. An identity costs 24 to 27 bytes, and its text unless it is a UUID.
 /// The caller keeps [`len`](Self::len) within [`MAX_IDENTITIES`](crate::model::limits::MAX_IDENTITIES).
 ///
 /// Ids are places in this table: asking for the namespace or value of an id it never gave panics, as indexing does.
@@ -32,18 +32,18 @@ pub struct Interner {
 struct Record {
     /// The UUID, or start and length in `texts`.
     cell: [u8; 16],
-    /// Twice the namespace, and one more of a UUID.
+    /// Twice the namespace, plus one for a UUID.
     sort: u16,
 }
 
 const _: () = assert!(size_of::<Record>() == 18);
 
-/// In the place of namespaces that no store has, of which a record tells nothing more.
+/// Stands for every namespace that no store can have, which a record has no bits for.
 const NO_NAMESPACE: u16 = u16::MAX >> 1;
 
 const _: () = assert!(2 * MAX_NAMESPACES < NO_NAMESPACE as usize);
 
-/// An identity that is looked for, with the hash under which any [`Interner`] of this process has it.
+/// An identity to look up, with its hash, which is the same for every [`Interner`] of a process.
 #[derive(Debug, Clone, Copy)]
 pub struct Hashed<'v> {
     namespace: NamespaceId,
@@ -341,6 +341,15 @@ mod tests {
         let mut all = Interner::new();
         for namespace in 0..256 {
             assert_eq!(all.intern(NamespaceId(namespace), Value::new("a")), IdentityId(u32::from(namespace)));
+        }
+    }
+
+    #[test]
+    fn a_namespace_that_no_store_has_is_never_taken_for_another() {
+        for namespace in [NO_NAMESPACE, NO_NAMESPACE + 1, NO_NAMESPACE + 3, u16::MAX] {
+            let mut all = Interner::new();
+            let id = all.intern(NamespaceId(namespace), Value::new("a"));
+            assert_eq!(all.namespace(id), NamespaceId(NO_NAMESPACE));
         }
     }
 

@@ -13,7 +13,7 @@ use crate::model::link::{Link, Unlink};
 use crate::model::namespace::Namespaces;
 use crate::model::seen::SeenColumn;
 
-/// Room for so many, and for a sixteenth more: what a night brings needs no larger table.
+/// Room for what is known and a sixteenth more, so that a night's events need no larger table.
 fn with_more(known: usize) -> usize {
     known + known / 16
 }
@@ -77,15 +77,10 @@ impl Graph {
         // The forest asks none of the tables.
         let by_identity = || facts.identities.table_of(with_more(facts.identities.len()));
         let touching = || Touching::of(facts.identities.len(), &facts.links);
+        let by_pair = || facts.links.table_of(with_more(facts.links.len()));
         // The longest first: whichever core is free takes the next one.
-        let (forest, (by_identity, (touching, by_pair))) = rayon::join(
-            || Forest::of(&facts),
-            || {
-                rayon::join(by_identity, || {
-                    rayon::join(touching, || facts.links.table_of(with_more(facts.links.len())))
-                })
-            },
-        );
+        let (forest, (by_identity, (touching, by_pair))) =
+            rayon::join(|| Forest::of(&facts), || rayon::join(by_identity, || rayon::join(touching, by_pair)));
         let (identities, links) = (facts.identities.indexed(by_identity), facts.links.indexed(by_pair));
         Ok(Self { facts: Facts { identities, links, touching, ..facts }, forest })
     }

@@ -47,17 +47,17 @@ impl Touching {
         self.heads.resize(len, END);
     }
 
-    /// Adds links that follow on each other: of some, the heads are asked for before one is waited for.
+    /// Adds the next links; links come in the order of their ids.
     pub(super) fn push_all(&mut self, links: &[Link]) {
         for links in links.chunks(AHEAD) {
+            // The heads of all of them are asked for before the first is waited for.
             let heads = links.iter().flat_map(|link| [link.lower, link.higher]).map(|id| self.heads[id.index()]);
             black_box(heads.fold(END, |read, head| read ^ head));
             links.iter().for_each(|link| self.push(link));
         }
     }
 
-    /// Adds the next link; links come in the order of their ids.
-    pub(super) fn push(&mut self, link: &Link) {
+    fn push(&mut self, link: &Link) {
         let id = self.next.len() as u32;
         let next = [(link.lower, 0), (link.higher, 1)].map(|(end, side)| self.put_first(end, side, id));
         self.next.push(next);
@@ -129,7 +129,7 @@ mod tests {
         };
         let mut touching = Touching::default();
         touching.grow(5);
-        pairs.iter().for_each(|&pair| touching.push(&link(pair)));
+        touching.push_all(&pairs.map(link));
         for id in 0..5 {
             let of = |is_end: fn((u32, u32)) -> u32| {
                 (0..pairs.len() as u32).rev().filter(move |&at| is_end(pairs[at as usize]) == id).collect::<Vec<u32>>()

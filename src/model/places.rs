@@ -7,10 +7,10 @@ use smallvec::SmallVec;
 /// Keys that a table has room for, once it holds any: 16 slots are a cache line.
 const FIRST_ROOM: usize = 12;
 
-/// Keys whose slots are [fetched](Places::fetch) together: no more than wait for memory at once, and stay in the first cache.
+/// Keys that are asked for together before one is waited for: enough to keep the memory busy, few enough to stay in the first cache.
 pub const AHEAD: usize = 32;
 
-/// Keys of a table whose free slots count more than the time to fill it again: it takes megabytes.
+/// Keys from which on a table takes megabytes, so that its free slots matter more than the time to fill a new one.
 const LARGE: usize = 1 << 20;
 
 /// A slot without a place. No place has all bits of a slot: there are fewer than these tell apart.
@@ -24,11 +24,12 @@ const FREE: u32 = u32::MAX;
 /// need, and in those above them bits of the lower half of the hash, so that nearly every key that is compared is the one wanted: a look-up
 /// reads one cache line of the table and one of the column, where a table that keeps marks apart from places reads two and one.
 ///
-/// It is never grown behind the caller's back, who asks [`is_full`](Self::is_full) before he adds: old slots lie in the order of hashes, and to
+/// It does not grow by itself: the caller asks [`is_full`](Self::is_full) first, and makes a new one. Old slots lie in the order of hashes, and to
 /// move them would fetch every key from a random place of its column; [`of`](Self::of) reads the column front to back. To put the places
 /// of a large table in the order of its slots first, on all cores, gained a fifth of the time that it takes, and cost as much memory again.
 ///
-/// Nothing is taken out of it again, and it takes no more than 2³¹ places: there are as many ids. Keys that come from outside are hashed with the seed of [`seed`](crate::model::seed).
+/// Nothing is removed from it, and it takes no more than 2³¹ places: there are as many ids. Keys that come from outside must be hashed with
+/// the seed of [`seed`](crate::model::seed).
 #[derive(Debug, Clone, Default)]
 pub struct Places {
     slots: Vec<u32>,
@@ -92,7 +93,8 @@ impl Places {
         self.probe(hash, is).ok()
     }
 
-    /// The place of the key that `is` recognizes, or the next place, which is its from now on, and whether it is that. The table is not full.
+    /// The place of the key that `is` recognizes, or else the next place, which the key has from now on; and whether the key is new. The
+    /// table must not be full.
     #[inline]
     pub fn find_or_add(&mut self, hash: u64, is: impl FnMut(u32) -> bool) -> (u32, bool) {
         match self.probe(hash, is) {
@@ -101,7 +103,7 @@ impl Places {
         }
     }
 
-    /// The next place is that of a key which is not there. The table is not full.
+    /// Gives the next place to a key that is not there. The table must not be full.
     #[inline]
     fn add(&mut self, hash: u64) {
         if let Err(free) = self.probe(hash, |_| false) {
@@ -122,7 +124,7 @@ impl Places {
         let mark = self.mark(hash);
         let mut at = self.start(hash);
         loop {
-            // There is none only where there are no slots at all.
+            // A slot is missing only where there are none at all.
             let slot = self.slots.get(at).copied().unwrap_or(FREE);
             if slot == FREE {
                 return Err(at);
@@ -204,6 +206,8 @@ mod tests {
             assert_eq!((places.len, places.room()), (room, room));
             assert!(4 * room <= 3 * places.slots.len(), "{room} in {}", places.slots.len());
         }
+        let next = |room| Places { room, ..Places::default() }.next_room();
+        assert_eq!([12, LARGE - 2, LARGE].map(next), [18, LARGE / 2 * 3 - 3, LARGE / 4 * 5]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::graph::facts::Facts;
 use crate::graph::links::LinkId;
 use crate::graph::order::{Due, LinkKey};
 use crate::model::identity::IdentityId;
+use crate::model::places::AHEAD;
 use crate::model::time::Time;
 
 /// `Node::parent` of a root. Identities have 31 bits, so no parent is mistaken for it.
@@ -29,9 +30,6 @@ const NO_LINK: u32 = u32::MAX;
 
 /// Fewer identities than this are made place for by one thread.
 const MANY: usize = 1 << 14;
-
-/// Links whose roots are looked for together.
-const AHEAD: usize = 32;
 
 /// Where an identity stands in its tree, and the next member of its group. 20 bytes: a root has no edge above it, and only a root knows of its
 /// group.
