@@ -66,11 +66,13 @@ impl Facts {
             let link = &self.links[id];
             Due { key: LinkKey { first: link.first, link: id }, lower: link.lower, higher: link.higher }
         };
-        let compare = |a: &Due, b: &Due| {
-            let ends = || self.compare(a.higher, b.higher).then_with(|| self.compare(a.lower, b.lower));
-            a.key.first.cmp(&b.key.first).then_with(ends)
-        };
-        order::sorted(links.into_iter().map(due).collect(), compare)
+        order::sorted(links.into_iter().map(due).collect(), |a, b| self.compare_due(a, b))
+    }
+
+    /// The same order, of links that have their ends beside them.
+    pub(super) fn compare_due(&self, a: &Due, b: &Due) -> Ordering {
+        let ends = || self.compare(a.higher, b.higher).then_with(|| self.compare(a.lower, b.lower));
+        a.key.first.cmp(&b.key.first).then_with(ends)
     }
 
     fn compare_ends(&self, a: LinkId, b: LinkId) -> Ordering {

@@ -8,14 +8,22 @@ use crate::graph::links::LinkId;
 use crate::model::identity::IdentityId;
 use crate::model::time::Time;
 
-/// Fewer links than this are sorted at once: buckets would cost more than they save.
-const FEW: usize = 1 << 14;
+/// Links that are sorted at once, as a cache holds them: to share fewer among threads costs more than it saves. Few in tests, so that there are pieces.
+const A_PIECE: usize = if cfg!(test) { 4 } else { 1 << 14 };
 
-/// Links of a bucket: a cache holds them while they are sorted.
-const A_BUCKET: usize = 1 << 11;
+/// Pieces at most: each is looked at for each stretch.
+const MOST_PIECES: usize = 1 << 10;
 
-/// Buckets at most: each is written to at a place of its own, and so many pages are at hand.
-const MAX_BUCKETS: usize = 1 << 12;
+/// Links of each of the pieces into which so many are cut.
+pub(super) fn piece_size(links: usize) -> usize {
+    links.div_ceil(MOST_PIECES).max(A_PIECE)
+}
+
+/// Of so many links of a piece one tells how the times of all lie.
+const A_SAMPLE: usize = if cfg!(test) { 2 } else { 1 << 11 };
+
+/// Links of a stretch, about: two of them fit a cache, and a thread that sleeps is not woken for fewer.
+const A_STRETCH: usize = 8 * A_SAMPLE;
 
 /// A link with its first co-occurrence, which decides nearly every comparison without a look at the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,42 +42,70 @@ pub(super) struct Due {
 
 /// `links` in the order of `compare`, which looks at the first co-occurrence first.
 ///
-/// Many are put into buckets by that, which are then sorted on all cores of the current rayon pool. Where they are in order it is one pass over them.
+/// Pieces of them are sorted on all cores of the current rayon pool. Where they are in order it is one pass over them.
 pub(super) fn sorted(mut links: Vec<Due>, compare: impl Fn(&Due, &Due) -> Ordering + Sync) -> Vec<Due> {
     if links.is_sorted_by(|a, b| compare(a, b).is_le()) {
         return links;
     }
-    if links.len() < FEW {
-        links.sort_unstable_by(compare);
+    if links.len() <= A_PIECE {
+        sort(&mut links, compare);
         return links;
     }
-    let (mut all, sizes) = in_buckets(&links);
-    drop(links);
-    let mut rest = &mut all[..];
-    let mut buckets: Vec<&mut [Due]> = sizes.into_iter().filter_map(|size| rest.split_off_mut(..size)).collect();
-    buckets.par_iter_mut().for_each(|bucket| bucket.sort_unstable_by(&compare));
+    let size = piece_size(links.len());
+    links.par_chunks_mut(size).for_each(|piece| sort(piece, &compare));
+    let mut all = Vec::with_capacity(links.len());
+    each_stretch(links.chunks(size).collect(), compare, |_| (), |stretch| all.extend_from_slice(stretch));
     all
 }
 
-/// The same links, bucket by bucket in the order of time, and how many are in each.
-fn in_buckets(links: &[Due]) -> (Vec<Due>, Vec<usize>) {
-    let first = |due: &Due| due.key.first.as_micros();
-    let least = links.iter().map(first).min().unwrap_or_default();
-    let most = links.iter().map(first).max().unwrap_or_default();
-    let wanted = (links.len() / A_BUCKET).clamp(1, MAX_BUCKETS) as u64;
-    // Times may span all that 64 bits hold, so their differences have no sign.
-    let width = most.abs_diff(least) / wanted + 1;
-    let bucket = |due: &Due| (first(due).abs_diff(least) / width) as usize;
-    let mut sizes = vec![0; wanted as usize];
-    links.iter().for_each(|due| sizes[bucket(due)] += 1);
-    let mut next: Vec<usize> = sizes.iter().scan(0, |end, size| Some(std::mem::replace(end, *end + size))).collect();
-    let mut all = links.to_vec();
-    for due in links {
-        let place = &mut next[bucket(due)];
-        all[*place] = *due;
-        *place += 1;
+/// Sorts links, as [`sorted`] does. The times are compared alone at first, as they nearly always decide.
+pub(super) fn sort(links: &mut [Due], compare: impl Fn(&Due, &Due) -> Ordering) {
+    links.sort_unstable_by_key(|due| due.key.first);
+    for same in links.chunk_by_mut(|a, b| a.key.first == b.key.first).filter(|same| same.len() > 1) {
+        same.sort_unstable_by(&compare);
     }
-    (all, sizes)
+}
+
+/// Hands the links of `pieces`, each of which is sorted, to `take` in the order of `compare`, a stretch at a time, and then what it leaves of them to
+/// `put`. While one stretch is taken, another thread of the current rayon pool puts the one before and gathers the next.
+///
+/// Where a stretch ends follows from samples of all pieces, so however the times lie, stretches have about as many links.
+pub(super) fn each_stretch(
+    mut pieces: Vec<&[Due]>,
+    compare: impl Fn(&Due, &Due) -> Ordering + Sync,
+    mut take: impl FnMut(&mut Vec<Due>) + Send,
+    mut put: impl FnMut(&[Due]) + Send,
+) {
+    let mut samples: Vec<Due> = pieces.iter().flat_map(|piece| piece.iter().step_by(A_SAMPLE)).copied().collect();
+    sort(&mut samples, &compare);
+    let ends = samples.iter().step_by(A_STRETCH / A_SAMPLE).map(Some).chain([None]);
+    let mut gather = |end: Option<&Due>, stretch: &mut Vec<Due>| {
+        stretch.clear();
+        let is_before = |due: &Due| end.is_none_or(|end| compare(due, end).is_lt());
+        let mut parts = 0;
+        for rest in pieces.iter_mut().filter(|rest| rest.first().is_some_and(is_before)) {
+            let (part, after) = rest.split_at(rest.partition_point(is_before));
+            stretch.extend_from_slice(part);
+            *rest = after;
+            parts += 1;
+        }
+        if parts > 1 {
+            // It merges what is sorted.
+            stretch.sort_by(&compare);
+        }
+    };
+    let [mut taken, mut stretch, mut next] = [const { Vec::new() }; 3];
+    for end in ends {
+        let around = || {
+            put(&taken);
+            gather(end, &mut next);
+        };
+        rayon::join(|| take(&mut stretch), around);
+        (taken, stretch, next) = (stretch, next, taken);
+    }
+    put(&taken);
+    take(&mut stretch);
+    put(&stretch);
 }
 
 #[cfg(test)]
@@ -106,10 +142,10 @@ mod tests {
                 "the ends of the calendar",
                 |random| if random % 2 == 0 { i64::MIN } else { i64::MAX - (random % 5) as i64 },
             ),
-            ("one far away", |random| if random % 50_000 == 0 { i64::MAX } else { (random % 100) as i64 }),
+            ("one far away", |random| if random % 5_000 == 0 { i64::MAX } else { (random % 100) as i64 }),
         ];
         for (name, first) in times {
-            for count in [0, 1, FEW - 1, FEW, 3 * FEW] {
+            for count in [0, 1, A_PIECE, A_PIECE + 1, A_STRETCH, 1_000 * A_STRETCH] {
                 let given = links(count, first);
                 let mut expected = given.clone();
                 expected.sort_by(by_key);

@@ -9,7 +9,7 @@
 //! A customer is the root of its group, whatever the sizes; a group has at most one, so this costs one step at most.
 //! The owner of an identity is then its root, and the last edge on the way is the link that first connected the two.
 
-mod first_logins;
+mod first_links;
 mod joining;
 
 use rayon::prelude::*;
@@ -114,8 +114,8 @@ impl Forest {
     pub(super) fn of(facts: &Facts) -> Self {
         let mut forest = Self::default();
         forest.grow(facts);
-        let rest = forest.take_first_logins(facts);
-        forest.join_all(facts.in_order(rest), facts);
+        let waiting = forest.take_first_links(facts);
+        forest.join_all(waiting, facts);
         forest
     }
 
