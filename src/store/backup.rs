@@ -25,6 +25,7 @@ impl Store {
         let name = path.display().to_string();
         match SledBackend::look(path)? {
             Folder::Empty => {}
+            Folder::InStore => return Err(StoreError::InStore(name)),
             // Another database, perhaps: nothing of it may go.
             Folder::Unmarked | Folder::Store | Folder::Foreign => return Err(StoreError::Taken(name)),
         }

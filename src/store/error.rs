@@ -164,6 +164,9 @@ pub enum StoreError {
     /// A copy was to be made where something is.
     #[error("there is something at {0} already: a copy of a store is made in a folder that is not there yet, or empty")]
     Taken(String),
+    /// A store, or a copy of one, was to be made in the folder of another.
+    #[error("{0} is inside a store, and would go with it: name a folder outside of it")]
+    InStore(String),
     /// The directory or database holds something else.
     #[error("{0} holds something that is no backstitch store")]
     Foreign(String),
@@ -323,7 +326,7 @@ impl From<StoreError> for Error {
             StoreError::NoEvidence { .. } => ErrorKind::Damaged,
             StoreError::Older(_) => ErrorKind::Older,
             StoreError::Missing(_) => ErrorKind::NotFound,
-            StoreError::Foreign(_) | StoreError::Taken(_) => ErrorKind::NotAStore,
+            StoreError::Foreign(_) | StoreError::Taken(_) | StoreError::InStore(_) => ErrorKind::NotAStore,
             StoreError::Settings { .. } => ErrorKind::SettingsDiffer,
             StoreError::Levels(_) => ErrorKind::Argument,
             StoreError::Version { .. } => ErrorKind::Version,

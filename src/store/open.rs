@@ -49,6 +49,8 @@ pub(super) enum Mode {
     Accept,
     /// It is a copy of a store that may be written to meanwhile.
     Copy,
+    /// It is made inside the store whose place it is to take.
+    Successor,
     /// Nothing is a reason that leaves anything to be read.
     Salvage {
         accept: bool,
@@ -59,7 +61,7 @@ impl Mode {
     /// Whether the store may be older than its last commit.
     fn accepts(self) -> bool {
         match self {
-            Self::Strict | Self::Repair | Self::Copy => false,
+            Self::Strict | Self::Repair | Self::Copy | Self::Successor => false,
             Self::Accept => true,
             Self::Salvage { accept } => accept,
         }
@@ -103,12 +105,13 @@ impl Store {
         let name = path.display().to_string();
         match (folder, settings) {
             (Folder::Foreign, _) => return Err(StoreError::Foreign(name)),
-            (Folder::Empty, None) => return Err(StoreError::Missing(name)),
-            (Folder::Empty | Folder::Unmarked | Folder::Store, _) => {}
+            (Folder::Empty | Folder::InStore, None) => return Err(StoreError::Missing(name)),
+            (Folder::InStore, Some(_)) if mode != Mode::Successor => return Err(StoreError::InStore(name)),
+            (Folder::Empty | Folder::InStore | Folder::Unmarked | Folder::Store, _) => {}
         }
         let backend = Arc::new(match mode {
             Mode::Salvage { .. } => SledBackend::open_broken(path)?,
-            Mode::Strict | Mode::Repair | Mode::Accept | Mode::Copy => SledBackend::open(path)?,
+            Mode::Strict | Mode::Repair | Mode::Accept | Mode::Copy | Mode::Successor => SledBackend::open(path)?,
         });
         if folder == Folder::Store && manifest::read(&*backend)?.latest.is_none() {
             return Err(StoreError::NoManifest(name));
@@ -131,7 +134,7 @@ impl Store {
         let name = path.display().to_string();
         match SledBackend::look(path)? {
             Folder::Store => {}
-            Folder::Empty => return Err(StoreError::Missing(name)),
+            Folder::Empty | Folder::InStore => return Err(StoreError::Missing(name)),
             Folder::Unmarked | Folder::Foreign => return Err(StoreError::Foreign(name)),
         }
         let opened = || {
@@ -221,7 +224,9 @@ impl Store {
         let barred = Arc::new(Barred::of(Table::<BarRow>::new(&*backend, manifest.of(BarRow::KIND)).collect()?));
         let ledger = match mode {
             Mode::Copy => Ledger::unswept(backend, manifest),
-            Mode::Strict | Mode::Repair | Mode::Accept | Mode::Salvage { .. } => Ledger::open(backend, manifest)?,
+            Mode::Strict | Mode::Repair | Mode::Accept | Mode::Successor | Mode::Salvage { .. } => {
+                Ledger::open(backend, manifest)?
+            }
         };
         Ok(Self { settings: stored, ledger, barred })
     }

@@ -9,6 +9,7 @@ use crate::model::event::Event;
 use crate::model::identity::{IdentityId, Value};
 use crate::model::link::{Seen, Unlink};
 use crate::model::namespace::NamespaceId;
+use crate::model::settings::Settings;
 use crate::model::source::{Source, SourceId};
 use crate::model::time::Time;
 use crate::store::barred::BarRow;
@@ -93,9 +94,12 @@ impl Successor {
         Ok(Self { path: path.to_owned(), made_of: SledBackend::last_commits(path) })
     }
 
-    /// Where it is made: a folder that is not there yet.
-    pub fn folder(&self) -> PathBuf {
-        swap::next(&self.path)
+    /// Makes it, with nothing in it.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn make(&self, settings: &Settings) -> Result<Store, StoreError> {
+        Store::open_as(&swap::next(&self.path), Some(settings), Mode::Successor)
     }
 
     /// Lets it take the place of the store that it was made of. This process has neither open any more.

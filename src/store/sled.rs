@@ -54,6 +54,8 @@ const LOCK_PATIENCE: Duration = Duration::from_millis(400);
 pub(crate) enum Folder {
     /// There is nothing there.
     Empty,
+    /// There is nothing there, and it is in the folder of a store.
+    InStore,
     /// A store that was not made to the end, or another database.
     Unmarked,
     /// A store.
@@ -91,6 +93,16 @@ struct Unsynced {
 /// Whether a key is that of a record of the last commits, which lie in a file of their own.
 fn is_outside(key: &[u8]) -> bool {
     key.first() == Some(&LAST_COMMIT.number())
+}
+
+/// What a folder is in which there is nothing, or that is not there.
+fn nothing_at(path: &Path) -> Folder {
+    let there = path.ancestors().find_map(|path| match path.as_os_str().is_empty() {
+        true => Path::new(".").canonicalize().ok(),
+        false => path.canonicalize().ok(),
+    });
+    let is_store = |folder: &Path| folder.join(STORE_MARKER).is_file();
+    if there.is_some_and(|there| there.ancestors().any(is_store)) { Folder::InStore } else { Folder::Empty }
 }
 
 fn failed(path: &Path, what: &'static str, error: io::Error) -> BackendError {
@@ -217,7 +229,7 @@ impl SledBackend {
     pub(crate) fn look(path: &Path) -> Result<Folder, StoreError> {
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Folder::Empty),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(nothing_at(path)),
             Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(Folder::Foreign),
             Err(error) => return Err(failed(path, "cannot be listed", error).into()),
         };
@@ -228,7 +240,7 @@ impl SledBackend {
         if path.join(DATABASE).is_file() {
             return Ok(Folder::Unmarked);
         }
-        let mut found = Folder::Empty;
+        let mut found = nothing_at(path);
         for entry in entries {
             let name = entry.map_err(|error| failed(path, "cannot be listed", error))?.file_name();
             // The first things that the database makes, before the file of that name.

@@ -10,7 +10,6 @@ use crate::engine::Engine;
 use crate::engine::check::loss::{Repaired, told};
 use crate::engine::facts::import::Import;
 use crate::engine::facts::{EventFact, SourceFact};
-use crate::engine::options::Options;
 use crate::model::counting::CountsAs;
 use crate::model::error::Error;
 use crate::model::event::{Event, in_level_order};
@@ -30,7 +29,7 @@ pub(crate) fn run(path: &Path, accept: bool) -> Result<(Store, Repaired), Error>
     let old = Store::open_broken(path, accept).map_err(StoreError::beyond_repair)?;
     let found = old.salvage()?;
     let successor = Successor::begin(path)?;
-    let mut engine = Options::from(old.settings().clone()).open(successor.folder())?;
+    let mut engine = Engine::of(successor.make(old.settings())?)?;
     let lost = refill(&mut engine, &old, &found)?;
     if !found.bars.is_empty() {
         engine.store.bar(|_| found.bars.clone())?;

@@ -33,6 +33,22 @@ fn a_closing_takes_a_snapshot_of_much_that_was_written() {
     }
 }
 
+#[test]
+fn no_store_is_made_inside_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let outer = folder.path().join("outer");
+    let store = made(&outer);
+    fs::create_dir(outer.join("empty")).unwrap();
+    for inner in ["inner", "empty", "new/inner", "blobs/inner"] {
+        let inner = outer.join(inner);
+        let told = format!("{} is inside a store, and would go with it: name a folder outside of it", inner.display());
+        assert_eq!(Store::open(&inner, Some(&Settings::default())).unwrap_err().to_string(), told);
+        assert_eq!(store.backup(&inner).unwrap_err().to_string(), told);
+        assert!(Store::open(&inner, None).unwrap_err().to_string().ends_with("holds no store"));
+    }
+    store.backup(&folder.path().join("beside")).unwrap();
+}
+
 /// In a process of its own, whose memory no other test takes.
 #[test]
 #[cfg(target_os = "linux")]

@@ -156,14 +156,14 @@ fn a_store_that_was_written_to_meanwhile_is_not_replaced() {
     let path = folder.path().join("store");
     let mut store = Store::open(&path, Some(&Settings::default())).unwrap();
     let successor = Successor::begin(&path).unwrap();
-    drop(Store::open(&successor.folder(), Some(&Settings::default())).unwrap());
+    drop(successor.make(&Settings::default()).unwrap());
     let refused = |successor: Successor| match successor.put_in_place() {
         Err(StoreError::Backend(BackendError::Locked(_))) => {}
         other => panic!("{other:?}"),
     };
     refused(successor);
     let successor = Successor::begin(&path).unwrap();
-    drop(Store::open(&successor.folder(), Some(&Settings::default())).unwrap());
+    drop(successor.make(&Settings::default()).unwrap());
     let step = step(&Model::default(), 1);
     step.commit(&mut store, &Model::default()).unwrap();
     drop(store);
@@ -172,7 +172,7 @@ fn a_store_that_was_written_to_meanwhile_is_not_replaced() {
     assert_eq!(Model::of(&store).unwrap(), Model::default().with(&step));
     // And one that nobody touched is.
     let successor = Successor::begin(&path).unwrap();
-    drop(Store::open(&successor.folder(), Some(&Settings::default())).unwrap());
+    drop(successor.make(&Settings::default()).unwrap());
     drop(store);
     successor.put_in_place().unwrap();
     assert_eq!(Model::of(&Store::open(&path, None).unwrap()).unwrap(), Model::default());
