@@ -1,5 +1,6 @@
 //! What was asked for: the arguments, as plain values.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -170,6 +171,13 @@ pub enum Command {
     #[cfg(feature = "serve")]
     #[command(after_help = examples::SERVE)]
     Serve(crate::cli::serve_args::ServeArgs),
+    /// What a build without it says of `serve`
+    #[cfg(not(feature = "serve"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Serve {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Print the completions for a shell
     #[command(after_help = examples::COMPLETIONS)]
     Completions {
@@ -207,8 +215,8 @@ pub struct ReplayArgs {
     /// Events between two commits, about, which is the knob for memory and durability: fewer take less memory, and less is
     /// read again after a kill; more take less time [default: 524288, and up to
     /// 2097152 of a log in no order]
-    #[arg(long, value_name = "N", value_parser = number::<usize>)]
-    pub batch_events: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = number::<NonZeroUsize>)]
+    pub batch_events: Option<NonZeroUsize>,
     #[command(flatten)]
     pub times: EventTimes,
     /// The unique namespace, of which a person has at most one identity [default: ecommerceId]
@@ -552,6 +560,7 @@ mod tests {
             "backstitch explain a --format svg --json",
             "backstitch replay a --threads 0",
             "backstitch replay a --threads 1025",
+            "backstitch replay a --batch-events 0",
             "backstitch replay a --unique x --no-unique",
             "backstitch generate --sessions -1",
         ] {

@@ -5,7 +5,7 @@ Examples:
   backstitch generate --sessions 10000 > shop.ndjson   a log to try things out with
   backstitch replay shop.ndjson                        link its sessions
   backstitch sessions --csv | head                     see who they are
-  backstitch resolve f49c75a2-6994-41e2-875d-97ec4d19254b
+  backstitch resolve 0017ff40-9e02-4cf7-8436-98633d01ff9d
 
 Exit codes: 0 done, 1 failed, 2 wrong usage,
             3 done, but some lines were rejected and --strict was given";

@@ -99,6 +99,8 @@ fn must_write(command: &Command) -> bool {
         | Command::OptIn(_) => true,
         #[cfg(feature = "serve")]
         Command::Serve(_) => true,
+        #[cfg(not(feature = "serve"))]
+        Command::Serve { .. } => false,
         Command::Verify(verify) => verify.repair,
         Command::Changes(changes) => changes.trim.is_some(),
         Command::OptOut(out) => !out.list,
@@ -163,6 +165,11 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
         Command::Generate(generate) => generate::run(common, generate),
         #[cfg(feature = "serve")]
         Command::Serve(serve) => serve::run(common, serve),
+        #[cfg(not(feature = "serve"))]
+        Command::Serve { .. } => Err(Failure::Usage(
+            "this program was built without `serve`: `cargo install --path . --features serve` builds one with it"
+                .to_owned(),
+        )),
         Command::Completions { shell } => completions(*shell),
     }
 }
@@ -174,4 +181,16 @@ fn completions(shell: clap_complete::Shell) -> Result<Ended, Failure> {
     let mut out = Output::stdout();
     out.write(&script)?;
     out.finish()
+}
+
+#[cfg(all(test, not(feature = "serve")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_without_serve_says_how_to_get_one() {
+        let arguments = Arguments::try_parse_from(["backstitch", "serve", "--keys", "keys"]).unwrap();
+        let Err(Failure::Usage(told)) = run(&arguments) else { panic!("no usage") };
+        assert!(told.contains("cargo install --path . --features serve"), "{told}");
+    }
 }

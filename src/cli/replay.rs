@@ -64,7 +64,7 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
         job = job.threads(threads);
     }
     if let Some(events) = replay.batch_events {
-        job = job.batch_events(events);
+        job = job.batch_events(events.get());
     }
     if let Some(file) = &mut rejects {
         job = job.rejects(file);
