@@ -194,6 +194,7 @@ fn the_names_of_each_json_object_are_those_of_the_page() {
         "replay fixtures/journeys.ndjson",
         "resolve sess-anna-phone",
         "explain sess-anna-phone",
+        "explain sess-anna-phone sess-anna-laptop",
         "events sess-anna-phone",
         "show order-1001",
         "sessions",
@@ -210,8 +211,12 @@ fn the_names_of_each_json_object_are_those_of_the_page() {
         "unlink sess-family-tablet clara",
         "retract --event order-1001",
     ] {
-        let name =
-            if command.contains("--apply") { "changes --apply" } else { command.split(' ').next().expect("a name") };
+        let name = match command.split_once(' ') {
+            Some(("changes", _)) => "changes --apply",
+            Some(("explain", ids)) if ids.contains(' ') => "explain ID ID2",
+            Some((name, _)) => name,
+            None => command,
+        };
         let text = told(folder.path(), &format!("{command} --json"));
         let object: serde_json::Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
         let printed: BTreeSet<&str> = object.as_object().expect("an object").keys().map(String::as_str).collect();
@@ -336,6 +341,43 @@ fn reasons_and_junk_of_the_page_are_those_of_the_decoder() {
             assert_eq!(outcome, Some(Some(Reason::NoIdentity)), "{spelling}");
         }
     }
+}
+
+/// What a heading is called in a link.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|char| char.is_alphanumeric() || matches!(char, ' ' | '-' | '_'));
+    kept.collect::<String>().trim().to_lowercase().replace(' ', "-")
+}
+
+#[test]
+fn every_link_between_pages_leads_to_what_is_there() {
+    let mut pages: Vec<_> = ["README.md", "CHANGELOG.md", "SECURITY.md"].map(file).into();
+    for folder in ["docs", "sdk", "gtm"] {
+        let found =
+            walkdir::WalkDir::new(file(folder)).into_iter().filter_entry(|entry| entry.file_name() != "node_modules");
+        let found = found.map(|entry| entry.expect("readable").into_path());
+        pages.extend(found.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    }
+    let mut links = 0;
+    for page in &pages {
+        let text = fs::read_to_string(page).expect("UTF-8");
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (name, heading) = target.split_once('#').unwrap_or((target, ""));
+            if name.contains("://") || name.contains(['`', ' ']) {
+                continue;
+            }
+            let to = if name.is_empty() { page.clone() } else { page.parent().expect("a folder").join(name) };
+            assert!(to.exists(), "{}: nothing is at {target}", page.display());
+            if !heading.is_empty() {
+                let text = fs::read_to_string(&to).expect("UTF-8");
+                let mut headings =
+                    text.lines().filter(|line| line.starts_with('#')).map(|line| anchor(line.trim_start_matches('#')));
+                assert!(headings.any(|known| known == heading), "{}: no heading is called {target}", page.display());
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 50, "{links}");
 }
 
 #[test]
