@@ -85,6 +85,14 @@ pub struct BufferedChunk {
     free: Sender<Vec<u8>>,
 }
 
+#[cfg(test)]
+impl BufferedChunk {
+    /// One whose buffer nobody waits for.
+    pub fn alone(chunk: Chunk) -> Self {
+        Self { chunk, free: mpsc::channel().0 }
+    }
+}
+
 impl Deref for BufferedChunk {
     type Target = Chunk;
 

@@ -48,8 +48,8 @@ pub struct DecodedChunk {
     spelled: SpelledProfiles,
     /// By row, how many segments and traits were left out of it, where some were.
     cut: HashMap<u32, u64>,
-    /// The chunk itself, where it may have to be decoded once more.
-    pub again: Option<BufferedChunk>,
+    /// The chunk itself, where it may have to be decoded once more, or so many of its lines are rejected that fewer chunks are to be read ahead.
+    pub kept: Option<BufferedChunk>,
 }
 
 /// A line that is no event.
@@ -79,7 +79,7 @@ impl DecodedChunk {
             bytes: 0,
             spelled: SpelledProfiles::default(),
             cut: HashMap::new(),
-            again: None,
+            kept: None,
         }
     }
 
@@ -124,7 +124,8 @@ impl DecodedChunk {
         self.identities.clear();
         self.rows.clear();
         self.rejected.clear();
-        self.rejects.clear();
+        // Not their room: of a chunk of garbage it is a hundred times that of the chunk.
+        self.rejects = Vec::new();
         self.spelled.clear();
         self.cut.clear();
         self.junk = JunkCounts::default();

@@ -13,6 +13,10 @@ use crate::ingest::decode::Decoder;
 use crate::ingest::pipeline::BufferedChunk;
 use crate::model::namespace::Namespaces;
 
+/// Rejected lines that are kept of a chunk, 170 bytes each at least, beyond which it keeps its buffer until it is taken, so that fewer chunks are read
+/// ahead: a chunk of garbage has a million, and many chunks may be under way.
+const MANY_REJECTS: usize = 1 << 12;
+
 /// What the chunks of a replay are decoded with, in every thread.
 pub struct Decoding {
     decoder: Decoder,
@@ -36,13 +40,14 @@ impl Decoding {
         }
         let (full, known) = (decoded.namespaces.is_full(), decoded.namespaces.len());
         decoded.decode(&self.decoder, &chunk, self.rejects_wanted);
-        decoded.again = (!full && decoded.namespaces.len() > known).then_some(chunk);
+        let has_new = !full && decoded.namespaces.len() > known;
+        decoded.kept = (has_new || decoded.rejects.len() > MANY_REJECTS).then_some(chunk);
         decoded
     }
 
     /// Sees to it that `batch`, which holds what comes before `decoded` in the log, has room for its namespaces.
     pub fn fit(&self, decoded: &mut DecodedChunk, batch: &Batch) {
-        if let Some(chunk) = decoded.again.take()
+        if let Some(chunk) = decoded.kept.take()
             && !batch.namespaces.have_room_for(&decoded.namespaces)
         {
             decoded.namespaces = batch.namespaces.clone();
@@ -55,5 +60,32 @@ impl Decoding {
         if batch.namespaces.len() > self.known.read().len() {
             *self.known.write() = batch.namespaces.clone();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::batch::Room;
+    use crate::graph::Graph;
+    use crate::ingest::chunk::Chunk;
+    use crate::ingest::fields::Fields;
+    use crate::model::settings::Settings;
+
+    #[test]
+    fn a_chunk_of_garbage_keeps_its_buffer_until_it_is_taken_and_then_no_room_for_as_much() {
+        let settings = Settings::default();
+        let graph = Graph::new(Namespaces::new(settings.levels.clone()));
+        let batch = Batch::new(&graph, Room::new());
+        let garbage = |lines: usize| BufferedChunk::alone(Chunk::whole("x\n".repeat(lines).as_bytes()));
+        let decoding = |wanted| Decoding::new(Decoder::new(&settings.junk, &Fields::default()), wanted, &batch);
+        let keeps = |lines, wanted| decoding(wanted).chunk(garbage(lines), None).kept.is_some();
+        let many = MANY_REJECTS + 1;
+        assert_eq!([keeps(many, true), keeps(MANY_REJECTS, true), keeps(many, false)], [true, false, false]);
+        let mut decoded = decoding(true).chunk(garbage(many), None);
+        decoding(true).fit(&mut decoded, &batch);
+        assert!(decoded.kept.is_none() && decoded.rejects.len() == many);
+        let decoded = decoding(true).chunk(garbage(1), Some(decoded));
+        assert!(decoded.rejects.len() == 1 && decoded.rejects.capacity() < many);
     }
 }
