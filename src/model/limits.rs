@@ -43,9 +43,9 @@ pub const MAX_UNION_VALUES: usize = 1_000;
 /// has more is a counter or a time, of which none is told often; what is left out is counted.
 pub const MAX_COUNTED_VALUES: usize = 10_000;
 
-/// Bytes of distinct segments and traits of a batch, from which on it is committed: a log whose traits differ on every event would
-/// otherwise fill the memory.
-pub const MAX_BATCH_PROFILE_BYTES: usize = 64 << 20;
+/// Bytes of distinct segments and traits of a batch, and of event ids that are texts, from which on it is committed: a log whose traits differ on every
+/// event, or whose ids are long, would otherwise fill the memory.
+pub const MAX_BATCH_TEXT_BYTES: usize = 64 << 20;
 
 /// Bytes of the name of a source, where the caller gives it. The longest path that Linux opens; keeps a source inside a block.
 pub const MAX_SOURCE_NAME_BYTES: usize = 4 << 10;

@@ -283,7 +283,7 @@ fn every_limit_stands_on_its_page_with_its_number() {
         ("MAX_TRAIT_BYTES", limits::MAX_TRAIT_BYTES),
         ("MAX_UNION_VALUES", limits::MAX_UNION_VALUES),
         ("MAX_COUNTED_VALUES", limits::MAX_COUNTED_VALUES),
-        ("MAX_BATCH_PROFILE_BYTES", limits::MAX_BATCH_PROFILE_BYTES),
+        ("MAX_BATCH_TEXT_BYTES", limits::MAX_BATCH_TEXT_BYTES),
         ("MAX_SOURCE_NAME_BYTES", limits::MAX_SOURCE_NAME_BYTES),
         ("MAX_POSITION_BYTES", limits::MAX_POSITION_BYTES),
         ("MAX_FACT_BYTES", limits::MAX_FACT_BYTES),

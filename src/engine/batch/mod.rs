@@ -19,7 +19,7 @@ use crate::model::barred::Refused;
 use crate::model::digest::IdentityHash;
 use crate::model::event::{EventId, anchored};
 use crate::model::identity::{IdentityId, Value};
-use crate::model::limits::{MAX_BATCH_PROFILE_BYTES, MAX_IDENTITIES};
+use crate::model::limits::{MAX_BATCH_TEXT_BYTES, MAX_IDENTITIES};
 use crate::model::namespace::{NamespaceId, Namespaces};
 use crate::model::source::{Source, SourceId};
 use crate::model::texts::TextId;
@@ -178,10 +178,10 @@ impl Batch {
         Room { rows: self.rows, grouped: self.grouped }
     }
 
-    /// Whether it is time to commit: it holds so many events, of which so many repeats count as one; or as many bytes of profiles as a batch may.
+    /// Whether it is time to commit: it holds so many events, of which so many repeats count as one; or as many bytes of texts as a batch may.
     pub fn is_full(&self, events: usize, repeats_an_event: u64) -> bool {
         self.rows.all.len() as u64 + self.repeats / repeats_an_event.max(1) >= events as u64
-            || self.rows.profiles.bytes() >= MAX_BATCH_PROFILE_BYTES
+            || self.rows.text_bytes() >= MAX_BATCH_TEXT_BYTES
     }
 
     /// Whether there is nothing to commit.
@@ -245,8 +245,8 @@ mod tests {
     use crate::ingest::fields::Fields;
     use crate::model::settings::Settings;
 
-    /// How many rows a batch has of these lines, how many repeats, and after how many events it is full.
-    fn absorbed(lines: &[&str]) -> (usize, u64, usize) {
+    /// A batch of these lines.
+    fn kept(lines: &[&str]) -> Batch {
         let settings = Settings::default();
         let graph = Graph::new(Namespaces::new(settings.levels.clone()));
         let decoder = Decoder::new(&settings.junk, &Fields::default()).with_profiles(true).with_recall();
@@ -254,6 +254,12 @@ mod tests {
         chunk.decode(&decoder, &Chunk::whole(lines.join("\n").as_bytes()), false);
         let mut batch = Batch::new(&graph, Room::new());
         batch.absorb(&graph, &chunk, SourceId(0), &Barred::default()).unwrap();
+        batch
+    }
+
+    /// How many rows a batch has of these lines, how many repeats, and after how many events it is full.
+    fn absorbed(lines: &[&str]) -> (usize, u64, usize) {
+        let batch = kept(lines);
         let full = (0..).take_while(|&events| batch.is_full(events, 4)).last().unwrap_or_default();
         (batch.rows.all.len(), batch.repeats, full)
     }
@@ -273,6 +279,13 @@ mod tests {
         assert_eq!(absorbed(&[&first, &id, &id, &uuid, &uuid, &event(1, r#","id":"b""#)]), (4, 2, 4));
         assert_eq!(absorbed(&[&first, &event(1, r#","x":1"#)]), (2, 0, 2), "another line is another event");
         assert_eq!(absorbed(&[&first, &first.replace("1}", "2}")]), (2, 0, 2), "so are other traits");
+        // Nor does its text stay.
+        let long = event(1, &format!(r#","id":"{}""#, "x".repeat(1_000)));
+        assert_eq!(kept(&[&*long; 500]).rows.text_bytes(), 1_000 + r#"{"t":1}"#.len());
+        let ids: Vec<String> =
+            (0..=MAX_BATCH_TEXT_BYTES / 1_000).map(|number| format!(r#","id":"{number:0>1000}""#)).collect();
+        let all: Vec<String> = ids.iter().map(|id| event(1, id)).collect();
+        assert!(kept(&all.iter().map(String::as_str).collect::<Vec<_>>()).is_full(usize::MAX, 4), "of texts");
         // How far the log was read is to be made durable at some time.
         assert_eq!(absorbed(&[&*first; 13]), (1, 12, 4));
     }

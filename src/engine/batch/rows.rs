@@ -84,6 +84,13 @@ fn halves(word: u128) -> [u64; 2] {
     [(word >> 64) as u64, word as u64]
 }
 
+/// Adds a text, and says where it starts and ends.
+fn keep(text: &str, texts: &mut String) -> [u64; 2] {
+    let start = texts.len() as u64;
+    texts.push_str(text);
+    [start, texts.len() as u64]
+}
+
 /// BatchRows with what they refer to.
 pub struct BatchRows {
     /// The rows, as they count.
@@ -119,11 +126,7 @@ impl BatchRows {
         let (sort, id) = match *id {
             EventId::Line(hash) => (Sort::Line, halves(hash)),
             EventId::Uuid(bytes) => (Sort::Uuid, halves(u128::from_be_bytes(bytes))),
-            EventId::Text(text) => {
-                let start = self.texts.len() as u64;
-                self.texts.push_str(text);
-                (Sort::Text, [start, self.texts.len() as u64])
-            }
+            EventId::Text(text) => (Sort::Text, keep(text, &mut self.texts)),
         };
         let Carried { anchor, companions, profile } = carried;
         let (recounted, arrives) = (false, true);
@@ -152,13 +155,13 @@ impl BatchRows {
         kept: impl Fn(&BatchRow) -> bool,
         replaced: impl Fn(EventId<'_>) -> Option<u128>,
     ) {
-        let shift = self.texts.len() as u64;
-        self.texts.push_str(&chunk.texts);
+        let texts = &mut self.texts;
         self.all.extend(chunk.all.iter().filter(|row| kept(row)).map(|row| {
-            let (sort, id) = match replaced(chunk.id(row)) {
-                Some(hash) => (Sort::Line, halves(hash)),
-                None if row.sort == Sort::Text => (row.sort, row.id.map(|at| at + shift)),
-                None => (row.sort, row.id),
+            let id = chunk.id(row);
+            let (sort, id) = match (replaced(id), id) {
+                (Some(hash), _) => (Sort::Line, halves(hash)),
+                (None, EventId::Text(text)) => (row.sort, keep(text, texts)),
+                (None, EventId::Line(_) | EventId::Uuid(_)) => (row.sort, row.id),
             };
             BatchRow {
                 anchor: into.identities[row.anchor.index()],
@@ -173,6 +176,11 @@ impl BatchRows {
                 ..*row
             }
         }));
+    }
+
+    /// Bytes of texts: of segments, traits and event ids.
+    pub fn text_bytes(&self) -> usize {
+        self.profiles.bytes() + self.texts.len()
     }
 
     /// The `id` of a row.
