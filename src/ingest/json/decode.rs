@@ -269,15 +269,22 @@ impl Lines<'_> {
             *from = scanner.at;
             let read = match (&self.task.fields.tree, object) {
                 (_, false) => scanner.skip(1),
-                (tree, true) => members.read(tree.as_deref(), text, scanner),
+                (tree, true) => members.scan(tree.as_deref(), text, scanner),
             };
             if let Err(fault) = read {
                 return Some(fault);
             }
             let value = text.get(*from..scanner.at).unwrap_or_default();
-            let outcome = match object {
-                true => self.activity(text, offset, value, members),
-                false => Err(Reject::new(Reason::Malformed, Fault::NoElement)),
+            // Where it ends is known: what follows is whole.
+            let broken = if object { members.finish(text).err() } else { None };
+            let outcome = match broken {
+                Some(place) => {
+                    let line = text.get(..*from).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+                    let detail = format_args!("{} (at byte {})", Fault::Surrogate, place - line + 1);
+                    Err(Reject::new(Reason::Malformed, detail))
+                }
+                None if object => self.activity(text, offset, value, members),
+                None => Err(Reject::new(Reason::Malformed, Fault::NoElement)),
             };
             let outcome = match outcome {
                 Ok(ref event) => Ok(event),

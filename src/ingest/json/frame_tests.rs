@@ -366,6 +366,13 @@ fn arrays_may_stand_on_lines_among_others() {
     assert_eq!(rejects, expected.each_ref().map(|(line, why)| (*line, &**why)).to_vec());
     // The last line may be half written: it is read again when the source has grown.
     assert_eq!((outcome.unfinished, outcome.left.0), (1, source.rfind('\n').unwrap() as u64 + 1));
+    // Half of a pair spoils the event that has it, and none beside it; so it is where each stands on a line.
+    let half = r#"{"timestamp":5,"id":"\ud83d","user":{"identities":{"sessionId":"s"}}}"#;
+    let outcome = by_line(&Fields::default(), &format!("{a}\n [{b},{half},{c}]\n{a}\n"));
+    assert_eq!((outcome.lines, outcome.unfinished), (vec![1, 2, 2, 3], 0));
+    let at = 2 + b.len() + 1 + half.find('\\').unwrap() + 1;
+    assert_eq!(outcome.rejects.len(), 1);
+    assert!(outcome.rejects[0].1.ends_with(&format!("(at byte {at})")), "{:?}, {at}", outcome.rejects);
     let long = format!("[{},{a}]\n{b}", format!("{a},").repeat(20_000).trim_end_matches(','));
     let outcome = by_line(&Fields::default(), &long);
     assert_eq!((outcome.lines, outcome.rejects.len()), (vec![2], 1));
