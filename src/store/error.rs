@@ -165,7 +165,7 @@ pub enum StoreError {
     #[error("there is something at {0} already: a copy of a store is made in a folder that is not there yet, or empty")]
     Taken(String),
     /// A store, or a copy of one, was to be made in the folder of another.
-    #[error("{0} is inside a store, and would go with it: name a folder outside of it")]
+    #[error("{0} is inside a store, and would go with it")]
     InStore(String),
     /// The directory or database holds something else.
     #[error("{0} holds something that is no backstitch store")]

@@ -41,7 +41,7 @@ fn no_store_is_made_inside_another() {
     fs::create_dir(outer.join("empty")).unwrap();
     for inner in ["inner", "empty", "new/inner", "blobs/inner"] {
         let inner = outer.join(inner);
-        let told = format!("{} is inside a store, and would go with it: name a folder outside of it", inner.display());
+        let told = format!("{} is inside a store, and would go with it", inner.display());
         assert_eq!(Store::open(&inner, Some(&Settings::default())).unwrap_err().to_string(), told);
         assert_eq!(store.backup(&inner).unwrap_err().to_string(), told);
         assert!(Store::open(&inner, None).unwrap_err().to_string().ends_with("holds no store"));
