@@ -101,7 +101,11 @@ fn nothing_at(path: &Path) -> Folder {
         true => Path::new(".").canonicalize().ok(),
         false => path.canonicalize().ok(),
     });
-    let is_store = |folder: &Path| folder.join(STORE_MARKER).is_file();
+    // By what it holds: the program itself, which has the same name, may lie in any folder.
+    let is_store = |folder: &Path| {
+        let marker = folder.join(STORE_MARKER);
+        marker.is_file() && fs::read(marker).is_ok_and(|text| text == STORE_MARKER_TEXT)
+    };
     if there.is_some_and(|there| there.ancestors().any(is_store)) { Folder::InStore } else { Folder::Empty }
 }
 

@@ -47,6 +47,9 @@ fn no_store_is_made_inside_another() {
         assert!(Store::open(&inner, None).unwrap_err().to_string().ends_with("holds no store"));
     }
     store.backup(&folder.path().join("beside")).unwrap();
+    // The program beside its stores is none.
+    fs::write(folder.path().join(STORE_MARKER), "\u{7f}ELF").unwrap();
+    drop(made(&folder.path().join("third")));
 }
 
 /// In a process of its own, whose memory no other test takes.
