@@ -262,6 +262,8 @@ impl Lines<'_> {
         each: &mut dyn FnMut(Line<'_, '_>),
         from: &mut usize,
     ) -> Option<Fault> {
+        // Once: before the array stands white space alone, before its values all that comes first.
+        let line = text.get(..scanner.at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
         scanner.at += 1;
         let mut more = scanner.white() != b']';
         while more {
@@ -279,7 +281,6 @@ impl Lines<'_> {
             let broken = if object { members.finish(text).err() } else { None };
             let outcome = match broken {
                 Some(place) => {
-                    let line = text.get(..*from).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
                     let detail = format_args!("{} (at byte {})", Fault::Surrogate, place - line + 1);
                     Err(Reject::new(Reason::Malformed, detail))
                 }
