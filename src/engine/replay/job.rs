@@ -54,8 +54,8 @@ pub(super) enum Stream<'a> {
 
 impl<'a> Replay<'a> {
     /// Events of a batch, where nothing else is said. A commit costs two fsyncs and leaves blocks that a later one must merge, so
-    /// batches are large; a row takes up to 120 bytes on its way (gathered, grouped, and those gathered meanwhile), so they are
-    /// not larger: twice as many took 70 MB more and no less time.
+    /// batches are large; a row takes up to 120 bytes, and an `id` that is a text, on its way (gathered, grouped, and those gathered
+    /// meanwhile), so they are not larger: twice as many took 70 MB more and no less time.
     pub const BATCH_EVENTS: usize = 1 << 19;
 
     /// Events of a batch at most, where nothing else is said, of a log in no order: where each chunk spans the time of all, or most events are new
