@@ -25,9 +25,7 @@ pub enum IngestError {
         error: io::Error,
     },
     /// A compressed source breaks off or is damaged; what came before was delivered.
-    #[error(
-        "{name} is a damaged or incomplete {format} file, of which everything before byte {bytes} of its content was read"
-    )]
+    #[error("{name} is a damaged or incomplete {format} file, of which {} was read", all_before(*bytes))]
     Damaged {
         /// The source.
         name: String,
@@ -59,6 +57,13 @@ pub enum IngestError {
         /// The feature of the crate that reads it.
         feature: &'static str,
     },
+}
+
+fn all_before(bytes: u64) -> String {
+    match bytes {
+        0 => "nothing".to_owned(),
+        _ => format!("everything before byte {bytes} of its content"),
+    }
 }
 
 impl IngestError {
