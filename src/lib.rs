@@ -126,7 +126,7 @@ pub mod rows {
     pub use crate::ingest::inputs::BrokenLinks;
     pub use crate::ingest::junk::JunkCounts;
     pub use crate::ingest::looks::LooksLike;
-    pub use crate::ingest::tally::Tally;
+    pub use crate::ingest::tally::{FirstReject, Tally};
     pub use crate::resolver::{AttributionCounts, GraphCounts};
     pub use crate::resolver::{CommonIdentity, DuplicateRow, RelatedRow, Shares, Tie};
     pub use crate::resolver::{DiffRow, EventRow, MemberRow, PersonRow, SessionRow};

@@ -14,6 +14,7 @@ use crate::cli::logs::some_log;
 use crate::cli::opening::open_by;
 use crate::cli::output::Output;
 use crate::cli::reading::note;
+use crate::cli::summary::place;
 use crate::cli::text::{count, thousands};
 use crate::cli::writable::Writable;
 
@@ -76,5 +77,7 @@ fn left_out(exported: &Exported) -> String {
     let (lines, event) = (count(number, "line"), if number == 1 { "no event" } else { "no events" });
     let reasons: Vec<String> =
         exported.rejected.iter().map(|(reason, number)| format!("{} {reason}", thousands(*number))).collect();
-    format!("{lines} left out, being {event}: {}", reasons.join(", "))
+    let first = exported.tally.first_reject.as_ref();
+    let first = first.map_or_else(String::new, |first| format!("; the first is {}", place(first)));
+    format!("{lines} left out, being {event}: {}{first}", reasons.join(", "))
 }

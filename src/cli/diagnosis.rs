@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use backstitch::rows::{BrokenLinks, LooksLike, Tally};
 use backstitch::{Fields, Reason};
 
+use crate::cli::summary::place;
 use crate::cli::text::{count, thousands, visible};
 
 /// Keys that are told of the lines; `MAX_KEYS_MET` are known.
@@ -27,8 +28,8 @@ pub fn no_event_at_all(
         _ if *number == lines => format!("all {} were rejected as {reason}", count(lines, "line")),
         _ => format!("all {} were rejected, {} of them as {reason}", count(lines, "line"), thousands(*number)),
     };
-    let first = tally.first_reject.as_ref().filter(|first| first.reason.word() == *reason);
-    let detail = first.map(|first| visible(&first.detail).into_owned());
+    let first = tally.first_reject.as_ref().filter(|first| first.reject.reason.word() == *reason);
+    let detail = first.map(|first| format!("{}: {}", place(first), visible(&first.reject.detail)));
     let looks = tally.looks_like.map(|looks| format!("it looks like {looks}: {}", instead(looks)));
     let expected = || {
         (*reason == Reason::Malformed.word()).then(|| "JSON objects are expected, one by one or in arrays".to_owned())
@@ -126,6 +127,7 @@ fn name_keys(tally: &Tally, reason: &str, fields: &Fields) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use backstitch::Reject;
+    use backstitch::rows::FirstReject;
 
     use super::*;
 
@@ -166,9 +168,9 @@ mod tests {
     #[test]
     fn the_keys_that_were_met_are_told_with_the_line_that_names_one() {
         let mut met = keys(&["id", "ts", "userId", "sessionId"]);
-        met.first_reject =
-            Some(Reject { reason: Reason::NoTimestamp, detail: "there is neither timestamp nor time".into() });
-        let text = "all 3 lines were rejected, 2 of them as no_timestamp: there is neither timestamp nor time; the lines have id, ts, \
+        let reject = Reject { reason: Reason::NoTimestamp, detail: "there is neither timestamp nor time".into() };
+        met.first_reject = Some(FirstReject { source: "a\u{1b}.ndjson".into(), line_number: 1_002, reject });
+        let text = "all 3 lines were rejected, 2 of them as no_timestamp: line 1002 of a\\u{1b}.ndjson: there is neither timestamp nor time; the lines have id, ts, \
                     userId, sessionId: name them in [fields] of backstitch.toml, such as `timestamp = \"ts\"`";
         assert_eq!(told(&[(Reason::Malformed, 1), (Reason::NoTimestamp, 2)], &met).as_deref(), Some(text));
         let identity = told(&[(Reason::NoIdentity, 2)], &met).unwrap();

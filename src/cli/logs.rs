@@ -2,6 +2,9 @@
 
 use crate::cli::failure::Failure;
 
+/// Standard input among the logs.
+pub const STDIN: &str = "-";
+
 /// Refuses an empty list of logs, and says how to name one.
 pub fn some_log(logs: &[String]) -> Result<(), Failure> {
     match logs {

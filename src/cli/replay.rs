@@ -13,17 +13,14 @@ use crate::cli::config::Config;
 use crate::cli::diagnosis::{broken_links, no_event_at_all};
 use crate::cli::failure::{self, Failure, has_no_folder, tell};
 use crate::cli::interrupt;
-use crate::cli::logs::some_log;
+use crate::cli::logs::{STDIN, some_log};
 use crate::cli::one_heap;
 use crate::cli::opening::open_or_make;
 use crate::cli::output::Output;
 use crate::cli::rejects;
-use crate::cli::summary::{in_words, next_steps};
+use crate::cli::summary::{in_words, next_steps, place};
 use crate::cli::text::{count, thousands};
 use crate::cli::writable::Writable;
-
-/// Standard input among the logs.
-const STDIN: &str = "-";
 
 /// Sources that a note names; `--json` names all.
 const NAMES_SHOWN: usize = 5;
@@ -172,7 +169,9 @@ fn ended(summary: &Summary, strict: bool, rejects: Option<&Path>) -> Ended {
             Some(path) => format!("see {}", path.display()),
             None => "`--force --rejects FILE` shows them".to_owned(),
         };
-        tell(&format!("{} rejected (--strict): {remedy}", count(summary.events.rejected, "line")));
+        let first = summary.tally.first_reject.as_ref();
+        let first = first.map_or_else(String::new, |first| format!(", the first is {}", place(first)));
+        tell(&format!("{} rejected (--strict){first}: {remedy}", count(summary.events.rejected, "line")));
         return Ended::Rejected;
     }
     Ended::Done

@@ -1,9 +1,10 @@
 //! What a replay tells at its end, for programs and for people.
 
-use backstitch::rows::{EventCounts, SourceCounts};
+use backstitch::rows::{EventCounts, FirstReject, SourceCounts};
 use backstitch::{AttributionKind, Digest, ECOMMERCE, Settings, Summary, Totals};
 
 use crate::cli::args::{Common, DEFAULT_STORE, ReplayArgs};
+use crate::cli::logs::STDIN;
 use crate::cli::text::{Even, bytes, count, percent, rate, shell_word, span, table, thousands, visible};
 
 /// Junk values that are named for people, the most frequent first; `--json` names all.
@@ -52,7 +53,18 @@ fn this_run(summary: &Summary) -> String {
     let heading = format!("Replayed {}{skipped}: {speed}\n", count(read, "source"));
     let span = summary.tally.span.map_or_else(String::new, |(first, last)| format!("  from {first} to {last}\n"));
     let (spellings, cut) = (spellings_note(summary.tally.spellings), profiles_note(summary.tally.profiles_cut));
-    format!("{heading}{rows}{span}{}{spellings}{cut}", junk_note(summary))
+    let first = summary.tally.first_reject.as_ref().map_or_else(String::new, first_note);
+    format!("{heading}{rows}{span}{first}{}{spellings}{cut}", junk_note(summary))
+}
+
+fn first_note(first: &FirstReject) -> String {
+    format!("\n  first rejected: {}, {}\n", place(first), visible(&first.reject.to_string()))
+}
+
+/// Where the first rejected line is: `line 17 of web.ndjson`.
+pub fn place(first: &FirstReject) -> String {
+    let source = if first.source == STDIN { "standard input".into() } else { visible(&first.source) };
+    format!("line {} of {source}", first.line_number)
 }
 
 fn profiles_note(cut: u64) -> String {
@@ -157,7 +169,7 @@ pub fn next_steps(summary: &Summary, common: &Common, replay: &ReplayArgs, setti
 
 #[cfg(test)]
 mod tests {
-    use backstitch::Time;
+    use backstitch::{Reason, Reject, Time};
 
     use super::*;
 
@@ -177,6 +189,8 @@ mod tests {
         summary.rejects = [("malformed", 10), ("no_timestamp", 2)].into();
         summary.sources = SourceCounts { read: 1, skipped: 2 };
         summary.tally.spellings = 3;
+        let reject = Reject { reason: Reason::Malformed, detail: "a colon is missing".into() };
+        summary.tally.first_reject = Some(FirstReject { source: "-".into(), line_number: 1_017, reject });
         summary.tally.span = Some((Time::from_micros(0), Time::from_micros(1_000_000)));
         (summary.totals, summary.seconds, summary.bytes) = (totals(), 0.25, 3_127_156);
         summary
@@ -192,7 +206,8 @@ mod tests {
             r#""profiles_digest":"00000000000000000000000000000000","seconds":0.25,"bytes":3127156,"#,
             r#""rejected_by_reason":{"malformed":10,"no_timestamp":2},"junk":{},"spellings":3,"profiles_cut":0,"#,
             r#""span":{"first":"1970-01-01T00:00:00.000Z","last":"1970-01-01T00:00:01.000Z"},"#,
-            r#""broken_links":0,"sources":{"read":1,"skipped":2},"failed":[],"stopped":false,"other_fields":[],"edited":[]}"#,
+            r#""broken_links":0,"first_rejected":{"source":"-","line_number":1017,"reason":"malformed","detail":"a colon is missing"},"#,
+            r#""sources":{"read":1,"skipped":2},"failed":[],"stopped":false,"other_fields":[],"edited":[]}"#,
         );
         assert_eq!(serde_json::to_string(&summary()).unwrap(), expected);
     }
@@ -206,6 +221,8 @@ Replayed 1 source (2 had nothing new, --force reads them again): 3.1 MB in 0.25 
   duplicate      28   0.2 %
   rejected       12   0.1 %  10 malformed, 2 no_timestamp
   from 1970-01-01T00:00:00.000Z to 1970-01-01T00:00:01.000Z
+
+  first rejected: line 1017 of standard input, malformed: a colon is missing
 
   3 events spell a namespace in two ways: the value of the spelling that is not all lower case was taken
 

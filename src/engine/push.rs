@@ -1,6 +1,6 @@
 //! Events that a program has decoded itself, with a position of its own: one commit holds both.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::engine::batch::decoded::DecodedChunk;
 use crate::engine::batch::{Batch, Room};
@@ -44,25 +44,13 @@ pub struct Pushed {
 }
 
 /// An activity that was rejected, and why. As JSON it has `index`, `reason` and `detail`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RejectedActivity {
     /// Its place among those that were pushed, from 0.
     pub index: usize,
     /// Why.
+    #[serde(flatten)]
     pub reject: Reject,
-}
-
-impl Serialize for RejectedActivity {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct RejectedInWriting<'a> {
-            index: usize,
-            reason: &'a str,
-            detail: &'a str,
-        }
-        let Self { index, reject } = self;
-        RejectedInWriting { index: *index, reason: reject.reason.word(), detail: &reject.detail }.serialize(to)
-    }
 }
 
 impl Committer<'_> {

@@ -15,6 +15,7 @@ use crate::ingest::chunk::Chunk;
 use crate::ingest::decode::Decoder;
 use crate::ingest::error::IngestError;
 use crate::ingest::fields::Fields;
+use crate::ingest::format::Decoded;
 use crate::ingest::inputs::{Expanded, Input, expand};
 use crate::ingest::junk::JunkCounts;
 use crate::ingest::patient::Stop;
@@ -158,14 +159,17 @@ impl<'a> Attribute<'a> {
         let rows_of =
             |chunk: BufferedChunk, spare: Option<AttributedChunk>| work.chunk(&chunk, spare.unwrap_or_default());
         pipeline::run(&threads, sources(inputs, fields, self.stop), self.stop, rows_of, |steps| {
+            let (mut source, mut lines) = (String::new(), 0);
             while let Some(step) = steps.take()? {
                 match step {
-                    Step::Start(_) | Step::End { error: None, .. } => {}
+                    Step::Start(start) => (source, lines) = (start.name, start.lines),
+                    Step::End { error: None, .. } => {}
                     // What was read before is good, and is written by now.
                     Step::Skipped(error) | Step::End { error: Some(error), .. } => return Err(error.into()),
                     Step::Chunk(rows) => {
                         out.write_all(&rows.bytes)?;
-                        exported.absorb(&rows);
+                        exported.absorb(&rows, &source, lines);
+                        lines += rows.lines;
                         steps.give_back(rows);
                         if let Some(progress) = &mut self.progress {
                             progress(Progress { bytes: steps.file_bytes_read(), bytes_total, events: exported.events });
@@ -200,10 +204,10 @@ impl Exported {
         self.events == 0 && self.rejected.values().sum::<u64>() > self.tally.unfinished
     }
 
-    fn absorb(&mut self, chunk: &AttributedChunk) {
+    fn absorb(&mut self, chunk: &AttributedChunk, source: &str, lines: u64) {
         self.events += chunk.events;
         self.later += chunk.later;
-        self.tally.merge(&chunk.tally);
+        self.tally.merge(&chunk.tally, source, lines);
         for (reason, count) in &chunk.rejected {
             *self.rejected.entry(reason).or_default() += count;
         }
@@ -225,6 +229,7 @@ struct AttributedChunk {
     later: u64,
     rejected: BTreeMap<&'static str, u64>,
     tally: Tally,
+    lines: u64,
 }
 
 impl Work {
@@ -261,7 +266,8 @@ impl Work {
             Ok(_) => {}
             Err(reject) => *rejected.entry(reject.reason.word()).or_default() += 1,
         });
-        AttributedChunk { bytes: rows.into_bytes(), events, later, rejected, tally: decoded.tally }
+        let Decoded { tally, lines, .. } = decoded;
+        AttributedChunk { bytes: rows.into_bytes(), events, later, rejected, tally, lines }
     }
 }
 

@@ -23,9 +23,9 @@ pub struct Tally {
     pub unfinished: u64,
     /// Links in folders of logs that were skipped, since they lead nowhere.
     pub broken_links: BrokenLinks,
-    /// Why the first rejected line was rejected.
-    #[serde(skip)]
-    pub first_reject: Option<Reject>,
+    /// The first rejected line.
+    #[serde(rename = "first_rejected")]
+    pub first_reject: Option<FirstReject>,
     /// What the first rejected line shows the log to be.
     #[serde(skip)]
     pub looks_like: Option<LooksLike>,
@@ -35,6 +35,25 @@ pub struct Tally {
     /// The first key of a rejected object that holds a list of objects: the object may be wrapped around events.
     #[serde(skip)]
     pub wrapper: Option<String>,
+}
+
+/// The first line of the sources that is no event. As JSON it has the names that a line of `--rejects` has, but for the line itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FirstReject {
+    /// The source; empty in what is noted of a chunk.
+    pub source: String,
+    /// Which line of it, from 1; in what is noted of a chunk, which of the chunk.
+    pub line_number: u64,
+    /// Why it was rejected.
+    #[serde(flatten)]
+    pub reject: Reject,
+}
+
+impl FirstReject {
+    /// Of a chunk, by its number there, from 0.
+    pub(super) fn in_chunk(number: u64, reject: Reject) -> Self {
+        Self { source: String::new(), line_number: number + 1, reject }
+    }
 }
 
 impl Tally {
@@ -61,8 +80,8 @@ impl Tally {
         self.wrapper.get_or_insert_with(|| key.to_owned());
     }
 
-    /// Adds what was noted of what follows.
-    pub fn merge(&mut self, next: &Self) {
+    /// Adds what was noted of the next chunk, which is of `source`, `lines` of which come before.
+    pub fn merge(&mut self, next: &Self, source: &str, lines: u64) {
         self.spellings += next.spellings;
         self.profiles_cut += next.profiles_cut;
         self.unfinished += next.unfinished;
@@ -70,7 +89,10 @@ impl Tally {
             self.at(first);
             self.at(last);
         }
-        self.first_reject = self.first_reject.take().or_else(|| next.first_reject.clone());
+        if let (None, Some(first)) = (&self.first_reject, &next.first_reject) {
+            let (source, line_number) = (source.to_owned(), lines + first.line_number);
+            self.first_reject = Some(FirstReject { source, line_number, ..first.clone() });
+        }
         self.looks_like = self.looks_like.or(next.looks_like);
         self.wrapper = self.wrapper.take().or_else(|| next.wrapper.clone());
         for key in &next.keys {
@@ -93,6 +115,7 @@ mod tests {
     #[test]
     fn what_is_noted_adds_up_and_is_bounded() {
         let time = Time::from_micros;
+        let first = |number, why: &str| Some(FirstReject::in_chunk(number, Reject::new(Reason::NoTimestamp, why)));
         let mut all = Tally { keys: vec!["ts".into()], ..Tally::default() };
         let chunk = Tally {
             spellings: 2,
@@ -102,19 +125,21 @@ mod tests {
             span: Some((time(5), time(7))),
             looks_like: Some(LooksLike::Xz),
             keys: ["userId".into(), "ts".into()].into(),
-            first_reject: Some(Reject::new(Reason::NoTimestamp, "a")),
+            first_reject: first(2, "a"),
             wrapper: Some("items".into()),
         };
-        all.merge(&chunk);
-        all.merge(&Tally { looks_like: Some(LooksLike::Csv), span: Some((time(-1), time(6))), ..chunk.clone() });
+        all.merge(&chunk, "log", 10);
+        let next = Tally { looks_like: Some(LooksLike::Csv), span: Some((time(-1), time(6))), ..chunk.clone() };
+        all.merge(&next, "log", 20);
         assert_eq!((all.spellings, all.profiles_cut, all.unfinished), (4, 6, 2));
         assert_eq!((all.span, all.looks_like), (Some((time(-1), time(7))), Some(LooksLike::Xz)));
         assert_eq!(all.keys, ["ts", "userId"]);
-        all.merge(&Tally { wrapper: Some("others".into()), ..Tally::default() });
+        all.merge(&Tally { wrapper: Some("others".into()), ..Tally::default() }, "log", 30);
         assert_eq!(all.wrapper.as_deref(), Some("items"));
-        all.merge(&Tally { first_reject: Some(Reject::new(Reason::NoTimestamp, "b")), ..Tally::default() });
-        assert_eq!(all.first_reject.as_ref().map(|reject| &*reject.detail), Some("a"));
-        all.merge(&Tally { keys: (0..1_000).map(|key| key.to_string()).collect(), ..Tally::default() });
+        all.merge(&Tally { first_reject: first(0, "b"), ..Tally::default() }, "other", 0);
+        let FirstReject { source, line_number, reject } = all.first_reject.as_ref().unwrap();
+        assert_eq!((&**source, *line_number, &*reject.detail), ("log", 13, "a"));
+        all.merge(&Tally { keys: (0..1_000).map(|key| key.to_string()).collect(), ..Tally::default() }, "log", 40);
         assert_eq!(all.keys.len(), MAX_KEYS_MET);
     }
 }

@@ -69,9 +69,13 @@ fn the_keys_of_rejected_lines_are_told_with_the_line_that_names_them() {
     let line = |ts: u64| format!("{{\"ts\":{ts},\"userId\":\"anna\",\"sessionId\":\"s\"}}\n");
     let log = line(1_762_000_000) + &line(1_762_000_001);
     let folder = folder_with(&[("log", log.as_bytes())]);
-    let expected = "backstitch: all 2 lines were rejected as no_timestamp: there is neither timestamp nor time; the lines have ts, \
-                    userId, sessionId: name them in [fields] of backstitch.toml, such as `timestamp = \"ts\"`\n";
-    assert_eq!(said(folder.path(), "replay log"), (expected.to_owned(), Some(1)));
+    let log = folder.path().join("log").canonicalize().expect("there");
+    let expected = format!(
+        "backstitch: all 2 lines were rejected as no_timestamp: line 1 of {}: there is neither timestamp nor time; the lines have ts, \
+         userId, sessionId: name them in [fields] of backstitch.toml, such as `timestamp = \"ts\"`\n",
+        log.display()
+    );
+    assert_eq!(said(folder.path(), "replay log"), (expected, Some(1)));
     fs::write(folder.path().join("backstitch.toml"), "[fields]\ntimestamp = \"ts\"\n").expect("written");
     let (why, code) = said(folder.path(), "replay log --force");
     assert!(why.contains("such as `namespaces.sessionId = \"sessionId\"`"), "{why}");

@@ -208,6 +208,50 @@ fn an_array_that_grows_goes_on_and_says_that_it_is_open() {
 }
 
 #[test]
+fn the_first_rejected_line_is_told_by_where_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let good = long(4_000);
+    let (before, after) = good.split_at(good[..good.len() - 1_000].rfind('\n').expect("a line end") + 1);
+    let bad = format!("{before}{{\"action\":\"view\"}}\n{{\"timestamp\":1}}\n{after}");
+    for (layout, fields, packing) in [
+        (bad.clone(), Fields::default(), Packing::Plain),
+        (bad.clone(), Fields::default(), Packing::Gzip),
+        (array(&bad), Fields::default(), Packing::Plain),
+        (wrapped(&bad), items(), Packing::Plain),
+        (pretty(&wrapped(&bad)), items(), Packing::Zstd),
+    ] {
+        let mut engine = in_memory(&Rules::default());
+        let (first, second) = (folder.path().join("a"), folder.path().join("b"));
+        fs::write(&first, DAY).expect("written");
+        let _ = fs::remove_file(&second);
+        append(&second, &layout, packing);
+        let mut rejects = Vec::new();
+        let logs = Replay::of([&first, &second]).fields(fields.clone()).rejects(&mut rejects);
+        let told = serde_json::to_value(engine.replay(logs).expect("read")).expect("JSON");
+        let rejects = String::from_utf8(rejects).expect("text");
+        let mut expected: Value = serde_json::from_str(rejects.lines().next().expect("one")).expect("JSON");
+        assert!(expected.as_object_mut().expect("an object").remove("line").is_some());
+        assert_eq!((&told["first_rejected"], rejects.lines().count()), (&expected, 2));
+        assert_eq!(expected["source"], second.canonicalize().expect("there").display().to_string());
+        if layout == bad {
+            assert_eq!(expected["line_number"], before.lines().count() + 1);
+        }
+        let view = engine.resolver().view();
+        let exported = Attribute::of([&first, &second]).fields(fields);
+        let exported = exported.write(&view, engine.settings(), &mut std::io::sink()).expect("written");
+        let exported = serde_json::to_value(exported.tally.first_reject).expect("JSON");
+        assert_eq!(exported, expected);
+    }
+    // What was read before counts too.
+    let mut engine = in_memory(&Rules::default());
+    for (text, line) in [("{}\n", 1), ("\n{}\n", 3), ("[{},\n{}]\n", 4)] {
+        let told = engine.ingest("shop", text.as_bytes()).expect("read");
+        assert_eq!(told.tally.first_reject.map(|first| (first.source, first.line_number)), Some(("shop".into(), line)));
+    }
+    assert_eq!(engine.ingest("shop", DAY.as_bytes()).expect("read").tally.first_reject, None);
+}
+
+#[test]
 fn a_named_stream_goes_on_within_an_array() {
     let expected = totals(&replayed(&Rules::default(), DAY));
     for (layout, fields) in [(array(DAY), Fields::default()), (wrapped(DAY), items()), (pretty(&wrapped(DAY)), items())]

@@ -15,7 +15,7 @@ const FACE: &str = "
 
 /// The rows of answers, and the parts of rows and summaries: they stand in `backstitch::rows`, since a caller seldom needs their names.
 const ROWS: &str = "
-    AttributionCounts BrokenLinks CommitRow CommonIdentity CrowdedRow DiffRow DuplicateRow EarlierValue EventCounts EventRow Evidence Explanation Exported FactCounts Generated GraphCounts Holder IdentityRef Imported JunkCounts
+    AttributionCounts BrokenLinks CommitRow CommonIdentity CrowdedRow DiffRow DuplicateRow EarlierValue EventCounts EventRow Evidence Explanation Exported FactCounts FirstReject Generated GraphCounts Holder IdentityRef Imported JunkCounts
     Located LocatedEvent LogErasure LogLine Logins LooksLike MemberRow Obstacle OptOutRow OwnerRow PairExplanation Party PersonRow PolicyShare PolicyShares ProfileRow ProfileValue RejectedActivity RelatedRow
     ResolutionRef SessionRow SharedRow Shares SourceCounts TableUpdate Tally Tie TombstoneRow WitnessRow
 ";

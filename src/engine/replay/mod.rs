@@ -241,9 +241,9 @@ impl<'e, 'r> Gathering<'e, 'r> {
         let Some(source) = self.sources.current() else { return Ok(()) };
         let refused = self.batch.absorb(self.resolver.read().graph(), chunk, source.id, &self.barred)?;
         self.rejects.write(source.name(), source.lines, &chunk.rejects)?;
+        self.summary.absorb(chunk, refused, source.name(), source.lines);
         source.absorbed(chunk, &mut self.batch);
         self.batches.gathered(chunk.tally.span);
-        self.summary.absorb(chunk, refused);
         Ok(())
     }
 

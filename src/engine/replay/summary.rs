@@ -91,8 +91,8 @@ impl Summary {
         self.events.rejected == self.events.read && self.events.rejected > self.tally.unfinished
     }
 
-    /// Adds the lines of a chunk. Which of its events are new is known only when its batch is settled.
-    pub(crate) fn absorb(&mut self, chunk: &DecodedChunk, refused: Refused) {
+    /// Adds the lines of a chunk of `source`, `lines` of which come before. Which of its events are new is known only when its batch is settled.
+    pub(crate) fn absorb(&mut self, chunk: &DecodedChunk, refused: Refused, source: &str, lines: u64) {
         self.events.erased += refused.erased;
         self.events.suppressed += refused.suppressed;
         let rejected: u64 = chunk.rejected.values().sum();
@@ -101,7 +101,7 @@ impl Summary {
         for (reason, count) in &chunk.rejected {
             *self.rejects.entry(reason).or_default() += count;
         }
-        self.tally.merge(&chunk.tally);
+        self.tally.merge(&chunk.tally, source, lines);
         self.junk.merge(&chunk.junk);
         self.bytes += chunk.bytes;
     }

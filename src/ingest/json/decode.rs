@@ -16,6 +16,7 @@ use crate::ingest::json::shapes::Shapes;
 use crate::ingest::looks::LooksLike;
 use crate::ingest::moment::{self, Minute};
 use crate::ingest::reject::{Quoted, Reason, Reject};
+use crate::ingest::tally::FirstReject;
 use crate::model::event::{DecodedEvent, EventId};
 use crate::model::limits::{MAX_LINE_BYTES, MAX_REJECT_BYTES};
 use crate::model::source::Within;
@@ -42,6 +43,11 @@ pub(super) fn chunk(task: Task<'_>, shapes: &mut Shapes, chunk: &Chunk, mut each
     };
     let mut decoded = lines(task, shapes, chunk, moved);
     decoded.tally.unfinished = u64::from(cut.unfinished);
+    if let Some(first) = &mut decoded.tally.first_reject
+        && let Some(place) = cut.places.get(first.line_number as usize - 1)
+    {
+        first.line_number = place.line + 1;
+    }
     Decoded { lines: cut.lines, consumed: cut.consumed, within: cut.within, tally: decoded.tally }
 }
 
@@ -50,7 +56,7 @@ fn lines(task: Task<'_>, shapes: &mut Shapes, chunk: &Chunk, mut each: impl FnMu
     if let Some(length) = chunk.overlong {
         let mut tally = task.tally;
         tally.looks_like = LooksLike::of_start(&chunk.bytes).filter(|_| chunk.start == 0);
-        tally.first_reject = Some(too_long(length));
+        tally.first_reject = Some(FirstReject::in_chunk(0, too_long(length)));
         each(Line { number: 0, at: 0, text: shortened(&chunk.bytes), outcome: Err(too_long(length)) });
         tally.unfinished += u64::from(chunk.unterminated);
         let consumed = if chunk.unterminated { chunk.start } else { chunk.end };
@@ -368,7 +374,7 @@ impl Lines<'_> {
             let by_start = Some(self.bytes).filter(|_| self.is_start).and_then(LooksLike::of_start);
             let by_line = || LooksLike::of_line(line).filter(|_| reason == Reason::Malformed);
             self.task.tally.looks_like = by_start.or_else(by_line);
-            self.task.tally.first_reject = Some(reject.clone());
+            self.task.tally.first_reject = Some(FirstReject::in_chunk(self.number, reject.clone()));
         }
         let keys = matches!(reason, Reason::NoTimestamp | Reason::NoIdentity);
         if (keys || reason == Reason::TooLong) && self.rejects <= NOTED_REJECTS {

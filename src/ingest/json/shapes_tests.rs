@@ -111,11 +111,12 @@ fn check(fields: &Fields, lines: &[Vec<u8>]) -> Result<(), TestCaseError> {
     for (number, line) in lines.iter().enumerate() {
         let (told, tally) = told_of(fields, line, &mut names, &mut alone);
         expected.extend(told.into_iter().map(|(_, text, outcome)| (number as u64, text, outcome)));
-        tallied.merge(&tally);
+        tallied.merge(&tally, "", number as u64);
     }
     prop_assert_eq!(together, expected);
     prop_assert_eq!(junk, alone);
     prop_assert_eq!((tally.spellings, tally.span), (tallied.spellings, tallied.span));
+    prop_assert_eq!(tally.first_reject, tallied.first_reject);
     Ok(())
 }
 
