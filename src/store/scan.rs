@@ -138,9 +138,10 @@ impl Events {
             backend: Arc::clone(&self.backend),
             run: run.clone(),
             known: self.known,
-            block: None,
-            rows: DecodedEvents::default(),
+            block: 0,
             group: 0,
+            decoded: None,
+            rows: DecodedEvents::default(),
         })
     }
 
@@ -258,7 +259,7 @@ impl Scan {
         if let Some(start) = start.take() {
             merge.seek(start)?;
         }
-        let group = match merge.peek()? {
+        let group = match merge.peek() {
             Some(anchor) if anchor < *end => Some(merge.group(anchor)?),
             _ => None,
         };
@@ -300,15 +301,17 @@ impl Cursor {
     }
 }
 
-/// A place in one run.
+/// A place in one run. A block is read once a group of it is asked for: where it begins, the directory says.
 pub(super) struct RunCursor {
     backend: Arc<dyn Backend>,
     run: Run,
     known: KnownIds,
-    /// The block that is decoded in `rows`; of a fresh cursor, none.
-    block: Option<usize>,
-    rows: DecodedEvents,
+    /// The block and the group of it that are at hand. Behind the last group of a block, the next one is.
+    block: usize,
     group: usize,
+    /// The block that is decoded in `rows`.
+    decoded: Option<usize>,
+    rows: DecodedEvents,
 }
 
 impl fmt::Debug for RunCursor {
@@ -321,71 +324,71 @@ impl RunCursor {
     /// The blocks that hold events of `anchor`, if the run has any.
     pub(super) fn blocks_of(&self, anchor: u32) -> Range<usize> {
         let slots = self.run.slots();
-        self.run.find(anchor)..slots.partition_point(|slot| slot.first <= anchor)
+        match (slots.first(), slots.last()) {
+            // Most of many runs.
+            (Some(first), Some(last)) if anchor < first.first || anchor > last.last => 0..0,
+            _ => self.run.find(anchor)..slots.partition_point(|slot| slot.first <= anchor),
+        }
     }
 
     /// What a block holds; what was read last is not read again.
     pub(super) fn read(&mut self, block: usize) -> Result<&DecodedEvents, StoreError> {
-        if self.block != Some(block) || self.rows.groups() == 0 {
-            self.load(block)?;
+        if self.decoded != Some(block) {
+            // Until it is read, nothing is.
+            self.decoded = None;
+            self.rows.clear();
+            read_block(&*self.backend, &self.run, block, self.known, &mut self.rows)?;
+            self.decoded = Some(block);
         }
         Ok(&self.rows)
     }
 
-    fn load(&mut self, block: usize) -> Result<(), StoreError> {
-        // Until it is read, nothing is.
-        self.block = None;
-        self.rows.clear();
-        read_block(&*self.backend, &self.run, block, self.known, &mut self.rows)?;
-        self.block = Some(block);
-        self.group = 0;
-        Ok(())
+    fn first_of(&self, block: usize) -> Option<u32> {
+        self.run.slots().get(block).map(|slot| slot.first)
     }
 
-    fn next_block(&self) -> usize {
-        self.block.map_or(0, |block| block + 1)
+    /// The anchor of the group at hand; `None` behind the last.
+    fn peek(&self) -> Option<u32> {
+        if self.group == 0 {
+            return self.first_of(self.block);
+        }
+        self.rows.anchor(self.group).or_else(|| self.first_of(self.block + 1))
     }
 
-    /// The anchor of the group at hand.
-    fn peek(&mut self) -> Result<Option<u32>, StoreError> {
-        if let Some(anchor) = self.rows.anchor(self.group) {
-            return Ok(Some(anchor));
-        }
-        let next = self.next_block();
-        if next >= self.run.slots().len() {
-            return Ok(None);
-        }
-        self.load(next)?;
-        Ok(self.rows.anchor(0))
+    /// The same, as a number behind all others where there is none.
+    fn anchor(&self) -> u32 {
+        self.peek().unwrap_or(NO_ANCHOR)
     }
 
     /// Goes to the first group whose anchor is not below `anchor`.
     fn seek(&mut self, anchor: u32) -> Result<(), StoreError> {
-        let block = self.run.find(anchor);
-        if block == self.run.slots().len() {
-            // Behind the last block; what is decoded is of no use there.
-            self.rows.clear();
-            (self.block, self.group) = (block.checked_sub(1), 0);
-            return Ok(());
+        // Of most of many runs the last block tells it.
+        let is_behind = self.run.slots().last().is_none_or(|last| last.last < anchor);
+        (self.block, self.group) = (if is_behind { self.run.slots().len() } else { self.run.find(anchor) }, 0);
+        if self.first_of(self.block).is_some_and(|first| first < anchor) {
+            self.group = self.read(self.block)?.find(anchor);
         }
-        if self.block != Some(block) || self.rows.groups() == 0 {
-            self.load(block)?;
-        }
-        self.group = self.rows.find(anchor);
         Ok(())
     }
 
-    /// The events of the group at hand; the next one is at hand then.
+    /// Sees to it that the group at hand is decoded.
+    fn decode(&mut self) -> Result<(), StoreError> {
+        if self.group > 0 && self.rows.anchor(self.group).is_none() {
+            (self.block, self.group) = (self.block + 1, 0);
+        }
+        self.read(self.block).map(drop)
+    }
+
+    /// The events of the group at hand, which is decoded; the next one is at hand then.
     fn take(&mut self) -> Range<usize> {
         let range = self.rows.range(self.group);
         self.group += 1;
         range
     }
 
-    /// Whether the group at hand goes on in the next block.
+    /// Whether the group at hand, which is decoded, goes on in the next block.
     fn goes_on(&self) -> bool {
-        self.group + 1 == self.rows.groups()
-            && self.run.slots().get(self.next_block()).map(|next| next.first) == self.rows.anchor(self.group)
+        self.group + 1 == self.rows.groups() && self.first_of(self.block + 1) == self.rows.anchor(self.group)
     }
 }
 
@@ -410,9 +413,14 @@ pub(crate) fn read_block(
     })
 }
 
+/// In the place of an anchor, behind the last: no identity has that number.
+const NO_ANCHOR: u32 = u32::MAX;
+
 /// All runs, merged.
 struct Merge {
     runs: Vec<RunCursor>,
+    /// The anchor that each of them is at: side by side, since there may be many, of which a group is in one or two.
+    anchors: Vec<u32>,
     /// A group that does not lie in one piece is gathered here.
     rows: DecodedEvents,
     order: Vec<u32>,
@@ -428,40 +436,42 @@ impl fmt::Debug for Merge {
 
 impl Merge {
     fn new(events: &Events, deliveries: bool) -> Self {
-        Self { runs: events.cursors().collect(), rows: DecodedEvents::default(), order: Vec::new(), deliveries }
+        let runs: Vec<RunCursor> = events.cursors().collect();
+        let anchors = runs.iter().map(RunCursor::anchor).collect();
+        Self { runs, anchors, rows: DecodedEvents::default(), order: Vec::new(), deliveries }
     }
 
     fn seek(&mut self, anchor: u32) -> Result<(), StoreError> {
-        self.runs.iter_mut().try_for_each(|run| run.seek(anchor))
+        for (run, at) in self.runs.iter_mut().zip(&mut self.anchors) {
+            run.seek(anchor)?;
+            *at = run.anchor();
+        }
+        Ok(())
     }
 
     /// The least anchor that any run is at.
-    fn peek(&mut self) -> Result<Option<u32>, StoreError> {
-        let mut least: Option<u32> = None;
-        for run in &mut self.runs {
-            if let Some(anchor) = run.peek()? {
-                least = Some(least.map_or(anchor, |known| known.min(anchor)));
-            }
-        }
-        Ok(least)
+    fn peek(&self) -> Option<u32> {
+        self.anchors.iter().copied().min().filter(|&anchor| anchor != NO_ANCHOR)
     }
 
     /// The group of `anchor`, which no run is past; every run goes on to the next.
     fn group(&mut self, anchor: u32) -> Result<Group<'_>, StoreError> {
-        let (mut holders, mut only) = (0, 0);
-        for (at, run) in self.runs.iter_mut().enumerate() {
-            if run.peek()? == Some(anchor) {
-                (holders, only) = (holders + 1, at);
+        let holders = self.anchors.iter().filter(|&&at| at == anchor).count();
+        let only = self.anchors.iter().position(|&at| at == anchor).unwrap_or(0);
+        let mut lone = None;
+        if holders == 1
+            && let (Some(run), Some(at)) = (self.runs.get_mut(only), self.anchors.get_mut(only))
+        {
+            run.decode()?;
+            if !run.goes_on() && (self.deliveries || !run.rows.repeats(run.rows.range(run.group))) {
+                lone = Some(run.take());
+                *at = run.anchor();
             }
         }
-        let deliveries = self.deliveries;
-        let lies_whole = |run: &RunCursor| {
-            holders == 1 && !run.goes_on() && (deliveries || !run.rows.repeats(run.rows.range(run.group)))
-        };
-        let lone = self.runs.get_mut(only).filter(|run| lies_whole(run)).map(RunCursor::take);
         if lone.is_none() {
             self.gather(anchor)?;
         }
+        let deliveries = self.deliveries;
         let (rows, order) = match (lone, self.runs.get(only)) {
             (Some(range), Some(run)) => (&run.rows, Order::Range(range.start, range.end)),
             _ if holders > 1 || !deliveries && self.rows.repeats(0..self.rows.len()) => {
@@ -475,11 +485,13 @@ impl Merge {
 
     fn gather(&mut self, anchor: u32) -> Result<(), StoreError> {
         self.rows.clear();
-        for run in &mut self.runs {
-            while run.peek()? == Some(anchor) {
+        for (run, at) in self.runs.iter_mut().zip(&mut self.anchors).filter(|(_, at)| **at == anchor) {
+            while run.peek() == Some(anchor) {
+                run.decode()?;
                 let range = run.take();
                 self.rows.append(&run.rows, range);
             }
+            *at = run.anchor();
         }
         Ok(())
     }
