@@ -1,10 +1,15 @@
 //! Merging runs, so that there are never many and what is superseded does not pile up.
+//!
+//! Runs of events may be more. A log in order begins new sessions in each batch, so that its runs lie side by side, but for the few sessions
+//! that go on: merged, each event would lie where it did, with others beside it that it has nothing to do with. A reader of one session
+//! asks the directories which runs have it, and one of all goes from run to run. So as long as runs lie apart, they are merged only when they
+//! are very many.
 
 use crate::store::error::StoreError;
 use crate::store::index;
 use crate::store::kinds::KINDS;
 use crate::store::open::Store;
-use crate::store::run::Run;
+use crate::store::run::{DirectorySlot, Run};
 use crate::store::transaction::Transaction;
 
 /// So many of the newest runs are merged at a time, at least. More would make reading slower, fewer would write
@@ -17,6 +22,18 @@ const RUNS_TO_MERGE_EARLY: usize = 4;
 /// A merge makes so many times its largest run, at least: so a row is written again once for each time the store
 /// grows by that factor, and a few small runs never make a large one be written again.
 const GROWTH: u64 = 4;
+
+/// So many runs that lie apart are merged at a time, at least: a reader has a place in each of them, and the manifest a row.
+const APART_TO_MERGE: usize = 256;
+
+/// Where all runs have fewer blocks they are merged in any case: those of small commits are nearly empty.
+const BLOCKS_OF_LARGE: u32 = 64;
+
+/// A block lies among others where these have so many events between its first and its last anchor, for each of its own.
+const AMONG: f64 = 0.125;
+
+/// Runs lie apart while of so many of their events fewer than one is in blocks that lie among others.
+const APART_SHARE: u64 = 4;
 
 /// A table is written again when its runs hold so many times the rows that count: superseded ones outnumber live ones.
 const ROWS_PER_LIVE_ROW: u64 = 2;
@@ -67,15 +84,52 @@ fn due(runs: &[Run], live: u64, least: usize) -> usize {
     if runs.len() > 1 && rows > live.saturating_mul(ROWS_PER_LIVE_ROW) {
         return runs.len();
     }
-    let (mut total, mut largest) = (0, 0);
-    for (at, run) in runs.iter().rev().enumerate() {
+    let (mut total, mut largest, mut apart) = (0, 0, false);
+    for (at, run) in runs.iter().enumerate().rev() {
         total += run.bytes;
         largest = largest.max(run.bytes);
-        if at + 1 >= least && total >= largest * GROWTH {
-            return at + 1;
+        let newest = runs.get(at..).unwrap_or_default();
+        if newest.len() < least || total < largest * GROWTH || apart && newest.len() < APART_TO_MERGE {
+            continue;
+        }
+        // The newest tell it: to ask this of more of them at each commit would cost ever more.
+        apart = newest.len() < APART_TO_MERGE && lie_apart(newest);
+        if !apart {
+            return newest.len();
         }
     }
     0
+}
+
+/// Whether runs of events hardly have events between each other's, by their directories.
+fn lie_apart(runs: &[Run]) -> bool {
+    if runs.iter().all(|run| run.blocks < BLOCKS_OF_LARGE) || runs.iter().any(|run| run.slots().is_empty()) {
+        return false;
+    }
+    let (mut all, mut among) = (0, 0);
+    for (at, run) in runs.iter().enumerate() {
+        for slot in run.slots() {
+            let others = runs.iter().enumerate().filter(|&(other, _)| other != at).map(|(_, other)| other.slots());
+            let between: f64 = others.map(|slots| events_between(slots, slot.first, slot.last)).sum();
+            all += u64::from(slot.events);
+            among += if between >= AMONG * f64::from(slot.events) { u64::from(slot.events) } else { 0 };
+        }
+    }
+    among * APART_SHARE < all
+}
+
+/// How many events a run has from one anchor to another, if those of a block are spread evenly over its anchors.
+fn events_between(slots: &[DirectorySlot], first: u32, last: u32) -> f64 {
+    // Nearly always, where runs lie apart.
+    if slots.first().is_none_or(|slot| slot.first > last) || slots.last().is_none_or(|slot| slot.last < first) {
+        return 0.0;
+    }
+    let begin = slots.partition_point(|slot| slot.last < first);
+    let anchors = |from: u32, to: u32| f64::from(to.saturating_sub(from)) + 1.0;
+    let share =
+        |slot: &DirectorySlot| anchors(slot.first.max(first), slot.last.min(last)) / anchors(slot.first, slot.last);
+    let reached = slots.iter().skip(begin).take_while(|slot| slot.first <= last);
+    reached.map(|slot| f64::from(slot.events) * share(slot)).sum()
 }
 
 #[cfg(test)]
@@ -84,19 +138,70 @@ mod tests {
     use crate::store::block::BLOCK_BYTES;
     use crate::store::run::RunEntry;
 
+    fn entry(blocks: u64) -> RunEntry {
+        let bytes = blocks * BLOCK_BYTES as u64;
+        RunEntry { kind: 7, number: 0, generation: 0, blocks: blocks as u32, directory: 0, rows: blocks, bytes }
+    }
+
     fn runs(blocks: &[u64]) -> Vec<Run> {
-        let run = |&blocks: &u64| {
-            Run::from(RunEntry {
-                kind: 7,
-                number: 0,
-                generation: 0,
-                blocks: blocks as u32,
-                directory: 0,
-                rows: blocks,
-                bytes: blocks * BLOCK_BYTES as u64,
-            })
+        blocks.iter().map(|&blocks| Run::from(entry(blocks))).collect()
+    }
+
+    /// A run of blocks of a thousand events, each of so many anchors from `first` on.
+    fn of_events(blocks: u32, first: u32, anchors: u32) -> Run {
+        let slot = |block: u32| {
+            let first = first + block * anchors;
+            DirectorySlot { first, last: first + anchors - 1, events: 1_000 }
         };
-        blocks.iter().map(run).collect()
+        Run::with_directory(entry(blocks.into()), (0..blocks).map(slot).collect())
+    }
+
+    /// How many are merged of so many runs of a hundred blocks, each of which begins so many anchors behind the one before.
+    fn merged(runs: u32, apart: u32) -> usize {
+        let runs: Vec<Run> = (0..runs).map(|run| of_events(100, run * apart, 100)).collect();
+        due(&runs, u64::MAX, RUNS_TO_MERGE)
+    }
+
+    #[test]
+    fn runs_of_events_that_lie_apart_are_merged_when_they_are_very_many() {
+        assert_eq!([7, 8, 100, 255, 256, 300].map(|runs| merged(runs, 10_000)), [0, 0, 0, 0, 256, 256]);
+        // A tenth of each is among the next; a third; all of it among all others.
+        assert_eq!([9_500, 6_666, 0].map(|apart| merged(30, apart)), [0, 8, 8]);
+        let small: Vec<Run> = (0..8).map(|run| of_events(1, run * 100, 100)).collect();
+        assert_eq!(due(&small, u64::MAX, RUNS_TO_MERGE), 8, "a block that is not full each");
+        let large = (0..20).map(|run| of_events(100, run * 10_000, 100));
+        let some_small = (0..7).map(|run| of_events(1, 200_000 + run * 100, 100));
+        let mut both: Vec<Run> = large.chain(some_small).collect();
+        assert_eq!(due(&both, u64::MAX, RUNS_TO_MERGE), 0);
+        both.push(of_events(1, 300_000, 100));
+        assert_eq!(due(&both, u64::MAX, RUNS_TO_MERGE), 8, "the small ones alone");
+    }
+
+    #[test]
+    fn a_few_events_all_over_do_not_tie_runs_together() {
+        let with_late = |blocks: u32| {
+            let late = |run: u32| {
+                // A few blocks of events of older anchors come first.
+                let (first, all) = (of_events(blocks, 0, run * 10_000 / blocks), of_events(100, run * 10_000, 100));
+                Run::with_directory(entry(100), [first.slots(), all.slots()].concat())
+            };
+            let runs: Vec<Run> = (1..=20).map(late).collect();
+            due(&runs, u64::MAX, RUNS_TO_MERGE)
+        };
+        assert_eq!([1, 10, 50].map(with_late), [0, 0, 8]);
+    }
+
+    #[test]
+    fn events_are_counted_by_the_share_of_a_block() {
+        let run = of_events(3, 100, 10);
+        let between = |first, last| events_between(run.slots(), first, last);
+        assert_eq!([between(0, 99), between(130, 200), between(100, 129)], [0.0, 0.0, 3_000.0]);
+        assert_eq!([between(105, 114), between(0, 100), between(129, 129)], [1_000.0, 100.0, 100.0]);
+        let lone = [DirectorySlot { first: 7, last: 7, events: 5 }];
+        assert_eq!(
+            [events_between(&lone, 7, 7), events_between(&lone, 8, 7), events_between(&[], 0, 9)],
+            [5.0, 0.0, 0.0]
+        );
     }
 
     #[test]
