@@ -97,7 +97,13 @@ impl Run {
 
     /// The first block of events that holds `anchor` or one after it; the number of blocks where there is none.
     pub(crate) fn find(&self, anchor: u32) -> usize {
-        self.slots().partition_point(|slot| slot.last < anchor)
+        let slots = self.slots();
+        match (slots.first(), slots.last()) {
+            // Of most of many runs their ends tell it.
+            (Some(first), _) if anchor <= first.last => 0,
+            (_, Some(last)) if anchor > last.last => slots.len(),
+            _ => slots.partition_point(|slot| slot.last < anchor),
+        }
     }
 
     /// Whether there is another handle on it.

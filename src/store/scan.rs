@@ -323,11 +323,10 @@ impl fmt::Debug for RunCursor {
 impl RunCursor {
     /// The blocks that hold events of `anchor`, if the run has any.
     pub(super) fn blocks_of(&self, anchor: u32) -> Range<usize> {
-        let slots = self.run.slots();
-        match (slots.first(), slots.last()) {
-            // Most of many runs.
-            (Some(first), Some(last)) if anchor < first.first || anchor > last.last => 0..0,
-            _ => self.run.find(anchor)..slots.partition_point(|slot| slot.first <= anchor),
+        let begin = self.run.find(anchor);
+        match self.first_of(begin) {
+            Some(first) if first <= anchor => begin..self.run.slots().partition_point(|slot| slot.first <= anchor),
+            _ => begin..begin,
         }
     }
 
@@ -362,9 +361,7 @@ impl RunCursor {
 
     /// Goes to the first group whose anchor is not below `anchor`.
     fn seek(&mut self, anchor: u32) -> Result<(), StoreError> {
-        // Of most of many runs the last block tells it.
-        let is_behind = self.run.slots().last().is_none_or(|last| last.last < anchor);
-        (self.block, self.group) = (if is_behind { self.run.slots().len() } else { self.run.find(anchor) }, 0);
+        (self.block, self.group) = (self.run.find(anchor), 0);
         if self.first_of(self.block).is_some_and(|first| first < anchor) {
             self.group = self.read(self.block)?.find(anchor);
         }
