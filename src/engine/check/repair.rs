@@ -33,12 +33,14 @@ pub(crate) fn run(mut store: Store, missing: Missing) -> Result<(Store, Repaired
     let derived = derive(&view)?;
     // One that no readable event carries any more was seen at no time, until its events are replayed.
     let seen: Vec<(IdentityId, Seen)> = identities.map(|id| (id, derived.seen(id))).collect();
+    let graph = follows(view.graph(), &seen, derived.links.clone(), &loaded.unlinks, &[])?;
+    let (totals, counts) = (totals_of(&graph, view.stored_events(), |id| id)?, graph.count_all());
+    drop(view);
     // What is sound stays as it is: a new change feed would cost its followers a fresh export.
     if damaged || !is_stored(&store, &seen, &derived) {
-        let graph = follows(view.graph(), &seen, derived.links.clone(), &loaded.unlinks, &[])?;
-        let totals = totals_of(&graph, view.stored_events(), |id| id)?;
-        drop(view);
         store.rewrite_derived(&seen, derived.links.as_slice(), Some(&totals))?;
+    } else {
+        store.keep_totals(&totals, &counts)?;
     }
     Ok((store, lost.without(missing)))
 }
@@ -56,4 +58,39 @@ fn is_stored(store: &Store, seen: &[(IdentityId, Seen)], derived: &Derived) -> b
     let links_agree = stored.links.len() == derived.links.len()
         && stored.links.iter().all(|link| derived.links.get(link.lower, link.higher) == Some(link));
     links_agree && stored.seen.iter().eq(seen.iter().map(|row| row.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::engine::Engine;
+    use crate::model::totals::{StoreCounts, Totals};
+    use crate::store::Store;
+    use crate::store::backend::MemoryBackend;
+
+    #[test]
+    fn totals_and_counts_that_are_wrong_are_counted_again() {
+        let backend = Arc::new(MemoryBackend::default());
+        let mut engine = Engine::options().over(backend.clone()).unwrap();
+        engine.replay(["fixtures/journeys.ndjson"]).unwrap();
+        let (totals, counts) = (engine.store.totals().unwrap().unwrap(), engine.store.counts().unwrap().unwrap());
+        drop(engine);
+        let wrong = (Totals { customers: 99, ..totals }, StoreCounts { most_sessions: 119, ..counts });
+        for (totals_now, counts_now) in [(&wrong.0, &counts), (&totals, &wrong.1)] {
+            Store::with_damaged_backend(backend.clone()).unwrap().keep_totals(totals_now, counts_now).unwrap();
+            let generation = |engine: &Engine| engine.store.generation();
+            let engine = Engine::options().existing_only().over(backend.clone()).unwrap();
+            assert!(!engine.verify().unwrap().is_sound());
+            let before = generation(&engine);
+            drop(engine);
+            let (engine, lost) = Engine::repair_backend(backend.clone()).unwrap();
+            assert!(engine.verify().unwrap().is_sound() && lost == Default::default());
+            assert_eq!((engine.store.totals().unwrap(), engine.store.counts().unwrap()), (Some(totals), Some(counts)));
+            assert_eq!(generation(&engine), before + 1);
+            drop(engine);
+            let (engine, _) = Engine::repair_backend(backend.clone()).unwrap();
+            assert_eq!(generation(&engine), before + 1, "what is sound is not written again");
+        }
+    }
 }
