@@ -137,7 +137,7 @@ mod tests {
         let login =
             r#"{"timestamp":1,"id":"e2","user":{"identities":{"ecommerceId":"7","sessionId":"1","deviceId":"d"}}}"#;
         let (view, source) = replayed(&(line(0, "sessionId:1") + login));
-        let identity = |value: &str| Identity { namespace: SESSION.into(), value: value.into() };
+        let identity = |value: &str| Identity::new(SESSION, value);
         let mut rows = view.events(SESSION, "1").unwrap().unwrap();
         let expected = "\
 ecommerceId:7: 2 events, 1 direct, 1 retroactive

@@ -225,7 +225,7 @@ mod tests {
     use crate::model::time::Time;
 
     fn named(value: &str) -> Identity {
-        Identity { namespace: "sessionId".into(), value: value.into() }
+        Identity::new("sessionId", value)
     }
 
     /// A reader who has left.

@@ -167,7 +167,7 @@ mod tests {
     use crate::model::time::Time;
 
     fn rows() -> [SessionRow; 2] {
-        let identity = |namespace: &str, value: &str| Identity { namespace: namespace.into(), value: value.into() };
+        let identity = |namespace: &str, value: &str| Identity::new(namespace, value);
         let [first, last] = [0, 1].map(Time::from_micros);
         [
             SessionRow {
@@ -224,7 +224,7 @@ mod tests {
     #[cfg(feature = "csv")]
     #[test]
     fn differences_as_csv() {
-        let person = Some(Identity { namespace: "ecommerceId".into(), value: "1".into() });
+        let person = Some(Identity::new("ecommerceId", "1"));
         let row = DiffRow { session: "s".into(), from: None, to: person, events: 3, moved: 0 };
         let mut out = Vec::new();
         RowFormat::Csv.write_diff(&[row], &mut out).unwrap();

@@ -167,6 +167,13 @@ pub struct Identity {
     pub value: String,
 }
 
+impl Identity {
+    /// The identity `value` of `namespace`.
+    pub fn new(namespace: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), value: value.into() }
+    }
+}
+
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.namespace, self.value)

@@ -81,7 +81,7 @@ fn many_at_once_are_answered_as_one_by_one() {
 }
 
 fn identity(session: &str) -> Identity {
-    Identity { namespace: "sessionId".to_owned(), value: session.to_owned() }
+    Identity::new("sessionId", session)
 }
 
 #[test]

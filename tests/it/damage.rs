@@ -88,7 +88,7 @@ fn damage_is_told_and_repaired_and_the_logs_bring_back_what_was_lost() {
 /// What counts otherwise than it was written is rebuilt, or comes back with the logs; decisions that are lost are made again.
 #[test]
 fn renamed_events_are_mended_too() {
-    let customer = |value: &str| Identity { namespace: "ecommerceId".into(), value: value.into() };
+    let customer = |value: &str| Identity::new("ecommerceId", value);
     for kind in ["counted", "written", "recounts"] {
         let folder = tempfile::tempdir().expect("a folder");
         let (store, logs) = (folder.path().join("store"), logs(folder.path()));

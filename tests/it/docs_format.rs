@@ -87,7 +87,7 @@ fn keys_and_headers_are_laid_out_as_in_the_format() {
     engine.replay([log]).expect("replayed");
     engine.unlink("sess-family-tablet", "clara").expect("unlinked");
     engine.opt_out("sessionId", "sess-family-tablet").expect("opted out");
-    let customer = |value: &str| Identity { namespace: "ecommerceId".into(), value: value.into() };
+    let customer = |value: &str| Identity::new("ecommerceId", value);
     engine.rename([(customer("dan"), customer("daniel"))]).expect("renamed");
     engine.quarantine(Some(Limits::default())).expect("limited");
     let format = FORMAT.lines().find_map(|line| line.strip_prefix("| 4 | the format, ")?.strip_suffix(" |"));

@@ -29,7 +29,7 @@ fn told_by(rules: &Rules, events: &str) -> Engine {
 
 pub fn identity(text: &str) -> Identity {
     let (namespace, value) = text.split_once(':').expect("namespace:value");
-    Identity { namespace: namespace.into(), value: value.into() }
+    Identity::new(namespace, value)
 }
 
 fn one(engine: &Engine, id: &str) -> Explanation {

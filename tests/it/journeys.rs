@@ -299,7 +299,7 @@ fn a_session_meets_customers_by_way_of_a_device() {
     );
     assert_eq!(shared.as_array().map(Vec::len), Some(1));
     // Without the link of s2 and the device nobody met two.
-    let identity = |namespace: &str, value: &str| Identity { namespace: namespace.into(), value: value.into() };
+    let identity = |namespace: &str, value: &str| Identity::new(namespace, value);
     let (tablet, session) = (identity("deviceId", "tv"), identity("sessionId", "s2"));
     assert!(engine.unlink_pair(&tablet, &session).expect("written").changed, "in either order");
     assert_eq!(totals(&engine).0[7], 0);

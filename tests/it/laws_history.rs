@@ -283,7 +283,7 @@ fn no_timeline_is_told_of_before_a_rename() {
         known.timeline("sessionId", "s").map(|rows| rows.map(Iterator::count)).map_err(|error| error.to_string())
     };
     assert_eq!(told(&engine), Ok(Some(1)));
-    let customer = |value: &str| Identity { namespace: "ecommerceId".into(), value: value.into() };
+    let customer = |value: &str| Identity::new("ecommerceId", value);
     engine.rename([(customer("old"), customer("new"))]).expect("written");
     assert!(told(&engine).is_err_and(|why| why.contains("were renamed, set aside or released since")));
     engine.rename_back([customer("old")]).expect("written");

@@ -128,7 +128,7 @@ fn nothing_that_a_log_says_is_markup() {
     let log = line(1, serde_json::json!({"sessionId": evil, "ecommerceId": evil}))
         + &line(2, serde_json::json!({"sessionId": evil, "x<y>": evil}));
     let engine = replayed(&Rules::default(), &log);
-    let asked = Identity { namespace: "sessionId".to_owned(), value: evil.to_owned() };
+    let asked = Identity::new("sessionId", evil);
     let html = page(&engine, &asked);
     for absent in ["<script", "<img", "onerror=alert(1)>", "\u{202e}"] {
         assert!(!html.contains(absent), "{absent}");

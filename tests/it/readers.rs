@@ -17,7 +17,7 @@ use crate::side_by_side::Pair;
 use crate::steps::Counting;
 
 fn identity(namespace: &str, value: &str) -> Identity {
-    Identity { namespace: namespace.to_owned(), value: value.to_owned() }
+    Identity::new(namespace, value)
 }
 
 /// Everybody whom the store ever named, and some whom it did not, or not so.

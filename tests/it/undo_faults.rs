@@ -64,7 +64,7 @@ impl Act<'_> {
 }
 
 fn customer(value: &str) -> Identity {
-    Identity { namespace: "ecommerceId".into(), value: value.into() }
+    Identity::new("ecommerceId", value)
 }
 
 fn feed(engine: &Engine, since: Sequence) -> Vec<Value> {

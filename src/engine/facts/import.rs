@@ -222,7 +222,7 @@ fn held(graph: &Graph, barred: &Barred) -> HashSet<BarHash> {
 }
 
 fn identity(namespace: &str, value: &str) -> Identity {
-    Identity { namespace: namespace.to_owned(), value: value.to_owned() }
+    Identity::new(namespace, value)
 }
 
 /// Facts on their way.

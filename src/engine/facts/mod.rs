@@ -107,7 +107,7 @@ impl<'a> UnlinkFact<'a> {
 
     /// The pair; `None` where there are not two, or none that could have a link.
     fn pair(self, unique: Option<&str>) -> Option<[Identity; 2]> {
-        let identity = |namespace: &str, value: &str| Identity { namespace: namespace.into(), value: value.into() };
+        let identity = |namespace: &str, value: &str| Identity::new(namespace, value);
         match self {
             Self::Login { session, customer } => Some([identity(SESSION, &session), identity(unique?, &customer)]),
             Self::Pair { identities: Pairs(pairs) } => {

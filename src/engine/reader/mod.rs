@@ -202,5 +202,5 @@ impl StoreReader {
 }
 
 fn identity(namespace: &str, value: &str) -> Identity {
-    Identity { namespace: namespace.to_owned(), value: value.to_owned() }
+    Identity::new(namespace, value)
 }

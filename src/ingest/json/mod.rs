@@ -71,7 +71,7 @@ mod writing {
     use super::*;
 
     fn identity(value: &str) -> Identity {
-        Identity { namespace: "sessionId".into(), value: value.into() }
+        Identity::new("sessionId", value)
     }
 
     #[test]
