@@ -183,6 +183,8 @@ mod tests {
         assert!(!path.exists());
         let twice = Engine::options().between(["email", "Email"]).open(&path);
         assert_eq!((kind(twice), path.exists()), (Some(ErrorKind::Argument), false));
+        assert_eq!(kind(Engine::open("")), Some(ErrorKind::Argument));
+        assert!(!Path::new("db").exists() && !Path::new("conf").exists(), "nothing is made in the folder at hand");
 
         let made =
             Engine::options().unique(" customerNumber ").between(["Email"]).junk(["N/K", "x", "n/k"]).open(&path);

@@ -167,6 +167,9 @@ pub enum StoreError {
     /// A store, or a copy of one, was to be made in the folder of another.
     #[error("{0} is inside a store, and would go with it")]
     InStore(String),
+    /// A path names nothing.
+    #[error("the path of the store is empty: name a folder")]
+    NoPath,
     /// The directory or database holds something else.
     #[error("{0} holds something that is no backstitch store")]
     Foreign(String),
@@ -328,7 +331,7 @@ impl From<StoreError> for Error {
             StoreError::Missing(_) => ErrorKind::NotFound,
             StoreError::Foreign(_) | StoreError::Taken(_) | StoreError::InStore(_) => ErrorKind::NotAStore,
             StoreError::Settings { .. } => ErrorKind::SettingsDiffer,
-            StoreError::Levels(_) => ErrorKind::Argument,
+            StoreError::Levels(_) | StoreError::NoPath => ErrorKind::Argument,
             StoreError::Version { .. } => ErrorKind::Version,
             StoreError::Poisoned { .. } => ErrorKind::Poisoned,
             StoreError::Trimmed { .. } => ErrorKind::Trimmed,

@@ -120,9 +120,10 @@ fn guarded<T>(path: &Path, what: &'static str, work: impl FnOnce() -> sled::Resu
         |how: &str| BackendError::Corrupt { store: path.display().to_string(), how: format!("{what}: {how}") };
     match quiet::catch(work) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(sled::Error::Io(error))) if error.to_string().contains("lock") => {
-            Err(BackendError::Locked(format!("store {} is in use by another process", path.display())))
-        }
+        Ok(Err(sled::Error::Io(error))) if error.to_string().contains("lock") => Err(BackendError::Locked(format!(
+            "store {} is in use, by another process or by another handle of this one",
+            path.display()
+        ))),
         Ok(Err(sled::Error::Io(error))) if error.kind() != ErrorKind::InvalidData => Err(failed(path, what, error)),
         // Its own text tells of the inside of the database.
         Ok(Err(sled::Error::Corruption { .. })) => Err(corrupt("a record in it is not as it was written")),
@@ -231,6 +232,10 @@ impl SledBackend {
 
     /// What lies at `path`.
     pub(crate) fn look(path: &Path) -> Result<Folder, StoreError> {
+        // Joined with the name of a file it would be that file in the folder at hand.
+        if path.as_os_str().is_empty() {
+            return Err(StoreError::NoPath);
+        }
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(nothing_at(path)),
@@ -298,7 +303,12 @@ impl SledBackend {
         let database = File::open(path.join(DATABASE)).map_err(not_swapped)?;
         // The lock that the database takes. Nobody else has it where this process could not let go of it.
         if !quiet::has_panicked() {
-            let in_use = || BackendError::Locked(format!("store {} is in use by another process", path.display()));
+            let in_use = || {
+                BackendError::Locked(format!(
+                    "store {} is in use, by another process or by another handle of this one",
+                    path.display()
+                ))
+            };
             let start = Instant::now();
             while database.try_lock().is_err() {
                 if start.elapsed() > LOCK_PATIENCE {
