@@ -98,6 +98,7 @@ fn a_handle_sees_what_came_after_it_and_outlives_its_engine() {
     assert!(!feed.wait(Sequence(0), Duration::ZERO), "there is nothing yet");
     assert_eq!((feed.sequence(), feed.changes(Sequence(0)).expect("empty").count()), (Sequence(0), 0));
     replay(&mut engine, &files[..1], Manner::default());
+    assert!(feed.wait(Sequence(0), Duration::MAX), "longer than any clock tells");
     let begun = feed.changes(Sequence(0)).expect("kept");
     replay(&mut engine, &files[1..], Manner::default());
     engine.trim(Sequence(1)).expect("written");

@@ -136,13 +136,17 @@ impl Feed {
         self.resolver.view()
     }
 
-    /// Waits until there are changes after `since`, for no longer than `patience`, and says whether there are any.
+    /// Waits until there are changes after `since`, for no longer than `patience`, and says whether there are any. Where the engine is dropped
+    /// meanwhile, that is none.
     pub fn wait(&self, since: Sequence, patience: Duration) -> bool {
-        let end = Instant::now() + patience;
+        // Beyond what a clock can tell is for good.
+        let end = Instant::now().checked_add(patience);
         let mut feed = self.last.feed.lock();
         while feed.sequence() <= since {
-            if self.last.grew.wait_until(&mut feed, end).timed_out() {
-                break;
+            match end {
+                None => self.last.grew.wait(&mut feed),
+                Some(end) if self.last.grew.wait_until(&mut feed, end).timed_out() => break,
+                Some(_) => {}
             }
         }
         feed.sequence() > since
