@@ -14,7 +14,7 @@ pub(crate) enum EngineError {
     TooManyIdentities { limit: usize },
     #[error("no namespace of this store is unique, so it knows no customers, and every link joins")]
     NoUnique,
-    #[error("that cannot be a {namespace}: it is blank, or longer than {MAX_VALUE_BYTES} bytes")]
+    #[error("that cannot be a value of {namespace}: it is blank, or longer than {MAX_VALUE_BYTES} bytes")]
     Value { namespace: String },
     #[error(
         "{name:?} cannot be a namespace: it is blank, too long or has a colon in it, or the store has no room for it"
@@ -26,8 +26,12 @@ pub(crate) enum EngineError {
     TwoNamespaces { old: String, new: String },
     #[error("that would be a circle: {chain}; take one of these renames back first")]
     Circle { chain: String },
-    #[error("{identity} counts as another already: {how} first")]
-    IsRenamed { identity: String, how: &'static str },
+    #[error("{identity} counts as another already: take that back first")]
+    IsRenamed { identity: String },
+    #[error(
+        "{new} is one of the values that are ignored as junk, and nobody is called so: set the old one aside if it is to count as nothing"
+    )]
+    RenamedToJunk { new: String },
     #[error("{identity} is set aside: release it first")]
     IsSetAside { identity: String },
     #[error("{name} is no source of this store, {}", if .known.is_empty() { "which has none".to_owned() } else { format!("whose sources are: {known}") })]
@@ -58,6 +62,7 @@ impl From<EngineError> for Error {
             | EngineError::TwoNamespaces { .. }
             | EngineError::Circle { .. }
             | EngineError::IsRenamed { .. }
+            | EngineError::RenamedToJunk { .. }
             | EngineError::IsSetAside { .. }
             | EngineError::SourceName
             | EngineError::SourceTwice { .. }

@@ -12,6 +12,7 @@ use crate::engine::error::EngineError;
 use crate::engine::people::follows;
 use crate::engine::undo::{Undone, named};
 use crate::graph::{Delta, Graph};
+use crate::ingest::junk::is_junk;
 use crate::model::counting::{Circle, Counting, CountsAs, Recount};
 use crate::model::error::Error;
 use crate::model::event::Event;
@@ -97,6 +98,11 @@ impl Committer<'_> {
         let mut counting = graph.counting().clone();
         for decision in decisions {
             let (id, counts_as) = resolved(graph, &mut delta, &counting, decision)?;
+            if let Decision::Rename(_, new) = decision
+                && is_junk(&self.store.settings().junk, &new.value)
+            {
+                return Err(EngineError::RenamedToJunk { new: new.to_string() }.into());
+            }
             if counting.decided(id) == counts_as {
                 continue;
             }
@@ -127,7 +133,7 @@ fn resolved(
     decision: &Decision<'_>,
 ) -> Result<(IdentityId, CountsAs), Error> {
     let text = |identity: &Identity| identity.to_string();
-    let is_renamed = |identity, how| Err(EngineError::IsRenamed { identity: text(identity), how }.into());
+    let is_renamed = |identity| Err(EngineError::IsRenamed { identity: text(identity) }.into());
     match *decision {
         Decision::Rename(old, new) => {
             let [(namespace, id), (other, to)] = [named(graph, delta, old)?, named(graph, delta, new)?];
@@ -137,7 +143,7 @@ fn resolved(
             match counting.decided(id) {
                 _ if id == to => Err(EngineError::Circle { chain: format!("{} to {}", old.value, new.value) }.into()),
                 CountsAs::Nothing => Err(EngineError::IsSetAside { identity: text(old) }.into()),
-                CountsAs::Other(known) if known != to => is_renamed(old, "--revert"),
+                CountsAs::Other(known) if known != to => is_renamed(old),
                 CountsAs::Other(_) | CountsAs::Itself | CountsAs::Crowded | CountsAs::Kept => {
                     Ok((id, CountsAs::Other(to)))
                 }
@@ -154,7 +160,7 @@ fn resolved(
         Decision::SetAside(identity) => {
             let (_, id) = named(graph, delta, identity)?;
             match counting.decided(id) {
-                CountsAs::Other(_) => is_renamed(identity, "revert it"),
+                CountsAs::Other(_) => is_renamed(identity),
                 CountsAs::Itself | CountsAs::Nothing | CountsAs::Crowded | CountsAs::Kept => {
                     Ok((id, CountsAs::Nothing))
                 }
@@ -163,7 +169,7 @@ fn resolved(
         Decision::Release(identity) => {
             let (_, id) = named(graph, delta, identity)?;
             match counting.decided(id) {
-                CountsAs::Other(_) => is_renamed(identity, "revert it"),
+                CountsAs::Other(_) => is_renamed(identity),
                 CountsAs::Nothing => Ok((id, CountsAs::Itself)),
                 // It is over the limits still: it is kept all the same.
                 CountsAs::Crowded => Ok((id, CountsAs::Kept)),

@@ -61,6 +61,11 @@ pub(super) struct JunkList {
     beyond_ascii: bool,
 }
 
+/// Whether a value counts as none.
+pub fn is_junk(junk: &Junk, value: &str) -> bool {
+    JunkList::new(junk).catches(value.trim(), &mut JunkCounts::new())
+}
+
 /// Lengths told apart; the last stands for all from there on.
 const LENGTHS: usize = 64;
 
@@ -183,7 +188,7 @@ impl JunkCounts {
         self.by_value.is_empty() && self.others == 0
     }
 
-    /// Each value with its count, by value; then [`OTHERS`], if there were any.
+    /// Each value with its count, by value; then `(others)`, if there were any.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         let others = (self.others > 0).then_some((OTHERS, self.others));
         self.by_value.iter().map(|(value, &count)| (&**value, count)).chain(others)

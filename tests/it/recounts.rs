@@ -92,7 +92,7 @@ fn any_order_of_events_and_decisions_is_the_edited_log() {
 }
 
 fn customer(value: &str) -> Identity {
-    Identity { namespace: "ecommerceId".into(), value: value.into() }
+    Identity::new("ecommerceId", value)
 }
 
 /// A customer whom the shop made again, and a mail that two events become one by.
@@ -142,10 +142,16 @@ fn a_customer_that_was_made_again_is_one() {
     let summary = replay(&mut engine, std::slice::from_ref(&log), Manner { force: true, ..Manner::default() });
     assert_eq!((summary.events.accepted, summary.events.duplicate), (0, 6));
     for namespace in ["ecommerceId", "email"] {
-        let pair = (Identity { namespace: namespace.into(), value: "new".into() }, customer("old"));
+        let pair = (Identity::new(namespace, "new"), customer("old"));
         let told = engine.rename([pair]).expect_err("refused").to_string();
         assert!(told.contains("circle: new to old to new") || told.contains("two namespaces"), "{told}");
     }
+    for junk in ["null", " GUEST ", "'{}'"] {
+        let told = engine.rename([(customer("other"), customer(junk))]).expect_err("nobody is called so").to_string();
+        assert!(told.contains("ignored as junk"), "{told}");
+    }
+    let told = engine.rename([(customer("old"), customer("newer"))]).expect_err("it is renamed").to_string();
+    assert_eq!(told, "ecommerceId:old counts as another already: take that back first");
     assert_eq!(engine.retract(Retract::Event("d")).expect("written").events, 1, "by its id both that became one go");
     assert_eq!(totals(&engine).0[..4], [2, 1, 1, 0]);
     replay(&mut engine, &[log], Manner { force: true, ..Manner::default() });
