@@ -150,6 +150,9 @@ pub use model::source::{Position, Source};
 pub use model::time::Time;
 pub use model::writing::{is_unseen, visible};
 
+// Every limit, with its reason.
+pub use model::limits;
+
 // Configuration: what a store is made with, and where the lines of a log say what.
 pub use ingest::fields::{Field, Fields, FieldsBuilder, FieldsError, TimeUnit};
 pub use model::namespace::{Levels, LevelsError};

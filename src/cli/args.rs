@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use backstitch::limits::MAX_THREADS;
 use backstitch::{FeedPosition, Fields, Policy, RowFormat, Time, When};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
@@ -515,15 +516,13 @@ fn position(text: &str) -> Result<FeedPosition, &'static str> {
     })
 }
 
+/// More than any machine has cores are a slip of the hand.
 fn threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(threads) if (1..=MAX_THREADS).contains(&threads) => Ok(threads),
         _ => Err(format!("write a number from 1 to {MAX_THREADS}")),
     }
 }
-
-/// More threads than any machine has cores are a slip of the hand, and would be started all the same.
-const MAX_THREADS: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -559,7 +558,7 @@ mod tests {
             "backstitch explain a b c",
             "backstitch explain a --format svg --json",
             "backstitch replay a --threads 0",
-            "backstitch replay a --threads 1025",
+            "backstitch replay a --threads 513",
             "backstitch replay a --batch-events 0",
             "backstitch replay a --unique x --no-unique",
             "backstitch generate --sessions -1",
@@ -577,7 +576,7 @@ mod tests {
             ("resolve s --known-at commit:", "a commit, such as commit:7"),
             ("resolve s --known-at=-1", "the number of a change, such as 4171"),
             ("replay a --batch-events many", "write a whole number"),
-            ("replay a --threads all", "write a number from 1 to 1024"),
+            ("replay a --threads all", "write a number from 1 to 512"),
             ("generate --sessions 1e6", "write a whole number"),
             ("generate --seed x", "write a whole number"),
         ] {

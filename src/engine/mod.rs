@@ -64,7 +64,8 @@ pub use undo::{Retract, Undone};
 
 /// A store that is open for replay, and the people in it. There is one a store, in one process at a time; its [`Resolver`]s are many.
 ///
-/// Dropping it closes the store as soon as its resolvers are gone too; nothing waits to be written then.
+/// Dropping it closes the store as soon as whatever reads it is gone too (resolvers, views, feeds, and what they answered with that holds a view);
+/// nothing waits to be written then.
 pub struct Engine {
     store: Store,
     resolver: Resolver,
@@ -156,8 +157,7 @@ impl Engine {
     /// # fn main() -> backstitch::Result<()> {
     /// # use backstitch::{Engine, Identity};
     /// # let mut engine = Engine::in_memory();
-    /// let identity = |namespace: &str, value: &str| Identity { namespace: namespace.into(), value: value.into() };
-    /// engine.unlink_pair(&identity("email", "info@shop.example"), &identity("ecommerceId", "18278"))?;
+    /// engine.unlink_pair(&Identity::new("email", "info@shop.example"), &Identity::new("ecommerceId", "18278"))?;
     /// # Ok(())
     /// # }
     /// ```
@@ -198,7 +198,7 @@ impl Engine {
     /// # use backstitch::{Engine, Identity};
     /// let mut engine = Engine::in_memory();
     /// engine.replay(["fixtures/journeys.ndjson"])?;
-    /// let customer = |value: &str| Identity { namespace: "ecommerceId".into(), value: value.into() };
+    /// let customer = |value| Identity::new("ecommerceId", value);
     /// engine.rename([(customer("clara"), customer("clara-2"))])?;
     /// let people = engine.resolver();
     /// assert_eq!(people.customer_of("sess-family-tablet").as_deref(), Some("clara-2"));
@@ -305,8 +305,7 @@ impl Engine {
     /// A session and a customer by their values.
     fn login(&self, session: &str, customer: &str) -> Result<[Identity; 2]> {
         let unique = self.settings().levels.unique.clone().ok_or(EngineError::NoUnique)?;
-        let identity = |namespace: String, value: &str| Identity { namespace, value: value.to_owned() };
-        Ok([identity(SESSION.to_owned(), session), identity(unique, customer)])
+        Ok([Identity::new(SESSION, session), Identity::new(unique, customer)])
     }
 
     /// Takes events back: the store then answers as one that never saw them. Nothing keeps them from being replayed again.

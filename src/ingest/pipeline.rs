@@ -18,6 +18,7 @@ use crate::ingest::chunk::Chunk;
 use crate::ingest::error::IngestError;
 use crate::ingest::reader::{SourceReader, SourceStart};
 use crate::model::error::{Error, ErrorKind};
+use crate::model::limits::MAX_THREADS;
 
 /// Chunks a thread that are read and not worked on yet: one in work, one at hand.
 pub(super) const BUFFERS_PER_THREAD: usize = 2;
@@ -63,12 +64,12 @@ pub struct PipelineThreads {
 }
 
 impl PipelineThreads {
-    /// A thread that reads, and so many that work on chunks: all cores when `None`.
+    /// A thread that reads, and so many that work on chunks, [`MAX_THREADS`] at most: all cores when `None`.
     ///
     /// # Errors
     /// When the system starts no more.
     pub fn start(workers: Option<usize>) -> Result<Self, PipelineError> {
-        let threads = workers.unwrap_or_else(rayon::current_num_threads).max(1);
+        let threads = workers.unwrap_or_else(rayon::current_num_threads).clamp(1, MAX_THREADS);
         let start = |threads, name: &'static str| {
             let pool =
                 rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(move |at| format!("{name}-{at}"));

@@ -10,6 +10,7 @@ use crate::ingest::pipeline::{
     self, BUFFERS_PER_THREAD, BufferedChunk, PipelineError, PipelineThreads, STEPS_UNDER_WAY, Step,
 };
 use crate::ingest::reader::SourceReader;
+use crate::model::limits::MAX_THREADS;
 
 /// Ends the test, whatever hangs.
 fn within<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
@@ -209,4 +210,10 @@ fn stopped_it_gives_what_it_has_read() {
         (read.into_inner(), taken)
     });
     assert!(read == taken && (3..200).contains(&taken), "{taken} taken of {read}");
+}
+
+#[test]
+fn no_more_threads_are_started_than_any_machine_has_cores() {
+    let threads = |asked| PipelineThreads::start(Some(asked)).unwrap().workers.current_num_threads();
+    assert_eq!([0, 3, usize::MAX].map(threads), [1, 3, MAX_THREADS]);
 }

@@ -72,6 +72,9 @@ pub const MAX_REJECT_BYTES: usize = 64 << 10;
 /// Distinct junk values that are counted by name; the rest are counted together. Junk is a short list unless it was extended badly.
 pub const MAX_JUNK_COUNTED: usize = 1_000;
 
+/// Threads of a replay. No machine has as many cores by far, and to start thousands takes minutes.
+pub const MAX_THREADS: usize = 512;
+
 /// Events of one `id` whose lines are looked for: the earliest. An `id` names one event, or a few; a log that gives all its events the same
 /// would otherwise be held in memory whole.
 pub const MAX_EVENTS_LOCATED: usize = 100;
@@ -83,3 +86,10 @@ pub const MAX_BLOCKS_A_QUESTION: u32 = 2_000;
 /// Keys of rejected lines that are told, so that they can be named in a configuration. A line has a dozen; values that stand where
 /// keys belong would otherwise make one a line.
 pub const MAX_KEYS_MET: usize = 24;
+
+/// Identities that one picture draws. More cannot be read; those that are nearest to the asked ones are drawn, and a line
+/// says how many are left out.
+pub const MAX_DRAWN: usize = 240;
+
+/// Events that a page draws: the earliest. More make a browser slow, and nobody reads them.
+pub const MAX_EVENTS_DRAWN: usize = 2_000;

@@ -175,7 +175,7 @@ impl View {
         self.sources.iter().find(|source| source.name == name && !source.retracted)
     }
 
-    /// The sources of this view, by [`SourceId`](crate::model::source::SourceId).
+    /// The sources of this view, in the order in which they were first read.
     pub fn sources(&self) -> &[Source] {
         &self.sources
     }

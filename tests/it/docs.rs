@@ -292,9 +292,12 @@ fn every_limit_stands_on_its_page_with_its_number() {
         ("MAX_FORGOTTEN", limits::MAX_FORGOTTEN),
         ("MAX_REJECT_BYTES", limits::MAX_REJECT_BYTES),
         ("MAX_JUNK_COUNTED", limits::MAX_JUNK_COUNTED),
+        ("MAX_THREADS", limits::MAX_THREADS),
         ("MAX_EVENTS_LOCATED", limits::MAX_EVENTS_LOCATED),
         ("MAX_BLOCKS_A_QUESTION", limits::MAX_BLOCKS_A_QUESTION as usize),
         ("MAX_KEYS_MET", limits::MAX_KEYS_MET),
+        ("MAX_DRAWN", limits::MAX_DRAWN),
+        ("MAX_EVENTS_DRAWN", limits::MAX_EVENTS_DRAWN),
     ];
     for (name, limit) in all {
         let number = row(LIMITS, name)[1].split(' ').next().expect("a number").replace(',', "");

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use backstitch::export::picture::MAX_DRAWN;
+use backstitch::limits::MAX_DRAWN;
 use backstitch::{Engine, Identity, Picture};
 
 use crate::explain::{TABLET, identity, told};
@@ -118,7 +118,7 @@ fn what_a_log_says_does_not_break_a_picture() {
         + &line(serde_json::json!({"e\"<&'": evil, "ecommerceId": format!("{evil}花子")}));
     let engine = replayed(&Rules::default(), &log);
     let view = engine.resolver().view();
-    let asked = Identity { namespace: "sessionId".into(), value: evil.into() };
+    let asked = Identity::new("sessionId", evil);
     let picture = Picture::new(&view, &[asked], evil);
     let svg = picture.svg();
     assert!(!elements(&svg).contains(&"script".to_owned()));

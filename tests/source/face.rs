@@ -10,7 +10,7 @@ const FACE: &str = "
     Feed FeedPosition Field Fields FieldsBuilder FieldsError Forget Forgotten Generator Identity Junk KnownAt Levels LevelsError Limits
     Locate Lookback Namespaces NewFile Options PersonKind PersonPage Picture Policy Position Profile ProfileRule ProfileRules Profiles Progress Pushed Reading Reason Recipe
     Reject Repaired Replay Resolution Resolutions Resolver Result Retract RowFormat SESSION Sequence SessionTable Settings
-    Source StoreReader Summary Time TimeUnit Totals Undone Verification View Visitor VisitorAction VisitorFile VisitorMemory VisitorStore VisitorUser When is_unseen visible
+    Source StoreReader Summary Time TimeUnit Totals Undone Verification View Visitor VisitorAction VisitorFile VisitorMemory VisitorStore VisitorUser When is_unseen visible limits
 ";
 
 /// The rows of answers, and the parts of rows and summaries: they stand in `backstitch::rows`, since a caller seldom needs their names.

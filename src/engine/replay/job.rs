@@ -125,7 +125,7 @@ impl<'a> Replay<'a> {
         self
     }
 
-    /// Threads to decode and settle with. By default all cores. The engine keeps them for its next replay with as many.
+    /// Threads to decode and settle with, [`MAX_THREADS`](crate::limits::MAX_THREADS) at most. By default all cores. The engine keeps them for its next replay with as many.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self

@@ -36,7 +36,7 @@ const STRONG: [Rgb; 12] = [
 /// How much darker each further round of the same colours is, in percent.
 const DARKER: u32 = 4;
 
-/// The colours of the person at this place of the picture. Those of [`MAX_DRAWN`](super::MAX_DRAWN) people all differ.
+/// The colours of the person at this place of the picture. Those of [`MAX_DRAWN`](crate::model::limits::MAX_DRAWN) people all differ.
 pub fn of_person(place: usize) -> Colours {
     let round = (place / STRONG.len()) as u32;
     let strong = mixed(STRONG[place % STRONG.len()], BLACK, (round * DARKER).min(100));
@@ -57,8 +57,8 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::export::picture::MAX_DRAWN;
     use crate::export::picture::pen::REFUSED;
+    use crate::model::limits::MAX_DRAWN;
 
     fn linear(strong: &str) -> [f64; 3] {
         std::array::from_fn(|at| {

@@ -13,20 +13,16 @@ mod placement;
 mod scene;
 mod svg;
 
-pub use page::{MAX_EVENTS_DRAWN, PersonPage};
+pub use page::PersonPage;
 
 use crate::model::identity::Identity;
 use crate::model::link::Seen;
 use crate::model::time::Time;
 
-/// Identities that one picture draws. More cannot be read; those that are nearest to the asked ones are drawn, and a line
-/// says how many are left out.
-pub const MAX_DRAWN: usize = 240;
-
 /// A picture of the groups of some identities: every identity in the colour of its person, every link, refused ones dashed, and
 /// the chain that ties (or would tie) the asked identities.
 ///
-/// It holds at most [`MAX_DRAWN`] identities and the links among them; [`svg`](Self::svg) and [`dot`](Self::dot) write it.
+/// It holds at most [`MAX_DRAWN`](crate::limits::MAX_DRAWN) identities and the links among them; [`svg`](Self::svg) and [`dot`](Self::dot) write it.
 #[derive(Debug, Clone)]
 pub struct Picture {
     /// Its first line says the most.
@@ -91,7 +87,7 @@ impl Picture {
         self.nodes.len()
     }
 
-    /// How many identities are left out: see [`MAX_DRAWN`].
+    /// How many identities are left out: see [`MAX_DRAWN`](crate::limits::MAX_DRAWN).
     pub fn left_out(&self) -> usize {
         self.left_out
     }

@@ -5,11 +5,12 @@ use std::cmp::Ordering;
 use hashbrown::{HashMap, HashSet};
 
 use crate::export::picture::label::labels;
-use crate::export::picture::{DrawnIdentity, DrawnLink, DrawnPerson, MAX_DRAWN, Picture};
+use crate::export::picture::{DrawnIdentity, DrawnLink, DrawnPerson, Picture};
 use crate::graph::Graph;
 use crate::graph::explain::WhyNot;
 use crate::graph::links::LinkId;
 use crate::model::identity::{Identity, IdentityId};
+use crate::model::limits::MAX_DRAWN;
 use crate::model::link::Link;
 use crate::model::writing::visible;
 use crate::resolver::View;

@@ -10,14 +10,12 @@ use crate::export::picture::page::timeline::Timeline;
 use crate::export::picture::pen::put;
 use crate::model::error::Result;
 use crate::model::identity::Identity;
+use crate::model::limits::MAX_EVENTS_DRAWN;
 use crate::model::person::PersonKind;
 use crate::model::policy::Policy;
 use crate::model::profile::ProfileRules;
 use crate::model::time::Time;
 use crate::resolver::{EventRow, Evidence, Explanation, MemberRow, Profile, ProfileValue, Resolution, View};
-
-/// Events that a page draws: the earliest. More make a browser slow, and nobody reads them.
-pub const MAX_EVENTS_DRAWN: usize = 2_000;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -44,7 +42,7 @@ impl PersonPage {
     /// the first one shown. `None` when no event carries the identity.
     ///
     /// Costs four reads of each block that holds an event of the person's sessions, and the memory of
-    /// [`MAX_EVENTS_DRAWN`] rows for each policy.
+    /// [`MAX_EVENTS_DRAWN`](crate::limits::MAX_EVENTS_DRAWN) rows for each policy.
     ///
     /// # Errors
     /// When the store cannot be read or a block is damaged.
