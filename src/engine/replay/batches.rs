@@ -152,6 +152,48 @@ mod tests {
         assert_eq!(sizes_after(&with_one_far_away), 500);
     }
 
+    /// Events of four a session, one after the other, with ids so long that a batch of a thousand is many blocks. Some sessions log in long
+    /// afterwards, and a few events come late.
+    fn long(events: u64) -> String {
+        let line = |at: u64| {
+            let (session, time) = match at % 100 {
+                97 => (at / 8, 500 * at),
+                98 => (at / 5, 1_000 * at),
+                _ => (at / 4, 1_000 * at),
+            };
+            let customer = if at % 100 == 98 { r#","ecommerceId":"c""# } else { "" };
+            let identities = format!(r#"{{"sessionId":"s{session}"{customer}}}"#);
+            format!("{{\"timestamp\":{time},\"id\":\"{at:0>1000}\",\"user\":{{\"identities\":{identities}}}}}\n")
+        };
+        (0..events).map(line).collect()
+    }
+
+    #[test]
+    fn runs_that_lie_apart_answer_as_one_does() {
+        let log = long(24_000);
+        let replayed = |batches: usize| {
+            let mut engine = Engine::in_memory();
+            for part in log.split_inclusive('\n').collect::<Vec<_>>().chunks(24_000 / batches) {
+                engine.ingest("log", part.concat().as_bytes()).unwrap();
+            }
+            engine
+        };
+        let (one, mut many) = (replayed(1), replayed(20));
+        assert_eq!((one.store.events().runs.len(), many.store.events().runs.len()), (1, 20), "none was merged");
+        let told = |engine: &Engine| {
+            let view = engine.resolver().view();
+            let events = |session: u64| view.events("sessionId", &format!("s{session}")).unwrap().unwrap();
+            let events: Vec<_> = (0..6_000).step_by(7).map(events).collect();
+            let rows: Vec<_> = view.sessions().unwrap().iter().map(|row| serde_json::to_string(row).unwrap()).collect();
+            (view.totals().unwrap(), serde_json::to_string(&events).unwrap(), rows)
+        };
+        assert_eq!(told(&one), told(&many));
+        assert!(many.verify().unwrap().is_sound());
+        let before = told(&one).0;
+        let known = many.ingest("again", log.as_bytes()).unwrap().events.duplicate;
+        assert_eq!((known, many.resolver().view().totals().unwrap()), (24_000, before), "all of it is known");
+    }
+
     #[test]
     fn batches_shrink_once_a_log_is_in_order_again() {
         let mut sizes = BatchSizes::growing(100, 350);
