@@ -1,8 +1,10 @@
 //! Which sources do the arguments name?
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+use std::str::Utf8Chunk;
 
 use hashbrown::HashSet;
 use serde::{Serialize, Serializer};
@@ -24,11 +26,12 @@ pub enum Input {
 }
 
 impl Input {
-    /// The name it is remembered and reported by: `-`, or the path.
+    /// The name it is remembered and reported by: `-`, or the path. Bytes of that which are no UTF-8 stand as `\xff`, so that two such files
+    /// are two sources.
     pub fn name(&self) -> String {
         match self {
             Self::Stdin => STDIN.to_string(),
-            Self::File(path) => path.display().to_string(),
+            Self::File(path) => path.as_os_str().as_encoded_bytes().utf8_chunks().map(in_writing).collect(),
         }
     }
 
@@ -41,13 +44,20 @@ impl Input {
     }
 }
 
+fn in_writing(chunk: Utf8Chunk<'_>) -> String {
+    let bytes = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}"));
+    std::iter::once(chunk.valid().to_owned()).chain(bytes).collect()
+}
+
 /// The sources that arguments name.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Expanded {
     /// In their order, each once.
     pub inputs: Vec<Input>,
-    /// What lies in folders, and cannot be read.
+    /// Links in folders that lead nowhere.
     pub broken: BrokenLinks,
+    /// Folders in those that are named which cannot be read.
+    pub unreadable: Vec<IngestError>,
 }
 
 /// Links in folders that lead nowhere, or round in a circle.
@@ -70,7 +80,7 @@ impl Serialize for BrokenLinks {
 /// quoted globs, and `-` for standard input. What exists under that very name is no glob.
 ///
 /// # Errors
-/// When an argument names nothing, or a folder cannot be read.
+/// When an argument names nothing, or a folder that it names cannot be read.
 pub fn expand(args: &[String]) -> Result<Expanded, IngestError> {
     let mut inputs = Expansion::default();
     for arg in args {
@@ -136,12 +146,18 @@ impl Expansion {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
-                    let path = error.path().map(Path::to_path_buf);
-                    let error = io::Error::from(error);
-                    if path.is_some_and(|path| self.is_broken_link(&path, &error)) {
+                    let (path, is_named) = (error.path().unwrap_or(folder).to_path_buf(), error.depth() == 0);
+                    let error = error.into_io_error().unwrap_or_else(|| io::Error::other("it leads in a circle"));
+                    if self.is_broken_link(&path, &error) {
                         continue;
                     }
-                    return Err(IngestError::io(folder.display().to_string(), error));
+                    let error = IngestError::io(path.display().to_string(), error);
+                    if is_named {
+                        return Err(error);
+                    }
+                    self.found.unreadable.push(error);
+                    empty = false;
+                    continue;
                 }
             };
             if entry.file_type().is_file() {
@@ -153,12 +169,19 @@ impl Expansion {
     }
 
     fn glob(&mut self, pattern: &str) -> Result<(), IngestError> {
-        let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
         let nothing = || IngestError::NotFound(pattern.to_string());
-        let paths = glob::glob_with(pattern, options).map_err(|_| nothing())?;
+        let paths = glob::glob(pattern).map_err(|_| nothing())?;
+        // The option of the library that leaves hidden files out stops at names that are no UTF-8.
+        let parts = pattern.split(MAIN_SEPARATOR).filter(|part| part.starts_with('.'));
+        let named: Vec<glob::Pattern> = parts.filter_map(|part| glob::Pattern::new(part).ok()).collect();
+        let is_named = |name: &str| named.iter().any(|part| part.matches(name));
         let mut empty = true;
         for path in paths {
             let path = path.map_err(|error| IngestError::io(error.path().display().to_string(), error.into()))?;
+            let mut hidden = path.iter().filter_map(OsStr::to_str).filter(|name| name.starts_with('.'));
+            if hidden.any(|name| !is_named(name)) {
+                continue;
+            }
             let broken = fs::metadata(&path).err().is_some_and(|error| self.is_broken_link(&path, &error));
             if broken || is_store(&path) {
                 continue;
@@ -248,7 +271,7 @@ mod tests {
         }
         let found = |name: &str| expand(&[at(name).display().to_string()]);
         for name in ["logs", "logs/*", "l*"] {
-            let Expanded { inputs, broken } = found(name).unwrap();
+            let Expanded { inputs, broken, .. } = found(name).unwrap();
             let names: Vec<String> = inputs.iter().map(Input::name).collect();
             let expected = ["logs/a.log", "logs/sub/b.log"].map(|log| at(log).canonicalize().unwrap());
             assert_eq!(names, expected.map(|log| log.display().to_string()), "{name}");
@@ -261,6 +284,41 @@ mod tests {
             let told = found(name).unwrap_err().to_string();
             assert!(told.contains(expected), "{name}: {told}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_no_text_are_told_apart_and_stop_no_glob() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let root = tempfile::tempdir().unwrap();
+        for name in [&b"a\xff.log"[..], b"a\xfe.log", b"b.log", b".c.log"] {
+            fs::write(root.path().join(OsStr::from_bytes(name)), "").unwrap();
+        }
+        assert_eq!(names(root.path(), &["."]).unwrap(), [r"a\xfe.log", r"a\xff.log", "b.log"]);
+        assert_eq!(names(root.path(), &["*.log"]).unwrap(), ["b.log"]);
+        assert_eq!(names(root.path(), &[".*.log"]).unwrap(), [".c.log"]);
+        assert_eq!(names(root.path(), &["**/*.log"]).unwrap(), ["b.log"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_cannot_be_read_stops_no_other() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let root = tempfile::tempdir().unwrap();
+        let sub = root.path().join("logs/sub");
+        fs::create_dir_all(&sub).unwrap();
+        fs::write(root.path().join("logs/a.log"), "").unwrap();
+        fs::set_permissions(&sub, fs::Permissions::from_mode(0o000)).unwrap();
+        if fs::read_dir(&sub).is_ok() {
+            eprintln!("skipped: these tests run as a user who may read everything");
+            return;
+        }
+        let found = expand(&[root.path().join("logs").display().to_string()]).unwrap();
+        assert_eq!((found.inputs.len(), found.unreadable.len()), (1, 1));
+        let told = found.unreadable[0].to_string();
+        assert!(told.ends_with("logs/sub"), "{told}");
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(crate) fn run(
     kept: &mut KeptThreads,
 ) -> Result<Summary, Error> {
     let start = Instant::now();
-    let Expanded { inputs, broken } = inputs::expand(&replay.logs)?;
+    let Expanded { inputs, broken, unreadable } = inputs::expand(&replay.logs)?;
     let readers = std::mem::take(&mut replay.readers);
     source::check_names(readers.iter().map(|reader| &*reader.name))?;
     let file_bytes = inputs.iter().map(Input::file_bytes).chain(readers.iter().map(|_| None)).sum();
@@ -99,7 +99,7 @@ pub(crate) fn run(
     summary.sources = sources.counts;
     (summary.other_fields, summary.edited) = (sources.other_fields, sources.edited);
     summary.tally.broken_links = broken;
-    summary.failed = sources.failed.into_iter().map(Error::from).collect();
+    summary.failed = unreadable.into_iter().chain(sources.failed).map(Error::from).collect();
     pool.install(|| committer.conclude())?;
     if replay.totals {
         let limits = committer.store.limits()?.unwrap_or_default();
