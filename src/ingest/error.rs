@@ -25,7 +25,7 @@ pub enum IngestError {
         error: io::Error,
     },
     /// A compressed source breaks off or is damaged; what came before was delivered.
-    #[error("{name} is a damaged or incomplete {format} file, of which {} was read", all_before(*bytes))]
+    #[error("{name} is {} {format} file, of which {}", damaged(error), was_read(error, *bytes))]
     Damaged {
         /// The source.
         name: String,
@@ -59,10 +59,23 @@ pub enum IngestError {
     },
 }
 
-fn all_before(bytes: u64) -> String {
+/// Whether a compressed file merely breaks off.
+fn is_cut_short(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof
+}
+
+fn damaged(error: &io::Error) -> &'static str {
+    if is_cut_short(error) { "an incomplete" } else { "a damaged" }
+}
+
+fn was_read(error: &io::Error, bytes: u64) -> String {
     match bytes {
-        0 => "nothing".to_owned(),
-        _ => format!("everything before byte {bytes} of its content"),
+        0 => "nothing was read".to_owned(),
+        _ if is_cut_short(error) => format!("everything before byte {bytes} of its content was read"),
+        // Its checksum comes last, and nothing else may have told.
+        _ => format!(
+            "everything before byte {bytes} of its content was read, perhaps not as it was packed: retract it before it is replayed again"
+        ),
     }
 }
 
@@ -83,5 +96,24 @@ impl From<IngestError> for Error {
             IngestError::Compression { .. } => ErrorKind::Input,
         };
         Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_short_is_told_from_what_may_be_wrong() {
+        let told = |kind: io::ErrorKind, bytes| {
+            let error = IngestError::Damaged { name: "a.gz".into(), format: "gzip", bytes, error: kind.into() };
+            error.to_string()
+        };
+        let cut = told(io::ErrorKind::UnexpectedEof, 7);
+        assert_eq!(cut, "a.gz is an incomplete gzip file, of which everything before byte 7 of its content was read");
+        let nothing = told(io::ErrorKind::UnexpectedEof, 0);
+        assert_eq!(nothing, "a.gz is an incomplete gzip file, of which nothing was read");
+        let damaged = told(io::ErrorKind::InvalidInput, 7);
+        assert!(damaged.starts_with("a.gz is a damaged gzip file") && damaged.contains("retract it"), "{damaged}");
     }
 }
