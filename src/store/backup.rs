@@ -1,5 +1,6 @@
 //! A copy of a store, as of its last commit.
 
+use std::fs;
 use std::path::Path;
 
 use crate::model::history::Epoch;
@@ -29,7 +30,16 @@ impl Store {
             // Another database, perhaps: nothing of it may go.
             Folder::Unmarked | Folder::Store | Folder::Foreign => return Err(StoreError::Taken(name)),
         }
-        let to = SledBackend::open(path)?;
+        let is_new = !path.exists();
+        let copied = SledBackend::open(path).map_err(StoreError::from).and_then(|to| self.copy_to(to));
+        if copied.is_err() && is_new {
+            // Half a copy would stand in the way of the next.
+            let _ = fs::remove_dir_all(path);
+        }
+        copied
+    }
+
+    fn copy_to(&self, to: SledBackend) -> Result<(), StoreError> {
         let held = self.ledger.manifest();
         for run in &held.runs {
             for keys in kinds::blocks(run).chunks(BLOCKS) {

@@ -219,3 +219,16 @@ fn a_damaged_store_is_repaired_from_what_is_left() {
     again.commit(&mut store, &state).unwrap();
     assert_eq!(Model::of(&store).unwrap(), state);
 }
+
+#[test]
+fn a_backup_that_fails_leaves_nothing_in_the_way_of_the_next() {
+    let (mut entries, _) = filled(2);
+    let store = open(entries.clone()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy");
+    entries.get_mut(&keys(&entries, "events")[0]).unwrap().truncate(9);
+    let damaged = open(entries).unwrap();
+    assert!(damaged.backup(&copy).unwrap_err().is_damage() && !copy.exists());
+    store.backup(&copy).unwrap();
+    assert!(matches!(store.backup(&copy), Err(StoreError::Taken(_))) && copy.exists());
+}
