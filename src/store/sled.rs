@@ -124,7 +124,11 @@ fn guarded<T>(path: &Path, what: &'static str, work: impl FnOnce() -> sled::Resu
             "store {} is in use, by another process or by another handle of this one",
             path.display()
         ))),
-        Ok(Err(sled::Error::Io(error))) if error.kind() != ErrorKind::InvalidData => Err(failed(path, what, error)),
+        Ok(Err(sled::Error::Io(error))) if error.kind() != ErrorKind::InvalidData => {
+            // An error of the system that a thread of the database met comes as the text of its `Debug`.
+            let is_debug = error.raw_os_error().is_none() && error.to_string().starts_with("Os {");
+            Err(failed(path, what, if is_debug { error.kind().into() } else { error }))
+        }
         // Its own text tells of the inside of the database.
         Ok(Err(sled::Error::Corruption { .. })) => Err(corrupt("a record in it is not as it was written")),
         Ok(Err(error)) => Err(corrupt(&error.to_string())),
