@@ -1,7 +1,11 @@
 //! The file for rejected lines, which is added to: a replay that goes on must not lose those from before it was stopped.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -14,13 +18,19 @@ const BEGIN: &[u8] = br#"{"source":"#;
 /// Bytes in which the end of the last whole line is looked for: more than a rejected line takes, however it is escaped.
 const MAX_TAIL_BYTES: u64 = 1 << 20;
 
+/// Between two looks for a reader of a pipe.
+#[cfg(unix)]
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// Opens it to add to it or, for a replay that reads everything again, empty.
-pub fn open(file: &Writable, anew: bool) -> Result<File, Failure> {
+pub fn open(file: &Writable, anew: bool, stop: &AtomicBool) -> Result<File, Failure> {
     let failed = |error| Failure::of_new_file(file.what(), file.path(), &error);
     // A device or a pipe takes what is written to it, and has nothing to be mended.
     let regular = !file.path().exists() || file.path().is_file();
     let mut how = OpenOptions::new();
     how.create(true).read(regular).append(true);
+    #[cfg(unix)]
+    wait_for_reader(file.path(), stop)?;
     let mut opened = how.open(file.path()).map_err(failed)?;
     if regular && anew {
         opened.set_len(0).map_err(failed)?;
@@ -28,6 +38,29 @@ pub fn open(file: &Writable, anew: bool) -> Result<File, Failure> {
         mend(&mut opened).map_err(failed)?;
     }
     Ok(opened)
+}
+
+/// Waits until somebody reads a named pipe, or Ctrl-C: to open it for writing waits for the one, and not for the other.
+#[cfg(unix)]
+fn wait_for_reader(path: &Path, stop: &AtomicBool) -> Result<(), Failure> {
+    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+
+    use rustix::fs::OFlags;
+    use rustix::io::Errno;
+
+    if !fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo()) {
+        return Ok(());
+    }
+    let mut how = OpenOptions::new();
+    how.write(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
+    let is_read = || how.open(path).err().and_then(|error| error.raw_os_error()) != Some(Errno::NXIO.raw_os_error());
+    while !is_read() {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Failure::Failed(format!("stopped before anybody read {}", path.display())));
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    Ok(())
 }
 
 /// Ends the last line, so that what is added begins one of its own. Half a line that a killed run left goes: its source is read
@@ -59,7 +92,7 @@ mod tests {
         let path = folder.path().join("rejects.ndjson");
         std::fs::write(&path, before).unwrap();
         let file = Writable::anywhere(&path);
-        open(&file, anew).unwrap().write_all(b"new\n").unwrap();
+        open(&file, anew, &AtomicBool::new(false)).unwrap().write_all(b"new\n").unwrap();
         std::fs::read_to_string(&path).unwrap()
     }
 

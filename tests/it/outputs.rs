@@ -3,8 +3,12 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use crate::cli_history::{object, ok, refused, workplace};
+use crate::place::binary;
 
 /// Every command that writes a file, before its name.
 const WRITERS: [&[&str]; 10] = [
@@ -109,6 +113,30 @@ fn results_go_to_files_alone() {
     symlink("sessions.ndjson", folder.join("out/latest")).expect("linked");
     ok(folder, "sessions --csv --output out/latest");
     assert!(fs::read_to_string(folder.join("out/sessions.ndjson")).expect("there").starts_with("session,"));
+}
+
+/// To open a named pipe for writing waits for somebody who reads it, and must not wait out a request to end.
+#[test]
+fn a_pipe_for_rejected_lines_is_waited_for_until_it_is_read_or_ctrl_c() {
+    let folder = workplace();
+    let folder = folder.path();
+    fs::write(folder.join("bad.ndjson"), "{}\n").expect("written");
+    assert!(Command::new("mkfifo").arg(folder.join("pipe")).status().expect("mkfifo is there").success());
+    let replay = || {
+        let arguments = ["replay", "one.ndjson", "bad.ndjson", "--rejects", "pipe", "--force", "--quiet"];
+        Command::new(binary()).args(arguments).current_dir(folder).stderr(Stdio::piped()).spawn().expect("it runs")
+    };
+    let mut child = replay();
+    thread::sleep(Duration::from_millis(300));
+    assert!(child.try_wait().expect("a child").is_none(), "it waits");
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill is there");
+    let output = child.wait_with_output().expect("it ends");
+    let reason = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && reason.contains("before anybody read pipe"), "{reason}");
+    let child = replay();
+    let told = fs::read_to_string(folder.join("pipe")).expect("read to its end");
+    assert!(told.contains("no_timestamp") && told.lines().count() == 1, "{told}");
+    assert!(child.wait_with_output().expect("it ends").status.success());
 }
 
 /// A program that was built without Parquet says how to have it.
