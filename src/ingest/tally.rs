@@ -37,7 +37,7 @@ pub struct Tally {
     pub wrapper: Option<String>,
 }
 
-/// The first line of the sources that is no event. As JSON it has the names that a line of `--rejects` has, but for the line itself.
+/// The first rejected line of the sources. As JSON it has the names that a line of `--rejects` has, but for the line itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FirstReject {
     /// The source; empty in what is noted of a chunk.

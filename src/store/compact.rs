@@ -23,16 +23,16 @@ const RUNS_TO_MERGE_EARLY: usize = 4;
 /// grows by that factor, and a few small runs never make a large one be written again.
 const GROWTH: u64 = 4;
 
-/// So many runs that lie apart are merged at a time, at least: a reader has a place in each of them, and the manifest a row.
+/// Runs that lie apart are merged once there are so many: a reader has a place in each of them, and the manifest a row.
 const APART_TO_MERGE: usize = 256;
 
-/// Where all runs have fewer blocks they are merged in any case: those of small commits are nearly empty.
+/// Runs that all have fewer blocks are merged in any case: the blocks of small commits are nearly empty.
 const BLOCKS_OF_LARGE: u32 = 64;
 
-/// A block lies among others where these have so many events between its first and its last anchor, for each of its own.
+/// A block lies among others where the other runs have at least so many events between its first and its last anchor, for each of its own.
 const AMONG: f64 = 0.125;
 
-/// Runs lie apart while of so many of their events fewer than one is in blocks that lie among others.
+/// Runs lie apart while less than one in so many of their events is in a block that lies among others.
 const APART_SHARE: u64 = 4;
 
 /// A table is written again when its runs hold so many times the rows that count: superseded ones outnumber live ones.

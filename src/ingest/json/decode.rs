@@ -330,7 +330,7 @@ impl Lines<'_> {
         self.rejected_last = rejected;
     }
 
-    /// Decodes whole lines of which one at least is no UTF-8.
+    /// Decodes whole lines of which at least one is not UTF-8.
     #[inline(never)]
     fn mixed(&mut self, window: &[u8], offset: usize, mut each: &mut dyn FnMut(Line<'_, '_>)) {
         let mut start = 0;

@@ -136,8 +136,8 @@ impl Feed {
         self.resolver.view()
     }
 
-    /// Waits until there are changes after `since`, for no longer than `patience`, and says whether there are any. Where the engine is dropped
-    /// meanwhile, that is none.
+    /// Waits until there are changes after `since`, for no longer than `patience`, and says whether there are any. Dropping the engine
+    /// ends no wait, although no change comes any more.
     pub fn wait(&self, since: Sequence, patience: Duration) -> bool {
         // Beyond what a clock can tell is for good.
         let end = Instant::now().checked_add(patience);
