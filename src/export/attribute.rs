@@ -144,10 +144,7 @@ impl<'a> Attribute<'a> {
 
     fn write_rows(mut self, view: &View, settings: &Settings, out: &mut dyn Write) -> Result<Exported, ExportError> {
         let format = self.format;
-        let Expanded { inputs, broken, unreadable } = expand(&self.logs)?;
-        if let Some(error) = unreadable.into_iter().next() {
-            return Err(error.into());
-        }
+        let Expanded { inputs, broken, .. } = expand(&self.logs)?.all_readable()?;
         let bytes_total = inputs.iter().map(Input::file_bytes).sum();
         let fields = self.fields.clone();
         let work = Work { attributor: view.attributor()?, decoder: Decoder::new(&settings.junk, &self.fields), format };

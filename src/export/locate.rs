@@ -210,7 +210,7 @@ impl<'a> Locate<'a> {
         };
         let failed = match &self.logs[..] {
             [] => self.in_sources(view, &mut search),
-            logs => self.in_logs(expand(logs)?.inputs, &mut search),
+            logs => self.in_logs(expand(logs)?.all_readable()?.inputs, &mut search),
         };
         let Search { events, lines, stopped, .. } = search;
         // What one source did not give and another did is not missed.

@@ -26,8 +26,8 @@ pub enum Input {
 }
 
 impl Input {
-    /// The name it is remembered and reported by: `-`, or the path. Bytes of that which are no UTF-8 stand as `\xff`, so that two such files
-    /// are two sources.
+    /// The name it is remembered and reported by: `-`, or the path. Bytes of it that are not UTF-8 are written as `\xff`, so that two such
+    /// files are two sources.
     pub fn name(&self) -> String {
         match self {
             Self::Stdin => STDIN.to_string(),
@@ -56,8 +56,22 @@ pub struct Expanded {
     pub inputs: Vec<Input>,
     /// Links in folders that lead nowhere.
     pub broken: BrokenLinks,
-    /// Folders in those that are named which cannot be read.
+    /// Folders below those that are named, or that a glob leads through, which cannot be read.
     pub unreadable: Vec<IngestError>,
+}
+
+impl Expanded {
+    /// The sources, where all that was named can be read.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn all_readable(self) -> Result<Self, IngestError> {
+        let Self { inputs, broken, unreadable } = self;
+        match unreadable.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(Self { inputs, broken, unreadable: Vec::new() }),
+        }
+    }
 }
 
 /// Links in folders that lead nowhere, or round in a circle.
@@ -171,17 +185,26 @@ impl Expansion {
     fn glob(&mut self, pattern: &str) -> Result<(), IngestError> {
         let nothing = || IngestError::NotFound(pattern.to_string());
         let paths = glob::glob(pattern).map_err(|_| nothing())?;
-        // The option of the library that leaves hidden files out stops at names that are no UTF-8.
+        // The option of the library that leaves hidden files out panics over a name that is not UTF-8.
         let parts = pattern.split(MAIN_SEPARATOR).filter(|part| part.starts_with('.'));
         let named: Vec<glob::Pattern> = parts.filter_map(|part| glob::Pattern::new(part).ok()).collect();
         let is_named = |name: &str| named.iter().any(|part| part.matches(name));
         let mut empty = true;
         for path in paths {
-            let path = path.map_err(|error| IngestError::io(error.path().display().to_string(), error.into()))?;
-            let mut hidden = path.iter().filter_map(OsStr::to_str).filter(|name| name.starts_with('.'));
+            let place = path.as_ref().map_or_else(glob::GlobError::path, PathBuf::as_path);
+            let mut hidden = place.iter().filter_map(OsStr::to_str).filter(|name| name.starts_with('.'));
             if hidden.any(|name| !is_named(name)) {
                 continue;
             }
+            let path = match path {
+                Ok(path) => path,
+                Err(error) => {
+                    let name = error.path().display().to_string();
+                    self.found.unreadable.push(IngestError::io(name, error.into()));
+                    empty = false;
+                    continue;
+                }
+            };
             let broken = fs::metadata(&path).err().is_some_and(|error| self.is_broken_link(&path, &error));
             if broken || is_store(&path) {
                 continue;
@@ -288,7 +311,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn names_that_are_no_text_are_told_apart_and_stop_no_glob() {
+    fn names_that_are_not_utf8_are_told_apart_and_stop_no_glob() {
         use std::os::unix::ffi::OsStrExt;
 
         let root = tempfile::tempdir().unwrap();
@@ -306,6 +329,9 @@ mod tests {
     fn a_folder_that_cannot_be_read_stops_no_other() {
         use std::os::unix::fs::PermissionsExt;
 
+        let unreadable = vec![IngestError::EmptyFolder("x".into())];
+        assert!(Expanded { unreadable, ..Expanded::default() }.all_readable().is_err());
+        assert!(Expanded::default().all_readable().is_ok());
         let root = tempfile::tempdir().unwrap();
         let sub = root.path().join("logs/sub");
         fs::create_dir_all(&sub).unwrap();
