@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, tell};
 use crate::cli::writable::Writable;
 
 /// How each line of it begins.
@@ -23,15 +23,15 @@ const MAX_TAIL_BYTES: u64 = 1 << 20;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Opens it to add to it or, for a replay that reads everything again, empty.
-pub fn open(file: &Writable, anew: bool, stop: &AtomicBool) -> Result<File, Failure> {
+pub fn open(file: &Writable, anew: bool, quiet: bool, stop: &AtomicBool) -> Result<File, Failure> {
     let failed = |error| Failure::of_new_file(file.what(), file.path(), &error);
-    // A device or a pipe takes what is written to it, and has nothing to be mended.
-    let regular = !file.path().exists() || file.path().is_file();
-    let mut how = OpenOptions::new();
-    how.create(true).read(regular).append(true);
     #[cfg(unix)]
-    wait_for_reader(file.path(), stop)?;
-    let mut opened = how.open(file.path()).map_err(failed)?;
+    if fs::metadata(file.path()).is_ok_and(|found| std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type())) {
+        return open_pipe(file.path(), quiet, stop)?.map_err(failed);
+    }
+    // A device takes what is written to it, and has nothing to be mended.
+    let regular = !file.path().exists() || file.path().is_file();
+    let mut opened = OpenOptions::new().create(true).read(regular).append(true).open(file.path()).map_err(failed)?;
     if regular && anew {
         opened.set_len(0).map_err(failed)?;
     } else if regular {
@@ -40,27 +40,37 @@ pub fn open(file: &Writable, anew: bool, stop: &AtomicBool) -> Result<File, Fail
     Ok(opened)
 }
 
-/// Waits until somebody reads a named pipe, or Ctrl-C: to open it for writing waits for the one, and not for the other.
+/// Opens a named pipe once somebody reads it, unless Ctrl-C comes first: to open it for writing waits for the one, and not for the other.
+/// It is opened a single time, since a reader whose only writer goes has read to the end.
 #[cfg(unix)]
-fn wait_for_reader(path: &Path, stop: &AtomicBool) -> Result<(), Failure> {
-    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+fn open_pipe(path: &Path, quiet: bool, stop: &AtomicBool) -> Result<io::Result<File>, Failure> {
+    use std::os::unix::fs::OpenOptionsExt;
 
-    use rustix::fs::OFlags;
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
     use rustix::io::Errno;
 
-    if !fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo()) {
-        return Ok(());
-    }
     let mut how = OpenOptions::new();
     how.write(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
-    let is_read = || how.open(path).err().and_then(|error| error.raw_os_error()) != Some(Errno::NXIO.raw_os_error());
-    while !is_read() {
+    let mut told = quiet;
+    let opened = loop {
+        match how.open(path) {
+            Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {}
+            opened => break opened,
+        }
         if stop.load(Ordering::Relaxed) {
             return Err(Failure::Failed(format!("stopped before anybody read {}", path.display())));
         }
+        if !told {
+            tell(&format!("{} is a pipe that nobody reads yet: waiting for a reader", path.display()));
+            told = true;
+        }
         thread::sleep(LOOK_EVERY);
-    }
-    Ok(())
+    };
+    // A full pipe is waited for, as a disk is.
+    Ok(opened.and_then(|pipe| {
+        fcntl_setfl(&pipe, fcntl_getfl(&pipe)? - OFlags::NONBLOCK)?;
+        Ok(pipe)
+    }))
 }
 
 /// Ends the last line, so that what is added begins one of its own. Half a line that a killed run left goes: its source is read
@@ -92,7 +102,7 @@ mod tests {
         let path = folder.path().join("rejects.ndjson");
         std::fs::write(&path, before).unwrap();
         let file = Writable::anywhere(&path);
-        open(&file, anew, &AtomicBool::new(false)).unwrap().write_all(b"new\n").unwrap();
+        open(&file, anew, true, &AtomicBool::new(false)).unwrap().write_all(b"new\n").unwrap();
         std::fs::read_to_string(&path).unwrap()
     }
 

@@ -52,7 +52,7 @@ pub fn run(common: &Common, replay: &ReplayArgs) -> Result<Ended, Failure> {
     if asked.is_some() && asked != limits {
         engine.quarantine(asked)?;
     }
-    let rejects = rejects.map(|file| rejects::open(&file.beside_sources(&engine)?, replay.force, stop));
+    let rejects = rejects.map(|file| rejects::open(&file.beside_sources(&engine)?, replay.force, common.quiet, stop));
     let mut rejects = rejects.transpose()?;
     let mut bar = Bar::new(common);
     let job = sources(replay).fields(fields.clone()).force(replay.force);

@@ -1,11 +1,10 @@
 //! What a command writes to a file never lands in a store, on a log or on a source, however the file is spelled.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::Duration;
 
 use crate::cli_history::{object, ok, refused, workplace};
 use crate::place::binary;
@@ -123,20 +122,28 @@ fn a_pipe_for_rejected_lines_is_waited_for_until_it_is_read_or_ctrl_c() {
     fs::write(folder.join("bad.ndjson"), "{}\n").expect("written");
     assert!(Command::new("mkfifo").arg(folder.join("pipe")).status().expect("mkfifo is there").success());
     let replay = || {
-        let arguments = ["replay", "one.ndjson", "bad.ndjson", "--rejects", "pipe", "--force", "--quiet"];
-        Command::new(binary()).args(arguments).current_dir(folder).stderr(Stdio::piped()).spawn().expect("it runs")
+        let arguments = ["replay", "one.ndjson", "bad.ndjson", "--rejects", "pipe", "--force"];
+        let mut command = Command::new(binary());
+        command.args(arguments).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it runs");
+        let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+        let mut note = String::new();
+        stderr.read_line(&mut note).expect("text");
+        assert!(note.contains("pipe is a pipe that nobody reads yet"), "{note}");
+        (child, stderr)
     };
-    let mut child = replay();
-    thread::sleep(Duration::from_millis(300));
-    assert!(child.try_wait().expect("a child").is_none(), "it waits");
+    let (mut child, mut stderr) = replay();
     Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill is there");
-    let output = child.wait_with_output().expect("it ends");
-    let reason = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && reason.contains("before anybody read pipe"), "{reason}");
-    let child = replay();
+    let mut reason = String::new();
+    stderr.read_to_string(&mut reason).expect("text");
+    assert!(
+        child.wait().expect("it ends").code() == Some(1) && reason.contains("before anybody read pipe"),
+        "{reason}"
+    );
+    let (mut child, _stderr) = replay();
     let told = fs::read_to_string(folder.join("pipe")).expect("read to its end");
     assert!(told.contains("no_timestamp") && told.lines().count() == 1, "{told}");
-    assert!(child.wait_with_output().expect("it ends").status.success());
+    assert!(child.wait().expect("it ends").success());
 }
 
 /// A program that was built without Parquet says how to have it.
