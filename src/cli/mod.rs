@@ -9,6 +9,7 @@ mod bar;
 mod changes;
 mod commits;
 mod config;
+mod copies;
 mod diagnosis;
 mod diff;
 mod events;
@@ -134,6 +135,7 @@ fn run(arguments: &Arguments) -> Result<Ended, Failure> {
     if common.read_only && must_write(&arguments.command) {
         return Err(Failure::Usage("--read-only reads a copy of the store, and this command writes to it".to_owned()));
     }
+    let _gone_at_the_end = common.read_only.then(copies::folder);
     match &arguments.command {
         Command::Replay(replay) => replay::run(common, replay),
         Command::Resolve(resolve) => resolve::run(common, resolve),

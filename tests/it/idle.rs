@@ -1,7 +1,7 @@
 //! A run that waits for something to read (an idle pipe, one without a writer) ends by Ctrl-C or a request to terminate, at a commit.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -136,4 +136,26 @@ fn a_pipe_without_a_writer_does_not_keep_a_run() {
     fs::write(folder.join("pipe"), lines().0 + "\n").expect("somebody reads");
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(object(&text(&output.stdout))["events"]["accepted"], lines().1);
+}
+
+/// A copy has all that the store tells, so it must not outlive the command; that its rows are not read makes it wait.
+#[test]
+fn a_copy_that_is_read_goes_with_a_command_that_a_signal_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    fs::write(folder.join("log"), lines().0).expect("written");
+    ok(folder, "replay log --quiet");
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let copies = tempfile::tempdir().expect("a folder");
+        let there = || fs::read_dir(copies.path()).expect("there").count();
+        let mut command = Command::new(binary());
+        command.args(["sessions", "--read-only"]).current_dir(folder).env("TMPDIR", copies.path());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        listens(&mut child);
+        // The first rows, by when it has read the copy.
+        child.stdout.as_mut().expect("a pipe").read_exact(&mut [0; 10]).expect("it tells");
+        assert_eq!(there(), 1, "{signal}");
+        let (code, _, reason) = ended_by(child, signal);
+        assert_eq!((code, reason.as_str(), there()), (Some(1), "", 0), "{signal}");
+    }
 }
