@@ -32,12 +32,14 @@ pub(super) const STEPS_UNDER_WAY: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// The system starts no more of them.
-    #[error("cannot start {threads} threads; ask for fewer")]
+    #[error(
+        "the system starts fewer threads than the {threads} that were to work on a log; ask for fewer, or raise its limit: {why}"
+    )]
     Threads {
         /// How many there were to be.
         threads: usize,
         /// What the system said.
-        source: rayon::ThreadPoolBuildError,
+        why: String,
     },
     /// One panicked.
     #[error("a thread broke off: this is a defect")]
@@ -69,13 +71,13 @@ impl PipelineThreads {
     /// # Errors
     /// When the system starts no more.
     pub fn start(workers: Option<usize>) -> Result<Self, PipelineError> {
-        let threads = workers.unwrap_or_else(rayon::current_num_threads).clamp(1, MAX_THREADS);
+        let workers = workers.unwrap_or_else(rayon::current_num_threads).clamp(1, MAX_THREADS);
         let start = |threads, name: &'static str| {
             let pool =
                 rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(move |at| format!("{name}-{at}"));
-            pool.build().map_err(|source| PipelineError::Threads { threads, source })
+            pool.build().map_err(|error| PipelineError::Threads { threads: workers, why: error.to_string() })
         };
-        Ok(Self { workers: start(threads, "backstitch")?, reader: start(1, "backstitch-read")? })
+        Ok(Self { workers: start(workers, "backstitch")?, reader: start(1, "backstitch-read")? })
     }
 }
 

@@ -38,6 +38,20 @@ pub enum BackendError {
         #[source]
         error: io::Error,
     },
+    /// The system starts too few threads.
+    #[error(
+        "store {store} takes {threads} threads to be opened, and the system starts fewer; \
+         raise its limit of processes (`ulimit -u`, or that of the container)"
+    )]
+    Threads {
+        /// The store's directory.
+        store: String,
+        /// How many there were to be.
+        threads: usize,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
     /// It is a copy that is only read.
     #[error("store {0} was opened to be read only: open it in the usual way to change it")]
     ReadOnly(String),
@@ -56,6 +70,7 @@ impl BackendError {
         match self {
             Self::Corrupt { how, .. } => Self::Corrupt { store, how },
             Self::Io { what, error, .. } => Self::Io { store, what, error },
+            Self::Threads { threads, error, .. } => Self::Threads { store, threads, error },
             Self::Locked(_) | Self::Gone(_) | Self::ReadOnly(_) | Self::Replaced(_) | Self::Failed(_) => self,
         }
     }
@@ -322,6 +337,7 @@ impl From<StoreError> for Error {
                 ErrorKind::Unrepairable
             }
             StoreError::Backend(BackendError::Io { error, .. }) => ErrorKind::of_io(error, ErrorKind::Io),
+            StoreError::Backend(BackendError::Threads { .. }) => ErrorKind::Limit,
             StoreError::Backend(BackendError::Failed(_)) => ErrorKind::Io,
             StoreError::Backend(BackendError::ReadOnly(_)) => ErrorKind::ReadOnly,
             StoreError::Damaged(damage) if damage.loss().is_repairable() => ErrorKind::Damaged,

@@ -5,6 +5,7 @@
 //! is written: see `put_blocks`.
 
 mod leaves;
+mod threads;
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -44,6 +45,9 @@ const HALF_WRITTEN: &str = ".generating";
 
 /// The file beside the database that holds the records of the last commits, and so does not go back with it.
 const LAST_COMMIT_FILE: &str = "last-commit";
+
+/// How the database begins what it says of a lock that another process holds.
+const LOCK_HELD: &str = "could not acquire lock";
 
 /// How long an open waits for the lock. It is given up a moment after the store: a process that another thread is just
 /// starting holds it with all other files until it runs.
@@ -120,10 +124,9 @@ fn guarded<T>(path: &Path, what: &'static str, work: impl FnOnce() -> sled::Resu
         |how: &str| BackendError::Corrupt { store: path.display().to_string(), how: format!("{what}: {how}") };
     match quiet::catch(work) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(sled::Error::Io(error))) if error.to_string().contains("lock") => Err(BackendError::Locked(format!(
-            "store {} is in use, by another process or by another handle of this one",
-            path.display()
-        ))),
+        Ok(Err(sled::Error::Io(error))) if error.to_string().starts_with(LOCK_HELD) => Err(BackendError::Locked(
+            format!("store {} is in use, by another process or by another handle of this one", path.display()),
+        )),
         Ok(Err(sled::Error::Io(error))) if error.kind() != ErrorKind::InvalidData => {
             // An error of the system that a thread of the database met comes as the text of its `Debug`.
             let is_debug = error.raw_os_error().is_none() && error.to_string().starts_with("Os {");
@@ -137,6 +140,11 @@ fn guarded<T>(path: &Path, what: &'static str, work: impl FnOnce() -> sled::Resu
 }
 
 fn open_database(path: &Path) -> Result<sled::Db, BackendError> {
+    threads::try_to_have().map_err(|(threads, error)| BackendError::Threads {
+        store: path.display().to_string(),
+        threads,
+        error,
+    })?;
     guarded(path, "cannot be opened", || {
         sled::Config::new()
             .path(path)
