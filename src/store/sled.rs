@@ -5,6 +5,7 @@
 //! is written: see `put_blocks`.
 
 mod leaves;
+mod reseal;
 mod threads;
 
 use std::collections::HashSet;
@@ -117,6 +118,23 @@ fn failed(path: &Path, what: &'static str, error: io::Error) -> BackendError {
     BackendError::Io { store: path.display().to_string(), what, error }
 }
 
+fn in_use(path: &Path) -> BackendError {
+    let store = path.display();
+    BackendError::Locked(format!("store {store} is in use, by another process or by another handle of this one"))
+}
+
+/// Takes the lock that the database takes, in a moment; nobody else has it where this process could not let go of it.
+fn is_free(database: &File) -> bool {
+    let start = Instant::now();
+    while !quiet::has_panicked() && database.try_lock().is_err() {
+        if start.elapsed() > LOCK_PATIENCE {
+            return false;
+        }
+        thread::sleep(LOCK_PATIENCE / 20);
+    }
+    true
+}
+
 /// Runs `work`; a panic of the database over its own damaged files becomes an error. Nothing is shared
 /// with it but the handle, and after an error no more is written through that.
 fn guarded<T>(path: &Path, what: &'static str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, BackendError> {
@@ -124,9 +142,7 @@ fn guarded<T>(path: &Path, what: &'static str, work: impl FnOnce() -> sled::Resu
         |how: &str| BackendError::Corrupt { store: path.display().to_string(), how: format!("{what}: {how}") };
     match quiet::catch(work) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(sled::Error::Io(error))) if error.to_string().starts_with(LOCK_HELD) => Err(BackendError::Locked(
-            format!("store {} is in use, by another process or by another handle of this one", path.display()),
-        )),
+        Ok(Err(sled::Error::Io(error))) if error.to_string().starts_with(LOCK_HELD) => Err(in_use(path)),
         Ok(Err(sled::Error::Io(error))) if error.kind() != ErrorKind::InvalidData => {
             // An error of the system that a thread of the database met comes as the text of its `Debug`.
             let is_debug = error.raw_os_error().is_none() && error.to_string().starts_with("Os {");
@@ -284,11 +300,16 @@ impl SledBackend {
     /// As [`open`](Self::open).
     pub(crate) fn open_broken(path: &Path) -> Result<Self, BackendError> {
         let mut opened = Self::open(path);
-        // Settings are always the same. Without a snapshot the log is read from its start up to the first record that is torn: where
-        // that gives an older state, the record of the last commit tells.
-        for is_spare in [|name: &str| name == DATABASE_SETTINGS, |name: &str| name.starts_with(SNAPSHOT)] {
-            if let Err(BackendError::Corrupt { .. }) = opened {
-                remove_files(path, is_spare)?;
+        let resealed = |path: &Path| {
+            reseal::reseal(path).map_err(|error| failed(path, "cannot be made whole as far as it can be", error))
+        };
+        // Settings are always the same. Without a snapshot the log is read from its start: it goes last.
+        let steps: [&dyn Fn() -> Result<bool, BackendError>; 3] =
+            [&|| remove_files(path, |name| name == DATABASE_SETTINGS), &|| resealed(path), &|| {
+                remove_files(path, |name| name.starts_with(SNAPSHOT))
+            }];
+        for step in steps {
+            if matches!(opened, Err(BackendError::Corrupt { .. })) && step()? {
                 opened = Self::open(path);
             }
         }
@@ -313,24 +334,8 @@ impl SledBackend {
     pub(crate) fn swap(path: &Path, made_of: Option<&[u8]>) -> Result<(), BackendError> {
         let not_swapped = |error| failed(path, "cannot be swapped for the new one", error);
         let database = File::open(path.join(DATABASE)).map_err(not_swapped)?;
-        // The lock that the database takes. Nobody else has it where this process could not let go of it.
-        if !quiet::has_panicked() {
-            let in_use = || {
-                BackendError::Locked(format!(
-                    "store {} is in use, by another process or by another handle of this one",
-                    path.display()
-                ))
-            };
-            let start = Instant::now();
-            while database.try_lock().is_err() {
-                if start.elapsed() > LOCK_PATIENCE {
-                    return Err(in_use());
-                }
-                thread::sleep(LOCK_PATIENCE / 20);
-            }
-            if Self::last_commits(path).as_deref() != made_of {
-                return Err(in_use());
-            }
+        if !is_free(&database) || !quiet::has_panicked() && Self::last_commits(path).as_deref() != made_of {
+            return Err(in_use(path));
         }
         swap::begin(path, OWN).map_err(not_swapped)
     }

@@ -202,3 +202,31 @@ fn a_store_that_rots_answers_right_or_not_at_all() {
     }
     println!("{cases} stores rotted: {outcomes:?}");
 }
+
+/// The database gives up what lies behind a record that it cannot read, or all of a large log: a repair does not.
+#[test]
+fn a_bit_in_a_block_does_not_cost_a_store() {
+    const BLOCK: &[u8] = b"bkst";
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let log = told(folder, &["generate", "--sessions", "10000"]);
+    fs::write(folder.join("log"), log.out).expect("written");
+    assert_eq!(told(folder, &["replay", "log", "--store", "base", "--quiet"]).code, Some(0));
+    let bytes = fs::read(folder.join("base/db")).expect("readable");
+    let blocks: Vec<usize> = memchr::memmem::find_iter(&bytes, BLOCK).collect();
+    let large: Vec<usize> = blocks.windows(2).filter(|two| two[1] - two[0] > 4_000).map(|two| two[0] + 2_000).collect();
+    assert!(large.len() > 100, "{}", large.len());
+    let store = folder.join("store");
+    for place in large.iter().step_by(large.len() / 8) {
+        let _ = fs::remove_dir_all(&store);
+        copy_folder(&folder.join("base"), &store);
+        let mut damaged = bytes.clone();
+        damaged[*place] ^= 4;
+        fs::write(store.join("db"), damaged).expect("writable");
+        let repaired = told(folder, &["verify", "--repair", "--accept-older", "--store", "store"]);
+        assert_eq!(repaired.code, Some(0), "{place}: {}", repaired.reason);
+    }
+    assert_eq!(told(folder, &["replay", "log", "--store", "store", "--quiet"]).code, Some(0));
+    let digests = ["base", "store"].map(|store| digest(&told(folder, &["stats", "--json", "--store", store])));
+    assert_eq!(digests[0], digests[1]);
+}
