@@ -144,13 +144,13 @@ fn with_too_few_files_or_too_short_ones_it_ends_and_goes_on() {
     }
 }
 
-/// Root may start as many as it likes, and of another user all processes count: so nobody does it, where that can be.
+/// Root may start as many as it likes, and of another user all processes count: so one does it that has none, not even in another test.
 #[test]
 fn with_too_few_threads_it_says_so_and_goes_on_with_more() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     let digest = logs(folder);
-    let script = "cp \"$0\" program && chmod -R a+rwX . || exit 77\nexec setpriv --reuid=65534 --clear-groups \
+    let script = "cp \"$0\" program && chmod -R a+rwX . || exit 77\nexec setpriv --reuid=65533 --clear-groups \
                   prlimit --nproc=1 ./program stats --json --store whole";
     let first = assert_told(&shell(folder, script), "a single one");
     if !first.contains("threads to be opened") {
@@ -162,7 +162,7 @@ fn with_too_few_threads_it_says_so_and_goes_on_with_more() {
         let threads = 2 + chance(20);
         let what = format!("case {case}: {threads} threads");
         let script = format!(
-            "exec setpriv --reuid=65534 --clear-groups prlimit --nproc={threads} \
+            "exec setpriv --reuid=65533 --clear-groups prlimit --nproc={threads} \
              ./program replay logs --store store --batch-events 200 --quiet"
         );
         let output = shell(folder, &script);
