@@ -32,14 +32,22 @@ fn of_pool() -> usize {
     asked.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get))
 }
 
-/// Starts so many threads, of which none ends before all are there.
+/// Starts so many threads, of which none ends before all are there, and all are gone at the end.
 fn at_once(threads: usize) -> io::Result<()> {
     let gate = Mutex::new(());
     thread::scope(|scope| {
         let closed = gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut started = Vec::with_capacity(threads);
         let wait = || drop(gate.lock());
-        let started = (0..threads).try_for_each(|_| thread::Builder::new().spawn_scoped(scope, wait).map(|_| ()));
+        let all = (0..threads).try_for_each(|_| {
+            started.push(thread::Builder::new().spawn_scoped(scope, wait)?);
+            Ok(())
+        });
         drop(closed);
-        started
+        // The end of a scope waits for what threads do, not for the threads, which count until they are gone.
+        for thread in started {
+            let _ = thread.join();
+        }
+        all
     })
 }
