@@ -13,10 +13,10 @@ static STOP: AtomicBool = AtomicBool::new(false);
 /// Whether somebody looks at `STOP`.
 static CAN_STOP: AtomicBool = AtomicBool::new(false);
 
-/// What is deleted before a signal ends the process.
+/// The folder that is deleted before a signal ends the process.
 static LEFT_OVER: OnceLock<PathBuf> = OnceLock::new();
 
-/// How often that is tried: what is being copied into a folder at that moment stands in the way of deleting it.
+/// Tries to delete it: one fails where another thread makes a file in it at that moment.
 const TRIES: usize = 100;
 
 /// A flag that the first Ctrl-C (or request to terminate) sets.
@@ -32,7 +32,7 @@ pub fn delete_at_end(folder: &Path) {
     listen();
 }
 
-/// Where signals cannot be caught, Ctrl-C ends at once, which every command survives. That they are caught already is no fault.
+/// Catches the signals, from the first call on. Where they cannot be caught, Ctrl-C ends the process at once: every command survives that.
 fn listen() {
     let _ = ctrlc::set_handler(|| {
         if !CAN_STOP.load(Ordering::Relaxed) || STOP.swap(true, Ordering::Relaxed) {

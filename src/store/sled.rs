@@ -299,19 +299,21 @@ impl SledBackend {
     /// # Errors
     /// As [`open`](Self::open).
     pub(crate) fn open_broken(path: &Path) -> Result<Self, BackendError> {
+        let is_damaged = |opened: &Result<Self, BackendError>| matches!(opened, Err(BackendError::Corrupt { .. }));
         let mut opened = Self::open(path);
-        let resealed = |path: &Path| {
-            reseal::reseal(path).map_err(|error| failed(path, "cannot be made whole as far as it can be", error))
-        };
-        // Settings are always the same. Without a snapshot the log is read from its start: it goes last.
-        let steps: [&dyn Fn() -> Result<bool, BackendError>; 3] =
-            [&|| remove_files(path, |name| name == DATABASE_SETTINGS), &|| resealed(path), &|| {
-                remove_files(path, |name| name.starts_with(SNAPSHOT))
-            }];
-        for step in steps {
-            if matches!(opened, Err(BackendError::Corrupt { .. })) && step()? {
-                opened = Self::open(path);
-            }
+        // Settings are always the same.
+        if is_damaged(&opened) && remove_files(path, |name| name == DATABASE_SETTINGS)? {
+            opened = Self::open(path);
+        }
+        if is_damaged(&opened)
+            && reseal::reseal(path).map_err(|error| failed(path, "has records that cannot be sealed again", error))?
+        {
+            opened = Self::open(path);
+        }
+        // Last, since the log is read from its start then, up to where it is damaged: that may be an older state, as the record of the last
+        // commit tells.
+        if is_damaged(&opened) && remove_files(path, |name| name.starts_with(SNAPSHOT))? {
+            opened = Self::open(path);
         }
         opened
     }

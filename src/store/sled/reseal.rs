@@ -1,8 +1,9 @@
-//! Records of the database whose checksums do not hold, sealed again as they are, for a repair.
+//! How does a repair open a database in which a record is damaged? It gives each record whose checksum does not hold a new one, for the bytes that
+//! it has now.
 //!
-//! The database takes such a record for the end of its segment and leaves out what lies behind it. Where the only copy of a page was
-//! there, nothing opens any more, and for a bit that flipped in one block all others would be lost. But each block has a checksum of its own,
-//! with its key in it, so the database need not judge: sealed again it opens, and the store finds the block.
+//! The database takes such a record for the end of its segment and leaves out all behind it. Where the only copy of a page was there,
+//! the database does not open any more, and one flipped bit would cost every block. Each block has a checksum of its own, with its key in
+//! it: once the database opens, the store finds the block that is damaged.
 //!
 //! How it lays out its log, which is that of the version named in `Cargo.toml`:
 //! - A segment of `SEGMENT_BYTES` begins with its checksum, the position of its first byte in the log, and one that is not needed here, each masked.
@@ -20,14 +21,14 @@ const SEGMENT_HEADER_BYTES: usize = 20;
 /// A record does not begin nearer to the end of a segment.
 const NO_RECORD_BYTES: usize = 32;
 
-/// Places of a segment that look like the begin of the next whole record, and are tried: each costs as much as a segment at most.
+/// How many places of a segment are tried that look like the beginning of a whole record: each costs a checksum of a segment at most.
 const MAX_SEEMING: usize = 1_000;
 
-/// What is skipped, such as a write that was given up.
+/// The kind of what is skipped, such as a write that was given up.
 const CANCELED: u8 = 1;
-/// The rest of the segment is nothing.
+/// The kind of what fills the rest of a segment.
 const CAP: u8 = 2;
-/// The last kind that there is.
+/// The largest kind that there is.
 const LAST_KIND: u8 = 11;
 
 /// A record of a segment.
@@ -39,7 +40,7 @@ struct LogRecord {
 }
 
 impl LogRecord {
-    /// The one that seems to begin at `at` in segment `number`.
+    /// The one that seems to begin at `at` in the segment of this number.
     fn read(segment: &[u8], at: usize, number: u64) -> Option<Self> {
         let kind = *segment.get(at + 4).filter(|kind| (CANCELED..=LAST_KIND).contains(kind))?;
         let (length, after) = read_number(segment, at + 5)?;
@@ -92,42 +93,53 @@ fn number(number: usize) -> Vec<u8> {
     }
 }
 
-/// Seals records again whose checksums do not hold, and makes what is not a record one that is skipped, where a whole one comes behind it. Whether
-/// there was any; of a database that another process has open, nothing is touched.
+/// Seals records whose checksums do not hold again. What is not even a record is made one that is skipped, where a whole one comes behind it. Says whether
+/// there was any. A database that another process has open is left alone.
 pub(super) fn reseal(folder: &Path) -> io::Result<bool> {
-    let mut any = false;
     let mut file = File::options().read(true).write(true).open(folder.join(DATABASE))?;
     if !is_free(&file) {
         return Ok(false);
     }
+    let mut any = reseal_log(&mut file)?;
+    for entry in fs::read_dir(folder.join(BLOBS))? {
+        let path = entry?.path();
+        // Those of the database have numbers.
+        if path.is_file() && path.file_name().is_some_and(|name| name.to_string_lossy().parse::<u64>().is_ok()) {
+            any |= reseal_page(&path)?;
+        }
+    }
+    Ok(any)
+}
+
+fn reseal_log(file: &mut File) -> io::Result<bool> {
+    let mut any = false;
     let mut segment = Vec::with_capacity(SEGMENT_BYTES);
     for start in (0..file.metadata()?.len()).step_by(SEGMENT_BYTES) {
         segment.clear();
         file.seek(SeekFrom::Start(start))?;
-        (&mut file).take(SEGMENT_BYTES as u64).read_to_end(&mut segment)?;
-        let changed = number_of(&segment).is_some_and(|number| reseal_segment(&mut segment, number));
-        if changed {
+        file.take(SEGMENT_BYTES as u64).read_to_end(&mut segment)?;
+        if number_of(&segment).is_some_and(|number| reseal_segment(&mut segment, number)) {
             file.seek(SeekFrom::Start(start))?;
             file.write_all(&segment)?;
+            any = true;
         }
-        any |= changed;
     }
     file.sync_all()?;
-    for entry in fs::read_dir(folder.join(BLOBS))? {
-        let path = entry?.path();
-        let mut page = fs::read(&path)?;
-        if let Some((checksum, page_bytes)) = page.split_first_chunk_mut::<4>() {
-            let right = crc32fast::hash(page_bytes).to_le_bytes();
-            if *checksum != right {
-                *checksum = right;
-                let mut file = File::options().write(true).open(&path)?;
-                file.write_all(&page)?;
-                file.sync_all()?;
-                any = true;
-            }
-        }
-    }
     Ok(any)
+}
+
+/// The same of a page that has a file of its own.
+fn reseal_page(path: &Path) -> io::Result<bool> {
+    let page = fs::read(path)?;
+    let Some((checksum, content)) = page.split_first_chunk::<4>() else { return Ok(false) };
+    let right = crc32fast::hash(content).to_le_bytes();
+    if *checksum == right {
+        return Ok(false);
+    }
+    let mut file = File::options().write(true).open(path)?;
+    file.write_all(&right)?;
+    file.sync_all()?;
+    Ok(true)
 }
 
 /// The number of a segment whose header holds.
@@ -230,6 +242,35 @@ mod tests {
         let lost = lost(|bytes, place| bytes[place - 16..place].fill(0));
         // The database reads no page that lacks a record.
         assert!((4..=4 * LEAF_KEYS).contains(&lost.len()), "{lost:?}");
+    }
+
+    #[test]
+    fn a_page_in_a_file_of_its_own_is_sealed_and_what_is_not_the_databases_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let large = |byte: u8| vec![byte; SEGMENT_BYTES / 2];
+        let backend = SledBackend::open(folder.path()).unwrap();
+        backend.put((0..4).map(|at| (key(at), large(at as u8 + 1))).collect()).unwrap();
+        backend.sync().unwrap();
+        drop(backend);
+        fs::write(folder.path().join(BLOBS).join("notes"), "mine").unwrap();
+        let mut pages: Vec<_> =
+            fs::read_dir(folder.path().join(BLOBS)).unwrap().map(|page| page.unwrap().path()).collect();
+        pages.retain(|page| !page.ends_with("notes"));
+        assert!(!pages.is_empty());
+        for page in pages {
+            let mut bytes = fs::read(&page).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 64;
+            fs::write(&page, bytes).unwrap();
+        }
+        assert!(reseal(folder.path()).unwrap());
+        assert!(!reseal(folder.path()).unwrap());
+        assert_eq!(fs::read(folder.path().join(BLOBS).join("notes")).unwrap(), b"mine");
+        let backend = SledBackend::open(folder.path()).unwrap();
+        for at in 0..4 {
+            let value = backend.get(&key(at)).unwrap().unwrap();
+            assert!(value.iter().filter(|byte| **byte != at as u8 + 1).count() <= 1, "{at}");
+        }
     }
 
     #[test]
